@@ -1,0 +1,3 @@
+//! The binary: all it does stands in the library.
+
+fn main() {}

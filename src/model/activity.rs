@@ -1,0 +1,220 @@
+//! One thing somebody did.
+
+use std::{fmt, net::IpAddr, str::FromStr};
+
+use jiff::Timestamp;
+
+use super::{device::Device, id::ActivityId, place::Place};
+
+/// A record of the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Activity {
+    /// Its place in the log.
+    pub id: ActivityId,
+    /// When it happened, to the millisecond.
+    pub time: Timestamp,
+    /// When it was written.
+    pub received: Timestamp,
+    /// Who did it, as it was given.
+    pub user: String,
+    /// What was done: `backup`, `sign-in`, `CreateBucket`.
+    pub action: String,
+    /// A sentence, a path, a document: whatever says more.
+    pub detail: String,
+    /// In which program.
+    pub app: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// In which session: one of Rollcall's or of the program's own.
+    pub session: Option<String>,
+    /// From which address.
+    pub ip: Option<IpAddr>,
+    /// Where that address was.
+    pub place: Place,
+    /// On what.
+    pub device: Device,
+    /// What the program or browser called itself.
+    pub user_agent: Option<String>,
+    /// To what or whom.
+    pub target: Option<String>,
+    /// Whatever else the sender knew, in the sender's order.
+    pub attributes: Vec<(String, String)>,
+}
+
+/// An activity on its way in: all but what the log gives it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewActivity {
+    /// When it happened, to the millisecond; none stands for the moment it is written.
+    pub time: Option<Timestamp>,
+    /// Who did it.
+    pub user: String,
+    /// What was done.
+    pub action: String,
+    /// More of it.
+    pub detail: String,
+    /// In which program.
+    pub app: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// In which session.
+    pub session: Option<String>,
+    /// From which address.
+    pub ip: Option<IpAddr>,
+    /// Where that is.
+    pub place: Place,
+    /// On what.
+    pub device: Device,
+    /// What the program or browser called itself.
+    pub user_agent: Option<String>,
+    /// To what or whom.
+    pub target: Option<String>,
+    /// Whatever else is known.
+    pub attributes: Vec<(String, String)>,
+    /// The sender's own name for the record, which makes it idempotent.
+    pub key: Option<SenderKey>,
+}
+
+impl NewActivity {
+    /// An activity of which only the actor, the action and the program are known.
+    pub fn new(user: impl Into<String>, action: impl Into<String>, app: impl Into<String>) -> Self {
+        Self {
+            time: None,
+            user: user.into(),
+            action: action.into(),
+            detail: String::new(),
+            app: app.into(),
+            outcome: Outcome::Success,
+            session: None,
+            ip: None,
+            place: Place::default(),
+            device: Device::default(),
+            user_agent: None,
+            target: None,
+            attributes: Vec::new(),
+            key: None,
+        }
+    }
+}
+
+/// A record's name in its sender's own numbering: the same sender never writes the same key twice.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct SenderKey {
+    /// The token (or the import) it came by.
+    pub sender: String,
+    /// The sender's id, at most [`limits::SENDER_ID`] bytes.
+    pub id: String,
+}
+
+/// How an activity went.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Outcome {
+    /// It was done.
+    Success,
+    /// It was tried and not done.
+    Failure,
+    /// Nobody said.
+    #[default]
+    Unknown,
+}
+
+impl Outcome {
+    /// Every outcome.
+    pub const ALL: [Self; 3] = [Self::Success, Self::Failure, Self::Unknown];
+
+    /// The word of the contract, and of ECS's `event.outcome`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Failure => "failure",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for Outcome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What was given is not an outcome.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an outcome is success, failure or unknown")]
+pub struct NotAnOutcome;
+
+impl FromStr for Outcome {
+    type Err = NotAnOutcome;
+
+    fn from_str(text: &str) -> Result<Self, NotAnOutcome> {
+        Self::ALL.into_iter().find(|outcome| outcome.as_str().eq_ignore_ascii_case(text)).ok_or(NotAnOutcome)
+    }
+}
+
+/// The program name under which Rollcall's own activities stand in the log.
+pub const OWN_APP: &str = "rollcall";
+
+/// What Rollcall itself does, in the words of the contract.
+pub mod action {
+    /// Somebody signed in.
+    pub const SIGN_IN: &str = "sign-in";
+    /// Somebody tried to.
+    pub const SIGN_IN_FAILED: &str = "sign-in-failed";
+    /// Somebody signed out of the session at hand.
+    pub const SIGN_OUT: &str = "sign-out";
+    /// A session was ended by somebody, or another one of one's own.
+    pub const LOGOUT: &str = "logout";
+    /// A session reached its idle or absolute limit.
+    pub const SESSION_EXPIRED: &str = "session-expired";
+    /// An app registered a session of a user it signed in by itself.
+    pub const SESSION_REGISTERED: &str = "session-registered";
+    /// An app was opened for the first time in a session.
+    pub const APP_OPENED: &str = "app-opened";
+    /// Somebody looked at other people's activity.
+    pub const SEARCH: &str = "search";
+    /// Activities were downloaded.
+    pub const EXPORT: &str = "export";
+    /// Activities were read from a file.
+    pub const IMPORT: &str = "import";
+    /// An account was made.
+    pub const USER_ADDED: &str = "user-added";
+    /// An account was changed.
+    pub const USER_CHANGED: &str = "user-changed";
+    /// A password was changed.
+    pub const USER_PASSWORD_CHANGED: &str = "user-password-changed";
+    /// An account was disabled.
+    pub const USER_DISABLED: &str = "user-disabled";
+    /// An account was enabled again.
+    pub const USER_ENABLED: &str = "user-enabled";
+    /// An account was removed.
+    pub const USER_REMOVED: &str = "user-removed";
+    /// An API token was made.
+    pub const TOKEN_ADDED: &str = "token-added";
+    /// An API token was revoked.
+    pub const TOKEN_REVOKED: &str = "token-revoked";
+    /// An app was registered.
+    pub const APP_ADDED: &str = "app-added";
+    /// An app was removed.
+    pub const APP_REMOVED: &str = "app-removed";
+    /// A setting was changed.
+    pub const SETTING_CHANGED: &str = "setting-changed";
+}
+
+/// The most a record may hold, in bytes unless it says otherwise. What is longer is refused, never cut.
+pub mod limits {
+    /// `user`, `action`, `app`, `session`, `target`.
+    pub const NAME: usize = 1024;
+    /// `detail`.
+    pub const DETAIL: usize = 64 * 1024;
+    /// `user_agent`; a longer one is refused like everything else.
+    pub const USER_AGENT: usize = 8 * 1024;
+    /// How many attributes.
+    pub const ATTRIBUTES: usize = 64;
+    /// An attribute's name.
+    pub const ATTRIBUTE_NAME: usize = 128;
+    /// An attribute's value.
+    pub const ATTRIBUTE_VALUE: usize = 8 * 1024;
+    /// The sender's `id`.
+    pub const SENDER_ID: usize = 128;
+    /// One record as JSON.
+    pub const RECORD: usize = 256 * 1024;
+}

@@ -1,0 +1,101 @@
+//! What to look for in the log, and where on the way through it one is.
+
+use data_encoding::BASE32_DNSSEC;
+use ipnet::IpNet;
+use jiff::Timestamp;
+
+use super::{activity::Outcome, id::ActivityId, period::Range, query::Query};
+
+/// Everything that narrows a look at the log. The parts are joined by AND.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// What was typed in the search box.
+    pub query: Query,
+    /// Exactly this actor, in any case.
+    pub user: Option<String>,
+    /// Exactly this program, in any case.
+    pub app: Option<String>,
+    /// Exactly this action, in any case.
+    pub action: Option<String>,
+    /// This outcome.
+    pub outcome: Option<Outcome>,
+    /// Exactly this session.
+    pub session: Option<String>,
+    /// An address in this network.
+    pub ip: Option<IpNet>,
+    /// When it happened.
+    pub range: Range,
+}
+
+impl Default for Range {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+/// In which order activities are shown: by time, and by id where the time is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// Newest first.
+    #[default]
+    Desc,
+    /// Oldest first.
+    Asc,
+}
+
+/// Where a page ended: the next one begins behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor {
+    /// The time of the last activity shown, in milliseconds since 1970.
+    pub time: i64,
+    /// Its id.
+    pub id: ActivityId,
+}
+
+/// What was given is not the cursor of this very search.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this cursor does not belong to this search; start again without it")]
+pub struct NotACursor;
+
+impl Cursor {
+    /// The cursor as text, bound to the search it belongs to by that search's fingerprint.
+    pub fn write(&self, search: u64) -> String {
+        let mut bytes = [0; 24];
+        bytes[..8].copy_from_slice(&self.time.to_be_bytes());
+        bytes[8..16].copy_from_slice(&self.id.0.to_be_bytes());
+        bytes[16..].copy_from_slice(&search.to_be_bytes());
+        BASE32_DNSSEC.encode(&bytes)
+    }
+
+    /// Reads a cursor that [`Cursor::write`] wrote for the same search.
+    pub fn read(text: &str, search: u64) -> Result<Self, NotACursor> {
+        let bytes: [u8; 24] = BASE32_DNSSEC
+            .decode(text.as_bytes())
+            .ok()
+            .and_then(|bytes| bytes.try_into().ok())
+            .ok_or(NotACursor)?;
+        let word = |at: usize| {
+            let mut word = [0; 8];
+            word.copy_from_slice(&bytes[at..at + 8]);
+            word
+        };
+        if u64::from_be_bytes(word(16)) != search {
+            return Err(NotACursor);
+        }
+        let cursor = Self { time: i64::from_be_bytes(word(0)), id: ActivityId(u64::from_be_bytes(word(8))) };
+        Timestamp::from_millisecond(cursor.time).map(|_| cursor).map_err(|_| NotACursor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_fits_only_the_search_it_came_from() {
+        let cursor = Cursor { time: -5, id: ActivityId(9) };
+        assert_eq!(Cursor::read(&cursor.write(7), 7), Ok(cursor));
+        assert_eq!(Cursor::read(&cursor.write(7), 8), Err(NotACursor));
+        assert_eq!(Cursor::read("", 0), Err(NotACursor));
+    }
+}

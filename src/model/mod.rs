@@ -1,0 +1,16 @@
+//! The ground floor: plain values that know how to be parsed, compared and shown, and nothing else.
+//!
+//! No input or output, no clock, no serialisation, no framework. What is stored has its own form in
+//! [`crate::store`], what is sent has its own in [`crate::web`].
+
+pub mod activity;
+pub mod country;
+pub mod device;
+pub mod filter;
+pub mod id;
+pub mod period;
+pub mod place;
+pub mod query;
+pub mod secret;
+pub mod session;
+pub mod user;

@@ -1,0 +1,112 @@
+//! Where somebody was: a place on the map, or a network that has none.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::country;
+
+/// Where an address is, as it was known when it was looked up.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Place {
+    /// The city's name in English.
+    pub city: Option<String>,
+    /// The region's (state's, province's) name in English.
+    pub region: Option<String>,
+    /// ISO 3166-1 alpha-2, upper case.
+    pub country: Option<String>,
+    /// Degrees north, -90 to 90.
+    pub latitude: Option<f64>,
+    /// Degrees east, -180 to 180.
+    pub longitude: Option<f64>,
+}
+
+impl Place {
+    /// The text of the Location column: region and country, or the network's name for an address that is
+    /// nowhere on the map, or what can honestly be said.
+    pub fn location(&self, ip: Option<IpAddr>) -> String {
+        let country = self.country.as_deref().map(|code| country::name(code).unwrap_or(code));
+        match (self.region.as_deref().filter(|region| Some(*region) != self.city.as_deref()), country) {
+            (Some(region), Some(country)) => format!("{region}, {country}"),
+            (Some(region), None) => region.to_owned(),
+            (None, Some(country)) => country.to_owned(),
+            (None, None) => match ip.map(Network::of) {
+                None => String::new(),
+                Some(Network::Public) => "Not in the database".to_owned(),
+                Some(network) => network.name().to_owned(),
+            },
+        }
+    }
+}
+
+/// What kind of network an address belongs to. All but [`Network::Public`] have no place on the map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Network {
+    /// Routed on the internet.
+    Public,
+    /// RFC 1918, RFC 4193.
+    Private,
+    /// This very machine: 127.0.0.0/8, `::1`.
+    Loopback,
+    /// RFC 3927, RFC 4291: an interface that got no address.
+    LinkLocal,
+    /// RFC 6598: behind a provider's address translation.
+    Shared,
+    /// Documentation, multicast, benchmarking, unspecified and the like.
+    Reserved,
+}
+
+impl Network {
+    /// The network of an address; an IPv4 address inside IPv6 counts as the IPv4 address.
+    pub fn of(ip: IpAddr) -> Self {
+        match ip.to_canonical() {
+            IpAddr::V4(ip) => Self::of_v4(ip),
+            IpAddr::V6(ip) => {
+                let head = ip.segments()[0];
+                if ip.is_loopback() {
+                    Self::Loopback
+                } else if head & 0xffc0 == 0xfe80 {
+                    Self::LinkLocal
+                } else if head & 0xfe00 == 0xfc00 {
+                    Self::Private
+                } else if ip.is_unspecified() || ip.is_multicast() || ip.segments()[..2] == [0x2001, 0xdb8] {
+                    Self::Reserved
+                } else {
+                    Self::Public
+                }
+            }
+        }
+    }
+
+    fn of_v4(ip: Ipv4Addr) -> Self {
+        let [a, b, c, _] = ip.octets();
+        if ip.is_loopback() {
+            Self::Loopback
+        } else if ip.is_private() {
+            Self::Private
+        } else if ip.is_link_local() {
+            Self::LinkLocal
+        } else if a == 100 && (64..128).contains(&b) {
+            Self::Shared
+        } else if a == 0
+            || a >= 224
+            || ip.is_documentation()
+            || (a == 192 && b == 0 && c == 0)
+            || (a == 198 && (18..20).contains(&b))
+        {
+            Self::Reserved
+        } else {
+            Self::Public
+        }
+    }
+
+    /// The words shown in place of a place.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Public => "Public network",
+            Self::Private => "Private network",
+            Self::Loopback => "Private network (loopback)",
+            Self::LinkLocal => "Private network (link-local)",
+            Self::Shared => "Private network (carrier NAT)",
+            Self::Reserved => "Reserved address",
+        }
+    }
+}

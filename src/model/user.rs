@@ -1,0 +1,206 @@
+//! People who sign in, and what their role lets them do.
+
+use std::{fmt, str::FromStr};
+
+use jiff::Timestamp;
+use unicode_normalization::UnicodeNormalization;
+
+/// The name a user signs in with, in its one canonical form: NFKC, lower case, without surrounding spaces.
+/// `Ann`, ` ann` and full-width `ａｎｎ` are the same user, for sign-in and for throttling alike.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UserName(String);
+
+/// Why a text cannot be a user's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadUserName {
+    /// Nothing was left of it.
+    #[error("a user needs a name")]
+    Empty,
+    /// Longer than [`UserName::MAX_BYTES`].
+    #[error("a user name can have at most {} bytes", UserName::MAX_BYTES)]
+    Long,
+    /// It holds white space, a comma, or a character that cannot be seen.
+    #[error("a user name is written without spaces, commas and invisible characters")]
+    Character,
+}
+
+impl UserName {
+    /// The longest name, in bytes of its canonical form.
+    pub const MAX_BYTES: usize = 128;
+
+    /// The canonical form of any name that stands in an activity, valid as a user's name or not: what
+    /// decides whether two records speak of the same actor.
+    pub fn fold(text: &str) -> String {
+        if text.is_ascii() {
+            return text.trim().to_ascii_lowercase();
+        }
+        text.nfkc().collect::<String>().to_lowercase().trim().to_owned()
+    }
+
+    /// The canonical form as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for UserName {
+    type Err = BadUserName;
+
+    fn from_str(text: &str) -> Result<Self, BadUserName> {
+        if text.len() > 4 * Self::MAX_BYTES {
+            return Err(BadUserName::Long);
+        }
+        let name = Self::fold(text);
+        if name.is_empty() {
+            return Err(BadUserName::Empty);
+        }
+        if name.len() > Self::MAX_BYTES {
+            return Err(BadUserName::Long);
+        }
+        let unseen = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
+        if name.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',' || unseen(c)) {
+            return Err(BadUserName::Character);
+        }
+        Ok(Self(name))
+    }
+}
+
+impl fmt::Display for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for UserName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.0, f)
+    }
+}
+
+/// What a user may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// Sees and ends only their own sessions, sees and exports only their own activity.
+    Member,
+    /// Sees everything, ends nothing but their own sessions.
+    Auditor,
+    /// Sees and ends everything, manages.
+    Admin,
+}
+
+impl Role {
+    /// Every role, the mightiest first.
+    pub const ALL: [Self; 3] = [Self::Admin, Self::Auditor, Self::Member];
+
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Member => "member",
+            Self::Auditor => "auditor",
+            Self::Admin => "admin",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What was given is not a role.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a role is admin, auditor or member")]
+pub struct NotARole;
+
+impl FromStr for Role {
+    type Err = NotARole;
+
+    fn from_str(text: &str) -> Result<Self, NotARole> {
+        Self::ALL.into_iter().find(|role| role.as_str() == text).ok_or(NotARole)
+    }
+}
+
+/// An account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    /// What they sign in with.
+    pub name: UserName,
+    /// What they may do.
+    pub role: Role,
+    /// As people write it; may be empty.
+    pub full_name: String,
+    /// May be empty.
+    pub email: String,
+    /// Groups of the organisation, in the order given; they decide which apps are open.
+    pub groups: Vec<String>,
+    /// A disabled user cannot sign in.
+    pub disabled: bool,
+    /// When the account was made.
+    pub created: Timestamp,
+    /// When they last signed in, if ever.
+    pub last_sign_in: Option<Timestamp>,
+}
+
+/// Who does something: a signed-in user, a program with a token, the host's console, or Rollcall itself.
+/// Only authentication makes one, and every changing call asks for one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The name that stands in the log.
+    pub name: String,
+    /// On whose behalf.
+    pub kind: ActorKind,
+    /// The session it was done in, if it was done in one.
+    pub session: Option<super::id::SessionId>,
+    /// From where, if it came over the network.
+    pub ip: Option<std::net::IpAddr>,
+}
+
+/// The kinds of [`Actor`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ActorKind {
+    /// A user with a live session.
+    User(Role),
+    /// A program with a token.
+    Token,
+    /// Somebody at the host's command line.
+    Console,
+    /// Rollcall itself: time-outs, retention.
+    System,
+}
+
+impl Actor {
+    /// Rollcall itself.
+    pub fn system() -> Self {
+        Self { name: "rollcall".into(), kind: ActorKind::System, session: None, ip: None }
+    }
+
+    /// Whoever is at the host's command line.
+    pub fn console() -> Self {
+        Self { name: "host console".into(), kind: ActorKind::Console, session: None, ip: None }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_has_one_name_however_it_is_typed() {
+        let ann: UserName = "ann".parse().unwrap();
+        for typed in ["Ann", "ANN", " ann ", "ann\u{a0}", "ａｎｎ"] {
+            assert_eq!(typed.parse(), Ok(ann.clone()), "{typed:?}");
+        }
+        assert_ne!("аnn".parse(), Ok(ann), "a Cyrillic letter makes another name");
+    }
+
+    #[test]
+    fn a_name_that_would_mislead_is_refused() {
+        assert_eq!("".parse::<UserName>(), Err(BadUserName::Empty));
+        assert_eq!("a b".parse::<UserName>(), Err(BadUserName::Character));
+        assert_eq!("a,b".parse::<UserName>(), Err(BadUserName::Character));
+        assert_eq!("a\r\nb".parse::<UserName>(), Err(BadUserName::Character));
+        assert_eq!("ann\u{200b}".parse::<UserName>(), Err(BadUserName::Character));
+        assert_eq!("x".repeat(129).parse::<UserName>(), Err(BadUserName::Long));
+    }
+}

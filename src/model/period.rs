@@ -66,7 +66,10 @@ impl Period {
             Self::Year => 1.year(),
             Self::All => return Range::ALL,
         };
-        let from = now.to_zoned(tz.clone()).checked_sub(span).map_or(Timestamp::MIN, |zoned| zoned.timestamp());
+        let from = now
+            .to_zoned_datetime(tz.clone())
+            .checked_sub(span)
+            .map_or(Timestamp::MIN, |zoned| zoned.timestamp());
         Range { from, to: Timestamp::MAX }
     }
 }
@@ -102,7 +105,7 @@ impl Range {
     /// for its first instant at the start of a range and takes its whole day at the end, in `tz`. A missing
     /// end is open.
     pub fn between(from: Option<&str>, to: Option<&str>, tz: &TimeZone) -> Result<Self, BadTime> {
-        let start = |date: Date| date.to_zoned(tz.clone()).map(|zoned| zoned.timestamp());
+        let start = |date: Date| date.to_zoned_datetime(tz.clone()).map(|zoned| zoned.timestamp());
         let from = match from.map(|text| Moment::parse(text).ok_or(BadTime::From)).transpose()? {
             None => Timestamp::MIN,
             Some(Moment::Instant(at)) => at,
@@ -172,7 +175,11 @@ mod tests {
         let zone = TimeZone::get("Europe/Warsaw").unwrap();
         let range = Range::between(Some("2026-03-29"), Some("2026-03-29"), &zone).unwrap();
         assert_eq!(range.from.to_string(), "2026-03-28T23:00:00Z");
-        assert_eq!(range.to.to_string(), "2026-03-29T22:00:00Z", "the day the clocks go forward has 23 hours");
+        assert_eq!(
+            range.to.to_string(),
+            "2026-03-29T22:00:00Z",
+            "the day the clocks go forward has 23 hours"
+        );
     }
 
     #[test]

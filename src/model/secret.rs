@@ -99,7 +99,10 @@ pub struct Password(String);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// Fewer than [`Password::MIN_CHARS`] characters.
-    #[error("a password needs at least {} characters; a few words in a row are easy to remember", Password::MIN_CHARS)]
+    #[error(
+        "a password needs at least {} characters; a few words in a row are easy to remember",
+        Password::MIN_CHARS
+    )]
     Short,
     /// More than [`Password::MAX_BYTES`] bytes.
     #[error("a password can have at most {} bytes", Password::MAX_BYTES)]

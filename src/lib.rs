@@ -2,3 +2,5 @@
 //! what anybody did.
 
 pub mod model;
+
+pub mod store;

@@ -4,6 +4,7 @@
 //! [`crate::store`], what is sent has its own in [`crate::web`].
 
 pub mod activity;
+pub mod app;
 pub mod country;
 pub mod device;
 pub mod filter;
@@ -13,4 +14,5 @@ pub mod place;
 pub mod query;
 pub mod secret;
 pub mod session;
+pub mod token;
 pub mod user;

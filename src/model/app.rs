@@ -1,0 +1,64 @@
+//! Other programs of the organisation that are plugged in.
+
+use std::{fmt, str::FromStr};
+
+/// An app behind forward-auth.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct App {
+    /// Its name, as it stands in the log.
+    pub name: String,
+    /// Its address: scheme, host and, if unusual, port.
+    pub url: String,
+    /// Who may open it: users of any of these groups, or everybody if there are none.
+    pub groups: Vec<String>,
+    /// Which identity headers it is told the user by, besides `Remote-…`.
+    pub headers: HeaderFamily,
+}
+
+/// The families of identity headers that programs understand.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum HeaderFamily {
+    /// `Remote-User` and its kin, which are always sent.
+    #[default]
+    Remote,
+    /// `X-Auth-Request-User` …
+    XAuthRequest,
+    /// `X-Forwarded-User` …
+    XForwarded,
+    /// `X-WEBAUTH-USER` …
+    XWebauth,
+}
+
+impl HeaderFamily {
+    /// Every family.
+    pub const ALL: [Self; 4] = [Self::Remote, Self::XAuthRequest, Self::XForwarded, Self::XWebauth];
+
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Remote => "remote",
+            Self::XAuthRequest => "x-auth-request",
+            Self::XForwarded => "x-forwarded",
+            Self::XWebauth => "x-webauth",
+        }
+    }
+}
+
+impl fmt::Display for HeaderFamily {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// What was given is not a family of headers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("headers are remote, x-auth-request, x-forwarded or x-webauth")]
+pub struct NotAHeaderFamily;
+
+impl FromStr for HeaderFamily {
+    type Err = NotAHeaderFamily;
+
+    fn from_str(text: &str) -> Result<Self, NotAHeaderFamily> {
+        Self::ALL.into_iter().find(|family| family.as_str() == text).ok_or(NotAHeaderFamily)
+    }
+}

@@ -74,7 +74,8 @@ impl Base {
 
     /// Whether woothee's name is a browser's, and not one that every engine of its family claims.
     pub(super) fn is_browser_of_its_own(&self) -> bool {
-        !self.name.is_empty() && !FAMILIES.contains(&self.name.as_str())
+        let program = matches!(self.category, Category::Crawler | Category::Program);
+        !program && !self.name.is_empty() && !FAMILIES.contains(&self.name.as_str())
     }
 
     /// Whether woothee names the machine where it should name the browser.

@@ -3,6 +3,7 @@
 
 use super::{
     hints::Hints,
+    programs::leading_label,
     text::{Text, joined},
 };
 
@@ -37,11 +38,12 @@ const IN_APP: &[(&str, &str, &str)] = &[
     ("discord/", "discord/", "Discord"),
     ("Signal/", "Signal/", "Signal"),
     ("Code/", "Code/", "Visual Studio Code"),
+    ("Spotify/", "Spotify/", "Spotify"),
+    ("mirall/", "mirall/", "Nextcloud"),
     ("Postman/", "Postman/", "Postman"),
     ("Notion/", "Notion/", "Notion"),
     ("Obsidian/", "obsidian/", "Obsidian"),
     ("obsidian/", "obsidian/", "Obsidian"),
-    ("Electron/", "Electron/", "Electron"),
 ];
 
 /// Browsers by their product: the mark their version follows, the name, how many parts of it are told.
@@ -81,6 +83,11 @@ const PRODUCTS: &[(&str, &str, usize)] = &[
     ("Avast/", "Avast Secure Browser", 1),
     ("AvastSecureBrowser/", "Avast Secure Browser", 1),
     ("Norton/", "Norton Browser", 1),
+    ("SznProhlizec/", "Seznam Browser", 1),
+    ("Iron/", "Iron", 1),
+    ("Otter/", "Otter", 1),
+    ("QupZilla/", "QupZilla", 1),
+    ("SailfishBrowser/", "Sailfish Browser", 1),
     ("Epiphany/", "GNOME Web", 0),
     ("Falkon/", "Falkon", 1),
     ("Konqueror/", "Konqueror", 1),
@@ -141,13 +148,15 @@ pub(super) fn name(text: &Text, hints: &Hints) -> String {
 /// Whether the text begins with a browser of the table, though it does not call itself `Mozilla`.
 pub(super) fn leads(text: &Text) -> bool {
     let begins = |(mark, _, _): &(&str, &str, usize)| text.as_str().starts_with(mark);
-    IN_APP.iter().any(|(mark, _, _)| text.as_str().starts_with(mark)) || PRODUCTS.iter().any(begins)
+    IN_APP.iter().any(|(mark, _, _)| text.as_str().trim_start_matches('[').starts_with(mark))
+        || PRODUCTS.iter().any(begins)
 }
 
 fn spoken(text: &Text) -> Option<Name> {
     let own = |label| Name { label, own: true };
     let engine = |label| Name { label, own: false };
     in_app(text)
+        .or_else(|| electron(text))
         .or_else(|| gaming_opera(text))
         .or_else(|| product(text, PRODUCTS))
         .map(own)
@@ -160,6 +169,13 @@ fn in_app(text: &Text) -> Option<String> {
     let (_, version, name) = IN_APP.iter().find(|(mark, _, _)| text.has(mark))?;
     let version = if version.is_empty() { String::new() } else { text.version(version, 1) };
     Some(joined(name, &version))
+}
+
+/// A desktop application made of a browser: its own name stands before the engine's.
+fn electron(text: &Text) -> Option<String> {
+    let engine = joined("Electron", &text.version("Electron/", 1));
+    let own = text.after("like Gecko) ").map(leading_label).filter(|label| !label.starts_with("Chrome"));
+    text.has("Electron/").then(|| own.unwrap_or(engine))
 }
 
 /// Opera's edition for players has no product of its own; some of its builds say so in a comment.
@@ -185,7 +201,7 @@ fn web_view(text: &Text) -> Option<String> {
     (apple && !text.has("Safari/")).then(|| "iOS WebView".to_owned())
 }
 
-/// A browser of its system: `Safari` alone says only that its engine is WebKit.
+/// A browser of its system: `Safari` alone says no more than which engine it has.
 fn of_system(text: &Text) -> Option<String> {
     let version = text.version("Version/", 2);
     if !text.has("Safari/") || version.is_empty() {

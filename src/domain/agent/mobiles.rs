@@ -19,7 +19,7 @@ const NO_MODEL_PREFIXES: &[&str] = &["rv:", "HMSCore", "Android", "GooglePlay", 
 /// The first iPad system of its own name.
 const FIRST_IPADOS: u32 = 13;
 /// From this Safari on, iOS calls itself 18.6 or 18.7 for good, and Safari's version is the system's
-/// (WebKit, "Features in Safari 26.0", update to the user agent string).
+/// (`WebKit`, "Features in Safari 26.0", update to the user agent string).
 const FIRST_FROZEN_SAFARI: u32 = 26;
 
 /// A telephone or tablet as the `User-Agent` tells it; hints only add to it.
@@ -60,11 +60,10 @@ pub(super) fn feature_phone(text: &Text) -> Option<Machine> {
 /// Chrome leaves out `Mobile` on tablets, and so do those that follow it; others say `Tablet`.
 fn android_kind(text: &Text, hints: &Hints) -> Kind {
     match hints.mobile {
-        Some(true) => Kind::Phone,
         Some(false) => Kind::Tablet,
         None if text.has("Tablet") => Kind::Tablet,
         None if text.has("Safari/") && !text.has("Mobile") => Kind::Tablet,
-        None => Kind::Phone,
+        _ => Kind::Phone,
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The order of judgement is the point of this room. A program is recognised first, because it may wear any
 //! browser's clothes; then the machine with its system, where hints come before the text that browsers have frozen;
-//! then the browser. Every step asks our own tables and, last, [woothee](base), whose data ends in 2021. What none of
+//! then the browser. Every step asks our own tables and, last, woothee, whose data ends in 2021. What none of
 //! them knows stays empty. Where the truth is one of two, both are said: `Windows 10 or 11`.
 //!
 //! A hostile header costs no more than an honest one: only [`Agent::MAX_BYTES`] of it are read, and a result is at

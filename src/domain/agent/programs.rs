@@ -30,7 +30,7 @@ const COMPATIBLE_BROWSERS: &[&str] = &["MSIE", "Konqueror", "Trident/", "Netscap
 const CRAWLER_WORDS: &[&str] = &["bot", "crawler", "spider"];
 
 /// Words that say what a program is and not what it is called; and a maker of telephones.
-const NO_NAMES: &[&str] = &["bot", "robot", "crawler", "spider", "cubot"];
+const NO_NAMES: &[&str] = &["bot", "robot", "crawler", "spider", "webcrawler", "cubot"];
 
 /// A program that shows itself wherever it stands in the text, whatever browser it claims to be besides.
 pub(super) fn disguised(text: &Text, hints: &Hints, base: &Base) -> Option<Program> {
@@ -49,24 +49,27 @@ pub(super) fn leading(text: &Text) -> Option<Program> {
     if !is_name(&name) {
         return None;
     }
-    let trade =
-        trades::of_name(&name).unwrap_or(if is_linked(text) { Trade::Crawler } else { Trade::Program });
+    let trade = trades::of_name(&name).unwrap_or(Trade::Program);
     Some(Program::new(label, trade))
 }
 
 /// The name that `text` begins with: all up to a version, a comment or a list.
 pub(super) fn leading_name(text: &str) -> String {
-    let text = text.trim_start_matches(['[', '"', '\'', ' ']);
-    let end = text.find(['/', '(', '[', ']', '{', ';', ',', '<', '"', '=']).unwrap_or(text.len());
-    let name = text[..end].split(" http").next().unwrap_or_default();
-    bounded(without_instance(name.trim()))
+    lead(text).0
 }
 
 /// Name and version of what `text` begins with.
 pub(super) fn leading_label(text: &str) -> String {
-    let name = leading_name(text);
-    let behind = text.split_once('/').map(|(_, rest)| rest).filter(|_| text.contains(&format!("{name}/")));
-    joined(&name, &behind.map(|rest| version(rest, 3)).unwrap_or_default())
+    let (name, rest) = lead(text);
+    joined(&name, &rest.strip_prefix('/').map(|rest| version(rest, 3)).unwrap_or_default())
+}
+
+fn lead(text: &str) -> (String, &str) {
+    let text = text.trim_start_matches(['[', '"', '\'', ' ']);
+    let end = text.find(['/', '(', '[', ']', '{', ';', ',', '<', '"', '=']).unwrap_or(text.len());
+    let (name, rest) = text.split_at(end);
+    let name = name.split(" http").next().unwrap_or_default();
+    (bounded(without_instance(name.trim())), rest)
 }
 
 /// A browser that a program drives says so in its brands, even when its `User-Agent` was changed.
@@ -75,7 +78,7 @@ fn headless(hints: &Hints) -> Option<Program> {
     Some(Program::new(brand.label(), Trade::Headless))
 }
 
-/// A cloud's own service, acting for somebody: `s3.amazonaws.com`, `[S3Console/0.4, aws-internal/3 …]`.
+/// A cloud's own service, acting for somebody: `s3.amazonaws.com`, `[S3Console/0.4, aws-internal/3 ...]`.
 fn service(text: &Text) -> Option<Program> {
     let bare = text.as_str().trim_matches(['[', ']']);
     let host = bare.ends_with(".amazonaws.com") && !bare.contains(' ');
@@ -87,26 +90,25 @@ fn service(text: &Text) -> Option<Program> {
 
 fn listed(text: &Text) -> Option<Program> {
     trades::ANYWHERE.iter().find_map(|(name, trade)| {
-        let rest = product(text.as_str(), name)?;
+        let rest = product(text, name)?;
         Some(Program::new(joined(name, &version_behind(rest, 3)), *trade))
     })
 }
 
 /// What follows `name` where it stands as a product: before a slash, or alone at the head of text or comment.
-fn product<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.match_indices(name).find_map(|(at, _)| {
-        let (before, rest) = (&text[..at], &text[at + name.len()..]);
-        let head = before.trim_end().is_empty() || before.trim_end().ends_with(['(', '[', ';', ',']);
-        let begins = !before.ends_with(|c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-        let ends = rest.is_empty() || rest.starts_with([' ', ';', ')', '(', ',']);
-        (begins && (rest.starts_with('/') || (head && ends))).then_some(rest)
-    })
+fn product<'a>(text: &'a Text, name: &'a str) -> Option<&'a str> {
+    let is_product = |(before, rest): &(&str, &str)| {
+        let before = before.trim_end();
+        let head = before.is_empty() || before.ends_with(['(', '[', ';', ',']);
+        rest.starts_with('/') || (head && (rest.is_empty() || rest.starts_with([' ', ';', ')', '(', ','])))
+    };
+    text.around(name).find(is_product).map(|(_, rest)| rest)
 }
 
 /// A word that is a crawler's name: `GPTBot/1.2`, `Baiduspider+`, but no address and no letter box.
 fn crawler(text: &Text) -> Option<Program> {
-    let words = text.as_str().split([' ', ';', ',', '(', ')', '"']).filter(|word| !is_address(word));
-    let (word, name) = words.filter_map(|word| Some((word, crawler_name(word)?))).next()?;
+    let mut words = text.as_str().split([' ', ';', ',', '(', ')', '"']).filter(|word| !is_address(word));
+    let (word, name) = words.find_map(|word| Some((word, crawler_name(word)?)))?;
     let lead = leading_label(text.as_str());
     if lead.contains(name) {
         return Some(Program::new(lead, Trade::Crawler));
@@ -143,7 +145,7 @@ fn remembered(text: &Text, base: &Base) -> Option<Program> {
     let named =
         compatible_label(text).or_else(|| (!claims_browser(text)).then(|| leading_label(text.as_str())));
     let theirs = (!LABELS.contains(&base.name.as_str())).then(|| base.name.clone());
-    let label = named.filter(|label| is_name(label)).or(theirs)?;
+    let label = named.filter(|label| !label.is_empty()).or(theirs)?;
     let trade = trades::of_name(&label).unwrap_or(trade);
     Some(Program::new(label, trade))
 }

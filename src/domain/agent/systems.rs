@@ -54,7 +54,7 @@ const WINDOWS_11: u32 = 13;
 /// Firefox two, and 10.16 was what macOS 11 told programs built before it.
 const FROZEN_MACOS: &[&str] = &["10.15.7", "10.15", "10.16"];
 
-/// What Chrome has called every ChromeOS since the `User-Agent` was reduced.
+/// What Chrome has called every `ChromeOS` since the `User-Agent` was reduced.
 const FROZEN_CHROME_OS: &str = "14541.0.0";
 
 /// Distributions that browsers name, and other systems of the family.

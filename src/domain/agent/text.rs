@@ -9,23 +9,35 @@ use crate::model::device::Agent;
 pub(super) const MAX_BYTES: usize = 64;
 
 /// A header as it is judged: printable ASCII, at most [`Agent::MAX_BYTES`].
-pub(super) struct Text(String);
+///
+/// The tables ask some two hundred times whether a mark begins a word of it. So the places where words begin are
+/// looked for once and sorted by their first letter: most questions end at a letter that no word begins with.
+pub(super) struct Text {
+    text: String,
+    begins: Vec<(u8, usize)>,
+}
 
 impl Text {
     /// `raw`, cut, with a space for every character that no honest product name holds.
     pub(super) fn of(raw: &str) -> Self {
         let printable = |c: char| if c.is_ascii_graphic() { c } else { ' ' };
         let text: String = Agent::cut(raw).chars().map(printable).collect();
-        Self(text.trim().to_owned())
+        let text = text.trim().to_owned();
+        let bytes = text.as_bytes();
+        let is_begin = |at: &usize| *at == 0 || !(joins(bytes[at - 1]) && joins(bytes[*at]));
+        let mut begins: Vec<(u8, usize)> =
+            (0..bytes.len()).filter(is_begin).map(|at| (bytes[at], at)).collect();
+        begins.sort_unstable();
+        Self { text, begins }
     }
 
     pub(super) fn as_str(&self) -> &str {
-        &self.0
+        &self.text
     }
 
-    /// Whether `mark` stands somewhere, at the beginning of a word.
+    /// Whether `mark` stands somewhere, at the beginning of a word: `Chrome/` is not in `HeadlessChrome/`.
     pub(super) fn has(&self, mark: &str) -> bool {
-        after(&self.0, mark).is_some()
+        self.after(mark).is_some()
     }
 
     /// Whether any of `marks` does.
@@ -35,7 +47,15 @@ impl Text {
 
     /// What follows the first `mark` that begins a word.
     pub(super) fn after(&self, mark: &str) -> Option<&str> {
-        after(&self.0, mark)
+        self.around(mark).next().map(|(_, rest)| rest)
+    }
+
+    /// What stands before and behind each `mark` that begins a word.
+    pub(super) fn around(&self, mark: &str) -> impl Iterator<Item = (&str, &str)> {
+        let initial = mark.bytes().next().unwrap_or_default();
+        let from = self.begins.partition_point(|(byte, _)| *byte < initial);
+        let begins = self.begins[from..].iter().take_while(move |(byte, _)| *byte == initial);
+        begins.filter_map(move |(_, at)| Some((&self.text[..*at], self.text[*at..].strip_prefix(mark)?)))
     }
 
     /// The version behind `mark`, of at most `parts` parts; empty when none is written there.
@@ -44,12 +64,9 @@ impl Text {
     }
 }
 
-/// What follows the first `mark` in `text` that begins a word: `Chrome/` is not found in `HeadlessChrome/`.
-pub(super) fn after<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
-    let joins = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    text.match_indices(mark)
-        .find(|(at, _)| !(mark.starts_with(joins) && text[..*at].ends_with(joins)))
-        .map(|(at, _)| &text[at + mark.len()..])
+/// Whether two such bytes beside one another belong to one word.
+fn joins(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_')
 }
 
 /// The number that `text` begins with: `17_5_1 like` and three parts give `17.5.1`, `v1.29.1` gives `1.29.1`.

@@ -1,4 +1,5 @@
 //! Rollcall tells who is signed in, from where and on what, ends any session at once, and finds and exports
 //! what anybody did.
 
+pub mod domain;
 pub mod model;

@@ -1,0 +1,3 @@
+//! What the product does. Knows the store and the model, never the web.
+
+pub mod geo;

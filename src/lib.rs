@@ -3,5 +3,4 @@
 
 pub mod domain;
 pub mod model;
-
 pub mod store;

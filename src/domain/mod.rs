@@ -1,3 +1,4 @@
-//! What the product does: it knows what is kept, and nothing of how it is reached.
+//! What the product does. It knows the store and the model, and nothing of how it is reached.
 
 pub mod agent;
+pub mod geo;

@@ -1,0 +1,75 @@
+// What this browser prefers: exact times, compact rows, colours, whether the map is open. Kept here, nowhere else.
+
+/** @type {Record<string, string>} */
+const on = { times: "exact", rows: "compact" };
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+function prefer(name, value) {
+  const root = document.documentElement;
+  if (value) root.dataset[name] = value;
+  else delete root.dataset[name];
+  try {
+    if (value) localStorage.setItem(`rollcall.${name}`, value);
+    else localStorage.removeItem(`rollcall.${name}`);
+  } catch {
+    // Storage is off: it holds until the page is left.
+  }
+  show();
+  document.dispatchEvent(new CustomEvent("preferred", { detail: { name } }));
+}
+
+function show() {
+  const kept = document.documentElement.dataset;
+  for (const button of document.querySelectorAll("[data-pref]")) {
+    button.setAttribute("aria-pressed", String(Boolean(kept[button.getAttribute("data-pref") ?? ""])));
+  }
+  for (const button of document.querySelectorAll("[data-pref-set]")) {
+    const name = button.getAttribute("data-pref-set") ?? "";
+    button.setAttribute("aria-pressed", String((kept[name] ?? "") === button.getAttribute("value")));
+  }
+}
+
+/** Opens and closes what was opened and closed before. */
+function fold() {
+  for (const part of document.querySelectorAll("details[data-fold]")) {
+    if (!(part instanceof HTMLDetailsElement)) continue;
+    const key = `rollcall.fold.${part.dataset.fold}`;
+    try {
+      if (localStorage.getItem(key) === "shut") part.open = false;
+    } catch {
+      return;
+    }
+    part.addEventListener("toggle", () => localStorage.setItem(key, part.open ? "open" : "shut"));
+  }
+}
+
+export function start() {
+  show();
+  fold();
+  document.addEventListener("swapped", fold);
+  document.addEventListener("click", (event) => {
+    const button = event.target instanceof Element ? event.target.closest("[data-pref], [data-pref-set], [data-copy]") : null;
+    if (!button) return;
+    const flip = button.getAttribute("data-pref");
+    const set = button.getAttribute("data-pref-set");
+    if (flip) prefer(flip, document.documentElement.dataset[flip] ? "" : on[flip] ?? "");
+    else if (set) prefer(set, button.getAttribute("value") ?? "");
+    else copy(button);
+  });
+}
+
+/** @param {Element} button */
+async function copy(button) {
+  const field = button.parentElement?.querySelector("input");
+  if (!field) return;
+  field.select();
+  try {
+    await navigator.clipboard.writeText(field.value);
+    button.lastChild?.replaceWith("Copied");
+  } catch {
+    // Without permission the text is selected, which is one key away from a copy.
+  }
+}

@@ -1,0 +1,378 @@
+//! The Activity Log: what anybody did, found by period, user and keyword.
+
+use askama::Template;
+
+use crate::{
+    model::{
+        activity::{Activity, Outcome},
+        device::Device,
+        period::Period,
+    },
+    web::draw::chart::Chart,
+};
+
+use super::{
+    frame::Frame,
+    parts::{Link, Moment, Now, Where},
+    search::Search,
+    text::grouped,
+};
+
+/// The page `/activity`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "activity.html", blocks = ["results", "histogram", "count", "rows"])]
+pub struct ActivityPage {
+    /// What stands around it.
+    pub frame: Frame,
+    /// What is looked for.
+    pub search: Search,
+    /// The users the drop-down offers.
+    pub users: Vec<String>,
+    /// Narrowings that have no field in the form, each with the address without it.
+    pub narrowed: Vec<Link>,
+    /// Why the search was not understood, if it was not: then there is nothing below.
+    pub fault: Option<Fault>,
+    /// Why the period was not understood; empty if it was.
+    pub period_fault: String,
+    /// How many were found; none while the count is still under way, then the page asks for the block `count` again.
+    pub total: Option<Total>,
+    /// When they happened; none while it is being counted, then the page asks for `histogram` again.
+    pub chart: Option<Chart>,
+    /// The rows of this page, in order.
+    pub rows: Vec<ActivityRow>,
+    /// The address of the page before this one.
+    pub newer: Option<String>,
+    /// The address of the page behind this one.
+    pub older: Option<String>,
+    /// The address of the CSV of all that was found.
+    pub download: String,
+    /// The address of the stream of what comes in; empty where it cannot be followed.
+    pub tail: String,
+    /// Whether the log holds anything at all that may be seen.
+    pub any: bool,
+}
+
+/// How many were found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Total {
+    /// The number.
+    pub value: u64,
+    /// Whether it is exact, or at least so many.
+    pub exact: bool,
+}
+
+impl Total {
+    /// `12,408 activities`, `more than 10,000 activities`.
+    pub fn words(&self) -> String {
+        let noun = if self.value == 1 { "activity" } else { "activities" };
+        let more = if self.exact { "" } else { "more than " };
+        format!("{more}{} {noun}", grouped(self.value))
+    }
+}
+
+/// Where a search went wrong: the text around the place, and a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// What stands before the fault.
+    pub before: String,
+    /// The word that caused it; empty at the end of the text.
+    pub word: String,
+    /// What stands after it.
+    pub after: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}
+
+impl Fault {
+    /// The fault in `text` at the character `column`, counted from 1, reaching to the end of its word.
+    pub fn at(text: &str, column: usize, message: impl ToString) -> Self {
+        let start = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+        let (before, rest) = text.split_at(start);
+        let end = rest
+            .char_indices()
+            .skip(1)
+            .find(|(_, c)| c.is_whitespace() || matches!(c, '(' | ')'))
+            .map_or(rest.len(), |(at, _)| at);
+        let (word, after) = rest.split_at(end);
+        Self { before: before.into(), word: word.into(), after: after.into(), message: message.to_string() }
+    }
+}
+
+impl ActivityPage {
+    /// What the Time Period drop-down offers: value, words, and whether it is chosen.
+    pub fn periods(&self) -> Vec<(&'static str, &'static str, bool)> {
+        let custom = self.search.is_custom();
+        let chosen = |period: Period| !custom && period.as_str() == self.search.period;
+        Period::ALL
+            .into_iter()
+            .map(|period| (period.as_str(), period.label(), chosen(period)))
+            .chain([("custom", "Custom", custom)])
+            .collect()
+    }
+
+    /// Whether everybody's activity is seen, so that a user can be chosen.
+    pub fn sees_all(&self) -> bool {
+        self.frame.who.as_ref().is_some_and(super::Who::sees_all)
+    }
+
+    /// The same search over all time.
+    pub fn all_time(&self) -> String {
+        let search =
+            Search { period: "all".into(), from: String::new(), to: String::new(), ..self.search.clone() };
+        search.href("/activity")
+    }
+
+    /// The same search in the other order of time.
+    pub fn turned(&self) -> String {
+        let order = if self.search.order == "asc" { "" } else { "asc" };
+        Search { order: order.into(), ..self.search.clone() }.href("/activity")
+    }
+
+    /// The name that stands in the User field.
+    pub fn user_shown(&self) -> &str {
+        match &self.frame.who {
+            Some(who) if !who.sees_all() => &who.name,
+            _ => &self.search.user,
+        }
+    }
+}
+
+/// An activity as a row.
+#[derive(Clone, Debug)]
+pub struct ActivityRow {
+    /// Its place in the log.
+    pub id: String,
+    /// The address of the record, with the search it was found by.
+    pub href: String,
+    /// When it happened.
+    pub time: Moment,
+    /// Who did it.
+    pub user: Vec<Piece>,
+    /// What was done.
+    pub action: Vec<Piece>,
+    /// More of it.
+    pub detail: Vec<Piece>,
+    /// In which program.
+    pub app: String,
+    /// How it went.
+    pub outcome: Outcome,
+    /// From where.
+    pub place: Where,
+    /// On what.
+    pub device: Device,
+}
+
+impl ActivityRow {
+    /// The row of `activity`, opened under `search`. `words` are marked where they stand.
+    pub fn of(activity: &Activity, search: &Search, words: &[String], now: &Now) -> Self {
+        let id = activity.id.to_string();
+        Self {
+            href: search.href(&format!("/activity/{id}")),
+            id,
+            time: Moment::new(activity.time, now),
+            user: Piece::cut(&activity.user, words),
+            action: Piece::cut(&activity.action, words),
+            detail: Piece::cut(&said(activity), words),
+            app: activity.app.clone(),
+            outcome: activity.outcome,
+            place: Where::of(&activity.place, activity.ip),
+            device: activity.device.clone(),
+        }
+    }
+}
+
+/// The Detail column: the detail and the target, as far as a line can show them.
+fn said(activity: &Activity) -> String {
+    const LINE: usize = 300;
+    let target = activity.target.as_deref().unwrap_or_default();
+    let text = match (activity.detail.as_str(), target) {
+        ("", target) => target.to_owned(),
+        (detail, "") => detail.to_owned(),
+        (detail, target) if detail.contains(target) => detail.to_owned(),
+        (detail, target) => format!("{target} · {detail}"),
+    };
+    match text.char_indices().nth(LINE) {
+        None => text,
+        Some((end, _)) => format!("{}…", &text[..end]),
+    }
+}
+
+/// A stretch of text, marked or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// The text.
+    pub text: String,
+    /// Whether it is what was looked for.
+    pub hit: bool,
+}
+
+impl Piece {
+    /// `text` in pieces, so that every place where one of `words` stands, in any case, is a piece of its own.
+    pub fn cut(text: &str, words: &[String]) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        let mut rest = text;
+        while let Some((start, end)) = first_hit(rest, words) {
+            if start > 0 {
+                pieces.push(Self { text: rest[..start].into(), hit: false });
+            }
+            pieces.push(Self { text: rest[start..end].into(), hit: true });
+            rest = &rest[end..];
+        }
+        if !rest.is_empty() {
+            pieces.push(Self { text: rest.into(), hit: false });
+        }
+        pieces
+    }
+}
+
+/// The first place where one of `words` stands, the longest of them there.
+fn first_hit(text: &str, words: &[String]) -> Option<(usize, usize)> {
+    text.char_indices().find_map(|(start, _)| {
+        let end = words.iter().filter_map(|word| starts_with(&text[start..], word)).max()?;
+        Some((start, start + end))
+    })
+}
+
+/// How many bytes of `text` say `word`, in any case, if it begins with it.
+fn starts_with(text: &str, word: &str) -> Option<usize> {
+    if word.is_empty() {
+        return None;
+    }
+    let mut left = text.char_indices();
+    for wanted in word.chars().flat_map(char::to_lowercase) {
+        let (_, found) = left.next()?;
+        if !found.to_lowercase().eq([wanted]) {
+            return None;
+        }
+    }
+    Some(left.next().map_or(text.len(), |(at, _)| at))
+}
+
+/// The page `/activity/{id}`: one record with every field. Its block `record` opens in place under the row.
+#[derive(Clone, Debug, Template)]
+#[template(path = "record.html", blocks = ["record"])]
+pub struct RecordPage {
+    /// What stands around it.
+    pub frame: Frame,
+    /// What was done.
+    pub action: String,
+    /// Who did it.
+    pub user: String,
+    /// When.
+    pub time: Moment,
+    /// How it went.
+    pub outcome: Outcome,
+    /// Every field that has a value.
+    pub fields: Vec<Field>,
+    /// The address of the search it was found by.
+    pub back: String,
+}
+
+/// A field of a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Field {
+    /// Its name, as people read it.
+    pub name: String,
+    /// Its value.
+    pub value: String,
+    /// Whether it is an address, an id or a raw string.
+    pub raw: bool,
+    /// The address of the same search with only this value; empty where the grammar has no such field.
+    pub only: String,
+    /// The address of the same search without this value.
+    pub not: String,
+    /// Where the value itself leads; empty for nowhere.
+    pub href: String,
+}
+
+impl Field {
+    /// A field that the grammar knows as `key`, with links that narrow `search`; an empty key has none.
+    pub fn of(name: &str, key: &str, value: impl ToString, search: &Search) -> Self {
+        let value = value.to_string();
+        let link = |search: Search| if key.is_empty() { String::new() } else { search.href("/activity") };
+        Self {
+            name: name.into(),
+            raw: matches!(key, "ip" | "session" | "id" | "user_agent") || key.starts_with("attr."),
+            only: link(search.only(key, &value)),
+            not: link(search.without(key, &value)),
+            href: String::new(),
+            value,
+        }
+    }
+
+    /// Every field of `activity` that has a value, in the order of the table and then the rest.
+    pub fn all(activity: &Activity, search: &Search, now: &Now) -> Vec<Self> {
+        let text = |value: &Option<String>| value.clone().unwrap_or_default();
+        let ip = activity.ip.map(|ip| ip.to_string()).unwrap_or_default();
+        let known = [
+            ("User", "user", activity.user.clone()),
+            ("Activity", "action", activity.action.clone()),
+            ("Detail", "detail", activity.detail.clone()),
+            ("Target", "target", text(&activity.target)),
+            ("App", "app", activity.app.clone()),
+            ("Outcome", "outcome", activity.outcome.to_string()),
+            ("Public IP", "ip", ip),
+            ("City", "city", text(&activity.place.city)),
+            ("Location", "", activity.place.location(activity.ip)),
+            ("Country", "country", text(&activity.place.country)),
+            ("Device Details", "device", activity.device.device.clone()),
+            ("OS Details", "os", activity.device.os.clone()),
+            ("Browser Details", "browser", activity.device.browser.clone()),
+            ("User agent", "", text(&activity.user_agent)),
+            ("Session", "session", text(&activity.session)),
+        ];
+        let mut fields = vec![Self::of("Time", "", Moment::new(activity.time, now).exact, search)];
+        let known = known.into_iter().filter(|(.., value)| !value.is_empty());
+        fields.extend(known.map(|(name, key, value)| Self::of(name, key, value, search)));
+        fields.extend(
+            activity
+                .attributes
+                .iter()
+                .map(|(name, value)| Self::of(name, &format!("attr.{name}"), value, search)),
+        );
+        fields.push(Self::of("Received", "", Moment::new(activity.received, now).exact, search));
+        fields.push(Self { raw: true, ..Self::of("Id", "", activity.id, search) });
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hits_are_marked_in_any_case_and_the_longest_wins() {
+        let piece = |text: &str, hit| Piece { text: text.into(), hit };
+        let words = ["account".to_owned(), "acc".to_owned(), "2024".to_owned()];
+        assert_eq!(
+            Piece::cut("My Account_2024.csv", &words),
+            [
+                piece("My ", false),
+                piece("Account", true),
+                piece("_", false),
+                piece("2024", true),
+                piece(".csv", false)
+            ]
+        );
+        assert_eq!(Piece::cut("Äpfel", &["äpfel".to_owned()]), [piece("Äpfel", true)]);
+        assert_eq!(Piece::cut("", &words), []);
+    }
+
+    #[test]
+    fn a_fault_points_at_its_word() {
+        let fault = Fault::at("user:änn )backup x", 10, "x");
+        assert_eq!(
+            (fault.before.as_str(), fault.word.as_str(), fault.after.as_str()),
+            ("user:änn ", ")backup", " x")
+        );
+        let end = Fault::at("a OR", 99, "x");
+        assert_eq!((end.before.as_str(), end.word.as_str()), ("a OR", ""));
+    }
+
+    #[test]
+    fn a_count_says_whether_it_is_exact() {
+        assert_eq!(Total { value: 12_408, exact: true }.words(), "12,408 activities");
+        assert_eq!(Total { value: 1, exact: true }.words(), "1 activity");
+        assert_eq!(Total { value: 10_000, exact: false }.words(), "more than 10,000 activities");
+    }
+}

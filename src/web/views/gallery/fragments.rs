@@ -1,0 +1,1 @@
+//! What the fragments say, word for word.

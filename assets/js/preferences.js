@@ -46,7 +46,20 @@ function fold() {
   }
 }
 
+/**
+ * A menu closes when one clicks beside it or leaves it by Escape.
+ * @param {Event} event
+ */
+function shut(event) {
+  for (const menu of document.querySelectorAll("details[data-menu][open]")) {
+    const away = event instanceof KeyboardEvent ? event.key === "Escape" : !(event.target instanceof Node && menu.contains(event.target));
+    if (away && menu instanceof HTMLDetailsElement) menu.open = false;
+  }
+}
+
 export function start() {
+  document.addEventListener("click", shut);
+  document.addEventListener("keydown", shut);
   show();
   fold();
   document.addEventListener("swapped", fold);

@@ -9,7 +9,7 @@ use crate::web::views::text::grouped;
 /// The height of the tallest bar, in pixels.
 pub const HEIGHT: f64 = 96.0;
 /// The most ticks under the chart; more would touch on a telephone.
-const TICKS: usize = 6;
+const TICKS: usize = 5;
 
 /// What happened in one stretch of time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,12 +73,10 @@ pub struct Bar {
 /// A label under the chart.
 #[derive(Clone, Debug)]
 pub struct Tick {
-    /// Its place, in per cent.
+    /// Where it begins: at the left edge of its bar, in per cent.
     pub x: String,
     /// Its text.
     pub label: String,
-    /// SVG's `text-anchor`: the outermost labels stay inside.
-    pub anchor: &'static str,
 }
 
 impl Chart {
@@ -152,7 +150,6 @@ fn ticks(buckets: &[Bucket], zone: &TimeZone, days: i64) -> Vec<Tick> {
         .map(|(at, bucket)| Tick {
             x: short(100.0 * float(at) / float(buckets.len())),
             label: bucket.from.to_zoned_datetime(zone.clone()).strftime(form).to_string(),
-            anchor: if at == 0 { "start" } else { "middle" },
         })
         .collect()
 }
@@ -221,8 +218,8 @@ mod tests {
     fn a_day_is_labelled_by_hours_and_a_year_by_months() {
         let day: Vec<_> = (0..24).map(|at| hour(at, 1, 0)).collect();
         let labels: Vec<_> = chart(&day).ticks.iter().map(|tick| tick.label.clone()).collect();
-        assert_eq!(labels, ["00:00", "04:00", "08:00", "12:00", "16:00", "20:00"]);
+        assert_eq!(labels, ["00:00", "05:00", "10:00", "15:00", "20:00"]);
         let year: Vec<_> = (0..12).map(|at| hour(at * 24 * 31, 1, 0)).collect();
-        assert_eq!(chart(&year).ticks[1].label, "Mar 2026");
+        assert_eq!(chart(&year).ticks[1].label, "Apr 2026");
     }
 }

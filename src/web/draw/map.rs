@@ -92,7 +92,7 @@ impl Map {
         Self {
             view: format!("{left:.0} {top:.0} {} {}", AROUND.0, AROUND.1),
             countries: known(spot).map(|code| (code.to_owned(), 2)).into_iter().collect(),
-            dots: vec![Dot::new(spot, 5.0)],
+            dots: vec![Dot::new(spot, 8.0)],
             summary: format!("Map: {}", spot.label),
         }
     }

@@ -84,9 +84,11 @@ pub struct Fault {
 }
 
 impl Fault {
-    /// The fault in `text` at the character `column`, counted from 1, reaching to the end of its word.
+    /// The fault in `text` at the character `column`, counted from 1, or at the next word behind it, reaching to
+    /// that word's end.
     pub fn at(text: &str, column: usize, message: impl ToString) -> Self {
         let start = text.char_indices().nth(column.saturating_sub(1)).map_or(text.len(), |(at, _)| at);
+        let start = text.len() - text[start..].trim_start().len();
         let (before, rest) = text.split_at(start);
         let end = rest
             .char_indices()
@@ -365,6 +367,8 @@ mod tests {
             (fault.before.as_str(), fault.word.as_str(), fault.after.as_str()),
             ("user:änn ", ")backup", " x")
         );
+        let space = Fault::at("(backup  OR", 8, "x");
+        assert_eq!((space.before.as_str(), space.word.as_str()), ("(backup  ", "OR"));
         let end = Fault::at("a OR", 99, "x");
         assert_eq!((end.before.as_str(), end.word.as_str()), ("a OR", ""));
     }

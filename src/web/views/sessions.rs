@@ -28,10 +28,10 @@ pub const COLUMNS: [(&str, &str); 8] = [
     ("Browser Details", "browser"),
     ("Last Access Time", "last"),
 ];
-/// The columns behind them for live sessions.
+/// The columns behind them for live sessions; the chip "This session" has one without a head.
 pub const LIVE: [(&str, &str); 2] = [("Started", "started"), ("Expires", "expires")];
 /// The columns behind them for ended ones.
-pub const OVER: [(&str, &str); 2] = [("Ended", "ended"), ("How", "")];
+pub const OVER: [(&str, &str); 3] = [("Ended", "ended"), ("How", ""), ("Reason", "")];
 
 /// The page `/sessions`.
 #[derive(Clone, Debug, Template)]
@@ -57,11 +57,11 @@ pub struct Sessions {
     pub ended: u64,
     /// How many match the filter.
     pub found: u64,
-    /// The heads of all columns but the one with the boxes.
+    /// The heads of all columns with words: [`COLUMNS`], then [`LIVE`] or [`OVER`].
     pub heads: Vec<Head>,
     /// The rows of this page.
     pub rows: Vec<SessionRow>,
-    /// Where they are; none hides the map.
+    /// Where they are; none leaves the map out.
     pub map: Option<Map>,
     /// The address of the rows behind these.
     pub more: Option<String>,

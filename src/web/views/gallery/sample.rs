@@ -175,7 +175,8 @@ pub(super) fn sessions_page(role: Role, state: State, rows: Vec<SessionRow>) -> 
             spot(&format!("{city}, {country}"), country, *latitude, *longitude, 1 + (at as u64 * 7) % 23)
         })
         .collect();
-    let columns: Vec<_> = COLUMNS.into_iter().chain(if over { OVER } else { LIVE }).collect();
+    let columns: Vec<_> =
+        COLUMNS.into_iter().chain(if over { OVER.to_vec() } else { LIVE.to_vec() }).collect();
     Sessions {
         frame: frame(Page::Sessions, role),
         state,
@@ -190,7 +191,7 @@ pub(super) fn sessions_page(role: Role, state: State, rows: Vec<SessionRow>) -> 
         heads: Head::row(&columns, "last", true, |key, desc| {
             format!("/sessions?sort={key}&order={}", if desc { "desc" } else { "asc" })
         }),
-        map: (!rows.is_empty()).then(|| Map::world(&spots)),
+        map: (!rows.is_empty() && !over).then(|| Map::world(&spots)),
         more: None,
         rows,
     }

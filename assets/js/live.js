@@ -10,30 +10,53 @@ const own = document.querySelector("meta[name=session]")?.getAttribute("content"
 const me = document.querySelector("meta[name=user]")?.getAttribute("content") ?? "";
 const fresh = new Set();
 
-export function start() {
-  if (!own) return;
-  const stream = new EventSource("/api/v1/sessions/stream");
-  const offline = document.getElementById("offline");
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let lost;
-  let was = false;
-  stream.addEventListener("open", () => {
-    clearTimeout(lost);
-    lost = undefined;
-    if (was) refresh();
-    was = false;
-    if (offline) offline.hidden = true;
-  });
+/** @type {EventSource | undefined} */
+let stream;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let lost;
+let away = false;
+
+function connect() {
+  stream = new EventSource("/api/v1/sessions/stream");
+  stream.addEventListener("open", back);
   stream.addEventListener("error", () => {
-    if (stream.readyState === EventSource.CLOSED) return void here();
-    lost ??= setTimeout(() => {
-      was = true;
-      if (offline) offline.hidden = false;
-    }, 3000);
+    lost ??= setTimeout(wentAway, 3000);
+    if (stream?.readyState === EventSource.CLOSED) closed();
   });
   stream.addEventListener("ended", (event) => ended(JSON.parse(event.data)));
   stream.addEventListener("session", (event) => seen(JSON.parse(event.data)));
-  addEventListener("pagehide", () => stream.close());
+}
+
+/** The stream was closed for good: the session is over, or somebody between here and the server said no. */
+async function closed() {
+  const answer = await fetch("/api/v1/me", { credentials: "same-origin" }).catch(() => null);
+  if (answer?.status === 401) return location.assign("/signin");
+  setTimeout(connect, 5000);
+}
+
+function wentAway() {
+  away = true;
+  offline(true);
+}
+
+function back() {
+  clearTimeout(lost);
+  lost = undefined;
+  if (away) refresh();
+  away = false;
+  offline(false);
+}
+
+/** @param {boolean} is */
+function offline(is) {
+  const line = document.getElementById("offline");
+  if (line) line.hidden = !is;
+}
+
+export function start() {
+  if (!own) return;
+  connect();
+  addEventListener("pagehide", () => stream?.close());
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("#pill")) {
@@ -41,12 +64,6 @@ export function start() {
       refresh();
     }
   });
-}
-
-/** The stream was closed for good: either the session is over or the server wants no stream. */
-async function here() {
-  const answer = await fetch("/api/v1/me", { credentials: "same-origin" }).catch(() => null);
-  if (answer?.status === 401) location.assign("/signin");
 }
 
 /** @param {Session} session */

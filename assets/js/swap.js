@@ -3,8 +3,12 @@
 
 /** @typedef {{push?: boolean, quiet?: boolean, keep?: boolean}} How push moves the address, quiet leaves old rows undimmed */
 
-const policy = window.trustedTypes?.createPolicy("fragment", { createHTML: (text) => text })
-  ?? { createHTML: (/** @type {string} */ text) => text };
+/** @typedef {{createHTML: (text: string) => string}} Policy text that may become elements */
+/** @type {{createPolicy: (name: string, rules: Policy) => Policy} | undefined} */
+const trusted = Reflect.get(window, "trustedTypes");
+/** @type {Policy} */
+const same = { createHTML: (text) => text };
+const policy = trusted ? trusted.createPolicy("fragment", same) : same;
 
 /** @type {Map<string, AbortController>} */
 const under = new Map();
@@ -16,7 +20,7 @@ const under = new Map();
  */
 export function elements(text) {
   const template = document.createElement("template");
-  template.innerHTML = /** @type {string} */ (policy.createHTML(text));
+  template.innerHTML = policy.createHTML(text);
   return template.content;
 }
 

@@ -35,9 +35,7 @@ pub struct Chart {
     pub most: String,
     /// Everything in one sentence, for those who do not see it.
     pub summary: String,
-    /// The first instant drawn, RFC 3339.
-    pub from: String,
-    /// The first instant after the chart, RFC 3339.
+    /// The first instant after the chart, RFC 3339: the last edge a drag over it can end at.
     pub to: String,
 }
 
@@ -99,7 +97,6 @@ impl Chart {
             ticks: ticks(buckets, zone, days),
             most: grouped(most),
             summary: format!("{} activities over time, {} of them failed", grouped(total), grouped(failures)),
-            from: first.from.to_string(),
             to: last.to.to_string(),
         }
     }

@@ -13,6 +13,7 @@ use crate::{
 
 use super::{
     frame::Frame,
+    marks::Piece,
     parts::{Link, Moment, Now, Where},
     search::Search,
     text::grouped,
@@ -20,7 +21,7 @@ use super::{
 
 /// The page `/activity`.
 #[derive(Clone, Debug, Template)]
-#[template(path = "activity.html", blocks = ["results", "histogram", "count", "rows"])]
+#[template(path = "activity.html", blocks = ["results"])]
 pub struct ActivityPage {
     /// What stands around it.
     pub frame: Frame,
@@ -124,10 +125,19 @@ impl ActivityPage {
         search.href("/activity")
     }
 
-    /// The same search in the other order of time.
-    pub fn turned(&self) -> String {
-        let order = if self.search.order == "asc" { "" } else { "asc" };
-        Search { order: order.into(), ..self.search.clone() }.href("/activity")
+    /// The block `histogram` alone.
+    pub fn as_histogram(&self) -> impl Template + '_ {
+        Histogram { chart: self.chart.as_ref() }
+    }
+
+    /// The block `count` alone.
+    pub fn as_count(&self) -> impl Template + '_ {
+        Count { total: self.total }
+    }
+
+    /// The block `rows` alone.
+    pub fn as_rows(&self) -> impl Template + '_ {
+        Rows { search: &self.search, rows: &self.rows }
     }
 
     /// The name that stands in the User field.
@@ -137,6 +147,27 @@ impl ActivityPage {
             _ => &self.search.user,
         }
     }
+}
+
+// askama renders a block alone only where no condition stands around it; these three stand inside one.
+
+#[derive(Template)]
+#[template(path = "activity-histogram.html")]
+struct Histogram<'a> {
+    chart: Option<&'a Chart>,
+}
+
+#[derive(Template)]
+#[template(path = "activity-count.html")]
+struct Count {
+    total: Option<Total>,
+}
+
+#[derive(Template)]
+#[template(path = "activity-rows.html")]
+struct Rows<'a> {
+    search: &'a Search,
+    rows: &'a [ActivityRow],
 }
 
 /// An activity as a row.
@@ -183,6 +214,14 @@ impl ActivityRow {
     }
 }
 
+impl ActivityRow {
+    /// The Device column: the browser, or whatever else is known of the device.
+    pub fn on(&self) -> &str {
+        let known = [&self.device.browser, &self.device.device, &self.device.os];
+        known.into_iter().find(|text| !text.is_empty()).map_or("", |text| text)
+    }
+}
+
 /// The Detail column: the detail and the target, as far as a line can show them.
 fn said(activity: &Activity) -> String {
     const LINE: usize = 300;
@@ -199,166 +238,9 @@ fn said(activity: &Activity) -> String {
     }
 }
 
-/// A stretch of text, marked or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
-    /// The text.
-    pub text: String,
-    /// Whether it is what was looked for.
-    pub hit: bool,
-}
-
-impl Piece {
-    /// `text` in pieces, so that every place where one of `words` stands, in any case, is a piece of its own.
-    pub fn cut(text: &str, words: &[String]) -> Vec<Self> {
-        let mut pieces = Vec::new();
-        let mut rest = text;
-        while let Some((start, end)) = first_hit(rest, words) {
-            if start > 0 {
-                pieces.push(Self { text: rest[..start].into(), hit: false });
-            }
-            pieces.push(Self { text: rest[start..end].into(), hit: true });
-            rest = &rest[end..];
-        }
-        if !rest.is_empty() {
-            pieces.push(Self { text: rest.into(), hit: false });
-        }
-        pieces
-    }
-}
-
-/// The first place where one of `words` stands, the longest of them there.
-fn first_hit(text: &str, words: &[String]) -> Option<(usize, usize)> {
-    text.char_indices().find_map(|(start, _)| {
-        let end = words.iter().filter_map(|word| starts_with(&text[start..], word)).max()?;
-        Some((start, start + end))
-    })
-}
-
-/// How many bytes of `text` say `word`, in any case, if it begins with it.
-fn starts_with(text: &str, word: &str) -> Option<usize> {
-    if word.is_empty() {
-        return None;
-    }
-    let mut left = text.char_indices();
-    for wanted in word.chars().flat_map(char::to_lowercase) {
-        let (_, found) = left.next()?;
-        if !found.to_lowercase().eq([wanted]) {
-            return None;
-        }
-    }
-    Some(left.next().map_or(text.len(), |(at, _)| at))
-}
-
-/// The page `/activity/{id}`: one record with every field. Its block `record` opens in place under the row.
-#[derive(Clone, Debug, Template)]
-#[template(path = "record.html", blocks = ["record"])]
-pub struct RecordPage {
-    /// What stands around it.
-    pub frame: Frame,
-    /// What was done.
-    pub action: String,
-    /// Who did it.
-    pub user: String,
-    /// When.
-    pub time: Moment,
-    /// How it went.
-    pub outcome: Outcome,
-    /// Every field that has a value.
-    pub fields: Vec<Field>,
-    /// The address of the search it was found by.
-    pub back: String,
-}
-
-/// A field of a record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Field {
-    /// Its name, as people read it.
-    pub name: String,
-    /// Its value.
-    pub value: String,
-    /// Whether it is an address, an id or a raw string.
-    pub raw: bool,
-    /// The address of the same search with only this value; empty where the grammar has no such field.
-    pub only: String,
-    /// The address of the same search without this value.
-    pub not: String,
-    /// Where the value itself leads; empty for nowhere.
-    pub href: String,
-}
-
-impl Field {
-    /// A field that the grammar knows as `key`, with links that narrow `search`; an empty key has none.
-    pub fn of(name: &str, key: &str, value: impl ToString, search: &Search) -> Self {
-        let value = value.to_string();
-        let link = |search: Search| if key.is_empty() { String::new() } else { search.href("/activity") };
-        Self {
-            name: name.into(),
-            raw: matches!(key, "ip" | "session" | "id" | "user_agent") || key.starts_with("attr."),
-            only: link(search.only(key, &value)),
-            not: link(search.without(key, &value)),
-            href: String::new(),
-            value,
-        }
-    }
-
-    /// Every field of `activity` that has a value, in the order of the table and then the rest.
-    pub fn all(activity: &Activity, search: &Search, now: &Now) -> Vec<Self> {
-        let text = |value: &Option<String>| value.clone().unwrap_or_default();
-        let ip = activity.ip.map(|ip| ip.to_string()).unwrap_or_default();
-        let known = [
-            ("User", "user", activity.user.clone()),
-            ("Activity", "action", activity.action.clone()),
-            ("Detail", "detail", activity.detail.clone()),
-            ("Target", "target", text(&activity.target)),
-            ("App", "app", activity.app.clone()),
-            ("Outcome", "outcome", activity.outcome.to_string()),
-            ("Public IP", "ip", ip),
-            ("City", "city", text(&activity.place.city)),
-            ("Location", "", activity.place.location(activity.ip)),
-            ("Country", "country", text(&activity.place.country)),
-            ("Device Details", "device", activity.device.device.clone()),
-            ("OS Details", "os", activity.device.os.clone()),
-            ("Browser Details", "browser", activity.device.browser.clone()),
-            ("User agent", "", text(&activity.user_agent)),
-            ("Session", "session", text(&activity.session)),
-        ];
-        let mut fields = vec![Self::of("Time", "", Moment::new(activity.time, now).exact, search)];
-        let known = known.into_iter().filter(|(.., value)| !value.is_empty());
-        fields.extend(known.map(|(name, key, value)| Self::of(name, key, value, search)));
-        fields.extend(
-            activity
-                .attributes
-                .iter()
-                .map(|(name, value)| Self::of(name, &format!("attr.{name}"), value, search)),
-        );
-        fields.push(Self::of("Received", "", Moment::new(activity.received, now).exact, search));
-        fields.push(Self { raw: true, ..Self::of("Id", "", activity.id, search) });
-        fields
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn hits_are_marked_in_any_case_and_the_longest_wins() {
-        let piece = |text: &str, hit| Piece { text: text.into(), hit };
-        let words = ["account".to_owned(), "acc".to_owned(), "2024".to_owned()];
-        assert_eq!(
-            Piece::cut("My Account_2024.csv", &words),
-            [
-                piece("My ", false),
-                piece("Account", true),
-                piece("_", false),
-                piece("2024", true),
-                piece(".csv", false)
-            ]
-        );
-        assert_eq!(Piece::cut("Äpfel", &["äpfel".to_owned()]), [piece("Äpfel", true)]);
-        assert_eq!(Piece::cut("", &words), []);
-    }
 
     #[test]
     fn a_fault_points_at_its_word() {

@@ -20,7 +20,7 @@ pub struct Now {
 pub struct Moment {
     /// RFC 3339, for machines.
     pub iso: String,
-    /// `2 min ago`, `in 7 h`, `3 Mar 2026`.
+    /// `2 min ago`, `in 7 h`, `3 Mar`, `3 Mar 2025`.
     pub ago: String,
     /// `2026-03-03 14:05:09 UTC`.
     pub exact: String,
@@ -32,10 +32,12 @@ impl Moment {
     /// `time` as it is seen at `now`.
     pub fn new(time: Timestamp, now: &Now) -> Self {
         let zoned = time.to_zoned_datetime(now.zone.clone());
+        let this_year = zoned.year() == now.at.to_zoned_datetime(now.zone.clone()).year();
+        let date = if this_year { "%-d %b" } else { "%-d %b %Y" };
         let seconds = now.at.as_second().saturating_sub(time.as_second());
         Self {
             iso: time.to_string(),
-            ago: relative(seconds).unwrap_or_else(|| zoned.strftime("%-d %b %Y").to_string()),
+            ago: relative(seconds).unwrap_or_else(|| zoned.strftime(date).to_string()),
             exact: zoned.strftime("%Y-%m-%d %H:%M:%S %Z").to_string(),
             fresh: (0..60).contains(&seconds),
         }
@@ -214,7 +216,8 @@ mod tests {
             ("2026-03-29T05:00:00Z", "7 h ago"),
             ("2026-03-28T11:00:00Z", "1 day ago"),
             ("2026-03-20T11:00:00Z", "9 days ago"),
-            ("2026-01-02T11:00:00Z", "2 Jan 2026"),
+            ("2026-01-02T11:00:00Z", "2 Jan"),
+            ("2025-12-31T11:00:00Z", "31 Dec 2025"),
             ("2026-03-29T19:30:00Z", "in 7 h"),
         ];
         for (time, ago) in told {

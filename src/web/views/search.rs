@@ -84,6 +84,12 @@ impl Search {
         href
     }
 
+    /// The address of the same search in the other order of time.
+    pub fn turned(&self) -> String {
+        let order = if self.order == "asc" { "" } else { "asc" };
+        Self { order: order.into(), ..self.clone() }.href("/activity")
+    }
+
     /// The same search for a stretch of time with exact ends.
     #[must_use]
     pub fn between(&self, from: &str, to: &str) -> Self {

@@ -137,7 +137,11 @@ fn session(at: usize, ended: bool) -> Session {
             at: before(at * 31),
             by: EndedBy::ALL[at % 4],
             by_user: (at % 4 < 2).then(|| "grace".to_owned()),
-            reason: if at % 4 == 0 { "laptop was stolen at the airport".into() } else { String::new() },
+            reason: if at.is_multiple_of(4) {
+                "laptop was stolen at the airport".into()
+            } else {
+                String::new()
+            },
         }),
     }
 }
@@ -255,7 +259,12 @@ pub(super) fn activity_page(role: Role, count: usize) -> ActivityPage {
         .map(|at| {
             let from = before(usize::try_from((84 - at) * 120).expect("small"));
             let total = (at * 37) % 61 + if at % 12 < 6 { 40 } else { 4 };
-            Bucket { from, to: from + 2.hours(), total, failures: if at % 5 == 0 { total / 6 } else { 0 } }
+            Bucket {
+                from,
+                to: from + 2.hours(),
+                total,
+                failures: if at.is_multiple_of(5) { total / 6 } else { 0 },
+            }
         })
         .collect();
     let search = search();

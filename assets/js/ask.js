@@ -18,7 +18,6 @@ function follow(button) {
       if (tail) swap("results", location.href, { quiet: true });
     }, 500);
   });
-  addEventListener("scroll", () => scrollY > 40 && leave(button), { passive: true });
 }
 
 /** @param {Element} button */
@@ -51,6 +50,10 @@ function poll() {
 export function start() {
   late();
   poll();
+  addEventListener("scroll", () => {
+    const button = document.querySelector("[data-tail]");
+    if (tail && button && scrollY > 40) leave(button);
+  }, { passive: true });
   document.addEventListener("swapped", late);
   document.addEventListener("change", (event) => {
     const field = event.target;

@@ -4,6 +4,8 @@ import { open } from "./rows.js";
 import { logout, reach, show } from "./select.js";
 
 let before = "";
+/** @type {string | undefined} the row one is at, found again when the rows are drawn anew */
+let rowId;
 
 /** @returns {HTMLElement[]} */
 const rows = () => [...document.querySelectorAll(".rows > tbody > tr:not(.record)")].filter((row) => row instanceof HTMLElement);
@@ -17,6 +19,7 @@ function step(by) {
   if (!row) return;
   here()?.classList.remove("here");
   row.classList.add("here");
+  rowId = row.dataset.id;
   row.tabIndex = -1;
   row.focus({ preventScroll: true });
   row.scrollIntoView({ block: "nearest" });
@@ -63,6 +66,9 @@ function typing(event) {
 }
 
 export function start() {
+  document.addEventListener("swapped", () => {
+    if (rowId && !here()) rows().find((row) => row.dataset.id === rowId)?.classList.add("here");
+  });
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("[data-keys]")) list();
   });

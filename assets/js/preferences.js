@@ -11,38 +11,52 @@ function prefer(name, value) {
   const root = document.documentElement;
   if (value) root.dataset[name] = value;
   else delete root.dataset[name];
-  try {
-    if (value) localStorage.setItem(`rollcall.${name}`, value);
-    else localStorage.removeItem(`rollcall.${name}`);
-  } catch {
-    // Storage is off: it holds until the page is left.
-  }
+  keep(name, value);
   show();
   document.dispatchEvent(new CustomEvent("preferred", { detail: { name } }));
 }
 
 function show() {
-  const kept = document.documentElement.dataset;
+  const now = document.documentElement.dataset;
   for (const button of document.querySelectorAll("[data-pref]")) {
-    button.setAttribute("aria-pressed", String(Boolean(kept[button.getAttribute("data-pref") ?? ""])));
+    button.setAttribute("aria-pressed", String(Boolean(now[button.getAttribute("data-pref") ?? ""])));
   }
   for (const button of document.querySelectorAll("[data-pref-set]")) {
     const name = button.getAttribute("data-pref-set") ?? "";
-    button.setAttribute("aria-pressed", String((kept[name] ?? "") === button.getAttribute("value")));
+    button.setAttribute("aria-pressed", String((now[name] ?? "") === button.getAttribute("value")));
   }
 }
 
-/** Opens and closes what was opened and closed before. */
+/** Closes what was closed before; until now a style has hidden it, so that nothing jumps. */
 function fold() {
   for (const part of document.querySelectorAll("details[data-fold]")) {
-    if (!(part instanceof HTMLDetailsElement)) continue;
-    const key = `rollcall.fold.${part.dataset.fold}`;
-    try {
-      if (localStorage.getItem(key) === "shut") part.open = false;
-    } catch {
-      return;
-    }
-    part.addEventListener("toggle", () => localStorage.setItem(key, part.open ? "open" : "shut"));
+    const name = part.getAttribute("data-fold");
+    if (!(part instanceof HTMLDetailsElement) || !name) continue;
+    if (kept(name) === "shut") part.open = false;
+    delete document.documentElement.dataset[name];
+    part.addEventListener("toggle", () => keep(name, part.open ? "" : "shut"));
+  }
+}
+
+/** @param {string} name */
+function kept(name) {
+  try {
+    return localStorage.getItem(`rollcall.${name}`);
+  } catch {
+    return null;
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} value
+ */
+function keep(name, value) {
+  try {
+    if (value) localStorage.setItem(`rollcall.${name}`, value);
+    else localStorage.removeItem(`rollcall.${name}`);
+  } catch {
+    // Storage is off: it holds until the page is left.
   }
 }
 

@@ -2,7 +2,7 @@
 (() => {
   const root = document.documentElement;
   root.classList.add("js");
-  for (const name of ["theme", "rows", "times"]) {
+  for (const name of ["theme", "rows", "times", "map"]) {
     try {
       const value = localStorage.getItem(`rollcall.${name}`);
       if (value) root.dataset[name] = value;

@@ -30,7 +30,7 @@ async function unfold(row, link) {
   if (row.getAttribute("aria-busy")) return;
   row.setAttribute("aria-busy", "true");
   try {
-    const { text } = await fragment("record", link.href);
+    const text = await fragment("record", link.href);
     const record = document.createElement("tr");
     record.className = "record";
     const cell = document.createElement("td");
@@ -54,7 +54,7 @@ async function more(/** @type {HTMLAnchorElement} */ link) {
   if (!body || link.getAttribute("aria-busy")) return;
   link.setAttribute("aria-busy", "true");
   try {
-    const content = elements((await fragment("results", link.href)).text);
+    const content = elements(await fragment("results", link.href));
     const rows = content.querySelectorAll("tbody > tr");
     body.append(...rows);
     const next = content.querySelector("a[data-more]");

@@ -9,6 +9,8 @@ export const chosen = () => boxes().filter((box) => box.checked && !box.closest(
 
 /** @type {HTMLInputElement | null} */
 let last = null;
+/** What is selected, by id: it stays so when the rows are drawn anew. */
+const kept = new Set();
 
 /**
  * @param {number} count
@@ -20,6 +22,8 @@ const counted = (count, one) => `${count.toLocaleString("en")} ${one}${count ===
 export function show() {
   for (const box of boxes()) box.closest("tr")?.classList.toggle("chosen", box.checked);
   const now = chosen();
+  kept.clear();
+  for (const box of now) kept.add(box.value);
   const users = new Set(now.map(user));
   const dock = document.querySelector("[data-dock]");
   dock?.classList.toggle("open", now.length > 0);
@@ -120,7 +124,11 @@ export function gone(id, how) {
 
 export function start() {
   show();
-  document.addEventListener("swapped", () => { last = null; show(); });
+  document.addEventListener("swapped", () => {
+    last = null;
+    for (const box of boxes()) box.checked = kept.has(box.value);
+    show();
+  });
   document.addEventListener("click", (event) => {
     const box = event.target;
     if (box instanceof HTMLInputElement && box.name === "session") {

@@ -29,7 +29,7 @@ export function elements(text) {
  * @param {string} name
  * @param {string | URL} address
  * @param {AbortSignal} [signal]
- * @returns {Promise<{text: string, address: string}>}
+ * @returns {Promise<string>}
  */
 export async function fragment(name, address, signal) {
   const answer = await fetch(address, { headers: { Fragment: name }, credentials: "same-origin", signal });
@@ -39,7 +39,9 @@ export async function fragment(name, address, signal) {
     throw new DOMException("signed out", "AbortError");
   }
   if (answer.headers.get("content-type")?.startsWith("text/html") !== true) throw new Error(`${answer.status}`);
-  return { text: await answer.text(), address: there.pathname + there.search };
+  const text = await answer.text();
+  if (/<html[\s>]/i.test(text.slice(0, 500))) throw new Error("a whole page instead of a part of it");
+  return text;
 }
 
 /**
@@ -57,9 +59,7 @@ export async function swap(name, address, how = {}) {
   const dim = how.quiet ? undefined : setTimeout(() => target.classList.add("waiting"), 150);
   target.setAttribute("aria-busy", "true");
   try {
-    const got = await fragment(name, address, control.signal);
-    if (/<html[\s>]/i.test(got.text.slice(0, 500))) return void location.assign(address);
-    replace(target, got.text);
+    replace(target, await fragment(name, address, control.signal));
     if (how.push) history.pushState({ name }, "", address);
     else if (how.keep) history.replaceState({ name }, "", address);
     document.dispatchEvent(new CustomEvent("swapped", { detail: { name } }));

@@ -48,10 +48,14 @@ pub struct Field {
 }
 
 impl Field {
+    /// The longest value that still makes a link; longer ones make addresses that no proxy takes.
+    const LINKED: usize = 256;
+
     /// A field that the grammar knows as `key`, with links that narrow `search`; an empty key has none.
     pub fn of(name: &str, key: &str, value: impl ToString, search: &Search) -> Self {
         let value = value.to_string();
-        let link = |search: Search| if key.is_empty() { String::new() } else { search.href("/activity") };
+        let linked = !key.is_empty() && value.len() <= Self::LINKED && key.chars().all(is_plain);
+        let link = |search: Search| if linked { search.href("/activity") } else { String::new() };
         Self {
             name: name.into(),
             raw: matches!(key, "ip" | "session" | "id" | "user_agent") || key.starts_with("attr."),
@@ -95,5 +99,24 @@ impl Field {
         fields.push(Self::of("Received", "", Moment::new(activity.received, now).exact, search));
         fields.push(Self { raw: true, ..Self::of("Id", "", activity.id, search) });
         fields
+    }
+}
+
+/// Whether the grammar takes this character in a field's name.
+fn is_plain(c: char) -> bool {
+    c.is_alphanumeric() || matches!(c, '.' | '_' | '-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_grammar_cannot_say_has_no_links() {
+        let search = Search::default();
+        assert_eq!(Field::of("App", "app", "wiki", &search).not, "/activity?q=-app:wiki");
+        assert_eq!(Field::of("duration ms", "attr.duration ms", 1840, &search).only, "");
+        assert_eq!(Field::of("Detail", "detail", "x".repeat(257), &search).only, "");
+        assert_eq!(Field::of("Location", "", "Norway", &search).only, "");
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{
     fs,
+    io::Write,
     path::{Path, PathBuf},
 };
 
@@ -26,6 +27,9 @@ fn files(folder: &str, kind: &str) -> Vec<(PathBuf, String)> {
     assert!(!files.is_empty(), "there are {kind} files in {}", folder.display());
     files
 }
+
+/// What all that a page can load weighs on the wire, in bytes: the promise is less than 60 kB.
+const MOST: usize = 60_000;
 
 /// Attributes of a tag: everything between `<name` and `>`, outside of template code.
 fn tags(html: &str) -> impl Iterator<Item = &str> {
@@ -106,4 +110,17 @@ fn every_module_is_loaded_and_every_stylesheet_linked() {
         let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
         assert!(all.contains(&format!("\"./{name}\"")) || base.contains(name), "{name} is used");
     }
+}
+
+#[test]
+fn all_assets_together_are_light() {
+    let all = [("css", "css"), ("js", "js"), ("img", "svg"), ("img/kinds", "svg")];
+    let weight = |text: &str| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+        packed.write_all(text.as_bytes()).expect("a vector takes everything");
+        packed.finish().expect("a vector takes everything").len()
+    };
+    let sum: usize =
+        all.into_iter().flat_map(|(folder, kind)| files(folder, kind)).map(|(_, text)| weight(&text)).sum();
+    assert!(sum < MOST, "{sum} bytes");
 }

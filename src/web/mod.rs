@@ -1,0 +1,4 @@
+//! How Rollcall is reached: pages and what is drawn on them.
+
+pub mod draw;
+pub mod views;

@@ -1,0 +1,50 @@
+//! The apps behind forward-auth.
+
+use askama::Template;
+
+use super::{
+    frame::Frame,
+    parts::{Choice, Input, Moment},
+};
+
+/// The page `/apps`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "apps.html", blocks = ["results"])]
+pub struct Apps {
+    /// What stands around it.
+    pub frame: Frame,
+    /// Every app.
+    pub rows: Vec<AppRow>,
+    /// The form for a new one, if it is open.
+    pub form: Option<AppForm>,
+}
+
+/// An app as a row.
+#[derive(Clone, Debug)]
+pub struct AppRow {
+    /// The name.
+    pub name: String,
+    /// Where it is.
+    pub url: String,
+    /// Who may open it, joined by commas; empty for everybody.
+    pub groups: String,
+    /// Which identity headers it gets.
+    pub headers: String,
+    /// How many live sessions have it open.
+    pub sessions: u64,
+    /// When it was registered.
+    pub created: Moment,
+}
+
+/// What is typed about an app.
+#[derive(Clone, Debug, Default)]
+pub struct AppForm {
+    /// The name.
+    pub name: Input,
+    /// Where it is.
+    pub url: Input,
+    /// Who may open it, joined by commas.
+    pub groups: Input,
+    /// Which identity headers it gets.
+    pub headers: Vec<Choice>,
+}

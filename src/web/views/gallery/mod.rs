@@ -1,0 +1,345 @@
+//! Every page in every state: rendered by the tests, and written to a folder to be looked at when the environment
+//! names one: `ROLLCALL_GALLERY=/tmp/gallery cargo test --lib gallery`. The pages ask for their assets under
+//! `/assets/preview`.
+
+mod fragments;
+mod sample;
+
+use std::{fs, path::Path};
+
+use askama::Template;
+
+use crate::{
+    model::{session::State, user::Role},
+    web::draw::map::Map,
+};
+
+use super::{
+    Page, Tone,
+    access::{Setup, SignIn},
+    account::Profile,
+    activity::{Fault, Total},
+    apps::{AppForm, AppRow, Apps},
+    help::Help,
+    notice::{Confirm, Failure},
+    parts::{Choice, Fact, Input, Link, Moment},
+    record::{Field, RecordPage},
+    search::Search,
+    session::SessionPage,
+    settings::{Geo, Index, Settings},
+    tokens::{TokenForm, TokenRow, Tokens},
+    users::{UserForm, UserPage, UserRow, Users},
+};
+use sample::{
+    activities, activity_page, activity_row, frame, long_session, now, sessions, sessions_page, stranger,
+};
+
+/// The pages by the name of their file.
+fn pages() -> Vec<(String, String)> {
+    let mut pages = Vec::new();
+    let mut page =
+        |name: &str, html: askama::Result<String>| pages.push((name.to_owned(), html.expect(name)));
+    for (name, count) in [("none", 0), ("three", 3), ("many", 60), ("ten-thousand", 10_000)] {
+        page(
+            &format!("sessions-{name}"),
+            sessions_page(Role::Admin, State::Active, sessions(count)).render(),
+        );
+    }
+    page("sessions-ended", sessions_page(Role::Admin, State::Ended, sessions(40)).render());
+    page("sessions-ended-none", sessions_page(Role::Admin, State::Ended, Vec::new()).render());
+    page("sessions-member", sessions_page(Role::Member, State::Active, sessions(1)).render());
+    page(
+        "sessions-long",
+        sessions_page(Role::Admin, State::Active, vec![long_session(), sessions(1).remove(0)]).render(),
+    );
+    let mut narrowed = sessions_page(Role::Admin, State::Active, Vec::new());
+    (narrowed.q, narrowed.found) = ("windows vista".into(), 0);
+    narrowed.place = Some(Link::new("Oslo, NO", "/sessions"));
+    page("sessions-no-match", narrowed.render());
+    page("session", session_page(false).render());
+    page("session-long", session_page(true).render());
+    activity_pages(&mut page);
+    account_pages(&mut page);
+    admin_pages(&mut page);
+    door_pages(&mut page);
+    pages
+}
+
+fn session_page(long: bool) -> SessionPage {
+    let session = if long { long_session() } else { sessions(3).remove(1) };
+    let place = session.place.line();
+    SessionPage {
+        frame: frame(Page::Sessions, Role::Admin),
+        full_name: "Ada Lovelace".into(),
+        user_agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0".into(),
+        apps: vec!["wiki".into(), "tickets".into()],
+        mfa: true,
+        registered_by: String::new(),
+        coordinates: "59.91, 10.75".into(),
+        map: Some(Map::around(&sample::spot(&place, "NO", 59.91, 10.75, 1))),
+        rows: activities(if long { 0 } else { 14 }).iter().map(activity_row).collect(),
+        all: "/activity?session=x&period=all".into(),
+        row: session,
+    }
+}
+
+fn activity_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
+    page("activity-many", activity_page(Role::Admin, 50).render());
+    page("activity-none", activity_page(Role::Admin, 0).render());
+    page("activity-member", activity_page(Role::Member, 3).render());
+    let mut empty = activity_page(Role::Admin, 0);
+    empty.any = false;
+    page("activity-first", empty.render());
+    let mut fault = activity_page(Role::Admin, 0);
+    fault.search.q = "user:ada (backup OR".into();
+    fault.fault = Some(Fault::at(&fault.search.q, 17, "OR needs something on its right side"));
+    page("activity-fault", fault.render());
+    let mut late = activity_page(Role::Admin, 50);
+    (late.total, late.chart) = (None::<Total>, None);
+    late.search = Search {
+        q: "backup".into(),
+        from: "2026-01-31T08:00:00Z".into(),
+        to: "2026-02-28T08:00:00Z".into(),
+        ..Search::default()
+    };
+    late.narrowed =
+        vec![Link::new("app: salesforce", "/activity"), Link::new("outcome: failure", "/activity")];
+    page("activity-late", late.render());
+    let activity = activities(3).remove(2);
+    let record = RecordPage {
+        frame: frame(Page::Activity, Role::Admin),
+        action: activity.action.clone(),
+        user: activity.user.clone(),
+        time: Moment::new(activity.time, &now()),
+        outcome: activity.outcome,
+        fields: Field::all(&activity, &sample::search(), &now()),
+        back: sample::search().href("/activity"),
+    };
+    page("record", record.render());
+}
+
+fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
+    let profile = Profile {
+        frame: frame(Page::Profile, Role::Member),
+        groups: "staff, editors".into(),
+        full_name: Input::of("Ada Lovelace"),
+        email: Input::refused("ada@", "an address has a name, an @ and a host"),
+        current: Input::default(),
+        password: Input::default(),
+        others: 2,
+        last_sign_in: Some(Moment::new(now().at, &now())),
+    };
+    page("profile", profile.render());
+    let user = |name: &str, full: &str, role, sessions| UserRow {
+        name: name.into(),
+        full_name: full.into(),
+        email: format!("{name}@example.com"),
+        role,
+        groups: "staff, finance".into(),
+        disabled: name == "grace",
+        sessions,
+        last_sign_in: (sessions > 0).then(|| Moment::new(now().at, &now())),
+        own: name == "ada",
+    };
+    let rows = vec![
+        user("ada", "Ada Lovelace", Role::Admin, 2),
+        user("blaise", "Blaise Pascal", Role::Auditor, 1),
+        user("grace", "Grace Hopper", Role::Member, 0),
+        user(
+            "wolfeschlegelsteinhausenbergerdorff@subsidiary.example.com",
+            "Hubert Blaine Wolfeschlegelsteinhausenbergerdorff Senior",
+            Role::Member,
+            14,
+        ),
+    ];
+    let users = |form| Users { frame: frame(Page::Users, Role::Admin), rows: rows.clone(), form };
+    page("users", users(None).render());
+    let refused = UserForm {
+        name: Input::refused("a b", "a user name is written without spaces, commas and invisible characters"),
+        password: Input::refused(
+            "",
+            "a password needs at least 15 characters; a few words in a row are easy to remember",
+        ),
+        ..UserForm::default()
+    };
+    page("users-add", users(Some(refused)).render());
+    let edit = UserPage {
+        frame: frame(Page::Users, Role::Admin),
+        row: rows[1].clone(),
+        form: UserForm { full_name: Input::of("Blaise Pascal"), role: Role::Auditor, ..UserForm::default() },
+        created: Moment::new("2025-01-02T03:04:05Z".parse().expect("a time"), &now()),
+    };
+    page("user", edit.render());
+}
+
+fn choice(value: &str, hint: &str) -> Choice {
+    Choice { value: value.into(), label: value.into(), hint: hint.into(), chosen: value == "remote" }
+}
+
+fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
+    let at = |time: &str| Moment::new(time.parse().expect("a time"), &now());
+    let app = |name: &str, url: &str, groups: &str| AppRow {
+        name: name.into(),
+        url: url.into(),
+        groups: groups.into(),
+        headers: "remote".into(),
+        sessions: 12,
+        created: at("2026-03-01T08:00:00Z"),
+    };
+    let rows = vec![
+        app("wiki", "https://wiki.example.com", ""),
+        app("tickets", "https://tickets.example.com/a/rather/long/path/to/the/queue", "support, engineering"),
+    ];
+    let form = AppForm {
+        headers: vec![
+            choice("remote", "Remote-User, Remote-Groups ..."),
+            choice("x-forwarded", "X-Forwarded-User ..."),
+        ],
+        ..AppForm::default()
+    };
+    page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
+    page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
+    page("apps-add", Apps { frame: frame(Page::Apps, Role::Admin), rows, form: Some(form) }.render());
+    let token = |name: &str, scopes: &[&str], used| TokenRow {
+        name: name.into(),
+        scopes: scopes.iter().map(|scope| (*scope).into()).collect(),
+        created: at("2026-03-01T08:00:00Z"),
+        by: "ada".into(),
+        used,
+    };
+    let rows = vec![
+        token("backup-runner", &["activity:write"], Some(at("2026-03-29T11:58:00Z"))),
+        token("siem", &["activity:read", "session:read", "metrics"], None),
+    ];
+    let form = TokenForm {
+        scopes: vec![
+            choice("activity:write", "send activities"),
+            choice("activity:read", "search and export them"),
+        ],
+        scopes_error: "choose at least one".into(),
+        ..TokenForm::default()
+    };
+    let tokens =
+        |form, made| Tokens { frame: frame(Page::Settings, Role::Admin), rows: rows.clone(), form, made };
+    page("tokens", tokens(None, None).render());
+    page("tokens-add", tokens(Some(form), None).render());
+    page(
+        "tokens-made",
+        tokens(
+            None,
+            Some(("backup-runner".into(), "rca_q8Yt0mJ3bW6uZ1xK9vN4cR7eL2sA5dF0gH8jP6oT3iQ".into())),
+        )
+        .render(),
+    );
+    let settings = |error: &str, progress| Settings {
+        frame: frame(Page::Settings, Role::Admin),
+        geo: Geo {
+            facts: vec![
+                Fact::new("Database", "DB-IP City Lite"),
+                Fact::new("Built", "1 Mar 2026 (28 days ago)"),
+                Fact::new("From", "built in"),
+            ],
+            replaced: true,
+            error: error.into(),
+        },
+        limits: vec![Fact::new("Idle", "12 hours"), Fact::new("At most", "7 days")],
+        index: Index { line: "Everything in the log can be searched.".into(), progress },
+        about: vec![
+            Fact::new("Version", "0.1.0"),
+            Fact::new("Data folder", "/var/lib/rollcall"),
+            Fact::new("Activities", "12,408,112"),
+        ],
+    };
+    page("settings", settings("", None).render());
+    page(
+        "settings-busy",
+        settings("this is not a MaxMind database: it has no metadata at its end", Some((120, 400))).render(),
+    );
+    page(
+        "help",
+        Help { frame: frame(Page::Help, Role::Admin), idle: "12 hours".into(), absolute: "7 days".into() }
+            .render(),
+    );
+}
+
+fn door_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
+    let signin = |message: &str, failed, user: &str| SignIn {
+        frame: stranger(),
+        user: user.into(),
+        asks_code: false,
+        message: message.into(),
+        failed,
+        next: String::new(),
+        for_app: String::new(),
+    };
+    page("signin", signin("", false, "").render());
+    page("signin-failed", signin("Wrong user or password. Check both and try again.", true, "ada").render());
+    page("signin-ended", signin("Your session was ended. Sign in again to go on.", false, "").render());
+    let setup = Setup {
+        frame: stranger(),
+        code: Input::refused("XXXX", "this is not the code that stands in the terminal"),
+        user: Input::of("ada"),
+        full_name: Input::default(),
+        password: Input::default(),
+    };
+    page("setup", setup.render());
+    for status in [400, 401, 403, 404, 405, 410, 413, 422, 429, 500, 503] {
+        page(&format!("failure-{status}"), Failure::of(status, frame(Page::Door, Role::Admin)).render());
+    }
+    page("failure-stranger", Failure::of(404, stranger()).render());
+    let confirm = Confirm {
+        frame: frame(Page::Door, Role::Admin),
+        title: "Log out 3 sessions?".into(),
+        line: "Their next request is refused.".into(),
+        items: sessions(3)
+            .iter()
+            .map(|row| format!("{} · {}, {}", row.user, row.on(), row.place.line()))
+            .collect(),
+        more: 2,
+        action: "/sessions/logout".into(),
+        hidden: vec![("session".into(), "abc".into())],
+        asks_reason: true,
+        button: "Log out 3 sessions".into(),
+        back: "/sessions".into(),
+    };
+    page("confirm", confirm.render());
+    let mut told = sessions_page(Role::Admin, State::Active, sessions(3));
+    told.frame.notice = Some(super::Notice { tone: Tone::Good, text: "2 sessions have ended.".into() });
+    told.frame.insecure = Some("This connection is not encrypted: passwords can be read on the way. Use https, or sign in on the server itself.".into());
+    page("sessions-told", told.render());
+}
+
+#[test]
+fn every_page_renders_in_every_state() {
+    let folder = std::env::var_os("ROLLCALL_GALLERY");
+    for (name, html) in pages() {
+        assert!(html.trim_start().starts_with("<!doctype html>"), "{name} is a whole page");
+        assert!(html.trim_end().ends_with("</html>"), "{name} ends");
+        if let Some(folder) = &folder {
+            fs::create_dir_all(folder).expect("a folder to write to");
+            fs::write(Path::new(folder).join(format!("{name}.html")), html).expect("a page to write");
+        }
+    }
+}
+
+#[test]
+fn every_form_that_changes_something_carries_the_token_of_its_session() {
+    for (name, html) in pages() {
+        if name.starts_with("signin") || name.starts_with("setup") {
+            continue;
+        }
+        for form in html.split("<form").skip(1).map(|rest| rest.split("</form>").next().unwrap_or(rest)) {
+            let posts = form.split('>').next().is_some_and(|head| head.contains("method=\"post\""));
+            assert!(
+                !posts || form.contains("name=\"csrf\" value=\"csrf-of-this-session\""),
+                "{name}: {form}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_row_among_ten_thousand_is_lean() {
+    let html = sessions_page(Role::Admin, State::Active, sessions(10_000)).render().expect("a page");
+    assert!(html.len() < 10_000 * 1300, "{} bytes a row", html.len() / 10_000);
+}

@@ -1,0 +1,41 @@
+//! What an administrator sets, and how the house is doing.
+
+use askama::Template;
+
+use super::{frame::Frame, parts::Fact};
+
+/// The page `/settings`.
+#[derive(Clone, Debug, Template)]
+#[template(path = "settings.html", blocks = ["index"])]
+pub struct Settings {
+    /// What stands around it.
+    pub frame: Frame,
+    /// The database that places come from.
+    pub geo: Geo,
+    /// The limits of sessions.
+    pub limits: Vec<Fact>,
+    /// The search index.
+    pub index: Index,
+    /// The version, the data folder, how much is in it.
+    pub about: Vec<Fact>,
+}
+
+/// The database that places come from.
+#[derive(Clone, Debug)]
+pub struct Geo {
+    /// Its type, build date, where it came from.
+    pub facts: Vec<Fact>,
+    /// Whether it was put in by somebody, so that the one that came with Rollcall can be had back.
+    pub replaced: bool,
+    /// Why the last file was refused; empty if none was.
+    pub error: String,
+}
+
+/// How far the search index is.
+#[derive(Clone, Debug)]
+pub struct Index {
+    /// In one sentence.
+    pub line: String,
+    /// How far it is while it catches up: done and of how many.
+    pub progress: Option<(u64, u64)>,
+}

@@ -2,3 +2,4 @@
 //! what anybody did.
 
 pub mod model;
+pub mod store;

@@ -30,7 +30,7 @@ use super::activity::Outcome;
 pub use error::{Fault, QueryError};
 pub use field::Field;
 pub use fold::fold;
-pub use highlight::highlight;
+pub use highlight::{has_words, highlight};
 
 /// The most a query may hold (catalogue SQ-02).
 pub mod limits {

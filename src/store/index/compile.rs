@@ -123,7 +123,13 @@ impl Compiler<'_> {
         let index = self.segment.inverted(column)?;
         let asked = words::asked(text, prefix);
         Span::all(&index).documents(&self.docs, self.deadline, |term| {
-            std::str::from_utf8(term).is_ok_and(|term| query::has_words(schema::written(term), &asked))
+            std::str::from_utf8(term).is_ok_and(|term| {
+                // Most values are ruled out without being cut into words.
+                let folded = schema::folded(term);
+                let possible =
+                    !folded.is_ascii() || asked.first().is_some_and(|word| folded.contains(&word.text));
+                possible && query::has_words(schema::written(term), &asked)
+            })
         })
     }
 

@@ -142,20 +142,15 @@ impl DocSet for Without {
 /// The documents that are in at least one of several sets, gathered a window at a time.
 pub(super) struct Either<S> {
     sets: Vec<S>,
-    /// The first document of the window, a multiple of 64.
-    base: DocId,
-    window: [u64; WORDS],
+    window: Window,
     doc: DocId,
     hint: u32,
 }
 
-const WORDS: usize = 64;
-const WINDOW: DocId = 64 * 64;
-
 impl<S: DocSet> Either<S> {
     pub(super) fn new(sets: Vec<S>) -> Self {
         let hint = sets.iter().fold(0, |sum: u32, set| sum.saturating_add(set.size_hint()));
-        let mut either = Self { sets, base: 0, window: [0; WORDS], doc: 0, hint };
+        let mut either = Self { sets, window: Window::new(), doc: 0, hint };
         either.doc = either.fill(0);
         either
     }
@@ -168,37 +163,13 @@ impl<S: DocSet> Either<S> {
             first = first.min(doc);
             doc != TERMINATED
         });
-        if first == TERMINATED {
-            return TERMINATED;
-        }
-        self.base = first / 64 * 64;
-        self.window = [0; WORDS];
-        let end = self.base.saturating_add(WINDOW);
-        for set in &mut self.sets {
-            let mut doc = set.doc();
-            while doc < end {
-                let at = doc - self.base;
-                self.window[(at / 64) as usize] |= 1 << (at % 64);
-                doc = set.advance();
+        if first != TERMINATED {
+            self.window.begin(first);
+            for set in &mut self.sets {
+                self.window.gather(set);
             }
         }
         first
-    }
-
-    /// The first document of the window from `target` on, if there is one.
-    fn within(&self, target: DocId) -> Option<DocId> {
-        let at = target.checked_sub(self.base).filter(|at| *at < WINDOW)?;
-        let start = at / 64;
-        let mut rest = self.window[start as usize] & (u64::MAX << (at % 64));
-        for word in start..WINDOW / 64 {
-            if word > start {
-                rest = self.window[word as usize];
-            }
-            if rest != 0 {
-                return Some(self.base + word * 64 + rest.trailing_zeros());
-            }
-        }
-        None
     }
 }
 
@@ -208,17 +179,13 @@ impl<S: DocSet> DocSet for Either<S> {
     }
 
     fn seek(&mut self, target: DocId) -> DocId {
-        if target <= self.doc {
-            return self.doc;
-        }
-        self.doc = if target >= TERMINATED {
-            TERMINATED
-        } else {
-            match self.within(target) {
+        let target = target.min(TERMINATED);
+        if target > self.doc {
+            self.doc = match self.window.next(target) {
                 Some(doc) => doc,
-                None => self.fill(target.max(self.base.saturating_add(WINDOW).min(TERMINATED))),
-            }
-        };
+                None => self.fill(target.max(self.window.end())),
+            };
+        }
         self.doc
     }
 
@@ -228,6 +195,135 @@ impl<S: DocSet> DocSet for Either<S> {
 
     fn size_hint(&self) -> u32 {
         self.hint
+    }
+}
+
+/// The documents that are in every one of several sets, none of which is much smaller than the others: gathered a window at
+/// a time, because leaping from one to the next would stop at nearly every document.
+pub(super) struct Dense<S> {
+    sets: Vec<S>,
+    window: Window,
+    doc: DocId,
+}
+
+impl<S: DocSet> Dense<S> {
+    pub(super) fn new(sets: Vec<S>) -> Self {
+        let mut dense = Self { sets, window: Window::new(), doc: 0 };
+        dense.doc = dense.fill(0);
+        dense
+    }
+
+    /// Gathers the window that holds the first common document from `target` on, and returns that document.
+    fn fill(&mut self, mut target: DocId) -> DocId {
+        loop {
+            for set in &mut self.sets {
+                target = target.max(seek(set, target));
+            }
+            if target >= TERMINATED {
+                return TERMINATED;
+            }
+            let mut sets = self.sets.iter_mut();
+            self.window.begin(target);
+            if let Some(first) = sets.next() {
+                self.window.gather(first);
+            }
+            for set in sets {
+                let mut other = Window::new();
+                other.begin(target);
+                other.gather(set);
+                self.window.keep(&other);
+            }
+            if let Some(doc) = self.window.next(target) {
+                return doc;
+            }
+            target = self.window.end();
+        }
+    }
+}
+
+impl<S: DocSet> DocSet for Dense<S> {
+    fn advance(&mut self) -> DocId {
+        self.seek(self.doc.saturating_add(1))
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        let target = target.min(TERMINATED);
+        if target > self.doc {
+            self.doc = match self.window.next(target) {
+                Some(doc) => doc,
+                None => self.fill(target.max(self.window.end())),
+            };
+        }
+        self.doc
+    }
+
+    fn doc(&self) -> DocId {
+        self.doc
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.sets.iter().map(DocSet::size_hint).min().unwrap_or(0)
+    }
+}
+
+/// A stretch of 4096 documents as bits.
+struct Window {
+    /// The first document, a multiple of 64.
+    base: DocId,
+    words: [u64; WORDS],
+}
+
+const WORDS: usize = 64;
+const WINDOW: DocId = 64 * 64;
+
+impl Window {
+    const fn new() -> Self {
+        Self { base: 0, words: [0; WORDS] }
+    }
+
+    /// Moves to where `doc` is, and is empty there.
+    fn begin(&mut self, doc: DocId) {
+        self.base = doc / 64 * 64;
+        self.words = [0; WORDS];
+    }
+
+    /// The first document behind it.
+    fn end(&self) -> DocId {
+        self.base.saturating_add(WINDOW).min(TERMINATED)
+    }
+
+    /// Adds the documents of a set from where it stands.
+    fn gather<S: DocSet>(&mut self, set: &mut S) {
+        let end = self.end();
+        let mut doc = seek(set, self.base);
+        while doc < end {
+            let at = doc - self.base;
+            self.words[(at / 64) as usize] |= 1 << (at % 64);
+            doc = set.advance();
+        }
+    }
+
+    /// Keeps only what is in `other` too, which begins where it begins.
+    fn keep(&mut self, other: &Self) {
+        for (word, kept) in self.words.iter_mut().zip(&other.words) {
+            *word &= kept;
+        }
+    }
+
+    /// The first document from `target` on, if there is one.
+    fn next(&self, target: DocId) -> Option<DocId> {
+        let at = target.checked_sub(self.base).filter(|at| *at < WINDOW)?;
+        let start = at / 64;
+        let mut rest = self.words[start as usize] & (u64::MAX << (at % 64));
+        for word in start..WINDOW / 64 {
+            if word > start {
+                rest = self.words[word as usize];
+            }
+            if rest != 0 {
+                return Some(self.base + word * 64 + rest.trailing_zeros());
+            }
+        }
+        None
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use tantivy::{DocSet, postings::SegmentPostings, schema::Field as Column};
+use tantivy::schema::Field as Column;
 
 use super::{
     bits::Bits,
@@ -141,16 +141,15 @@ fn count(posting: &Posting, hits: &Hits) -> Result<u64, SearchError> {
         Hits::All => return Ok(u64::from(posting.len())),
         Hits::Some(bits) => bits,
     };
-    let mut list: SegmentPostings = posting.open()?;
-    let mut count = 0;
     if u64::from(bits.len()) * 16 < u64::from(posting.len()) {
-        count += bits.iter().filter(|doc| docsets::seek(&mut list, *doc) == *doc).count() as u64;
-    } else {
-        let mut doc = list.doc();
-        while doc != tantivy::TERMINATED {
-            count += u64::from(bits.contains(doc));
-            doc = list.advance();
-        }
+        let mut list = posting.open()?;
+        return Ok(bits.iter().filter(|doc| docsets::seek(&mut list, *doc) == *doc).count() as u64);
+    }
+    let mut blocks = posting.blocks()?;
+    let mut count = 0;
+    while !blocks.docs().is_empty() {
+        count += blocks.docs().iter().filter(|doc| bits.contains(**doc)).count() as u64;
+        blocks.advance();
     }
     Ok(count)
 }

@@ -7,7 +7,7 @@ use tantivy::{COLLECT_BLOCK_BUFFER_LEN, DocId, DocSet};
 use super::{
     bits::{Bits, BitsWalk},
     deadline::Deadline,
-    docsets::{AnySet, Both, Either, Everything, Without},
+    docsets::{AnySet, Both, Dense, Either, Everything, Without},
     phrase::Phrase,
     search::SearchError,
     segment::Segment,
@@ -99,11 +99,17 @@ impl Plan {
             Self::Bits(bits) => Box::new(BitsWalk::new(Arc::clone(bits))),
             Self::Phrase(phrase) => phrase.open()?,
             Self::All(plans) => {
-                let mut kept = Vec::new();
+                let mut kept: Vec<AnySet> = Vec::new();
                 let mut left_out = Vec::new();
+                let common = common(plans, segment);
+                if common.len() > 1 {
+                    let sets = common.iter().map(|posting| posting.open()).collect::<Result<Vec<_>, _>>()?;
+                    kept.push(Box::new(Dense::new(sets)));
+                }
                 for plan in plans {
                     match plan {
                         Self::Not(inner) => left_out.push(inner.open(segment)?),
+                        Self::One(posting) if common.len() > 1 && is_common(posting, segment) => {}
                         plan => kept.push(plan.open(segment)?),
                     }
                 }
@@ -138,6 +144,25 @@ impl Plan {
         })?;
         Ok(bits)
     }
+}
+
+/// The posting lists among `plans` that are so long that leaping through them saves nothing. If there is a short one, it
+/// leads instead and all others are leapt through.
+fn common<'a>(plans: &'a [Plan], segment: &Segment) -> Vec<&'a Posting> {
+    let mut common = Vec::new();
+    for plan in plans {
+        match plan {
+            Plan::One(posting) if is_common(posting, segment) => common.push(posting),
+            Plan::Not(_) => {}
+            _ => return Vec::new(),
+        }
+    }
+    common
+}
+
+/// Whether a term stands in more than one of 64 documents.
+fn is_common(posting: &Posting, segment: &Segment) -> bool {
+    posting.len() > segment.len / 64
 }
 
 /// Calls `each` with the documents of `set` within `docs`, up to 64 at a time and in order.

@@ -4,4 +4,3 @@
 pub mod domain;
 pub mod model;
 pub mod store;
-pub mod web;

@@ -1,5 +1,0 @@
-//! The grammar of the search box.
-
-/// What was typed in the search box, understood.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Query {}

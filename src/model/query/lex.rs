@@ -1,0 +1,235 @@
+//! The search box's text, cut into tokens with their columns.
+
+use super::{Fault, Field, QueryError, Term, limits, value, words};
+
+/// A piece of the query and where it stands.
+pub(super) struct Piece {
+    /// The first character is 1.
+    pub(super) column: usize,
+    /// In characters.
+    pub(super) length: usize,
+    pub(super) token: Token,
+}
+
+pub(super) enum Token {
+    Open,
+    Close,
+    And,
+    Or,
+    /// The keyword, which may stand apart from what it negates.
+    Not,
+    /// The sign, which may not.
+    Minus,
+    Term(Term),
+}
+
+pub(super) struct Lexer {
+    chars: Vec<char>,
+    at: usize,
+    typing: bool,
+}
+
+impl Lexer {
+    /// A lexer over `text`; `typing` lets its last word stand for all that begins so.
+    pub(super) fn new(text: &str, typing: bool) -> Result<Self, QueryError> {
+        let chars: Vec<char> = text.chars().take(limits::CHARS + 1).collect();
+        if chars.len() > limits::CHARS {
+            let length = text.chars().count() - limits::CHARS;
+            return Err(QueryError { column: limits::CHARS + 1, length, fault: Fault::TooLong });
+        }
+        Ok(Self { chars, at: 0, typing })
+    }
+
+    /// The next piece; none at the end.
+    pub(super) fn next(&mut self) -> Result<Option<Piece>, QueryError> {
+        while self.peek(0).is_some_and(char::is_whitespace) {
+            self.at += 1;
+        }
+        let Some(first) = self.peek(0) else { return Ok(None) };
+        let start = self.at;
+        let token = match first {
+            '(' => self.sign(Token::Open),
+            ')' => self.sign(Token::Close),
+            '-' => match self.peek(1) {
+                Some('-') => return Err(self.fault(start, start + 2, Fault::DoubleMinus)),
+                Some(c) if !c.is_whitespace() && c != ')' => self.sign(Token::Minus),
+                _ => return Err(self.fault(start, start + 1, Fault::LoneMinus)),
+            },
+            c if is_quote(c) => {
+                let (text, prefix) = self.quoted()?;
+                self.term(start, start, Field::Anywhere, &text, prefix)?
+            }
+            '\u{2010}'..='\u{2015}' | '\u{2212}' if self.peek(1).is_some_and(char::is_alphanumeric) => {
+                return Err(self.fault(start, start + 1, Fault::OtherDash));
+            }
+            '!' if self.peek(1).is_some_and(char::is_alphanumeric) => {
+                return Err(self.fault(start, start + 1, Fault::Exclamation));
+            }
+            _ => self.chunk()?,
+        };
+        Ok(Some(Piece { column: start + 1, length: self.at - start, token }))
+    }
+
+    fn peek(&self, ahead: usize) -> Option<char> {
+        self.chars.get(self.at + ahead).copied()
+    }
+
+    fn sign(&mut self, token: Token) -> Token {
+        self.at += 1;
+        token
+    }
+
+    fn fault(&self, start: usize, end: usize, fault: Fault) -> QueryError {
+        QueryError {
+            column: start + 1,
+            length: end.min(self.chars.len()).saturating_sub(start).max(1),
+            fault,
+        }
+    }
+
+    /// A text in quotes, with a backslash before a quote or a backslash that is meant itself.
+    fn quoted(&mut self) -> Result<(String, bool), QueryError> {
+        let open = self.at;
+        let mut text = String::new();
+        self.at += 1;
+        loop {
+            match (self.peek(0), self.peek(1)) {
+                (None, _) => return Err(self.fault(open, open + 1, Fault::UnclosedQuote)),
+                (Some('\\'), Some(next)) if next == '\\' || is_quote(next) => {
+                    text.push(next);
+                    self.at += 2;
+                }
+                (Some(c), _) if is_quote(c) => break,
+                (Some(c), _) => {
+                    text.push(c);
+                    self.at += 1;
+                }
+            }
+        }
+        self.at += 1;
+        let prefix = self.peek(0) == Some('*');
+        self.at += usize::from(prefix);
+        match self.peek(0) {
+            Some(c) if !is_end(c) => Err(self.fault(open, self.at + 1, Fault::GluedQuote)),
+            _ => Ok((text, prefix)),
+        }
+    }
+
+    /// Everything up to a space, a parenthesis or a quote: a keyword, a field with its value, or a word.
+    fn chunk(&mut self) -> Result<Token, QueryError> {
+        let start = self.at;
+        let run = self.chars[start..].iter().take_while(|c| !is_end(**c) && !is_quote(**c)).count();
+        let end = start + run;
+        let text: String = self.chars[start..end].iter().collect();
+        self.at = end;
+        match text.as_str() {
+            "AND" => return Ok(Token::And),
+            "OR" => return Ok(Token::Or),
+            "NOT" => return Ok(Token::Not),
+            _ => {}
+        }
+        let Some((field, rest)) = self.field(start, &text)? else {
+            if self.peek(0).is_some_and(is_quote) {
+                return Err(self.fault(start, end + 1, Fault::QuoteInWord));
+            }
+            return self.bare(start, start, Field::Anywhere, &text);
+        };
+        let at = end - rest.chars().count();
+        if !rest.is_empty() {
+            if self.peek(0).is_some_and(is_quote) {
+                return Err(self.fault(start, end + 1, Fault::QuoteInWord));
+            }
+            return self.bare(start, at, field, rest);
+        }
+        match self.peek(0) {
+            Some(c) if is_quote(c) => {
+                let (text, prefix) = self.quoted()?;
+                self.term(start, at, field, &text, prefix)
+            }
+            Some('(') => Err(self.fault(start, end + 1, Fault::GroupAsValue { field: field.to_string() })),
+            _ => {
+                let example = value::example(&field);
+                Err(self.fault(start, end, Fault::NoValue { field: field.to_string(), example }))
+            }
+        }
+    }
+
+    /// The field that `text` names and the rest behind its colon; none if `text` is just a word. Addresses, times,
+    /// ARNs and the like, which nobody can take for a field, are words.
+    fn field<'t>(&self, start: usize, text: &'t str) -> Result<Option<(Field, &'t str)>, QueryError> {
+        let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
+        if let Some(field) = Field::named(name) {
+            return Ok(Some((field, rest)));
+        }
+        let identifier = name.starts_with(|c: char| c.is_alphabetic())
+            && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
+        let word = !identifier
+            || rest.starts_with(['/', '\\'])
+            || rest.contains(':')
+            || (!rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()));
+        if word {
+            return Ok(None);
+        }
+        let end = start + name.chars().count() + 1;
+        let lower = name.to_lowercase();
+        let fault = if matches!(
+            lower.as_str(),
+            "attr." | "labels." | "attributes." | "attr" | "labels" | "attributes"
+        ) {
+            Fault::UnnamedAttribute
+        } else {
+            Fault::UnknownField { name: name.to_owned(), nearest: Field::nearest(name) }
+        };
+        Err(self.fault(start, end, fault))
+    }
+
+    /// A value without quotes, which may end in a star.
+    fn bare(&self, start: usize, at: usize, field: Field, text: &str) -> Result<Token, QueryError> {
+        let star = text.chars().position(|c| c == '*');
+        match star {
+            None => {
+                let last = self.typing && self.at == self.chars.len() && words::ends_in_word(text);
+                let open = !matches!(field, Field::Ip | Field::Outcome);
+                self.term(start, at, field, text, last && open)
+            }
+            Some(0) => {
+                let alone = text.chars().all(|c| c == '*');
+                let fault = if alone { Fault::LoneStar } else { Fault::MisplacedStar };
+                Err(self.fault(at, at + 1, fault))
+            }
+            Some(place) if place + 1 < text.chars().count() => {
+                Err(self.fault(at + place, at + place + 1, Fault::MisplacedStar))
+            }
+            Some(_) => self.term(start, at, field, &text[..text.len() - 1], true),
+        }
+    }
+
+    /// A term from `start`, whose value begins at `at`, up to where the lexer stands.
+    fn term(
+        &self,
+        start: usize,
+        at: usize,
+        field: Field,
+        text: &str,
+        prefix: bool,
+    ) -> Result<Token, QueryError> {
+        match value::value(&field, text, prefix) {
+            Ok(value) => Ok(Token::Term(Term { field, value })),
+            Err(Fault::NoWord) if text.trim().is_empty() && field != Field::Anywhere => {
+                let example = value::example(&field);
+                Err(self.fault(start, self.at, Fault::NoValue { field: field.to_string(), example }))
+            }
+            Err(fault) => Err(self.fault(at, self.at, fault)),
+        }
+    }
+}
+
+/// The straight quotation mark, and those that writing aids put in its place.
+pub(super) const fn is_quote(c: char) -> bool {
+    matches!(c, '"' | '\u{201c}'..='\u{201f}')
+}
+
+/// What ends a word, beside a quotation mark.
+pub(super) fn is_end(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '(' | ')')
+}

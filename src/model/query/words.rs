@@ -1,0 +1,355 @@
+//! Words: how a text is cut into what can be searched for, the same way for the index, for a query and for the
+//! marks in a result.
+//!
+//! A text falls into segments at everything that is neither letter nor digit; segments have consecutive
+//! positions. A segment is found whole and, where it is an identifier, by its parts (`CreateBucket`: create,
+//! bucket; `Account2024`: account, 2024), which share its position. What is asked for is never cut into parts:
+//! a compound such as `INC-4711` becomes a phrase of its segments. Runs of Chinese, Japanese or Korean characters
+//! are found by pairs.
+
+use std::ops::Range;
+
+use super::fold::{Class, fold_each};
+
+/// The longest word in bytes; a longer segment is cut into such pieces, as if they were written apart.
+pub const WORD_BYTES: usize = 200;
+
+/// A segment with more parts than this is a random name rather than an identifier, and found only whole.
+const PARTS: usize = 12;
+
+/// One word of a text, whole or in part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Token<'a> {
+    /// The folded word.
+    pub text: &'a str,
+    /// Which segment of the text it belongs to, counted from 0.
+    pub position: u32,
+    /// Where in the text it stands, in bytes.
+    pub at: Range<usize>,
+}
+
+/// One word that is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// The folded word.
+    pub text: String,
+    /// How many positions behind the first word of the phrase.
+    pub offset: u32,
+    /// Whether any word that begins so will do.
+    pub prefix: bool,
+}
+
+/// Cuts `text` into the words by which it can be found, in the order of their positions, and returns the number of
+/// positions.
+pub fn tokens(text: &str, mut emit: impl FnMut(Token<'_>)) -> u32 {
+    let mut position = 0;
+    segments(text, |run| match run.script {
+        Script::Letters => run.pieces(|piece, whole| {
+            emit(Token { text: run.text(&piece), position, at: run.source(&piece) });
+            if whole {
+                run.parts(|part| {
+                    emit(Token { text: run.text(&part), position, at: run.source(&part) });
+                });
+            }
+            position += 1;
+        }),
+        Script::Ideographs => {
+            for index in 0..run.chars.len() {
+                let pair = index..(index + 2).min(run.chars.len());
+                emit(Token { text: run.text(&pair), position, at: run.source(&pair) });
+                position += 1;
+            }
+        }
+    });
+    position
+}
+
+/// How many positions [`tokens`] would give `text`.
+pub fn positions(text: &str) -> u32 {
+    let mut count = 0;
+    segments(text, |run| match run.script {
+        Script::Letters => run.pieces(|_, _| count += 1),
+        Script::Ideographs => count += u32::try_from(run.chars.len()).unwrap_or(u32::MAX),
+    });
+    count
+}
+
+/// The words to look for when `text` is asked for, one behind the other; with `prefix`, the last one is just the
+/// beginning of a word. Empty if `text` has neither letters nor digits.
+pub fn asked(text: &str, prefix: bool) -> Vec<Asked> {
+    let mut words: Vec<Asked> = Vec::new();
+    let mut offset = 0;
+    segments(text, |run| match run.script {
+        Script::Letters => run.pieces(|piece, _| {
+            words.push(Asked { text: run.text(&piece).to_owned(), offset, prefix: false });
+            offset += 1;
+        }),
+        Script::Ideographs => {
+            let count = run.chars.len();
+            // Every second pair says it all; an odd last character needs the pair it ends.
+            let mut starts: Vec<usize> = (0..count.saturating_sub(1)).step_by(2).collect();
+            if count % 2 == 1 {
+                starts.push(count.saturating_sub(2));
+            }
+            for start in starts {
+                let pair = start..(start + 2).min(count);
+                words.push(Asked {
+                    text: run.text(&pair).to_owned(),
+                    offset: offset + u32::try_from(start).unwrap_or(u32::MAX),
+                    prefix: count == 1,
+                });
+            }
+            offset += u32::try_from(count).unwrap_or(u32::MAX);
+        }
+    });
+    if let (true, Some(last)) = (prefix, words.last_mut()) {
+        last.prefix |= !is_pair(&last.text);
+    }
+    words
+}
+
+/// Whether `text` is a single segment: a word without separators.
+pub fn is_one_word(text: &str) -> bool {
+    let mut words = 0;
+    let mut separators = false;
+    fold_each(text, |_, class, _| separators |= class == Class::Separator);
+    segments(text, |_| words += 1);
+    words == 1 && !separators
+}
+
+/// Whether the last character of `text` belongs to a word.
+pub fn ends_in_word(text: &str) -> bool {
+    let mut last = Class::Separator;
+    fold_each(text, |_, class, _| last = class);
+    last != Class::Separator
+}
+
+/// A pair of characters of a script without spaces is a whole word of the index, never the beginning of one.
+fn is_pair(word: &str) -> bool {
+    let mut count = 0;
+    let mut ideographs = true;
+    fold_each(word, |_, class, _| {
+        count += 1;
+        ideographs &= class == Class::Ideograph;
+    });
+    ideographs && count == 2
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Script {
+    Letters,
+    Ideographs,
+}
+
+/// A segment while it is being cut: its folded text, and for every character where it begins there.
+struct Run {
+    script: Script,
+    folded: String,
+    chars: Vec<Char>,
+}
+
+struct Char {
+    folded: usize,
+    class: Class,
+    source: Range<usize>,
+}
+
+/// Calls `each` with every segment of `text`. The segment is reused, so that cutting a text allocates only once.
+fn segments(text: &str, mut each: impl FnMut(&Run)) {
+    let mut run = Run { script: Script::Letters, folded: String::new(), chars: Vec::new() };
+    fold_each(text, |c, class, source| {
+        let script = match class {
+            Class::Separator => None,
+            Class::Ideograph => Some(Script::Ideographs),
+            _ => Some(Script::Letters),
+        };
+        if !run.chars.is_empty() && script != Some(run.script) {
+            each(&run);
+            run.folded.clear();
+            run.chars.clear();
+        }
+        if let Some(script) = script {
+            run.script = script;
+            run.chars.push(Char { folded: run.folded.len(), class, source });
+            run.folded.push(c);
+        }
+    });
+    if !run.chars.is_empty() {
+        each(&run);
+    }
+}
+
+impl Run {
+    /// The folded text of a range of characters.
+    fn text(&self, chars: &Range<usize>) -> &str {
+        let start = self.chars[chars.start].folded;
+        let end = self.chars.get(chars.end).map_or(self.folded.len(), |next| next.folded);
+        &self.folded[start..end]
+    }
+
+    /// Where a range of characters stands in the original text.
+    fn source(&self, chars: &Range<usize>) -> Range<usize> {
+        self.chars[chars.start].source.start..self.chars[chars.end - 1].source.end
+    }
+
+    /// The pieces of at most [`WORD_BYTES`], and whether a piece is the whole segment.
+    fn pieces(&self, mut each: impl FnMut(Range<usize>, bool)) {
+        if self.folded.len() <= WORD_BYTES {
+            return each(0..self.chars.len(), true);
+        }
+        let mut start = 0;
+        while start < self.chars.len() {
+            let limit = self.chars[start].folded + WORD_BYTES;
+            let end = self.chars.partition_point(|c| c.folded <= limit);
+            // The character at `end - 1` begins within the limit but may end behind it.
+            let whole = end == self.chars.len() && self.folded.len() <= limit;
+            let end = if whole { end } else { end - 1 };
+            each(start..end, false);
+            start = end;
+        }
+    }
+
+    /// The parts of an identifier; nothing if it has just one, or so many that it cannot be one.
+    fn parts(&self, mut each: impl FnMut(Range<usize>)) {
+        let mut cuts = [0; PARTS];
+        let mut count = 0;
+        for index in 1..self.chars.len() {
+            if self.begins_part(index) {
+                if count == PARTS - 1 {
+                    return;
+                }
+                cuts[count] = index;
+                count += 1;
+            }
+        }
+        if count == 0 || (count > 1 && self.is_hexadecimal()) {
+            return;
+        }
+        let mut start = 0;
+        for &cut in cuts[..count].iter().chain([&self.chars.len()]) {
+            each(start..cut);
+            start = cut;
+        }
+    }
+
+    /// Whether a new part begins at a character: between letters and digits, at a capital behind a small letter, and
+    /// at the last capital of several when a small letter follows (`DBInstances`).
+    fn begins_part(&self, index: usize) -> bool {
+        let class = |index: usize| self.chars.get(index).map(|c| c.class);
+        // One character may have been folded to several; it is not cut.
+        if self.chars[index].source == self.chars[index - 1].source {
+            return false;
+        }
+        match (class(index - 1), class(index)) {
+            (Some(Class::Digit), Some(now)) => now != Class::Digit,
+            (Some(_), Some(Class::Digit)) | (Some(Class::Lower), Some(Class::Upper)) => true,
+            (Some(Class::Upper), Some(Class::Upper)) => class(index + 1) == Some(Class::Lower),
+            _ => false,
+        }
+    }
+
+    /// A check sum or a piece of a UUID: its letters and digits alternate by chance.
+    fn is_hexadecimal(&self) -> bool {
+        self.folded.bytes().all(|byte| byte.is_ascii_hexdigit())
+            && self.folded.bytes().any(|byte| byte.is_ascii_digit())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> String {
+        let mut out = Vec::new();
+        tokens(text, |token| out.push(format!("{}@{}", token.text, token.position)));
+        out.join(" ")
+    }
+
+    fn asks(text: &str, prefix: bool) -> String {
+        let star = |word: &Asked| if word.prefix { "*" } else { "" };
+        asked(text, prefix)
+            .iter()
+            .map(|word| format!("{}{}@{}", word.text, star(word), word.offset))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    #[test]
+    fn identifiers_are_found_whole_and_by_their_parts() {
+        for (text, expected) in [
+            ("CreateBucket", "createbucket@0 create@0 bucket@0"),
+            ("DescribeDBInstances", "describedbinstances@0 describe@0 db@0 instances@0"),
+            ("Account_2024.csv", "account@0 2024@1 csv@2"),
+            ("Account2024", "account2024@0 account@0 2024@0"),
+            ("INC-4711", "inc@0 4711@1"),
+            ("10.248.16.43", "10@0 248@1 16@2 43@3"),
+            ("s3:PutObject", "s3@0 s@0 3@0 putobject@1 put@1 object@1"),
+            ("ec2", "ec2@0 ec@0 2@0"),
+            ("XMLHttpRequest", "xmlhttprequest@0 xml@0 http@0 request@0"),
+            ("Zażółć GĘŚLĄ", "zazolc@0 gesla@1"),
+            ("StraßenBahn", "strassenbahn@0 strassen@0 bahn@0"),
+            ("", ""),
+            ("--- !", ""),
+        ] {
+            assert_eq!(words(text), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn check_sums_and_random_names_are_found_only_whole() {
+        assert_eq!(words("9f86d081"), "9f86d081@0");
+        assert_eq!(words("q83Vd9XzA7kLm2Pw5TrY0b"), "q83vd9xza7klm2pw5try0b@0");
+        assert_eq!(
+            words("bed2"),
+            "bed2@0 bed@0 2@0",
+            "one letter run and one number are still an identifier"
+        );
+    }
+
+    #[test]
+    fn scripts_without_spaces_are_found_by_pairs() {
+        assert_eq!(words("東京都2024年"), "東京@0 京都@1 都@2 2024@3 年@4");
+        assert_eq!(asks("東京都", false), "東京@0 京都@1");
+        assert_eq!(asks("東京都庁", false), "東京@0 都庁@2");
+        assert_eq!(asks("東", false), "東*@0");
+        assert_eq!(asks("東京2024", false), "東京@0 2024@2");
+        assert_eq!(asks("東京", true), "東京@0");
+        assert_eq!(words("한국어"), "한국@0 국어@1 어@2");
+    }
+
+    #[test]
+    fn what_is_asked_for_is_never_cut_into_parts() {
+        assert_eq!(asks("CreateBucket", false), "createbucket@0");
+        assert_eq!(asks("INC-4711", false), "inc@0 4711@1");
+        assert_eq!(asks("INC-47", true), "inc@0 47*@1");
+        assert_eq!(asks("---", false), "");
+    }
+
+    #[test]
+    fn an_overlong_word_is_cut_alike_in_a_text_and_in_a_query() {
+        let long = "ab".repeat(250);
+        let expected = format!("{0}@0 {0}@1 {1}@2", "ab".repeat(100), "ab".repeat(50));
+        assert_eq!(words(&long), expected);
+        assert_eq!(asks(&long, false), expected);
+        let wide = "ж".repeat(101);
+        assert_eq!(words(&wide), format!("{}@0 ж@1", "ж".repeat(100)));
+        assert_eq!(positions(&long), 3);
+    }
+
+    #[test]
+    fn a_word_knows_where_it_stands() {
+        let text = "é CreateBucket";
+        let mut places = Vec::new();
+        tokens(text, |token| places.push(text[token.at].to_owned()));
+        assert_eq!(places, ["é", "CreateBucket", "Create", "Bucket"]);
+    }
+
+    #[test]
+    fn one_word_has_no_separators() {
+        assert!(is_one_word("sign") && is_one_word("CreateBucket"));
+        assert!(
+            !is_one_word("sign-in") && !is_one_word("-sign") && !is_one_word("東京2024") && !is_one_word("")
+        );
+        assert!(ends_in_word("sign-in") && !ends_in_word("sign-"));
+    }
+}

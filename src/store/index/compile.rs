@@ -1,0 +1,214 @@
+//! From what is looked for to a plan for one segment. This is the only place where a scope becomes a condition, and no
+//! plan is made without one.
+
+use std::{ops::Range, sync::Arc};
+
+use ipnet::IpNet;
+use tantivy::{DocId, InvertedIndexReader, schema::Field as Column};
+
+use super::{
+    bits::Bits,
+    deadline::Deadline,
+    phrase::{Phrase, PhraseWord, Places, gather},
+    plan::Plan,
+    schema::{self, Fields, NUL},
+    search::SearchError,
+    segment::Segment,
+    terms::{Posting, Span},
+};
+use crate::model::{
+    activity::Outcome,
+    filter::Filter,
+    query::{self, Field, Node, Term, Value, words},
+    session::Scope,
+};
+
+/// What it takes to look things up in one segment.
+pub(super) struct Compiler<'a> {
+    pub(super) segment: &'a Segment,
+    pub(super) fields: &'a Fields,
+    /// The documents of the period; what is gathered beforehand is gathered from these.
+    pub(super) docs: Range<DocId>,
+    pub(super) deadline: &'a Deadline,
+}
+
+type Planned = Result<Plan, SearchError>;
+
+impl Compiler<'_> {
+    /// The documents that `filter` is after and that may be seen in `scope`.
+    pub(super) fn filter(&self, filter: &Filter, scope: &Scope) -> Planned {
+        let mut plans = Vec::new();
+        if let Scope::Own(user) = scope {
+            plans.push(self.value(self.fields.user, user.as_str(), false)?);
+        }
+        let exact = [
+            (self.fields.user, filter.user.as_deref()),
+            (self.fields.app, filter.app.as_deref()),
+            (self.fields.action, filter.action.as_deref()),
+            (self.fields.session, filter.session.as_deref()),
+            (self.fields.outcome, filter.outcome.map(Outcome::as_str)),
+        ];
+        for (column, text) in exact {
+            if let Some(text) = text {
+                plans.push(self.value(column, text, false)?);
+            }
+        }
+        if let Some(net) = &filter.ip {
+            plans.push(self.network(net)?);
+        }
+        if let Some(root) = filter.query.root() {
+            plans.push(self.node(root)?);
+        }
+        Ok(Plan::all(plans))
+    }
+
+    /// The depth of a query is limited by its parser.
+    fn node(&self, node: &Node) -> Planned {
+        let several =
+            |nodes: &[Node]| nodes.iter().map(|node| self.node(node)).collect::<Result<Vec<_>, _>>();
+        match node {
+            Node::All(nodes) => Ok(Plan::all(several(nodes)?)),
+            Node::Any(nodes) => Ok(Plan::any(several(nodes)?)),
+            Node::Not(inner) => Ok(Plan::not(self.node(inner)?)),
+            Node::Term(term) => self.term(term),
+        }
+    }
+
+    fn term(&self, term: &Term) -> Planned {
+        let (text, prefix) = match &term.value {
+            Value::Network(net) => return self.network(net),
+            Value::Outcome(outcome) => return self.value(self.fields.outcome, outcome.as_str(), false),
+            Value::Text(text) => (text.as_str(), false),
+            Value::Prefix(text) => (text.as_str(), true),
+        };
+        let fields = self.fields;
+        match &term.field {
+            Field::Anywhere => self.words(fields.text, "", &words::asked(text, prefix)),
+            Field::Target => self.words(fields.part, &schema::target_key(), &words::asked(text, prefix)),
+            Field::Attribute(name) => {
+                self.words(fields.part, &schema::attribute_key(name), &words::asked(text, prefix))
+            }
+            Field::Detail => self.detail(&words::asked(text, prefix)),
+            Field::User => self.value(fields.user, text, prefix),
+            Field::App => self.value(fields.app, text, prefix),
+            Field::Session => self.value(fields.session, text, prefix),
+            Field::Country => self.value(fields.country, text, prefix),
+            Field::Outcome => self.value(fields.outcome, text, prefix),
+            Field::Action if words::is_one_word(text) => {
+                let whole = self.value(fields.action, text, prefix)?;
+                Ok(Plan::any(vec![whole, self.value_by_words(fields.action, text, prefix)?]))
+            }
+            Field::Action => self.value(fields.action, text, prefix),
+            Field::City => self.value_by_words(fields.city, text, prefix),
+            Field::Device => self.value_by_words(fields.device, text, prefix),
+            Field::Os => self.value_by_words(fields.os, text, prefix),
+            Field::Browser => self.value_by_words(fields.browser, text, prefix),
+            Field::Ip => Ok(Plan::Nothing),
+        }
+    }
+
+    /// Those with this whole value, in any case, or one that begins so.
+    fn value(&self, column: Column, text: &str, prefix: bool) -> Planned {
+        let index = self.segment.inverted(column)?;
+        let mut key = schema::value_key(text);
+        if !prefix {
+            key.push(NUL);
+        }
+        Span::prefix(&index, &key).documents(&self.docs, self.deadline, |_| true)
+    }
+
+    /// Those whose value has these words. The dictionary is read through: it holds cities, devices, systems, browsers or
+    /// actions, of which there are few.
+    fn value_by_words(&self, column: Column, text: &str, prefix: bool) -> Planned {
+        let index = self.segment.inverted(column)?;
+        let asked = words::asked(text, prefix);
+        Span::all(&index).documents(&self.docs, self.deadline, |term| {
+            std::str::from_utf8(term).is_ok_and(|term| {
+                // Most values are ruled out without being cut into words.
+                let folded = schema::folded(term);
+                let possible =
+                    !folded.is_ascii() || asked.first().is_some_and(|word| folded.contains(&word.text));
+                possible && query::has_words(schema::written(term), &asked)
+            })
+        })
+    }
+
+    fn network(&self, net: &IpNet) -> Planned {
+        let index = self.segment.inverted(self.fields.ip)?;
+        let mut to = schema::ip_term(net.broadcast()).to_vec();
+        to.push(0);
+        let span = Span { index: &index, from: schema::ip_term(net.network()).to_vec(), to };
+        span.documents(&self.docs, self.deadline, |_| true)
+    }
+
+    /// Those with these words one behind the other, in `column`, under `key`.
+    fn words(&self, column: Column, key: &str, asked: &[words::Asked]) -> Planned {
+        let index = self.segment.inverted(column)?;
+        match asked {
+            [] => Ok(Plan::Nothing),
+            [word] if word.prefix => {
+                let key = format!("{key}{}", word.text);
+                Span::prefix(&index, &key).documents(&self.docs, self.deadline, |_| true)
+            }
+            [word] => {
+                let term = format!("{key}{}", word.text);
+                Ok(Posting::exact(&index, term.as_bytes())?.map_or(Plan::Nothing, Plan::One))
+            }
+            several => Ok(self.phrase(&index, key, several)?.map_or(Plan::Nothing, Plan::Phrase)),
+        }
+    }
+
+    /// Those with these words one behind the other in the detail.
+    fn detail(&self, asked: &[words::Asked]) -> Planned {
+        let index = self.segment.inverted(self.fields.text)?;
+        match asked {
+            [] => Ok(Plan::Nothing),
+            [word] if word.prefix => {
+                let span = Span::prefix(&index, &word.text);
+                span.documents_by_detail(self.segment, &self.docs, self.deadline)
+            }
+            words => {
+                let phrase = self.phrase(&index, "", words)?;
+                let before = Some(Arc::clone(&self.segment.detail_end));
+                Ok(phrase.map_or(Plan::Nothing, |phrase| Plan::Phrase(Phrase { before, ..phrase })))
+            }
+        }
+    }
+
+    /// The phrase of these words; none if one of them is nowhere.
+    fn phrase(
+        &self,
+        index: &Arc<InvertedIndexReader>,
+        key: &str,
+        asked: &[words::Asked],
+    ) -> Result<Option<Phrase>, SearchError> {
+        let mut listed = Vec::with_capacity(asked.len());
+        for word in asked.iter().filter(|word| !word.prefix) {
+            let Some(posting) = Posting::exact(index, format!("{key}{}", word.text).as_bytes())? else {
+                return Ok(None);
+            };
+            listed.push(posting);
+        }
+        let begun = asked.iter().any(|word| word.prefix);
+        let candidates = if begun && !listed.is_empty() { Some(self.candidates(&listed)?) } else { None };
+        let mut listed = listed.into_iter();
+        let mut phrase = Vec::with_capacity(asked.len());
+        for word in asked {
+            let places = if word.prefix {
+                let span = Span::prefix(index, &format!("{key}{}", word.text));
+                gather(&span, &self.docs, candidates.as_ref(), self.deadline)?
+            } else {
+                let Some(posting) = listed.next() else { return Ok(None) };
+                Places::Listed(posting)
+            };
+            phrase.push(PhraseWord { offset: word.offset, places });
+        }
+        Ok(Some(Phrase { words: phrase, before: None }))
+    }
+
+    /// The documents that have all of several words, so that the places of a common prefix need not all be kept.
+    fn candidates(&self, listed: &[Posting]) -> Result<Bits, SearchError> {
+        let plan = Plan::all(listed.iter().cloned().map(Plan::One).collect());
+        plan.gather(self.segment, &self.docs, self.deadline)
+    }
+}

@@ -1,0 +1,200 @@
+//! The thread that keeps the index up with the log.
+//!
+//! It reads what is new, adds it, and commits when something waits and a fifth of a second has passed, so that an
+//! answered write can be found within a second; far behind, it commits less often. Whatever goes wrong, a full disk
+//! included, it begins again from its last commit after a pause, and what is indexed stays searchable.
+
+use std::{
+    panic::{self, AssertUnwindSafe},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use tantivy::{IndexWriter, TantivyError, indexer::IndexWriterOptions};
+
+use super::{
+    OpenError, SourceError,
+    folder::{Folder, payload},
+    merge::Neighbours,
+    schema,
+    source::Source,
+    status::{Shared, State, Stop},
+};
+use crate::model::id::ActivityId;
+
+/// How many activities are read at once.
+const BATCH: usize = 1000;
+/// How long something waits to be found, at least: a commit costs 10 to 15 ms.
+const SOON: Duration = Duration::from_millis(200);
+/// So many activities behind is far behind.
+const FAR: u64 = 20_000;
+/// How often progress is committed while far behind.
+const BEHIND: Duration = Duration::from_secs(3);
+/// How long a wait for the log may keep the thread from ending.
+const TICK: Duration = Duration::from_millis(100);
+/// How often finished merges are looked for while nothing happens.
+const TIDY: Duration = Duration::from_secs(1);
+/// The first pause after a failure; each further one is twice as long, up to the last.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+/// Memory for the words of what is not committed yet, in bytes; more of them make another segment.
+const MEMORY: usize = 64_000_000;
+
+pub(super) struct Follower {
+    folder: Folder,
+    source: Arc<dyn Source>,
+    shared: Arc<Shared>,
+}
+
+/// Why the follower could not go on.
+#[derive(Debug, thiserror::Error)]
+enum Failure {
+    #[error(transparent)]
+    Index(#[from] TantivyError),
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    #[error("it came upon something impossible")]
+    Panic,
+}
+
+impl Follower {
+    pub(super) fn new(folder: Folder, source: Arc<dyn Source>, shared: Arc<Shared>) -> Self {
+        Self { folder, source, shared }
+    }
+
+    /// Follows until it is told to stop.
+    pub(super) fn run(mut self) {
+        let mut whole = self.folder.is_whole();
+        let mut pause = PAUSE.0;
+        while self.shared.stopping().is_none() {
+            let before = self.shared.snapshot().indexed;
+            // Files that are damaged in a way that nobody thought of must not end the following.
+            let attempt = || if whole { self.follow() } else { self.start_over() };
+            let followed = panic::catch_unwind(AssertUnwindSafe(attempt)).unwrap_or(Err(Failure::Panic));
+            whole |= followed.is_ok();
+            if let Err(failure) = followed {
+                log::error!("the search index waits: {failure}");
+                self.shared.set_state(State::Retrying(failure.to_string()));
+                // Files that can no longer be believed are not tried again.
+                whole = whole && self.folder.is_whole();
+                if self.shared.snapshot().indexed > before {
+                    pause = PAUSE.0;
+                }
+                self.shared.pause(pause);
+                pause = (pause * 2).min(PAUSE.1);
+            }
+        }
+        self.shared.set_state(State::Stopped);
+    }
+
+    fn start_over(&mut self) -> Result<(), Failure> {
+        log::warn!("the search index is damaged; it is built anew");
+        self.folder = self.folder.start_over()?;
+        self.shared.publish(self.folder.snapshot()?);
+        Ok(())
+    }
+
+    /// Follows from the last commit on, until it is told to stop or something fails.
+    fn follow(&self) -> Result<(), Failure> {
+        let options = IndexWriterOptions::builder()
+            .num_worker_threads(1)
+            .num_merge_threads(1)
+            .memory_budget_per_thread(MEMORY)
+            .build();
+        let writer: IndexWriter = self.folder.index.writer_with_options(options)?;
+        writer.set_merge_policy(Box::new(Neighbours::new(self.folder.index.clone())));
+        let indexed = self.folder.indexed().unwrap_or(ActivityId(0));
+        self.shared.set_state(State::Following);
+        Session { follower: self, writer, read: indexed, waiting: None, tidied: Instant::now() }.run()
+    }
+}
+
+/// The time between two failures, in which one writer is open.
+struct Session<'a> {
+    follower: &'a Follower,
+    writer: IndexWriter,
+    /// The last activity that was added.
+    read: ActivityId,
+    /// Since when something waits for its commit.
+    waiting: Option<Instant>,
+    /// When merges were last looked for.
+    tidied: Instant,
+}
+
+impl Session<'_> {
+    fn run(&mut self) -> Result<(), Failure> {
+        let Follower { source, shared, .. } = self.follower;
+        loop {
+            match shared.stopping() {
+                Some(Stop::Leave) => return Ok(()),
+                Some(Stop::Keep) => return if self.waiting.is_some() { self.commit() } else { Ok(()) },
+                None => {}
+            }
+            let added = self.read_batch()?;
+            let last = source.last();
+            shared.heard_of(last);
+            let patience = if last.0.saturating_sub(self.read.0) > FAR { BEHIND } else { SOON };
+            let waited = self.waiting.map(|since| since.elapsed());
+            if waited.is_some_and(|waited| waited >= patience) {
+                self.commit()?;
+            } else if added == 0 {
+                if waited.is_none() {
+                    self.take_over_merges()?;
+                }
+                let at_most = waited.map_or(TICK, |waited| SOON.saturating_sub(waited).min(TICK));
+                source.wait(self.read, at_most);
+            }
+        }
+    }
+
+    /// Adds some of what is new, and says how much.
+    fn read_batch(&mut self) -> Result<usize, Failure> {
+        let Follower { source, folder, .. } = self.follower;
+        let batch = source.read(self.read, BATCH)?;
+        for activity in &batch {
+            // A source that repeats itself must not make an activity be found twice.
+            if activity.id > self.read {
+                self.writer.add_document(schema::document(&folder.fields, activity))?;
+                self.read = activity.id;
+            }
+        }
+        if !batch.is_empty() {
+            self.waiting.get_or_insert_with(Instant::now);
+        }
+        Ok(batch.len())
+    }
+
+    fn commit(&mut self) -> Result<(), Failure> {
+        let mut commit = self.writer.prepare_commit()?;
+        commit.set_payload(&payload(self.read));
+        commit.commit()?;
+        self.waiting = None;
+        self.publish()
+    }
+
+    fn publish(&self) -> Result<(), Failure> {
+        let Follower { folder, shared, .. } = self.follower;
+        let snapshot = folder.snapshot_after(Some(&shared.snapshot()))?;
+        shared.publish(snapshot);
+        Ok(())
+    }
+
+    /// While nothing else is to be done: searches move on to merged segments, and the files of the old ones go.
+    fn take_over_merges(&mut self) -> Result<(), Failure> {
+        if self.tidied.elapsed() < TIDY {
+            return Ok(());
+        }
+        self.tidied = Instant::now();
+        let Follower { folder, shared, .. } = self.follower;
+        let now = folder.index.searchable_segment_ids()?;
+        let snapshot = shared.snapshot();
+        if now.len() == snapshot.segments.len() && snapshot.segments.iter().all(|s| now.contains(&s.id())) {
+            return Ok(());
+        }
+        drop(snapshot);
+        self.publish()?;
+        self.writer.garbage_collect_files().wait()?;
+        Ok(())
+    }
+}

@@ -1,0 +1,106 @@
+//! What was done, found again: a Tantivy index that follows the log.
+//!
+//! The index is derived. It keeps no documents, only which activity has which words and values; an answer is a list
+//! of (`time`, id), and the log has the rest. It remembers in its commits how far it has followed, so that a kill or
+//! a removed folder costs time and never data; damage means starting over in a new folder.
+//!
+//! Segments are sorted newest first and merged only with neighbours in time, so the first hits of a posting list are
+//! the first rows of the page: [`page`] walks segments by their newest time, seeks to the period, and stops when the page
+//! is full. Nothing is ever scored, and no document is ever deleted.
+
+mod bits;
+mod compile;
+mod count;
+mod deadline;
+mod docsets;
+mod facets;
+mod folder;
+mod follower;
+mod histogram;
+mod merge;
+mod page;
+mod phrase;
+mod plan;
+mod schema;
+mod search;
+mod segment;
+mod source;
+mod status;
+mod terms;
+#[cfg(test)]
+mod tests;
+mod tokenizer;
+
+use std::{
+    path::Path,
+    sync::Arc,
+    thread::{self, JoinHandle},
+    time::Duration,
+};
+
+pub use deadline::Deadline;
+pub use facets::{Facet, FacetField};
+pub use folder::OpenError;
+pub use histogram::Bucket;
+pub use page::Walk;
+pub use search::{Search, SearchError, Searcher};
+pub use source::{Source, SourceError};
+pub use status::{State, Status};
+
+use crate::model::id::ActivityId;
+use folder::Folder;
+use status::Shared;
+
+/// The index and the thread that keeps it up with the log.
+pub struct Index {
+    shared: Arc<Shared>,
+    follower: Option<JoinHandle<()>>,
+}
+
+impl Index {
+    /// Opens the index in the folder `dir` and starts to follow `source`. A folder that is missing, of another version,
+    /// ahead of the log or damaged is replaced by a new one, which fills up from the log while it can be searched.
+    pub fn open(dir: &Path, source: Arc<dyn Source>) -> Result<Self, OpenError> {
+        let last = source.last();
+        let folder = Folder::open(dir, last)?;
+        let shared = Arc::new(Shared::new(folder.snapshot()?, last));
+        let follower = follower::Follower::new(folder, source, Arc::clone(&shared));
+        let follower = thread::Builder::new().name("index".into()).spawn(move || follower.run())?;
+        Ok(Self { shared, follower: Some(follower) })
+    }
+
+    /// The index as it is now: what comes later does not change what it finds.
+    pub fn searcher(&self) -> Searcher {
+        Searcher::new(self.shared.snapshot())
+    }
+
+    /// How far the index is.
+    pub fn status(&self) -> Status {
+        self.shared.status()
+    }
+
+    /// Waits until the activity `id` and all before it can be found, and says whether that came true in time.
+    pub fn wait_for(&self, id: ActivityId, at_most: Duration) -> bool {
+        self.shared.wait_for(id, at_most)
+    }
+
+    /// Ends the following and keeps what has been read so far, so that the next start has nothing to catch up.
+    pub fn stop(mut self) {
+        self.end(true);
+    }
+
+    fn end(&mut self, keep: bool) {
+        self.shared.stop(keep);
+        if let Some(follower) = self.follower.take() {
+            // A follower that panicked has said so; the log has everything.
+            let _ = follower.join();
+        }
+    }
+}
+
+/// Ends the following at once; what was read and not yet committed will be read again.
+impl Drop for Index {
+    fn drop(&mut self) {
+        self.end(false);
+    }
+}

@@ -1,0 +1,208 @@
+//! Words one behind the other, of which some may be just beginnings, anywhere or only in the detail.
+
+use std::{ops::Range, sync::Arc};
+
+use tantivy::{
+    DocId, DocSet, TERMINATED,
+    columnar::ColumnValues,
+    postings::{Postings, SegmentPostings},
+};
+
+use super::{
+    bits::Bits,
+    deadline::Deadline,
+    docsets::{self, AnySet},
+    search::SearchError,
+    terms::{Posting, Span},
+};
+
+/// A phrase, ready to be walked.
+pub(super) struct Phrase {
+    pub(super) words: Vec<PhraseWord>,
+    /// The column of the detail's end, if the phrase has to stand before it.
+    pub(super) before: Option<Arc<dyn ColumnValues<u64>>>,
+}
+
+/// A word of a phrase.
+pub(super) struct PhraseWord {
+    /// Its distance from the first one.
+    pub(super) offset: u32,
+    pub(super) places: Places,
+}
+
+/// Where a word stands.
+pub(super) enum Places {
+    /// As its posting list says.
+    Listed(Posting),
+    /// Gathered from the posting lists of all words with a prefix: document and position, ascending.
+    Gathered(Arc<Vec<(DocId, u32)>>),
+}
+
+/// Gathers the places of all terms of `span` in those of `docs` that are among `candidates`.
+pub(super) fn gather(
+    span: &Span<'_>,
+    docs: &Range<DocId>,
+    candidates: Option<&Bits>,
+    deadline: &Deadline,
+) -> Result<Places, SearchError> {
+    let mut places: Vec<(DocId, u32)> = Vec::new();
+    span.each_place(docs, deadline, &mut Vec::new(), |doc, positions| {
+        if candidates.is_none_or(|bits| bits.contains(doc)) {
+            places.extend(positions.iter().map(|position| (doc, *position)));
+        }
+    })?;
+    places.sort_unstable();
+    places.dedup();
+    Ok(Places::Gathered(Arc::new(places)))
+}
+
+impl Phrase {
+    /// The documents that have the phrase.
+    pub(super) fn open(&self) -> Result<AnySet, SearchError> {
+        let words = self.words.iter().map(PhraseWord::open).collect::<Result<Vec<_>, _>>()?;
+        let mut walk =
+            Walk { words, before: self.before.clone(), starts: Vec::new(), places: Vec::new(), doc: 0 };
+        let start = walk.words.iter().map(|word| word.places.doc()).max().unwrap_or(TERMINATED);
+        walk.settle(start);
+        Ok(Box::new(walk))
+    }
+}
+
+impl PhraseWord {
+    fn open(&self) -> Result<OpenWord, SearchError> {
+        let places = match &self.places {
+            Places::Listed(posting) => OpenPlaces::Listed(Box::new(posting.open_with_positions()?)),
+            Places::Gathered(places) => OpenPlaces::Gathered { places: Arc::clone(places), at: 0 },
+        };
+        Ok(OpenWord { offset: self.offset, places })
+    }
+}
+
+struct Walk {
+    words: Vec<OpenWord>,
+    before: Option<Arc<dyn ColumnValues<u64>>>,
+    starts: Vec<u32>,
+    places: Vec<u32>,
+    doc: DocId,
+}
+
+struct OpenWord {
+    offset: u32,
+    places: OpenPlaces,
+}
+
+enum OpenPlaces {
+    Listed(Box<SegmentPostings>),
+    Gathered { places: Arc<Vec<(DocId, u32)>>, at: usize },
+}
+
+impl OpenPlaces {
+    fn doc(&self) -> DocId {
+        match self {
+            Self::Listed(postings) => postings.doc(),
+            Self::Gathered { places, at } => places.get(*at).map_or(TERMINATED, |(doc, _)| *doc),
+        }
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        match self {
+            Self::Listed(postings) => docsets::seek(postings.as_mut(), target),
+            Self::Gathered { places, at } => {
+                *at += places[*at..].partition_point(|(doc, _)| *doc < target);
+                self.doc()
+            }
+        }
+    }
+
+    fn len(&self) -> u32 {
+        match self {
+            Self::Listed(postings) => postings.size_hint(),
+            Self::Gathered { places, .. } => u32::try_from(places.len()).unwrap_or(u32::MAX),
+        }
+    }
+
+    fn positions(&mut self, into: &mut Vec<u32>) {
+        match self {
+            Self::Listed(postings) => postings.positions(into),
+            Self::Gathered { places, at } => {
+                let doc = self_doc(places, *at);
+                into.clear();
+                into.extend(
+                    places[*at..].iter().take_while(|(d, _)| *d == doc).map(|(_, position)| *position),
+                );
+            }
+        }
+    }
+}
+
+fn self_doc(places: &[(DocId, u32)], at: usize) -> DocId {
+    places.get(at).map_or(TERMINATED, |(doc, _)| *doc)
+}
+
+impl Walk {
+    /// Moves on to the first document from `doc` on that has the phrase.
+    fn settle(&mut self, mut doc: DocId) -> DocId {
+        'candidates: while doc < TERMINATED {
+            for word in &mut self.words {
+                let found = word.places.seek(doc);
+                if found != doc {
+                    doc = found;
+                    continue 'candidates;
+                }
+            }
+            if self.has_phrase(doc) {
+                break;
+            }
+            doc += 1;
+        }
+        self.doc = doc.min(TERMINATED);
+        self.doc
+    }
+
+    /// Whether the words, all of which stand at `doc`, are one behind the other there.
+    fn has_phrase(&mut self, doc: DocId) -> bool {
+        let Some((first, others)) = self.words.split_first_mut() else { return false };
+        first.places.positions(&mut self.starts);
+        if let Some(before) = &self.before {
+            let end = before.get_val(doc);
+            self.starts.retain(|start| u64::from(*start) < end);
+        }
+        for word in others {
+            if self.starts.is_empty() {
+                return false;
+            }
+            word.places.positions(&mut self.places);
+            let distance = word.offset - first.offset;
+            let mut places = self.places.iter().copied().peekable();
+            self.starts.retain(|start| {
+                let wanted = start + distance;
+                while places.next_if(|place| *place < wanted).is_some() {}
+                places.peek() == Some(&wanted)
+            });
+        }
+        !self.starts.is_empty()
+    }
+}
+
+impl DocSet for Walk {
+    fn advance(&mut self) -> DocId {
+        self.settle(self.doc.saturating_add(1))
+    }
+
+    fn seek(&mut self, target: DocId) -> DocId {
+        if target <= self.doc { self.doc } else { self.settle(target) }
+    }
+
+    fn doc(&self) -> DocId {
+        self.doc
+    }
+
+    fn size_hint(&self) -> u32 {
+        self.words.iter().map(|word| word.places.len()).min().unwrap_or(0)
+    }
+
+    fn cost(&self) -> u64 {
+        // Reading positions is some ten times as dear as reading documents.
+        u64::from(self.size_hint()) * 10
+    }
+}

@@ -1,0 +1,114 @@
+//! A search: a filter within a scope, on the index of one moment.
+
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
+
+use tantivy::{DocId, TantivyError};
+
+use super::{
+    compile::Compiler,
+    deadline::Deadline,
+    plan::Plan,
+    segment::{Segment, Snapshot},
+};
+use crate::model::{filter::Filter, id::ActivityId, session::Scope};
+
+/// The index of one moment. It costs little to make, and keeps the files it reads.
+#[derive(Clone)]
+pub struct Searcher {
+    snapshot: Arc<Snapshot>,
+}
+
+/// One search. Everything it is asked is answered from the same moment, and what it means in a segment is worked out once.
+pub struct Search {
+    pub(super) snapshot: Arc<Snapshot>,
+    filter: Filter,
+    scope: Scope,
+    /// One for each segment, in the snapshot's order.
+    parts: Vec<OnceLock<Part>>,
+    /// The period: from the first instant in it, before the second, in milliseconds since 1970.
+    period: Range<i64>,
+}
+
+/// What a search means in one segment.
+pub(super) struct Part {
+    /// The documents of the period.
+    pub(super) docs: Range<DocId>,
+    pub(super) plan: Plan,
+}
+
+/// Why a search has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum SearchError {
+    /// Its time is over, or nobody waits for it.
+    #[error("the search took too long; narrow it by a period or another word")]
+    TooSlow,
+    /// The index cannot be read.
+    #[error("the search index cannot be read")]
+    Index(#[from] TantivyError),
+}
+
+impl From<std::io::Error> for SearchError {
+    fn from(error: std::io::Error) -> Self {
+        Self::Index(error.into())
+    }
+}
+
+impl Searcher {
+    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
+        Self { snapshot }
+    }
+
+    /// This activity and all before it can be found.
+    pub fn indexed(&self) -> ActivityId {
+        self.snapshot.indexed
+    }
+
+    /// A search for what `filter` is after, of what may be seen in `scope`.
+    pub fn search(&self, filter: &Filter, scope: &Scope) -> Search {
+        // An activity's time is a whole number of milliseconds; the ends of a period need not be.
+        let whole = |at: jiff::Timestamp| {
+            let floor = at.as_nanosecond().div_euclid(1_000_000);
+            let exact = floor * 1_000_000 == at.as_nanosecond();
+            i64::try_from(if exact { floor } else { floor + 1 }).unwrap_or(i64::MAX)
+        };
+        Search {
+            snapshot: Arc::clone(&self.snapshot),
+            filter: filter.clone(),
+            scope: scope.clone(),
+            parts: self.snapshot.segments.iter().map(|_| OnceLock::new()).collect(),
+            period: whole(filter.range.from)..whole(filter.range.to),
+        }
+    }
+}
+
+impl Search {
+    /// What the search means in the segment at `index`.
+    pub(super) fn part(&self, index: usize, deadline: &Deadline) -> Result<(&Segment, &Part), SearchError> {
+        let segment = self.snapshot.segments[index].as_ref();
+        if let Some(part) = self.parts[index].get() {
+            return Ok((segment, part));
+        }
+        deadline.check()?;
+        let docs = segment.docs(self.period.start, self.period.end);
+        let plan = if docs.is_empty() {
+            Plan::Nothing
+        } else {
+            let fields = &self.snapshot.fields;
+            Compiler { segment, fields, docs: docs.clone(), deadline }.filter(&self.filter, &self.scope)?
+        };
+        Ok((segment, self.parts[index].get_or_init(|| Part { docs, plan })))
+    }
+
+    /// What the search means in every segment that holds anything for it.
+    pub(super) fn parts<'a>(
+        &'a self,
+        deadline: &'a Deadline,
+    ) -> impl Iterator<Item = Result<(&'a Segment, &'a Part), SearchError>> {
+        (0..self.parts.len())
+            .map(move |index| self.part(index, deadline))
+            .filter(|part| !matches!(part, Ok((_, Part { plan: Plan::Nothing, .. }))))
+    }
+}

@@ -1,0 +1,114 @@
+//! A segment of the index, with its columns at hand, and all segments of one moment.
+
+use std::{ops::Range, sync::Arc};
+
+use tantivy::{
+    DocId, InvertedIndexReader, SegmentReader, TantivyError, columnar::ColumnValues, index::SegmentId,
+    schema::Field,
+};
+
+use super::{
+    schema::{DETAIL_END, Fields, ID, TIME},
+    search::SearchError,
+};
+use crate::model::{filter::Cursor, id::ActivityId};
+
+/// A part of the index: documents in the order of their times, newest first.
+pub(super) struct Segment {
+    reader: SegmentReader,
+    time: Arc<dyn ColumnValues<i64>>,
+    ids: Arc<dyn ColumnValues<u64>>,
+    pub(super) detail_end: Arc<dyn ColumnValues<u64>>,
+    /// How many documents it has; never 0.
+    pub(super) len: DocId,
+    /// The time of its first document.
+    pub(super) newest: i64,
+    /// The time of its last one.
+    pub(super) oldest: i64,
+}
+
+impl Segment {
+    /// The columns of a segment; none if it is empty.
+    pub(super) fn open(reader: SegmentReader) -> Result<Option<Self>, TantivyError> {
+        let len = reader.max_doc();
+        if len == 0 {
+            return Ok(None);
+        }
+        let columns = reader.fast_fields();
+        let time = columns.column_first_or_default::<i64>(TIME)?;
+        let ids = columns.column_first_or_default::<u64>(ID)?;
+        let detail_end = columns.column_first_or_default::<u64>(DETAIL_END)?;
+        let (newest, oldest) = (time.get_val(0), time.get_val(len - 1));
+        Ok(Some(Self { reader, time, ids, detail_end, len, newest, oldest }))
+    }
+
+    pub(super) fn id(&self) -> SegmentId {
+        self.reader.segment_id()
+    }
+
+    /// The dictionary and the posting lists of a field.
+    pub(super) fn inverted(&self, field: Field) -> Result<Arc<InvertedIndexReader>, SearchError> {
+        Ok(self.reader.inverted_index(field)?)
+    }
+
+    pub(super) fn time(&self, doc: DocId) -> i64 {
+        self.time.get_val(doc)
+    }
+
+    /// What a document stands for.
+    pub(super) fn cursor(&self, doc: DocId) -> Cursor {
+        Cursor { time: self.time.get_val(doc), id: ActivityId(self.ids.get_val(doc)) }
+    }
+
+    /// The first document that is older than `time`, among those of `within`; its end if there is none.
+    pub(super) fn first_before(&self, time: i64, within: Range<DocId>) -> DocId {
+        let Range { start: mut low, end: mut high } = within;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if self.time(middle) < time {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        low
+    }
+
+    /// The documents from `from` on and before `to`.
+    pub(super) fn docs(&self, from: i64, to: i64) -> Range<DocId> {
+        let start = if to > self.newest { 0 } else { self.first_before(to, 0..self.len) };
+        let end = if from <= self.oldest { self.len } else { self.first_before(from, start..self.len) };
+        start..end.max(start)
+    }
+}
+
+/// The whole index at one moment.
+pub(super) struct Snapshot {
+    /// Newest first, by their newest document.
+    pub(super) segments: Vec<Arc<Segment>>,
+    pub(super) fields: Fields,
+    /// This activity and all before it are in it.
+    pub(super) indexed: ActivityId,
+}
+
+impl Snapshot {
+    /// The index as `readers` see it. Segments that `before` had open already are taken from there.
+    pub(super) fn new(
+        readers: &[SegmentReader],
+        before: Option<&Self>,
+        fields: Fields,
+        indexed: ActivityId,
+    ) -> Result<Self, TantivyError> {
+        let mut segments = Vec::with_capacity(readers.len());
+        for reader in readers {
+            let known =
+                before.and_then(|before| before.segments.iter().find(|s| s.id() == reader.segment_id()));
+            match known {
+                Some(segment) => segments.push(Arc::clone(segment)),
+                None => segments.extend(Segment::open(reader.clone())?.map(Arc::new)),
+            }
+        }
+        segments.sort_by_key(|segment| std::cmp::Reverse(segment.newest));
+        Ok(Self { segments, fields, indexed })
+    }
+}

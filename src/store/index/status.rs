@@ -1,0 +1,122 @@
+//! What the follower and the searches share: the index as it can be searched now, and how far it is.
+
+use std::{
+    sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+use super::segment::Snapshot;
+use crate::model::id::ActivityId;
+
+/// How far the index is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// This activity and all before it can be found.
+    pub indexed: ActivityId,
+    /// The newest activity of the log that the index has heard of.
+    pub last: ActivityId,
+    /// What it is doing.
+    pub state: State,
+}
+
+/// What the follower is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum State {
+    /// It verifies the files' check sums before it believes them.
+    Checking,
+    /// It reads the log and keeps up with it.
+    Following,
+    /// It could not go on, for this reason, and tries again; what is indexed can be searched.
+    Retrying(String),
+    /// It has ended.
+    Stopped,
+}
+
+/// The meeting point of the follower and everybody else.
+pub(super) struct Shared {
+    inner: Mutex<Inner>,
+    changed: Condvar,
+}
+
+struct Inner {
+    snapshot: Arc<Snapshot>,
+    last: ActivityId,
+    state: State,
+    stop: Option<Stop>,
+}
+
+/// How the follower is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stop {
+    /// Commit what has been read.
+    Keep,
+    /// Leave at once.
+    Leave,
+}
+
+impl Shared {
+    pub(super) fn new(snapshot: Snapshot, last: ActivityId) -> Self {
+        let inner = Inner { snapshot: Arc::new(snapshot), last, state: State::Checking, stop: None };
+        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+    }
+
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.lock().snapshot)
+    }
+
+    pub(super) fn status(&self) -> Status {
+        let inner = self.lock();
+        let indexed = inner.snapshot.indexed;
+        Status { indexed, last: inner.last.max(indexed), state: inner.state.clone() }
+    }
+
+    pub(super) fn wait_for(&self, id: ActivityId, at_most: Duration) -> bool {
+        let reached = |inner: &Inner| inner.snapshot.indexed >= id && inner.state != State::Checking;
+        let end = Instant::now() + at_most;
+        let mut inner = self.lock();
+        while !reached(&inner) {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || inner.state == State::Stopped {
+                return false;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        true
+    }
+
+    pub(super) fn publish(&self, snapshot: Snapshot) {
+        self.lock().snapshot = Arc::new(snapshot);
+        self.changed.notify_all();
+    }
+
+    pub(super) fn heard_of(&self, last: ActivityId) {
+        self.lock().last = last;
+    }
+
+    pub(super) fn set_state(&self, state: State) {
+        self.lock().state = state;
+        self.changed.notify_all();
+    }
+
+    pub(super) fn stop(&self, keep: bool) {
+        self.lock().stop = Some(if keep { Stop::Keep } else { Stop::Leave });
+        self.changed.notify_all();
+    }
+
+    /// Whether and how the follower is to end.
+    pub(super) fn stopping(&self) -> Option<Stop> {
+        self.lock().stop
+    }
+
+    /// Waits for `time`, or until the follower is to end.
+    pub(super) fn pause(&self, time: Duration) {
+        let inner = self.lock();
+        let waits = |inner: &mut Inner| inner.stop.is_none();
+        drop(self.changed.wait_timeout_while(inner, time, waits).unwrap_or_else(PoisonError::into_inner));
+    }
+
+    /// A panic elsewhere leaves nothing half done here: every change is one assignment.
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,202 @@
+//! Looking terms up in a segment's dictionary: one, or all of a range.
+
+use std::{ops::Range, sync::Arc};
+
+use tantivy::{
+    DocId, DocSet, InvertedIndexReader,
+    postings::{BlockSegmentPostings, Postings, SegmentPostings, TermInfo},
+    schema::IndexRecordOption,
+};
+
+use super::{bits::Bits, deadline::Deadline, docsets, plan::Plan, search::SearchError, segment::Segment};
+
+/// So many posting lists are read side by side; the documents of more are gathered beforehand, one list at a time, so
+/// that a short prefix costs time but no memory.
+const FEW: usize = 256;
+
+/// The documents that have one term.
+#[derive(Clone)]
+pub(super) struct Posting {
+    index: Arc<InvertedIndexReader>,
+    info: TermInfo,
+}
+
+impl Posting {
+    /// The posting list of `term`, if anything has it.
+    pub(super) fn exact(index: &Arc<InvertedIndexReader>, term: &[u8]) -> Result<Option<Self>, SearchError> {
+        let info = index.terms().get(term)?;
+        Ok(info.map(|info| Self { index: Arc::clone(index), info }))
+    }
+
+    /// The posting list of a term that a walk through the dictionary came by.
+    pub(super) fn of(index: &Arc<InvertedIndexReader>, info: &TermInfo) -> Self {
+        Self { index: Arc::clone(index), info: info.clone() }
+    }
+
+    /// How many documents of the segment have the term.
+    pub(super) fn len(&self) -> u32 {
+        self.info.doc_freq
+    }
+
+    pub(super) fn open(&self) -> Result<SegmentPostings, SearchError> {
+        Ok(self.index.read_postings_from_terminfo(&self.info, IndexRecordOption::Basic)?)
+    }
+
+    pub(super) fn open_with_positions(&self) -> Result<SegmentPostings, SearchError> {
+        Ok(self.index.read_postings_from_terminfo(&self.info, IndexRecordOption::WithFreqsAndPositions)?)
+    }
+
+    /// The list in blocks, which can tell how many documents stand before one without reading them.
+    pub(super) fn blocks(&self) -> Result<BlockSegmentPostings, SearchError> {
+        Ok(self.index.read_block_postings_from_terminfo(&self.info, IndexRecordOption::Basic)?)
+    }
+}
+
+/// A part of a dictionary: the terms from the first key on and before the second.
+pub(super) struct Span<'a> {
+    pub(super) index: &'a Arc<InvertedIndexReader>,
+    pub(super) from: Vec<u8>,
+    pub(super) to: Vec<u8>,
+}
+
+impl<'a> Span<'a> {
+    /// Every term.
+    pub(super) fn all(index: &'a Arc<InvertedIndexReader>) -> Self {
+        Self::prefix(index, "")
+    }
+
+    /// The terms that begin with `key`. Keys are UTF-8, in which no byte is 255.
+    pub(super) fn prefix(index: &'a Arc<InvertedIndexReader>, key: &str) -> Self {
+        let mut to = key.as_bytes().to_vec();
+        to.push(u8::MAX);
+        Self { index, from: key.into(), to }
+    }
+
+    /// Calls `each` with every term until it fails.
+    pub(super) fn each(
+        &self,
+        deadline: &Deadline,
+        mut each: impl FnMut(&[u8], &TermInfo) -> Result<(), SearchError>,
+    ) -> Result<(), SearchError> {
+        let mut stream = self.index.terms().range().ge(&self.from).lt(&self.to).into_stream()?;
+        let mut count = 0_u32;
+        while let Some((term, info)) = stream.next() {
+            each(term, info)?;
+            count += 1;
+            if count.is_multiple_of(1024) {
+                deadline.check()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The documents of `docs` that have any of the terms that `wanted` accepts.
+    pub(super) fn documents(
+        &self,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+        mut wanted: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Plan, SearchError> {
+        let mut few: Vec<Posting> = Vec::new();
+        let mut many: Option<Gathered> = None;
+        self.each(deadline, |term, info| {
+            if !wanted(term) {
+                return Ok(());
+            }
+            if many.is_none() && few.len() < FEW {
+                few.push(Posting::of(self.index, info));
+                return Ok(());
+            }
+            let gathered = many.get_or_insert_with(|| Gathered::new(docs.clone()));
+            for posting in few.drain(..) {
+                gathered.add(self.index, &posting.info)?;
+            }
+            gathered.add(self.index, info)
+        })?;
+        Ok(match (many, few.len()) {
+            (Some(gathered), _) => Plan::bits(gathered.bits),
+            (None, 0) => Plan::Nothing,
+            (None, 1) => Plan::One(few.remove(0)),
+            (None, _) => Plan::Few(few),
+        })
+    }
+
+    /// The documents of `docs` in whose detail any of the terms stands.
+    pub(super) fn documents_by_detail(
+        &self,
+        segment: &Segment,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+    ) -> Result<Plan, SearchError> {
+        let mut bits = Bits::empty(docs.start, docs.end);
+        let mut positions = Vec::new();
+        self.each_place(docs, deadline, &mut positions, |doc, positions| {
+            // Positions ascend and the detail comes first.
+            if positions.first().is_some_and(|first| u64::from(*first) < segment.detail_end.get_val(doc)) {
+                bits.insert(doc);
+            }
+        })?;
+        Ok(Plan::bits(bits))
+    }
+
+    /// Calls `each` with every document of `docs` that has any of the terms, and where; term by term.
+    pub(super) fn each_place(
+        &self,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+        positions: &mut Vec<u32>,
+        mut each: impl FnMut(DocId, &[u32]),
+    ) -> Result<(), SearchError> {
+        self.each(deadline, |_, info| {
+            let option = IndexRecordOption::WithFreqsAndPositions;
+            let mut postings = self.index.read_postings_from_terminfo(info, option)?;
+            let mut doc = docsets::seek(&mut postings, docs.start);
+            let mut count = 0_u32;
+            while doc < docs.end {
+                postings.positions(positions);
+                each(doc, positions);
+                doc = postings.advance();
+                count += 1;
+                if count.is_multiple_of(4096) {
+                    deadline.check()?;
+                }
+            }
+            Ok(())
+        })
+    }
+}
+
+/// Documents gathered from many posting lists.
+struct Gathered {
+    docs: Range<DocId>,
+    bits: Bits,
+    blocks: BlockSegmentPostings,
+}
+
+impl Gathered {
+    fn new(docs: Range<DocId>) -> Self {
+        let bits = Bits::empty(docs.start, docs.end);
+        Self { docs, bits, blocks: BlockSegmentPostings::empty() }
+    }
+
+    fn add(&mut self, index: &InvertedIndexReader, info: &TermInfo) -> Result<(), SearchError> {
+        // Only lists of a field without frequencies may be read through one that was opened empty, so the first
+        // opens it properly and the next ones reuse its buffers.
+        if self.blocks.doc_freq() == 0 {
+            self.blocks = index.read_block_postings_from_terminfo(info, IndexRecordOption::Basic)?;
+        } else {
+            index.reset_block_postings_from_terminfo(info, &mut self.blocks)?;
+        }
+        self.blocks.seek(self.docs.start);
+        loop {
+            let block = self.blocks.docs();
+            for &doc in block.iter().filter(|doc| self.docs.contains(doc)) {
+                self.bits.insert(doc);
+            }
+            if block.last().is_none_or(|last| *last >= self.docs.end) {
+                return Ok(());
+            }
+            self.blocks.advance();
+        }
+    }
+}

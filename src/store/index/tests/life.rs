@@ -1,0 +1,192 @@
+//! The follower: catching up, kills, removed and damaged folders, a log that fails.
+
+use std::{
+    fs,
+    path::Path,
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use super::{
+    super::{Deadline, Index, State},
+    log::{Log, activity},
+};
+use crate::model::{
+    filter::{Cursor, Filter, Order},
+    id::ActivityId,
+    query::Query,
+    session::Scope,
+};
+
+/// Long enough for any machine; a test that gets there has failed.
+const LONG: Duration = Duration::from_mins(1);
+
+type Harm = fn(Vec<u8>) -> Vec<u8>;
+
+fn log(count: u64) -> Arc<Log> {
+    Arc::new(Log::of((1..=count).map(numbered).collect()))
+}
+
+/// Every third activity is late: its time lies before that of its neighbours.
+fn numbered(id: u64) -> crate::model::activity::Activity {
+    let time = i64::try_from(id).unwrap() - if id.is_multiple_of(3) { 50 } else { 0 };
+    let mut activity = activity(id, time);
+    activity.detail = format!("number {id}");
+    activity
+}
+
+fn open(dir: &Path, log: &Arc<Log>) -> Index {
+    Index::open(dir, Arc::clone(log) as Arc<dyn super::super::Source>).unwrap()
+}
+
+/// The ids that are found, each once, in the order of time, and all of them once more by a word.
+fn assert_all_found(index: &Index, count: u64) {
+    assert!(index.wait_for(ActivityId(count), LONG), "{:?}", index.status());
+    let mut expected: Vec<Cursor> = (1..=count)
+        .map(|id| Cursor { time: numbered(id).time.as_millisecond(), id: ActivityId(id) })
+        .collect();
+    expected.sort_unstable_by(|a, b| b.cmp(a));
+    let search = |text| {
+        let filter = Filter { query: Query::parse(text).unwrap(), ..Filter::default() };
+        let search = index.searcher().search(&filter, &Scope::All);
+        let walk = search.walk(Order::Desc, None, 100, Deadline::never());
+        walk.flat_map(Result::unwrap).collect::<Vec<_>>()
+    };
+    assert_eq!(search(""), expected);
+    assert_eq!(search("\"number 2\"").len(), usize::from(count >= 2));
+}
+
+#[test]
+fn what_is_appended_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(10);
+    let index = open(&dir.path().join("index"), &log);
+    assert_all_found(&index, 10);
+    log.append(numbered(11));
+    assert_all_found(&index, 11);
+    assert_eq!(index.status().state, State::Following);
+    assert_eq!((index.status().indexed, index.status().last), (ActivityId(11), ActivityId(11)));
+}
+
+#[test]
+fn after_a_kill_each_activity_is_found_exactly_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(0);
+    for round in 1..=6 {
+        let index = open(&dir.path().join("index"), &log);
+        for id in (round - 1) * 500 + 1..=round * 500 {
+            log.append(numbered(id));
+        }
+        if round % 2 == 0 {
+            assert_all_found(&index, round * 500);
+        }
+        // Dropped, not stopped: whatever was not committed is lost to the index.
+        drop(index);
+    }
+    assert_all_found(&open(&dir.path().join("index"), &log), 3000);
+}
+
+#[test]
+fn what_was_read_before_a_stop_is_there_at_the_next_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(500);
+    let index = open(&dir.path().join("index"), &log);
+    assert_all_found(&index, 500);
+    index.stop();
+    log.broken.store(true, Ordering::SeqCst);
+    assert_all_found(&open(&dir.path().join("index"), &log), 500);
+}
+
+#[test]
+fn a_removed_folder_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let log = log(300);
+    let index = open(&path, &log);
+    assert_all_found(&index, 300);
+    drop(index);
+    fs::remove_dir_all(&path).unwrap();
+    assert_all_found(&open(&path, &log), 300);
+}
+
+#[test]
+fn a_damaged_folder_is_made_again_whichever_file_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let log = log(300);
+    let index = open(&path, &log);
+    assert_all_found(&index, 300);
+    index.stop();
+    let files: Vec<_> = fs::read_dir(&path)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name())
+        .filter(|name| !name.to_string_lossy().ends_with(".lock"))
+        .collect();
+    assert!(files.len() >= 6, "{files:?}");
+    let harms: [Harm; 3] = [
+        |mut bytes| {
+            let middle = bytes.len() / 3;
+            bytes[middle] ^= 0x10;
+            bytes
+        },
+        |bytes| bytes[..bytes.len() / 2].to_vec(),
+        |_| Vec::new(),
+    ];
+    for file in &files {
+        for harm in harms {
+            let copy = dir.path().join("copy");
+            let _ = fs::remove_dir_all(&copy);
+            fs::create_dir(&copy).unwrap();
+            for name in &files {
+                let bytes = fs::read(path.join(name)).unwrap();
+                let bytes = if name == file { harm(bytes) } else { bytes };
+                fs::write(copy.join(name), bytes).unwrap();
+            }
+            assert_all_found(&open(&copy, &log), 300);
+            assert!(!dir.path().join("copy.old").exists() && !dir.path().join("copy.new").exists());
+        }
+    }
+}
+
+#[test]
+fn an_index_of_another_log_or_version_is_made_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let index = open(&path, &log(300));
+    assert_all_found(&index, 300);
+    index.stop();
+    let index = open(&path, &log(200));
+    assert_all_found(&index, 200);
+    index.stop();
+    let meta = fs::read_to_string(path.join("meta.json")).unwrap();
+    assert!(meta.contains("\"1 200\""), "{meta}");
+    fs::write(path.join("meta.json"), meta.replace("\"1 200\"", "\"0 200\"")).unwrap();
+    assert_all_found(&open(&path, &log(200)), 200);
+}
+
+#[test]
+fn a_log_that_cannot_be_read_is_tried_again_while_searches_go_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(100);
+    let index = open(&dir.path().join("index"), &log);
+    assert_all_found(&index, 100);
+    log.broken.store(true, Ordering::SeqCst);
+    log.append(numbered(101));
+    assert!(!index.wait_for(ActivityId(101), Duration::from_millis(300)));
+    assert!(matches!(index.status().state, State::Retrying(_)), "{:?}", index.status());
+    assert_all_found(&index, 100);
+    log.broken.store(false, Ordering::SeqCst);
+    assert_all_found(&index, 101);
+}
+
+#[test]
+fn a_search_stops_when_its_time_is_over() {
+    let dir = tempfile::tempdir().unwrap();
+    let index = open(&dir.path().join("index"), &log(100));
+    assert_all_found(&index, 100);
+    let deadline = Deadline::never();
+    deadline.stop();
+    let search = index.searcher().search(&Filter::default(), &Scope::All);
+    assert!(matches!(search.count(&deadline), Err(super::super::SearchError::TooSlow)));
+    assert_eq!(search.count(&Deadline::never()).unwrap(), 100);
+}

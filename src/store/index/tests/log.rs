@@ -1,0 +1,81 @@
+//! A log in memory for the index to follow.
+
+use std::{
+    sync::{
+        Condvar, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::super::{Source, SourceError};
+use crate::model::{
+    activity::{Activity, Outcome},
+    device::Device,
+    id::ActivityId,
+    place::Place,
+};
+
+#[derive(Default)]
+pub(super) struct Log {
+    activities: Mutex<Vec<Activity>>,
+    grown: Condvar,
+    /// Reading fails while this is set.
+    pub(super) broken: AtomicBool,
+}
+
+impl Log {
+    pub(super) fn of(activities: Vec<Activity>) -> Self {
+        Self { activities: Mutex::new(activities), ..Self::default() }
+    }
+
+    pub(super) fn append(&self, activity: Activity) {
+        self.activities.lock().unwrap().push(activity);
+        self.grown.notify_all();
+    }
+}
+
+impl Source for Log {
+    fn last(&self) -> ActivityId {
+        self.activities.lock().unwrap().last().map_or(ActivityId(0), |last| last.id)
+    }
+
+    fn read(&self, after: ActivityId, max: usize) -> Result<Vec<Activity>, SourceError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Err(SourceError("broken for the test".into()));
+        }
+        let activities = self.activities.lock().unwrap();
+        let start = activities.partition_point(|activity| activity.id <= after);
+        Ok(activities[start..].iter().take(max).cloned().collect())
+    }
+
+    fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId {
+        let activities = self.activities.lock().unwrap();
+        let quiet = |activities: &mut Vec<Activity>| activities.last().is_none_or(|last| last.id <= after);
+        let (activities, _) = self.grown.wait_timeout_while(activities, at_most, quiet).unwrap();
+        activities.last().map_or(ActivityId(0), |last| last.id)
+    }
+}
+
+/// An activity of which only what every test needs is set.
+pub(super) fn activity(id: u64, time: i64) -> Activity {
+    Activity {
+        id: ActivityId(id),
+        time: Timestamp::from_millisecond(time).unwrap(),
+        received: Timestamp::from_millisecond(time).unwrap(),
+        user: "ann".into(),
+        action: "backup".into(),
+        detail: String::new(),
+        app: "vault".into(),
+        outcome: Outcome::Success,
+        session: None,
+        ip: None,
+        place: Place::default(),
+        device: Device::default(),
+        user_agent: None,
+        target: None,
+        attributes: Vec::new(),
+    }
+}

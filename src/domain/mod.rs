@@ -1,4 +1,153 @@
 //! What the product does. It knows the store and the model, and nothing of how it is reached.
+//!
+//! Every changing call names who does it: an [`Actor`], which only authentication makes. What happens and the
+//! activity that tells of it are written in one transaction.
 
+pub mod accounts;
+pub mod activity;
 pub mod agent;
+pub mod apps;
+pub mod clock;
+//DEMO pub mod demo;
+pub mod export;
 pub mod geo;
+pub mod ingest;
+pub mod live;
+mod password;
+pub mod places;
+pub mod random;
+pub mod sessions;
+mod setup;
+pub mod tokens;
+
+use std::{path::Path, sync::Arc};
+
+use jiff::Timestamp;
+
+use self::{
+    accounts::People, clock::Clock, geo::Geo, live::LiveTable, password::Hasher, sessions::Limits,
+    setup::Setup, tokens::TokenTable,
+};
+use crate::{
+    model::user::Actor,
+    store::{OpenError, Pending, Sessions as _, Store, StoreError, Write, index::Index},
+};
+
+/// Everything there is, assembled once. A handle: cloning it is cheap.
+#[derive(Clone)]
+pub struct App(Arc<Parts>);
+
+/// What [`App`] is made of. The fields are for this floor alone.
+struct Parts {
+    store: Store,
+    index: Index,
+    geo: Geo,
+    clock: Clock,
+    limits: Limits,
+    live: LiveTable,
+    people: People,
+    tokens: TokenTable,
+    hasher: Hasher,
+    setup: Setup,
+}
+
+/// Why the application could not be assembled.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data file.
+    #[error(transparent)]
+    Store(#[from] OpenError),
+    /// The index folder.
+    #[error("the search index could not be opened: {0}")]
+    Index(String),
+    /// The city database.
+    #[error("the city database could not be opened: {0}")]
+    Geo(String),
+}
+
+impl From<StoreError> for StartError {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error.into())
+    }
+}
+
+impl App {
+    /// Opens the data in `folder`.
+    pub fn open(folder: &Path, geo: Option<&Path>, clock: Clock, limits: Limits) -> Result<Self, StartError> {
+        let store = Store::open(folder, clock.now())?;
+        let index = Index::open(&folder.join("index"), Arc::new(store.log()))
+            .map_err(|error| StartError::Index(error.to_string()))?;
+        let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
+        let snapshot = store.snapshot()?;
+        let live = LiveTable::of(snapshot.live_sessions()?);
+        let people = People::load(&snapshot)?;
+        let tokens = TokenTable::load(&snapshot)?;
+        let setup = Setup::when_nobody(&snapshot)?;
+        let hasher = Hasher::new();
+        let parts = Parts { store, index, geo, clock, limits, live, people, tokens, hasher, setup };
+        Ok(Self(Arc::new(parts)))
+    }
+
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// Where addresses are.
+    pub fn geo(&self) -> &Geo {
+        &self.0.geo
+    }
+
+    /// The limits of every session.
+    pub fn limits(&self) -> &Limits {
+        &self.0.limits
+    }
+
+    /// How far the index has come.
+    pub fn index(&self) -> &Index {
+        &self.0.index
+    }
+
+    /// Writes down what is only in memory and lets the index keep what it has read. The last call.
+    pub async fn close(&self) {
+        if let Err(error) = self.sweep().await {
+            log::error!("last accesses could not be written down: {error}");
+        }
+        if let Err(error) = self.flush_tokens().await {
+            log::error!("the last uses of tokens could not be written down: {error}");
+        }
+        self.0.index.stop();
+    }
+
+    /// Whether what is asked for can be written down.
+    pub fn ready(&self) -> bool {
+        self.0.store.works()
+    }
+
+    /// Changes something in the name of `by`. Where `by` acts in a session, the session must still be live in
+    /// the very transaction that writes: what was ended before is not acted in after.
+    fn change<T, E>(
+        &self,
+        by: &Actor,
+        mut change: impl FnMut(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + From<Gone> + Send + 'static,
+    {
+        let session = by.session;
+        self.0.store.write(self.now(), move |write| {
+            if let Some(session) = session
+                && write.session(session)?.is_none_or(|session| session.ending.is_some())
+            {
+                return Err(Gone.into());
+            }
+            change(write)
+        })
+    }
+}
+
+/// The session that somebody acted in ended before the act was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("this session has ended; sign in again")]
+pub struct Gone;

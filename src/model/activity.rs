@@ -94,6 +94,20 @@ impl NewActivity {
             key: None,
         }
     }
+
+    /// The same, done to this.
+    #[must_use]
+    pub fn to(mut self, target: impl fmt::Display) -> Self {
+        self.target = Some(target.to_string());
+        self
+    }
+
+    /// The same, with this to say of it.
+    #[must_use]
+    pub fn saying(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
 }
 
 /// A record's name in its sender's own numbering: the same sender never writes the same key twice.

@@ -2,6 +2,8 @@
 
 use std::{fmt, str::FromStr};
 
+use jiff::Timestamp;
+
 /// An app behind forward-auth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
@@ -13,6 +15,8 @@ pub struct App {
     pub groups: Vec<String>,
     /// Which identity headers it is told the user by, besides `Remote-…`.
     pub headers: HeaderFamily,
+    /// When it was registered.
+    pub created: Timestamp,
 }
 
 /// The families of identity headers that programs understand.

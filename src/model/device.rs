@@ -7,11 +7,11 @@ use std::{fmt, str::FromStr};
 pub struct Device {
     /// What sort of thing it is; it decides the icon.
     pub kind: Kind,
-    /// The Device Details column: `PC`, `iPhone`, `Pixel 8`, of a program its trade (`Crawler`); empty when unknown.
+    /// The Device Details column: `Computer`, `iPhone`, `Pixel 8`; empty when unknown.
     pub device: String,
-    /// The OS Details column: `Windows 11`, `macOS 14.5`, `Windows 10 or 11` where no more is told; empty when unknown.
+    /// The OS Details column: `Windows 11`, `macOS 14.5`; empty when unknown.
     pub os: String,
-    /// The Browser Details column: `Firefox 127`, of a program its own name (`curl 8.5.0`); empty when unknown.
+    /// The Browser Details column: `Firefox 127`; empty when unknown.
     pub browser: String,
 }
 

@@ -116,7 +116,7 @@ impl Range {
             Some(Moment::Instant(at)) => at,
             Some(Moment::Date(date)) => date.tomorrow().and_then(start).map_err(|_| BadTime::To)?,
         };
-        if from > to { Err(BadTime::Backwards) } else { Ok(Self { from, to }) }
+        if from >= to { Err(BadTime::Backwards) } else { Ok(Self { from, to }) }
     }
 
     /// The part that lies in both.
@@ -153,8 +153,8 @@ pub enum BadTime {
     /// `to` is neither a time nor a date.
     #[error("to is a date like 2026-01-31 or a time like 2026-01-31T08:00:00Z")]
     To,
-    /// The end lies before the start.
-    #[error("from lies after to; swap them")]
+    /// The end does not lie behind the start.
+    #[error("from must lie before to")]
     Backwards,
 }
 

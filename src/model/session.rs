@@ -153,3 +153,31 @@ impl Scope {
         }
     }
 }
+
+/// Whose sessions somebody may end. Only a request guard makes one from who asks: an auditor sees everybody's
+/// sessions and still ends only their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Mandate {
+    /// Everybody's.
+    All,
+    /// Those of one user.
+    Own(UserName),
+}
+
+impl Mandate {
+    /// What `role` lets `name` end.
+    pub fn of(role: Role, name: &UserName) -> Self {
+        match role {
+            Role::Admin => Self::All,
+            Role::Auditor | Role::Member => Self::Own(name.clone()),
+        }
+    }
+
+    /// Whether a session of `user` may be ended.
+    pub fn reaches(&self, user: &UserName) -> bool {
+        match self {
+            Self::All => true,
+            Self::Own(own) => own == user,
+        }
+    }
+}

@@ -14,6 +14,7 @@ struct Record {
     url: String,
     groups: Vec<String>,
     headers: String,
+    created: i64,
 }
 
 /// Questions about apps.
@@ -27,7 +28,13 @@ pub trait Apps: View {
                 let (name, bytes) = row.map_err(StoreError::file)?;
                 let record: Record = codec::open(TABLE, VERSION, bytes.value())?;
                 let headers = record.headers.parse().map_err(|_| StoreError::Damaged(TABLE))?;
-                Ok(App { name: name.value().to_owned(), url: record.url, groups: record.groups, headers })
+                Ok(App {
+                    name: name.value().to_owned(),
+                    url: record.url,
+                    groups: record.groups,
+                    headers,
+                    created: codec::time(TABLE, record.created)?,
+                })
             })
             .collect()
     }
@@ -39,7 +46,8 @@ impl Write<'_> {
     /// Writes an app, new or changed.
     pub fn put_app(&mut self, app: &App) -> Result<(), StoreError> {
         let headers = app.headers.to_string();
-        let record = Record { url: app.url.clone(), groups: app.groups.clone(), headers };
+        let created = codec::millis(app.created);
+        let record = Record { url: app.url.clone(), groups: app.groups.clone(), headers, created };
         let bytes = codec::seal(VERSION, &record);
         self.edit(APPS)?.insert(app.name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())

@@ -1,3 +1,211 @@
-//! Where everything is kept.
+//! Where it is kept: one redb file is the truth, and what is derived from it lies beside it.
+//!
+//! One closure is one transaction. [`Store::read`] sees one moment of the whole file; [`Store::write`] hands
+//! its closure to the one writer thread ([`writer`]), which puts everything that waits into one durable
+//! transaction, and answers only when it is on disk. What happens and the activity that tells of it are
+//! written by the same closure, so neither can exist without the other.
 
+mod apps;
+mod codec;
 pub mod index;
+mod log;
+mod sessions;
+mod settings;
+mod tables;
+mod tokens;
+mod users;
+mod writer;
+
+use std::{
+    fs::{File, OpenOptions},
+    io,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    path::Path,
+    sync::Arc,
+};
+
+use jiff::Timestamp;
+use redb::{
+    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
+    backends::{FileBackend, InMemoryBackend},
+};
+
+pub use self::{
+    apps::Apps,
+    log::{Appended, Log},
+    sessions::{EndedCursor, Sessions},
+    settings::Settings,
+    tokens::Tokens,
+    users::{Credential, Users},
+    writer::{Pending, Write},
+};
+
+/// The name of the truth inside the data folder.
+pub const FILE: &str = "rollcall.redb";
+
+/// How much of the file is held in memory, in bytes. The operating system caches it as well; this only spares
+/// the copying.
+const CACHE: usize = 24 << 20;
+
+/// The truth, and the thread that writes it. Dropping it finishes what was handed to the writer.
+#[derive(Clone)]
+pub struct Store {
+    db: Arc<Database>,
+    writer: Arc<writer::Writer>,
+    tail: Arc<log::Tail>,
+}
+
+impl Store {
+    /// Opens the file in `folder`, or makes a new one there, for this process alone.
+    pub fn open(folder: &Path, now: Timestamp) -> Result<Self, OpenError> {
+        let path = folder.join(FILE);
+        let file = open_private(&path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+        let db = redb::Builder::new().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)?;
+        Self::over(db, now)
+    }
+
+    /// A store in memory, which is gone when it is dropped.
+    pub fn in_memory(now: Timestamp) -> Result<Self, OpenError> {
+        Self::over(redb::Builder::new().create_with_backend(InMemoryBackend::new())?, now)
+    }
+
+    fn over(db: Database, now: Timestamp) -> Result<Self, OpenError> {
+        tables::prepare(&db, now)?;
+        let db = Arc::new(db);
+        let tail = Arc::new(log::Tail::of(&db)?);
+        let writer = Arc::new(writer::Writer::start(Arc::clone(&db), Arc::clone(&tail)));
+        Ok(Self { db, writer, tail })
+    }
+
+    /// Looks at one moment of the whole file.
+    pub fn read<T, E: From<StoreError>>(&self, look: impl FnOnce(&Read) -> Result<T, E>) -> Result<T, E> {
+        look(&self.snapshot()?)
+    }
+
+    /// One moment of the whole file, for as long as it is held. A long-held one keeps the file from reusing
+    /// the room of what is removed meanwhile.
+    pub fn snapshot(&self) -> Result<Read, StoreError> {
+        Ok(Read { transaction: self.db.begin_read().map_err(StoreError::file)? })
+    }
+
+    /// Changes something, at `now`. The closure runs in the writer thread, in a transaction that it may share
+    /// with others; where it fails, nothing that it did remains. It may be run again after somebody else's
+    /// failure, so it must not count on running once. What it returns is handed out when it is on disk.
+    pub fn write<T, E>(
+        &self,
+        now: Timestamp,
+        change: impl FnMut(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.submit(now, change)
+    }
+
+    /// Whether the last transaction went to disk.
+    pub fn works(&self) -> bool {
+        self.writer.works()
+    }
+
+    /// The log, for those who follow it.
+    pub fn log(&self) -> Log {
+        Log::new(Arc::clone(&self.db), Arc::clone(&self.tail))
+    }
+}
+
+/// Opens a file that nobody but its owner can read.
+fn open_private(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut rights = file.metadata()?.permissions();
+    if rights.mode() & 0o077 != 0 {
+        rights.set_mode(0o600);
+        file.set_permissions(rights)?;
+    }
+    Ok(file)
+}
+
+/// One moment of the file.
+pub struct Read {
+    transaction: ReadTransaction,
+}
+
+/// What can be looked at: a moment of the file, or a change in the making. The nouns of this floor add their
+/// questions to it ([`Users`], [`Sessions`], …).
+pub trait View {
+    /// Opens a table to read it.
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<K, V>,
+    ) -> Result<impl ReadableTable<K, V>, StoreError>;
+}
+
+impl View for Read {
+    fn table<K: Key + 'static, V: Value + 'static>(
+        &self,
+        table: TableDefinition<K, V>,
+    ) -> Result<impl ReadableTable<K, V>, StoreError> {
+        self.transaction.open_table(table).map_err(StoreError::file)
+    }
+}
+
+/// Why something could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// redb could not do it.
+    #[error("the data file could not be read or written: {0}")]
+    File(#[source] Box<redb::Error>),
+    /// A record does not have the form or the checksum it was written with.
+    #[error("a record in {0} is damaged; stop the server and restore a backup")]
+    Damaged(&'static str),
+    /// The writer thread has stopped.
+    #[error("the data file has been closed")]
+    Closed,
+}
+
+impl StoreError {
+    fn file(error: impl Into<redb::Error>) -> Self {
+        Self::File(Box::new(error.into()))
+    }
+}
+
+/// Why the data file was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The operating system refused.
+    #[error("{0} could not be opened: {1}")]
+    Io(String, #[source] io::Error),
+    /// Another process has it.
+    #[error("another rollcall is running on this data folder")]
+    Taken,
+    /// Written by a later version.
+    #[error(
+        "the data folder was written in format {found} by rollcall {by}; this one knows format {known}: use that version or a later one"
+    )]
+    Newer {
+        /// The format found.
+        found: u32,
+        /// The version that wrote it.
+        by: String,
+        /// The newest format known here.
+        known: u32,
+    },
+    /// It is damaged, or not ours.
+    #[error(
+        "the data file is damaged or no file of rollcall's ({0}); restore a backup with `rollcall restore FILE`"
+    )]
+    Damaged(String),
+    /// It opened, and then failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<redb::DatabaseError> for OpenError {
+    fn from(error: redb::DatabaseError) -> Self {
+        match error {
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::Taken,
+            other => Self::Damaged(other.to_string()),
+        }
+    }
+}

@@ -9,7 +9,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
 };
 
@@ -126,13 +130,22 @@ where
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
+    works: Arc<AtomicBool>,
 }
 
 impl Writer {
     pub(super) fn start(db: Arc<Database>, tail: Arc<Tail>) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let spawned = thread::Builder::new().name("writer".into()).spawn(move || work(&db, &tail, &receiver));
-        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()) }
+        let works = Arc::new(AtomicBool::new(true));
+        let health = Arc::clone(&works);
+        let spawned =
+            thread::Builder::new().name("writer".into()).spawn(move || work(&db, &tail, &receiver, &health));
+        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), works }
+    }
+
+    /// Whether the last transaction went to disk.
+    pub(super) fn works(&self) -> bool {
+        self.works.load(Ordering::Relaxed)
     }
 
     pub(super) fn submit<T, E>(
@@ -169,7 +182,7 @@ impl Drop for Writer {
     }
 }
 
-fn work(db: &Database, tail: &Tail, queue: &mpsc::Receiver<Box<dyn Job>>) {
+fn work(db: &Database, tail: &Tail, queue: &mpsc::Receiver<Box<dyn Job>>, health: &AtomicBool) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         while group.len() < GROUP
@@ -177,21 +190,25 @@ fn work(db: &Database, tail: &Tail, queue: &mpsc::Receiver<Box<dyn Job>>) {
         {
             group.push(next);
         }
-        commit(db, tail, group);
+        health.store(commit(db, tail, group), Ordering::Relaxed);
     }
 }
 
-/// Runs a group of changes in one transaction, syncs it, and answers them.
-fn commit(db: &Database, tail: &Tail, mut group: Vec<Box<dyn Job>>) {
+/// Runs a group of changes in one transaction, syncs it, and answers them. Whether the file took it.
+fn commit(db: &Database, tail: &Tail, mut group: Vec<Box<dyn Job>>) -> bool {
     loop {
         match attempt(db, tail, &mut group) {
-            Ok(None) => break group.into_iter().for_each(Job::answer),
+            Ok(None) => {
+                group.into_iter().for_each(Job::answer);
+                break true;
+            }
             // One spoiled the transaction: it is told, and the others try again.
             Ok(Some(spoiler)) => group.remove(spoiler).answer(),
             Err(error) => {
                 ::log::error!("{error}");
                 let error = Arc::new(error);
-                break group.into_iter().for_each(|job| job.fail(copy(&error)));
+                group.into_iter().for_each(|job| job.fail(copy(&error)));
+                break false;
             }
         }
     }

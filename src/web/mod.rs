@@ -1,4 +1,65 @@
-//! How Rollcall is reached: pages and what is drawn on them.
+//! How Rollcall is reached: pages for people, an API for programs.
+//!
+//! What is mounted where stands on this page; who may come in stands in each handler's signature, as one of
+//! the guards of [`door`].
 
+pub mod api;
+mod assets;
+pub mod door;
+pub mod download;
 pub mod draw;
+mod failure;
+mod headers;
+pub mod ingest;
+mod looking;
+mod pages;
 pub mod views;
+pub mod wire;
+
+use std::{net::SocketAddr, path::Path};
+
+use rocket::{
+    Build, Request, Rocket, catch, catchers,
+    config::{Ident, LogLevel, Shutdown},
+    data::{Limits, ToByteUnit},
+    figment::Figment,
+    http::Status,
+    shield::Shield,
+};
+
+use self::failure::Failure;
+use crate::domain::App;
+
+/// The web server over `app`, not yet launched. `folder` takes uploads on their way in.
+pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &Path) -> Rocket<Build> {
+    // Everything is said here: no Rocket.toml and no ROCKET_ variable of somebody else's is read.
+    let config = rocket::Config {
+        address: listen.ip(),
+        port: listen.port(),
+        // Rocket would believe X-Real-IP from anybody.
+        ip_header: None,
+        ident: Ident::none(),
+        log_level: LogLevel::Off,
+        cli_colors: false,
+        temp_dir: folder.to_owned().into(),
+        limits: Limits::new().limit("file", 512.mebibytes()).limit("data-form", 513.mebibytes()),
+        // The caller listens for signals: there is more to stop than the web.
+        shutdown: Shutdown { ctrlc: false, signals: [].into(), grace: 1, mercy: 1, ..Shutdown::default() },
+        ..rocket::Config::default()
+    };
+    let rocket = rocket::custom(Figment::from(config))
+        .attach(Shield::new())
+        .attach(headers::Headers)
+        .mount("/", assets::routes())
+        .mount("/", pages::routes())
+        .mount("/", api::health::routes())
+        .mount("/api/v1", api::routes())
+        .register("/", catchers![refused]);
+    door::close(rocket, app, settings)
+}
+
+/// What a guard refused, what no route takes, what broke.
+#[catch(default)]
+fn refused(status: Status, request: &Request<'_>) -> Failure {
+    Failure::recall(status, request)
+}

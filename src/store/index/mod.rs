@@ -33,7 +33,7 @@ mod tokenizer;
 
 use std::{
     path::Path,
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -54,7 +54,7 @@ use status::Shared;
 /// The index and the thread that keeps it up with the log.
 pub struct Index {
     shared: Arc<Shared>,
-    follower: Option<JoinHandle<()>>,
+    follower: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Index {
@@ -66,7 +66,7 @@ impl Index {
         let shared = Arc::new(Shared::new(folder.snapshot()?, last));
         let follower = follower::Follower::new(folder, source, Arc::clone(&shared));
         let follower = thread::Builder::new().name("index".into()).spawn(move || follower.run())?;
-        Ok(Self { shared, follower: Some(follower) })
+        Ok(Self { shared, follower: Mutex::new(Some(follower)) })
     }
 
     /// The index as it is now: what comes later does not change what it finds.
@@ -85,13 +85,14 @@ impl Index {
     }
 
     /// Ends the following and keeps what has been read so far, so that the next start has nothing to catch up.
-    pub fn stop(mut self) {
+    pub fn stop(&self) {
         self.end(true);
     }
 
-    fn end(&mut self, keep: bool) {
+    fn end(&self, keep: bool) {
         self.shared.stop(keep);
-        if let Some(follower) = self.follower.take() {
+        let follower = self.follower.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(follower) = follower {
             // A follower that panicked has said so; the log has everything.
             let _ = follower.join();
         }

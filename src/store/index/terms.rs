@@ -190,7 +190,7 @@ impl Gathered {
         self.blocks.seek(self.docs.start);
         loop {
             let block = self.blocks.docs();
-            for &doc in block.iter().filter(|doc| self.docs.contains(doc)) {
+            for &doc in block.iter().filter(|doc| self.docs.contains(*doc)) {
                 self.bits.insert(doc);
             }
             if block.last().is_none_or(|last| *last >= self.docs.end) {

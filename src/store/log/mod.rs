@@ -17,6 +17,7 @@ use tokio::sync::watch;
 
 use super::{
     Read, StoreError, View, Write,
+    index::{Source, SourceError},
     tables::{LOG, LOG_KEYS},
 };
 use crate::model::{
@@ -124,24 +125,24 @@ impl Log {
         Self { db, tail }
     }
 
-    /// The newest id on disk; 0 while the log is empty.
-    pub fn last(&self) -> ActivityId {
-        self.tail.last()
-    }
-
-    /// At most `most` activities that came after `after`, in order of arrival.
-    pub fn read(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, StoreError> {
-        Read { transaction: self.db.begin_read().map_err(StoreError::file)? }.activities_after(after, most)
-    }
-
-    /// Waits in this thread until something came after `after`, at most for so long. The newest id on disk.
-    pub fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId {
-        self.tail.wait(after, at_most)
-    }
-
     /// The newest id on disk, as something a task can await changes of.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.tail.watch.subscribe()
+    }
+}
+
+impl Source for Log {
+    fn last(&self) -> ActivityId {
+        self.tail.last()
+    }
+
+    fn read(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, SourceError> {
+        let transaction = self.db.begin_read().map_err(|error| SourceError(error.into()))?;
+        Read { transaction }.activities_after(after, most).map_err(|error| SourceError(error.into()))
+    }
+
+    fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId {
+        self.tail.wait(after, at_most)
     }
 }
 

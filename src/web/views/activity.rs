@@ -7,6 +7,7 @@ use crate::{
         activity::{Activity, Outcome},
         device::Device,
         period::Period,
+        query::{Field as Named, Query},
     },
     web::draw::chart::Chart,
 };
@@ -196,16 +197,16 @@ pub struct ActivityRow {
 }
 
 impl ActivityRow {
-    /// The row of `activity`, opened under `search`. `words` are marked where they stand.
-    pub fn of(activity: &Activity, search: &Search, words: &[String], now: &Now) -> Self {
+    /// The row of `activity`, opened under `search`. What `query` hits is marked.
+    pub fn of(activity: &Activity, search: &Search, query: &Query, now: &Now) -> Self {
         let id = activity.id.to_string();
         Self {
             href: search.href(&format!("/activity/{id}")),
             id,
             time: Moment::new(activity.time, now),
-            user: Piece::cut(&activity.user, words),
-            action: Piece::cut(&activity.action, words),
-            detail: Piece::cut(&said(activity), words),
+            user: Piece::cut(&activity.user, &Named::User, query),
+            action: Piece::cut(&activity.action, &Named::Action, query),
+            detail: Piece::cut(&said(activity), &Named::Detail, query),
             app: activity.app.clone(),
             outcome: activity.outcome,
             place: Where::of(&activity.place, activity.ip),

@@ -8,6 +8,7 @@ use crate::{
         device::{Device, Kind},
         id::{ActivityId, SessionId},
         place::Place,
+        query::Query,
         session::{EndedBy, Ending, Session, State},
         user::Role,
     },
@@ -251,7 +252,7 @@ pub(super) fn activities(count: usize) -> Vec<Activity> {
 }
 
 pub(super) fn activity_row(activity: &Activity) -> ActivityRow {
-    ActivityRow::of(activity, &search(), &["account".into(), "backup".into()], &now())
+    ActivityRow::of(activity, &search(), &Query::parse("account OR backup").unwrap_or_default(), &now())
 }
 
 pub(super) fn activity_page(role: Role, count: usize) -> ActivityPage {

@@ -1,0 +1,286 @@
+//! The commands and their options.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use serde::{Deserialize, Serialize};
+
+use crate::config::Raw;
+
+/// Who is signed in, from where and on what; ends any session at once; finds and exports what anybody did.
+#[derive(Parser)]
+#[command(name = "rollcall", version, after_help = "Example: rollcall serve --listen 127.0.0.1:8080")]
+pub(super) struct Cli {
+    /// The data folder
+    #[arg(long, global = true, env = "ROLLCALL_DATA", default_value = "./rollcall-data", value_name = "DIR")]
+    pub(super) data: PathBuf,
+    #[command(subcommand)]
+    pub(super) command: Option<Command>,
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum Command {
+    /// Run the server (what rollcall does when told nothing else)
+    #[command(
+        after_help = "Example: rollcall serve --listen 0.0.0.0:8080 --public-url https://rollcall.example.org --trusted-proxy 10.0.0.2"
+    )]
+    Serve(Serve),
+    /// Accounts
+    #[command(subcommand)]
+    User(User),
+    /// Sessions
+    #[command(subcommand)]
+    Session(Session),
+    /// API tokens
+    #[command(subcommand)]
+    Token(Token),
+    /// Apps of the organisation
+    #[command(subcommand)]
+    App(App),
+    /// The log
+    #[command(subcommand)]
+    Activity(Activity),
+    /// Where addresses are
+    #[command(
+        after_help = "Examples: rollcall geo 81.2.69.142\n          rollcall geo update GeoLite2-City.mmdb",
+        args_conflicts_with_subcommands = true
+    )]
+    Geo(Geo),
+}
+
+impl Command {
+    pub(super) fn serve() -> Self {
+        Self::Serve(Serve { raw: Raw::default(), demo: false })
+    }
+
+    /// Whether the command may begin a new data folder.
+    pub(super) const fn makes_a_folder(&self) -> bool {
+        matches!(self, Self::User(User::Add { .. }) | Self::Activity(Activity::Import { .. }) | Self::Geo(_))
+    }
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Serve {
+    #[command(flatten)]
+    pub(super) raw: Raw,
+    /// Fill a throw-away folder with a believable organisation
+    #[arg(long)]
+    pub(super) demo: bool,
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum User {
+    /// Make an account; the password is read from standard input
+    #[command(
+        after_help = "Example: echo 'correct horse battery staple' | rollcall user add ann --role admin --password-stdin"
+    )]
+    Add {
+        name: String,
+        #[command(flatten)]
+        details: Details,
+        /// Read the password from standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// List the accounts
+    #[command(after_help = "Example: rollcall user list")]
+    List,
+    /// Change what is said of a user
+    #[command(after_help = "Example: rollcall user set ann --role auditor --groups finance,it")]
+    Set {
+        name: String,
+        #[command(flatten)]
+        details: Details,
+    },
+    /// Give a user a new password; all their sessions end
+    #[command(
+        after_help = "Example: echo 'correct horse battery staple' | rollcall user password ann --password-stdin"
+    )]
+    Password {
+        name: String,
+        /// Read the password from standard input
+        #[arg(long, required = true)]
+        password_stdin: bool,
+    },
+    /// Stop a user from signing in; all their sessions end
+    #[command(after_help = "Example: rollcall user disable ann")]
+    Disable { name: String },
+    /// Let a user sign in again
+    #[command(after_help = "Example: rollcall user enable ann")]
+    Enable { name: String },
+    /// Remove an account; all its sessions end, what it did stays
+    #[command(after_help = "Example: rollcall user remove ann")]
+    Remove { name: String },
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Details {
+    /// admin, auditor or member [default for a new user: member]
+    #[arg(long)]
+    pub(super) role: Option<String>,
+    /// E-mail address
+    #[arg(long, value_name = "E")]
+    pub(super) email: Option<String>,
+    /// The name as people write it
+    #[arg(long, value_name = "N")]
+    pub(super) full_name: Option<String>,
+    /// Groups of the organisation, with commas between them
+    #[arg(long, value_name = "a,b", value_delimiter = ',')]
+    pub(super) groups: Option<Vec<String>>,
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum Session {
+    /// List the live sessions
+    #[command(after_help = "Example: rollcall session list --user ann --json")]
+    List {
+        /// Of this user only
+        #[arg(long, value_name = "U")]
+        user: Option<String>,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End sessions: the next request of each is refused
+    #[command(after_help = "Example: rollcall session logout --user ann")]
+    #[group(required = true, multiple = false, args = ["ids", "user", "all"])]
+    Logout {
+        /// Their ids
+        #[arg(value_name = "ID")]
+        ids: Vec<String>,
+        /// All of this user
+        #[arg(long, value_name = "U")]
+        user: Option<String>,
+        /// All there are
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum Token {
+    /// Make a token and print it, once
+    #[command(after_help = "Example: rollcall token add backup-server --scope activity:write")]
+    Add {
+        name: String,
+        /// activity:write, activity:read, session:read, session:write, auth:check or metrics; may be repeated
+        #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "S")]
+        scope: Vec<String>,
+    },
+    /// List the tokens
+    #[command(after_help = "Example: rollcall token list")]
+    List,
+    /// Revoke a token: the next call with it is refused
+    #[command(after_help = "Example: rollcall token revoke backup-server")]
+    Revoke { name: String },
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum App {
+    /// Register an app, or change one
+    #[command(after_help = "Example: rollcall app add wiki --url https://wiki.example.org --groups staff")]
+    Add {
+        name: String,
+        /// Scheme, host and, if unusual, port
+        #[arg(long)]
+        url: String,
+        /// Groups that may open it; everybody if none are named
+        #[arg(long, value_name = "a,b", value_delimiter = ',')]
+        groups: Option<Vec<String>>,
+        /// Identity headers besides Remote-…: remote, x-auth-request, x-forwarded or x-webauth
+        #[arg(long, default_value = "remote")]
+        headers: String,
+    },
+    /// List the apps
+    #[command(after_help = "Example: rollcall app list")]
+    List,
+    /// Remove an app
+    #[command(after_help = "Example: rollcall app remove wiki")]
+    Remove { name: String },
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum Activity {
+    /// Read activities from a file: NDJSON or CSV, packed with gzip or zstd or not
+    #[command(after_help = "Example: rollcall activity import cloudtrail.ndjson.gz")]
+    Import {
+        /// The file; - is standard input
+        #[arg(value_name = "FILE|-")]
+        file: PathBuf,
+    },
+    /// Search the log
+    #[command(
+        after_help = "Example: rollcall activity search 'bucket outcome:failure' --user ann --period 1m"
+    )]
+    Search {
+        /// What to look for, in the grammar of the search box
+        #[arg(default_value = "")]
+        query: String,
+        #[command(flatten)]
+        narrow: Narrow,
+        /// As JSON, one activity a line
+        #[arg(long)]
+        json: bool,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: usize,
+    },
+    /// Write every activity of a search into a file
+    #[command(
+        after_help = "Example: rollcall activity export backup --period 1y --format csv -o backups.csv"
+    )]
+    Export {
+        /// What to look for, in the grammar of the search box
+        #[arg(default_value = "")]
+        query: String,
+        #[command(flatten)]
+        narrow: Narrow,
+        /// The form of the file
+        #[arg(long, value_enum, default_value_t = Form::Csv)]
+        format: Form,
+        /// The file; standard output if none is named
+        #[arg(short, value_name = "FILE")]
+        output: Option<PathBuf>,
+    },
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Narrow {
+    /// Of this user only
+    #[arg(long, value_name = "U")]
+    pub(super) user: Option<String>,
+    /// 24h, 7d, 1m, 3m, 6m, 1y or all
+    #[arg(long, value_name = "P", conflicts_with_all = ["from", "to"])]
+    pub(super) period: Option<String>,
+    /// From this date or time on
+    #[arg(long, value_name = "T")]
+    pub(super) from: Option<String>,
+    /// Until this date, or before this time
+    #[arg(long, value_name = "T")]
+    pub(super) to: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize, Deserialize)]
+pub(super) enum Form {
+    Csv,
+    Ndjson,
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Geo {
+    /// The address to look up
+    #[arg(value_name = "IP")]
+    pub(super) ip: Option<std::net::IpAddr>,
+    #[command(subcommand)]
+    pub(super) update: Option<GeoCommand>,
+}
+
+#[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
+pub(super) enum GeoCommand {
+    /// Put another city database in use, without a restart
+    #[command(after_help = "Example: rollcall geo update GeoLite2-City.mmdb")]
+    Update {
+        #[arg(value_name = "FILE.mmdb")]
+        file: PathBuf,
+    },
+}

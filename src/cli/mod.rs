@@ -1,0 +1,120 @@
+//! The command line.
+//!
+//! A command works while a server runs on the data folder and while none does. Where one runs it holds the
+//! data file, and the command is sent to it over a socket in the folder ([`remote`]); where none does, the
+//! folder is opened for as long as the command takes. Either way [`run::run`] does the work.
+
+mod args;
+mod files;
+mod remote;
+mod run;
+mod serve;
+mod table;
+
+use std::{
+    io::{self, Write},
+    path::Path,
+    process::ExitCode,
+};
+
+use clap::Parser;
+
+use self::{
+    args::{Cli, Command},
+    run::Io,
+};
+use crate::{
+    config::{Config, Raw},
+    domain::{App, StartError, clock::Clock},
+    store::OpenError,
+};
+
+/// Runs the command that this process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr();
+    let outcome = match cli.command.unwrap_or_else(Command::serve) {
+        Command::Serve(serve) => serve::serve(&cli.data, &serve).map(|()| 0),
+        command => execute(&cli.data, command),
+    };
+    match outcome {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            // A reader that has had enough is no failure.
+            if error
+                .downcast_ref::<io::Error>()
+                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            {
+                return ExitCode::SUCCESS;
+            }
+            let _ = writeln!(io::stderr(), "rollcall: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}
+
+/// Runs a command in the server that holds the folder, or in this process.
+fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
+    let mut files = files::Files::open(&command)?;
+    if let Some(mut server) = remote::Client::connect(folder) {
+        let code = server.execute(&command, &mut files)?;
+        return Ok(files.finish(code)?);
+    }
+    if !folder.join(crate::store::FILE).exists() && !command.makes_a_folder() {
+        anyhow::bail!("there is no data in {}; name the folder with --data DIR", folder.display());
+    }
+    prepare(folder)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    let config = Config::read(folder, &Raw::default())?;
+    let app = match App::open(folder, config.geo.as_deref(), Clock::system(), config.limits) {
+        Err(StartError::Store(OpenError::Taken)) => {
+            anyhow::bail!("another rollcall is busy with {}; try again when it is done", folder.display())
+        }
+        app => app?,
+    };
+    let _inside = runtime.enter();
+    let code = {
+        let mut io = Io { input: &mut files.input, out: &mut files.out, progress: &mut files.progress };
+        run::run(&app, runtime.handle(), command, &mut io)
+    };
+    runtime.block_on(app.close());
+    Ok(files.finish(code?)?)
+}
+
+/// Makes the data folder, for its owner alone.
+fn prepare(folder: &Path) -> anyhow::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
+    made.map_err(|error| anyhow::anyhow!("the data folder {} could not be made: {error}", folder.display()))?;
+    let mut rights = std::fs::metadata(folder)?.permissions();
+    if rights.mode() & 0o077 != 0 {
+        rights.set_mode(0o700);
+        std::fs::set_permissions(folder, rights)?;
+        log::warn!("the data folder could be read by others; now it is its owner's alone");
+    }
+    Ok(())
+}
+
+/// Warnings and errors go to stderr, a line each.
+fn log_to_stderr() {
+    struct Stderr;
+
+    impl log::Log for Stderr {
+        fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
+            metadata.level() <= log::Level::Warn && metadata.target().starts_with("rollcall")
+        }
+
+        fn log(&self, record: &log::Record<'_>) {
+            if self.enabled(record.metadata()) {
+                let text = record.args().to_string().replace(char::is_control, " ");
+                let _ =
+                    writeln!(io::stderr(), "rollcall: {}: {text}", record.level().as_str().to_lowercase());
+            }
+        }
+
+        fn flush(&self) {}
+    }
+
+    // Whoever comes second has one already.
+    let _ = log::set_logger(&Stderr).map(|()| log::set_max_level(log::LevelFilter::Warn));
+}

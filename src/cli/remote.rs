@@ -1,0 +1,238 @@
+//! Commands for a server that runs: sent over a socket in the data folder, which only its owner can open.
+//!
+//! ```text
+//! frame     kind (1 byte), length (4 bytes, big-endian), payload
+//! client    Command (JSON), then Input … until one is empty
+//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte) or Failure (text)
+//! ```
+//!
+//! The command's files are opened by the client, in its own folder and with its own rights.
+
+use std::{
+    fs::Permissions,
+    io::{self, Read, Write},
+    os::unix::{
+        fs::PermissionsExt,
+        net::{UnixListener, UnixStream},
+    },
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    thread,
+};
+
+use tokio::runtime::Handle;
+
+use super::{
+    args::Command,
+    files::{Files, Watcher},
+    run::{self, Io},
+};
+use crate::domain::App;
+
+/// The socket's name in the data folder.
+const SOCKET: &str = "control.sock";
+
+/// The largest frame, in bytes.
+const FRAME: usize = 1 << 20;
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Command = 1,
+    Input = 2,
+    Output = 3,
+    Progress = 4,
+    Exit = 5,
+    Failure = 6,
+}
+
+fn send(mut stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(payload.len()).map_err(io::Error::other)?;
+    let mut frame = Vec::with_capacity(payload.len() + 5);
+    frame.push(kind as u8);
+    frame.extend_from_slice(&length.to_be_bytes());
+    frame.extend_from_slice(payload);
+    stream.write_all(&frame)
+}
+
+fn receive(mut stream: &UnixStream) -> io::Result<(Kind, Vec<u8>)> {
+    let mut head = [0; 5];
+    stream.read_exact(&mut head)?;
+    let bad = || io::Error::new(io::ErrorKind::InvalidData, "this is no frame of rollcall's");
+    let kinds = [Kind::Command, Kind::Input, Kind::Output, Kind::Progress, Kind::Exit, Kind::Failure];
+    let kind = kinds.into_iter().find(|kind| *kind as u8 == head[0]).ok_or_else(bad)?;
+    let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+    if length > FRAME {
+        return Err(bad());
+    }
+    let mut payload = vec![0; length];
+    stream.read_exact(&mut payload)?;
+    Ok((kind, payload))
+}
+
+/// The folder's socket, by a path that is short enough for any folder (108 bytes are allowed): through the
+/// open folder's entry under /proc where there is one.
+fn with_short_path<T>(folder: &Path, use_it: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    use std::os::fd::AsRawFd;
+    let path = folder.join(SOCKET);
+    if path.as_os_str().len() < 100 {
+        return use_it(&path);
+    }
+    let opened = std::fs::File::open(folder)?;
+    use_it(&PathBuf::from(format!("/proc/self/fd/{}/{SOCKET}", opened.as_raw_fd())))
+}
+
+/// The side of whoever typed a command.
+pub(super) struct Client {
+    stream: UnixStream,
+}
+
+impl Client {
+    /// The server on this folder, if one runs.
+    pub(super) fn connect(folder: &Path) -> Option<Self> {
+        let stream = with_short_path(folder, |path| UnixStream::connect(path)).ok()?;
+        Some(Self { stream })
+    }
+
+    /// Has the server run a command; its exit code.
+    pub(super) fn execute(&mut self, command: &Command, files: &mut Files) -> anyhow::Result<u8> {
+        send(&self.stream, Kind::Command, &serde_json::to_vec(command)?)?;
+        let upstream = self.stream.try_clone()?;
+        thread::scope(|scope| {
+            let Files { input, out, progress, .. } = files;
+            scope.spawn(move || {
+                // Where the server hangs up it says why on the other side.
+                let mut chunk = vec![0; 64 << 10];
+                while let Ok(read) = input.read(&mut chunk) {
+                    if send(&upstream, Kind::Input, &chunk[..read]).is_err() || read == 0 {
+                        break;
+                    }
+                }
+            });
+            loop {
+                let (kind, payload) = receive(&self.stream)
+                    .map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
+                match kind {
+                    Kind::Output => out.write_all(&payload)?,
+                    Kind::Progress => {
+                        progress.rows(payload.try_into().map_or(0, u64::from_be_bytes));
+                    }
+                    Kind::Exit => break Ok(payload.first().copied().unwrap_or(2)),
+                    Kind::Failure => anyhow::bail!("{}", String::from_utf8_lossy(&payload)),
+                    Kind::Command | Kind::Input => {}
+                }
+            }
+        })
+    }
+}
+
+/// The server's side: takes commands until it is dropped.
+pub(super) struct Server {
+    path: PathBuf,
+}
+
+impl Server {
+    /// Takes commands for `app` in threads of their own.
+    pub(super) fn start(folder: &Path, app: App, runtime: Handle) -> io::Result<Self> {
+        let path = folder.join(SOCKET);
+        // The data file is ours, so whoever left a socket here is gone.
+        let _ = std::fs::remove_file(&path);
+        let listener = with_short_path(folder, |path| UnixListener::bind(path))?;
+        std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        thread::Builder::new().name("control".into()).spawn(move || {
+            for stream in listener.incoming().map_while(Result::ok) {
+                let (app, runtime) = (app.clone(), runtime.clone());
+                let spawned = thread::Builder::new().name("command".into()).spawn(move || {
+                    if let Err(error) = serve(&stream, &app, &runtime) {
+                        log::warn!("a command broke off: {error}");
+                    }
+                });
+                drop(spawned);
+            }
+        })?;
+        Ok(Self { path })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
+    let (kind, payload) = receive(stream)?;
+    let command: Command = match serde_json::from_slice(&payload) {
+        Ok(command) if kind == Kind::Command => command,
+        _ => {
+            let why = "the server that runs here is of another version; use the same rollcall, or restart it";
+            return send(stream, Kind::Failure, why.as_bytes());
+        }
+    };
+    let stream = Arc::new(Mutex::new(stream.try_clone()?));
+    let mut input =
+        Input { stream: locked(&stream).try_clone()?, chunk: io::Cursor::new(Vec::new()), done: false };
+    let mut out = Output { stream: Arc::clone(&stream) };
+    let mut progress = Output { stream: Arc::clone(&stream) };
+    let mut io = Io { input: &mut input, out: &mut out, progress: &mut progress };
+    let _inside = runtime.enter();
+    let outcome = run::run(app, runtime, command, &mut io);
+    let stream = locked(&stream);
+    match outcome {
+        Ok(code) => send(&stream, Kind::Exit, &[code]),
+        Err(error) => send(&stream, Kind::Failure, format!("{error:#}").as_bytes()),
+    }
+}
+
+fn locked(stream: &Mutex<UnixStream>) -> std::sync::MutexGuard<'_, UnixStream> {
+    stream.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the client reads for us.
+struct Input {
+    stream: UnixStream,
+    chunk: io::Cursor<Vec<u8>>,
+    done: bool,
+}
+
+impl Read for Input {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let read = self.chunk.read(into)?;
+            if read > 0 || self.done || into.is_empty() {
+                return Ok(read);
+            }
+            match receive(&self.stream)? {
+                (Kind::Input, payload) => {
+                    self.done = payload.is_empty();
+                    self.chunk = io::Cursor::new(payload);
+                }
+                _ => return Err(io::Error::from(io::ErrorKind::InvalidData)),
+            }
+        }
+    }
+}
+
+/// What the client writes for us, and shows of how far we are.
+struct Output {
+    stream: Arc<Mutex<UnixStream>>,
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = &bytes[..bytes.len().min(FRAME)];
+        send(&locked(&self.stream), Kind::Output, taken)?;
+        Ok(taken.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Watcher for Output {
+    fn rows(&mut self, rows: u64) {
+        // A client that has gone is noticed at the next write.
+        let _ = send(&locked(&self.stream), Kind::Progress, &rows.to_be_bytes());
+    }
+}

@@ -1,0 +1,464 @@
+//! What each command does, in the server or beside it.
+
+use std::{
+    io::{self, BufRead, BufReader, Read, Write},
+    net::IpAddr,
+    time::Duration,
+};
+
+use jiff::tz::TimeZone;
+use tokio::runtime::Handle;
+
+use super::{
+    args::{self, Activity, Command, Form, GeoCommand, Narrow},
+    files::Watcher,
+    table,
+};
+use crate::{
+    domain::{App, accounts::Details},
+    model::{
+        activity::Activity as Record,
+        app,
+        filter::{Filter, Order},
+        id::SessionId,
+        period::{Period, Range},
+        place::Network,
+        query::Query,
+        session::{Mandate, Scope},
+        token::TokenScope,
+        user::{Actor, UserName},
+    },
+    store::Appended,
+    web::{
+        download::{self, Format},
+        ingest::{Records, csv::Csv, json::Ndjson},
+        wire::{self, ActivityWire, SessionWire},
+    },
+};
+
+/// The ends of a command, wherever it runs.
+pub(super) struct Io<'a> {
+    pub(super) input: &'a mut (dyn Read + Send),
+    pub(super) out: &'a mut (dyn Write + Send),
+    pub(super) progress: &'a mut (dyn Watcher + Send),
+}
+
+/// The answer is no.
+const NO: u8 = 1;
+
+/// How many records of an import go into one transaction.
+const BATCH: usize = 2000;
+
+/// How many refused records of an import are shown one by one.
+const SHOWN: u64 = 20;
+
+/// Runs a command; its exit code.
+pub(super) fn run(app: &App, runtime: &Handle, command: Command, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    match command {
+        Command::Serve(_) => anyhow::bail!("a server runs here already"),
+        Command::User(command) => user(app, runtime, command, io),
+        Command::Session(command) => session(app, runtime, command, io),
+        Command::Token(command) => token(app, runtime, command, io),
+        Command::App(command) => apps(app, runtime, command, io),
+        Command::Activity(command) => activity(app, runtime, command, io),
+        Command::Geo(command) => geo(app, command, io),
+    }
+}
+
+fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let by = Actor::console();
+    match command {
+        args::User::Add { name, details, .. } => {
+            let password = password(io)?;
+            let added = runtime.block_on(app.add_user(&by, &name, password, said(details)?))?;
+            writeln!(io.out, "added {} as {}", added.name, added.role)?;
+        }
+        args::User::List => {
+            let rows: Vec<_> = app
+                .users()
+                .iter()
+                .map(|user| {
+                    let state = if user.disabled { "disabled" } else { "" };
+                    let last = user.last_sign_in.map(wire::time).unwrap_or_default();
+                    let name = user.name.to_string();
+                    [
+                        name,
+                        user.role.to_string(),
+                        user.full_name.clone(),
+                        user.email.clone(),
+                        user.groups.join(","),
+                        last,
+                        state.to_owned(),
+                    ]
+                })
+                .collect();
+            table::write(
+                io.out,
+                ["User", "Role", "Full name", "E-mail", "Groups", "Last sign-in", ""],
+                &rows,
+            )?;
+        }
+        args::User::Set { name, details } => {
+            let name = known(app, &name)?;
+            let changed = runtime.block_on(app.change_user(&by, &name, said(details)?))?;
+            writeln!(io.out, "changed {}", changed.name)?;
+        }
+        args::User::Password { name, .. } => {
+            let name = known(app, &name)?;
+            let password = password(io)?;
+            let ended = runtime.block_on(app.set_password(&by, &name, password))?;
+            writeln!(io.out, "changed the password of {name}; {ended} sessions ended")?;
+        }
+        args::User::Disable { name } => {
+            let name = known(app, &name)?;
+            runtime.block_on(app.set_disabled(&by, &name, true))?;
+            writeln!(io.out, "disabled {name}; all sessions ended")?;
+        }
+        args::User::Enable { name } => {
+            let name = known(app, &name)?;
+            runtime.block_on(app.set_disabled(&by, &name, false))?;
+            writeln!(io.out, "enabled {name}")?;
+        }
+        args::User::Remove { name } => {
+            let name = known(app, &name)?;
+            runtime.block_on(app.remove_user(&by, &name))?;
+            writeln!(io.out, "removed {name}; all sessions ended")?;
+        }
+    }
+    Ok(0)
+}
+
+/// The answer is no, in a sentence.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(super) struct No(String);
+
+fn known(app: &App, name: &str) -> anyhow::Result<UserName> {
+    let parsed = name.parse::<UserName>().ok().filter(|name| app.user(name).is_some());
+    Ok(parsed.ok_or_else(|| No(format!("there is no user {name}; `rollcall user list` shows them")))?)
+}
+
+fn said(details: args::Details) -> anyhow::Result<Details> {
+    let args::Details { role, email, full_name, groups } = details;
+    let role = role.map(|word| word.parse()).transpose()?;
+    let groups = groups.map(|groups| groups.into_iter().filter(|group| !group.is_empty()).collect());
+    Ok(Details { role, full_name, email, groups })
+}
+
+/// The first line of standard input.
+fn password(io: &mut Io<'_>) -> anyhow::Result<String> {
+    let mut line = String::new();
+    BufReader::new(io.input.take(64 << 10)).read_line(&mut line)?;
+    let password = line.trim_end_matches(['\r', '\n']).to_owned();
+    anyhow::ensure!(!password.is_empty(), "no password came on standard input");
+    Ok(password)
+}
+
+fn session(app: &App, runtime: &Handle, command: args::Session, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    match command {
+        args::Session::List { user, json } => {
+            let user = user.map(|name| name.parse::<UserName>()).transpose()?;
+            let live = app.live_sessions(&Scope::All, user.as_ref());
+            let sessions = live.iter().map(|live| live.session());
+            if json {
+                let items: Vec<_> = sessions.map(|session| SessionWire::new(session, false)).collect();
+                serde_json::to_writer_pretty(&mut *io.out, &items)?;
+                writeln!(io.out)?;
+                return Ok(0);
+            }
+            let rows: Vec<_> = sessions
+                .map(|session| {
+                    let ip = session.ip.map(|ip| ip.to_string()).unwrap_or_default();
+                    let location = session.place.location(session.ip);
+                    let device = session.device;
+                    [
+                        session.id.to_string(),
+                        ip,
+                        session.user.to_string(),
+                        session.place.city.unwrap_or_default(),
+                        location,
+                        device.device,
+                        device.os,
+                        device.browser,
+                        wire::time(session.last_access),
+                    ]
+                })
+                .collect();
+            let headings = [
+                "Id",
+                "Public IP",
+                "User",
+                "City",
+                "Location",
+                "Device Details",
+                "OS Details",
+                "Browser Details",
+                "Last Access Time",
+            ];
+            table::write(io.out, headings, &rows)?;
+            Ok(0)
+        }
+        args::Session::Logout { ids, user, all } => {
+            let ids: Vec<SessionId> = if all {
+                app.reachable(&Mandate::All, None)
+            } else if let Some(user) = user {
+                app.reachable(&Mandate::All, Some(&user.parse()?))
+            } else {
+                ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?
+            };
+            let ended = runtime.block_on(app.log_out(&Actor::console(), &Mandate::All, &ids, ""))?;
+            writeln!(io.out, "{} sessions ended", ended.len())?;
+            Ok(if ended.is_empty() { NO } else { 0 })
+        }
+    }
+}
+
+fn token(app: &App, runtime: &Handle, command: args::Token, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let by = Actor::console();
+    match command {
+        args::Token::Add { name, scope } => {
+            let scopes: Vec<TokenScope> = scope.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
+            let (_, secret) = runtime.block_on(app.add_token(&by, &name, scopes, None))?;
+            writeln!(io.out, "{}", secret.reveal())?;
+        }
+        args::Token::List => {
+            let rows: Vec<_> = app
+                .tokens()
+                .into_iter()
+                .map(|token| {
+                    let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+                    let used = token.last_used.map_or_else(|| "never".to_owned(), wire::time);
+                    [token.name, scopes.join(" "), wire::time(token.created), token.created_by, used]
+                })
+                .collect();
+            table::write(io.out, ["Token", "Scopes", "Made", "By", "Last used"], &rows)?;
+        }
+        args::Token::Revoke { name } => {
+            runtime.block_on(app.revoke_token(&by, &name)).map_err(|error| match error {
+                crate::domain::tokens::TokenError::Unknown(_) => No(error.to_string()).into(),
+                error => anyhow::Error::from(error),
+            })?;
+            writeln!(io.out, "revoked {name}")?;
+        }
+    }
+    Ok(0)
+}
+
+fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let by = Actor::console();
+    match command {
+        args::App::Add { name, url, groups, headers } => {
+            let (groups, headers) = (groups.unwrap_or_default(), headers.parse()?);
+            let added = app::App { name, url, groups, headers, created: app.now() };
+            let name = added.name.clone();
+            runtime.block_on(app.put_app(&by, added))?;
+            writeln!(io.out, "added {name}")?;
+        }
+        args::App::List => {
+            let row = |app: app::App| [app.name, app.url, app.groups.join(","), app.headers.to_string()];
+            let rows: Vec<_> = app.apps()?.into_iter().map(row).collect();
+            table::write(io.out, ["App", "Address", "Groups", "Headers"], &rows)?;
+        }
+        args::App::Remove { name } => {
+            runtime.block_on(app.remove_app(&by, &name)).map_err(|error| match error {
+                crate::domain::apps::AppError::Unknown(_) => No(error.to_string()).into(),
+                error => anyhow::Error::from(error),
+            })?;
+            writeln!(io.out, "removed {name}")?;
+        }
+    }
+    Ok(0)
+}
+
+fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    match command {
+        Activity::Import { file } => {
+            let name =
+                file.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
+            import(app, runtime, &name, io)
+        }
+        Activity::Search { query, narrow, json, limit } => {
+            let filter = filter(app, &query, &narrow)?;
+            caught_up(app);
+            let page = app.search(&Scope::All, &filter, Order::Desc, None, limit.max(1))?;
+            if json {
+                for activity in &page.items {
+                    serde_json::to_writer(&mut *io.out, &ActivityWire::from(activity))?;
+                    writeln!(io.out)?;
+                }
+            } else {
+                let rows: Vec<_> = page.items.iter().map(row).collect();
+                table::write(
+                    io.out,
+                    ["Time", "User", "Activity", "App", "Outcome", "Public IP", "Detail"],
+                    &rows,
+                )?;
+            }
+            Ok(if page.items.is_empty() { NO } else { 0 })
+        }
+        Activity::Export { query, narrow, format, .. } => {
+            let filter = filter(app, &query, &narrow)?;
+            caught_up(app);
+            let described = if query.is_empty() { "everything".to_owned() } else { format!("q={query}") };
+            let export = runtime.block_on(app.export(
+                &Actor::console(),
+                &Scope::All,
+                &filter,
+                Order::Desc,
+                &described,
+            ))?;
+            let format = match format {
+                Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
+                Form::Ndjson => Format::Ndjson,
+            };
+            let Io { out, progress, .. } = io;
+            download::write_all(export, &format, *out, |rows| progress.rows(rows))?;
+            Ok(0)
+        }
+    }
+}
+
+/// Waits until everything that is in the log can be found.
+fn caught_up(app: &App) {
+    let last = app.index().status().last;
+    app.index().wait_for(last, Duration::from_secs(600));
+}
+
+fn row(activity: &Record) -> [String; 7] {
+    let detail: String = activity.detail.chars().take(100).collect();
+    [
+        wire::time(activity.time),
+        activity.user.clone(),
+        activity.action.clone(),
+        activity.app.clone(),
+        activity.outcome.to_string(),
+        activity.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+        detail,
+    ]
+}
+
+fn filter(app: &App, query: &str, narrow: &Narrow) -> anyhow::Result<Filter> {
+    let query = Query::parse(query)
+        .map_err(|error| anyhow::anyhow!("column {} of the query: {error}", error.column))?;
+    let mut range = Range::between(narrow.from.as_deref(), narrow.to.as_deref(), &TimeZone::UTC)?;
+    if let Some(period) = &narrow.period {
+        range = range.and(period.parse::<Period>()?.range(app.now(), &TimeZone::UTC));
+    }
+    Ok(Filter { query, user: narrow.user.clone(), range, ..Filter::default() })
+}
+
+fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let sender = format!("import {name}");
+    let mut input = BufReader::with_capacity(1 << 18, unpacked(&mut *io.input)?);
+    let first = first_character(&mut input)?;
+    let mut records: Box<dyn Records + '_> = match first {
+        None => anyhow::bail!("{name} is empty"),
+        Some(b'{') => Box::new(Ndjson::new(input, &sender)),
+        Some(b'[') => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
+        Some(_) => Box::new(Csv::new(input, &sender)?),
+    };
+    let (mut accepted, mut duplicates, mut refused) = (0_u64, 0_u64, 0_u64);
+    let mut waiting = Vec::with_capacity(BATCH);
+    loop {
+        let next = records.next_record()?;
+        let ended = next.is_none();
+        if let Some((line, record)) = next {
+            match record.and_then(|activity| app.admit(activity).map_err(|error| error.to_string())) {
+                Ok(activity) => waiting.push(activity),
+                Err(why) => {
+                    refused += 1;
+                    if refused <= SHOWN {
+                        writeln!(io.out, "line {line}: {why}")?;
+                    }
+                }
+            }
+        }
+        if waiting.len() == BATCH || ended {
+            for appended in runtime.block_on(app.ingest(std::mem::take(&mut waiting)))? {
+                match appended {
+                    Appended::New(_) => accepted += 1,
+                    Appended::Duplicate(_) => duplicates += 1,
+                }
+            }
+            io.progress.rows(accepted + duplicates);
+        }
+        if ended {
+            break;
+        }
+    }
+    runtime.block_on(app.tell_of_import(&Actor::console(), name, accepted, refused))?;
+    if refused > SHOWN {
+        writeln!(io.out, "and {} more were refused", refused - SHOWN)?;
+    }
+    writeln!(io.out, "{accepted} activities taken, {duplicates} were there already, {refused} refused")?;
+    Ok(if accepted + duplicates == 0 { NO } else { 0 })
+}
+
+/// The input as it was before it was packed, if it was.
+fn unpacked<'a>(input: &'a mut (dyn Read + Send)) -> anyhow::Result<Box<dyn Read + 'a>> {
+    let mut head = [0; 4];
+    let mut read = 0;
+    while read < head.len() {
+        match input.read(&mut head[read..])? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    let whole = io::Cursor::new(head[..read].to_vec()).chain(input);
+    Ok(match &head[..read] {
+        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
+        _ => Box::new(whole),
+    })
+}
+
+/// The first character that is not white space, which stays to be read.
+fn first_character(input: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let available = input.fill_buf()?;
+        if available.is_empty() {
+            return Ok(None);
+        }
+        let mark = available.starts_with(b"\xef\xbb\xbf");
+        let skip =
+            if mark { 3 } else { available.iter().take_while(|byte| byte.is_ascii_whitespace()).count() };
+        match available.get(skip) {
+            Some(byte) => return Ok(Some(*byte)),
+            None => input.consume(skip),
+        }
+    }
+}
+
+fn geo(app: &App, command: args::Geo, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    if let Some(GeoCommand::Update { .. }) = command.update {
+        let mut content = Vec::new();
+        io.input.take(crate::domain::geo::MAX_BYTES + 1).read_to_end(&mut content)?;
+        app.replace_geo_with(&Actor::console(), &content)?;
+        let info = app.geo().info();
+        writeln!(io.out, "now in use: {} of {}", info.database_type, day(info.built))?;
+        return Ok(0);
+    }
+    let Some(ip) = command.ip else { anyhow::bail!("say which address: rollcall geo 81.2.69.142") };
+    lookup(app, ip, io)
+}
+
+fn lookup(app: &App, ip: IpAddr, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let (place, info) = (app.geo().place(ip), app.geo().info());
+    let mut line = |name: &str, value: String| -> io::Result<()> {
+        if value.is_empty() { Ok(()) } else { writeln!(io.out, "{name:<9} {value}") }
+    };
+    line("Address", ip.to_string())?;
+    line("City", place.city.clone().unwrap_or_default())?;
+    line("Location", place.location(Some(ip)))?;
+    line("Country", place.country.clone().unwrap_or_default())?;
+    if let (Some(latitude), Some(longitude)) = (place.latitude, place.longitude) {
+        line("Position", format!("{latitude}, {longitude}"))?;
+    }
+    line("Database", format!("{} of {}", info.database_type, day(info.built)))?;
+    let found = place.country.is_some() || place.city.is_some() || Network::of(ip) != Network::Public;
+    Ok(if found { 0 } else { NO })
+}
+
+fn day(at: jiff::Timestamp) -> jiff::civil::Date {
+    at.to_zoned_datetime(TimeZone::UTC).date()
+}

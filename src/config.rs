@@ -1,0 +1,188 @@
+//! Settings of the server: as they are written, and as they are meant.
+//!
+//! What stands on the command line counts before the environment (`ROLLCALL_…`), that before
+//! `rollcall.toml` in the data folder, and that before the defaults. All faults are told at once.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use figment::{
+    Figment,
+    providers::{Env, Format, Serialized, Toml},
+};
+use jiff::SignedDuration;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::sessions::Limits,
+    web::door::{self, Networks},
+};
+
+/// The settings as they are written: everything may be left out, and nothing is understood yet.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, clap::Args)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Raw {
+    /// Address and port to listen at [default: 127.0.0.1:8080]
+    #[arg(long, value_name = "ADDR:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub listen: Option<String>,
+    /// A proxy whose X-Forwarded-For is believed; may be repeated
+    #[arg(long, value_name = "CIDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub trusted_proxy: Option<Vec<String>>,
+    /// The address people type, if it is not the one listened at
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub public_url: Option<String>,
+    /// A city database in MaxMind's format, instead of the built-in one
+    #[arg(long, value_name = "F.mmdb")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub geo: Option<PathBuf>,
+    /// A session that is not used for so long ends [default: 1h]
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_idle: Option<String>,
+    /// A session ends so long after its start at the latest [default: 24h]
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub session_max: Option<String>,
+}
+
+/// The settings as they are meant.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// What the door must know.
+    pub door: door::Settings,
+    /// The city database, if not the one an administrator put in or the built-in one.
+    pub geo: Option<PathBuf>,
+    /// How long sessions last.
+    pub limits: Limits,
+}
+
+/// Settings that were not understood: a sentence each.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct BadConfig(Vec<String>);
+
+impl Config {
+    /// Reads the settings that hold in the data folder `folder`, under those of the command line.
+    pub fn read(folder: &Path, command_line: &Raw) -> Result<Self, BadConfig> {
+        let known = |key: &figment::value::UncasedStr| NAMES.iter().any(|name| key == *name);
+        let raw = Figment::new()
+            .merge(Toml::file_exact(folder.join("rollcall.toml")))
+            .merge(Env::prefixed("ROLLCALL_").map(|key| key.as_str().replace('_', "-").into()).filter(known))
+            .merge(Serialized::defaults(command_line));
+        let raw: Raw =
+            raw.extract().map_err(|error| BadConfig(error.into_iter().map(|e| e.to_string()).collect()))?;
+        Self::meant(raw)
+    }
+
+    fn meant(raw: Raw) -> Result<Self, BadConfig> {
+        let mut faults = Vec::new();
+        let mut fault = |sentence: String| faults.push(sentence);
+        let listen = raw.listen.as_deref().unwrap_or("127.0.0.1:8080");
+        let listen: Option<SocketAddr> = listen.parse().ok();
+        if listen.is_none() {
+            fault(format!(
+                "listen: {:?} is not an address with a port, like 127.0.0.1:8080 or [::]:8080",
+                raw.listen.unwrap_or_default()
+            ));
+        }
+        let mut networks = Vec::new();
+        for text in raw.trusted_proxy.iter().flatten().flat_map(|text| text.split(',')) {
+            match Networks::parse(text.trim()) {
+                Some(network) if network.prefix_len() > 0 => networks.push(network),
+                Some(_) => fault(format!(
+                    "trusted-proxy: {text} would believe anybody; name the proxy's own network"
+                )),
+                None => {
+                    fault(format!("trusted-proxy: {text:?} is not an address or a network like 10.0.0.0/8"))
+                }
+            }
+        }
+        let public_url = raw.public_url.map(|url| url.trim_end_matches('/').to_owned());
+        if let Some(url) = &public_url
+            && !good_origin(url)
+        {
+            fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
+        }
+        let mut lasts = |name: &str, text: Option<String>, default: Duration| {
+            let Some(text) = text else { return default };
+            let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
+            time.filter(|time| *time >= Duration::from_secs(1)).unwrap_or_else(|| {
+                faults.push(format!("{name}: {text:?} is not a time like 30m, 1h or 24h"));
+                default
+            })
+        };
+        let defaults = Limits::default();
+        let limits = Limits {
+            idle: lasts("session-idle", raw.session_idle, defaults.idle),
+            absolute: lasts("session-max", raw.session_max, defaults.absolute),
+        };
+        match listen {
+            Some(listen) if faults.is_empty() => Ok(Self {
+                listen,
+                door: door::Settings {
+                    secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    public_url,
+                    trusted_proxies: Networks(networks),
+                },
+                geo: raw.geo,
+                limits,
+            }),
+            _ => Err(BadConfig(faults)),
+        }
+    }
+}
+
+/// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
+const NAMES: [&str; 6] = ["listen", "trusted-proxy", "public-url", "geo", "session-idle", "session-max"];
+
+/// Scheme and host, with a port or without, and nothing behind.
+fn good_origin(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', '\\', ' ']))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_is_told_at_once() {
+        let raw = Raw {
+            listen: Some("8080".into()),
+            trusted_proxy: Some(vec!["0.0.0.0/0".into(), "proxy".into()]),
+            public_url: Some("rollcall".into()),
+            session_idle: Some("soon".into()),
+            ..Raw::default()
+        };
+        let faults = Config::meant(raw).unwrap_err().0;
+        assert_eq!(faults.len(), 5, "{faults:?}");
+    }
+
+    #[test]
+    fn without_settings_it_listens_on_this_machine_alone() {
+        let config = Config::meant(Raw::default()).unwrap();
+        assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
+        assert!(!config.door.secure && config.door.trusted_proxies.0.is_empty());
+    }
+
+    #[test]
+    fn the_file_counts_less_than_the_command_line_and_knows_no_other_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("rollcall.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nsession-idle = \"30m\"\n").unwrap();
+        let line = Raw { listen: Some("127.0.0.1:2".into()), ..Raw::default() };
+        let config = Config::read(folder.path(), &line).unwrap();
+        assert_eq!((config.listen.port(), config.limits.idle), (2, Duration::from_secs(1800)));
+        std::fs::write(&file, "lisen = \"x\"\n").unwrap();
+        let error = Config::read(folder.path(), &line).unwrap_err().to_string();
+        assert!(error.contains("lisen"), "{error}");
+    }
+}

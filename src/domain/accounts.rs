@@ -1,0 +1,361 @@
+//! Accounts: who may sign in, and as what.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use super::{App, Gone, sessions::SessionError};
+use crate::{
+    model::{
+        activity::action,
+        secret::{Password, WeakPassword},
+        session::EndedBy,
+        user::{Actor, BadUserName, Role, User, UserName},
+    },
+    store::{Read, StoreError, Users as _, Write},
+};
+
+/// Every account in memory: a request guard asks for the role on each request.
+pub(super) struct People(RwLock<HashMap<UserName, Arc<User>>>);
+
+impl People {
+    pub(super) fn load(store: &Read) -> Result<Self, StoreError> {
+        let users = store.users()?.into_iter().map(|user| (user.name.clone(), Arc::new(user)));
+        Ok(Self(RwLock::new(users.collect())))
+    }
+
+    fn get(&self, name: &UserName) -> Option<Arc<User>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
+    }
+
+    fn put(&self, user: User) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(user.name.clone(), Arc::new(user));
+    }
+
+    fn remove(&self, name: &UserName) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+    }
+}
+
+/// The longest full name, e-mail address or group, in bytes.
+const TEXT: usize = 256;
+
+/// Why an account could not be made or changed.
+#[derive(Debug, thiserror::Error)]
+pub enum AccountError {
+    /// There is no such user.
+    #[error("there is no user {0}")]
+    Unknown(UserName),
+    /// There is one already.
+    #[error("there is a user {0} already")]
+    Taken(UserName),
+    /// The name cannot be one.
+    #[error(transparent)]
+    Name(#[from] BadUserName),
+    /// The password is not taken.
+    #[error(transparent)]
+    Password(#[from] WeakPassword),
+    /// A text is too long or holds what cannot be shown.
+    #[error("{1} has at most {most} bytes and no control characters", most = TEXT)]
+    Text(&'static str, &'static str),
+    /// The current password was wrong.
+    #[error("that is not your current password")]
+    WrongPassword,
+    /// Too many passwords are being looked at already.
+    #[error("too many people are signing in; try again in a few seconds")]
+    Busy,
+    /// Nobody would be left to manage.
+    #[error("{0} is the last administrator; make another one first")]
+    LastAdmin(UserName),
+    /// The first administrator has been made already.
+    #[error("the first administrator has been made already; sign in")]
+    SetUp,
+    /// The one who asked has been signed out.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SessionError> for AccountError {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Gone(gone) => Self::Gone(gone),
+            SessionError::Store(store) => Self::Store(store),
+        }
+    }
+}
+
+/// What can be said of a user; what is `None` stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    /// What they may do.
+    pub role: Option<Role>,
+    /// As people write it.
+    pub full_name: Option<String>,
+    /// Where they can be reached.
+    pub email: Option<String>,
+    /// Groups of the organisation.
+    pub groups: Option<Vec<String>>,
+}
+
+impl Details {
+    fn check(&self) -> Result<(), AccountError> {
+        let bad = |text: &str| text.len() > TEXT || text.chars().any(char::is_control);
+        if self.full_name.as_deref().is_some_and(bad) {
+            return Err(AccountError::Text("full_name", "a full name"));
+        }
+        if self.email.as_deref().is_some_and(bad) {
+            return Err(AccountError::Text("email", "an e-mail address"));
+        }
+        let bad_group = |group: &String| bad(group) || group.contains(',') || group.is_empty();
+        if self.groups.as_ref().is_some_and(|groups| groups.len() > 100 || groups.iter().any(bad_group)) {
+            return Err(AccountError::Text("groups", "a group (of at most 100, without commas)"));
+        }
+        Ok(())
+    }
+
+    fn apply(&self, user: &mut User) -> Vec<&'static str> {
+        let mut changed = Vec::new();
+        let mut set = |name, differs: bool| {
+            if differs {
+                changed.push(name);
+            }
+        };
+        set("role", self.role.is_some_and(|role| role != user.role));
+        set("full name", self.full_name.as_ref().is_some_and(|name| *name != user.full_name));
+        set("e-mail", self.email.as_ref().is_some_and(|email| *email != user.email));
+        set("groups", self.groups.as_ref().is_some_and(|groups| *groups != user.groups));
+        user.role = self.role.unwrap_or(user.role);
+        user.full_name = self.full_name.clone().unwrap_or_else(|| std::mem::take(&mut user.full_name));
+        user.email = self.email.clone().unwrap_or_else(|| std::mem::take(&mut user.email));
+        user.groups = self.groups.clone().unwrap_or_else(|| std::mem::take(&mut user.groups));
+        changed
+    }
+}
+
+impl App {
+    /// The account of this name, from memory.
+    pub fn user(&self, name: &UserName) -> Option<Arc<User>> {
+        self.0.people.get(name)
+    }
+
+    /// Every account, sorted by name.
+    pub fn users(&self) -> Vec<Arc<User>> {
+        let people = self.0.people.0.read().unwrap_or_else(PoisonError::into_inner);
+        let mut users: Vec<_> = people.values().cloned().collect();
+        users.sort_by(|a, b| a.name.cmp(&b.name));
+        users
+    }
+
+    /// Makes the first administrator. Of two who race for it one wins.
+    pub async fn set_up(
+        &self,
+        by: &Actor,
+        name: &str,
+        password: String,
+        full_name: String,
+    ) -> Result<Arc<User>, AccountError> {
+        let details = Details { role: Some(Role::Admin), full_name: Some(full_name), ..Details::default() };
+        let user = self.add(by, name, password, details, true).await?;
+        self.close_setup();
+        Ok(user)
+    }
+
+    /// Makes an account.
+    pub async fn add_user(
+        &self,
+        by: &Actor,
+        name: &str,
+        password: String,
+        details: Details,
+    ) -> Result<Arc<User>, AccountError> {
+        let user = self.add(by, name, password, details, false).await?;
+        self.close_setup();
+        Ok(user)
+    }
+
+    async fn add(
+        &self,
+        by: &Actor,
+        name: &str,
+        password: String,
+        details: Details,
+        first: bool,
+    ) -> Result<Arc<User>, AccountError> {
+        let name: UserName = name.parse()?;
+        details.check()?;
+        let credential = self.0.hasher.hash(Password::chosen(password)?).await;
+        let mut user = User {
+            name,
+            role: Role::Member,
+            full_name: String::new(),
+            email: String::new(),
+            groups: Vec::new(),
+            disabled: false,
+            created: self.now(),
+            last_sign_in: None,
+        };
+        details.apply(&mut user);
+        let told = self.did(by, action::USER_ADDED).to(&user.name).saying(format!("as {}", user.role));
+        let made = user.clone();
+        self.change(by, move |write| {
+            if first && !write.nobody()? {
+                return Err(AccountError::SetUp);
+            }
+            if write.user(&made.name)?.is_some() {
+                return Err(AccountError::Taken(made.name.clone()));
+            }
+            write.put_user(&made)?;
+            write.put_credential(&made.name, &credential)?;
+            write.append(&told)?;
+            Ok(())
+        })
+        .done()
+        .await?;
+        self.0.people.put(user.clone());
+        Ok(Arc::new(user))
+    }
+
+    /// Changes what is said of a user. A role that changes ends the user's sessions, so that nothing goes on
+    /// with what it no longer may.
+    pub async fn change_user(
+        &self,
+        by: &Actor,
+        name: &UserName,
+        details: Details,
+    ) -> Result<Arc<User>, AccountError> {
+        details.check()?;
+        let (told, name_) = (self.did(by, action::USER_CHANGED).to(name), name.clone());
+        let before = self.user(name).map(|user| user.role);
+        let user = self
+            .change(by, move |write| {
+                let mut user = known(write, &name_)?;
+                if user.role == Role::Admin && details.role.is_some_and(|role| role != Role::Admin) {
+                    keep_an_admin(write, &name_)?;
+                }
+                let changed = details.apply(&mut user);
+                if !changed.is_empty() {
+                    write.put_user(&user)?;
+                    let detail = match details.role {
+                        Some(role) if changed.contains(&"role") => {
+                            format!("{}; role {role}", changed.join(", "))
+                        }
+                        _ => changed.join(", "),
+                    };
+                    write.append(&told.clone().saying(detail))?;
+                }
+                Ok::<_, AccountError>(user)
+            })
+            .done()
+            .await?;
+        self.0.people.put(user.clone());
+        if before.is_some_and(|role| role != user.role) {
+            self.end_all_of(by, name, None, EndedBy::Policy, "role changed").await?;
+        }
+        Ok(Arc::new(user))
+    }
+
+    /// Lets a user sign in again, or not: then all their sessions end.
+    pub async fn set_disabled(
+        &self,
+        by: &Actor,
+        name: &UserName,
+        disabled: bool,
+    ) -> Result<(), AccountError> {
+        let verb = if disabled { action::USER_DISABLED } else { action::USER_ENABLED };
+        let (told, name_) = (self.did(by, verb).to(name), name.clone());
+        let user = self
+            .change(by, move |write| {
+                let mut user = known(write, &name_)?;
+                if user.disabled != disabled {
+                    if disabled {
+                        keep_an_admin(write, &name_)?;
+                    }
+                    user.disabled = disabled;
+                    write.put_user(&user)?;
+                    write.append(&told)?;
+                }
+                Ok::<_, AccountError>(user)
+            })
+            .done()
+            .await?;
+        self.0.people.put(user);
+        if disabled {
+            self.end_all_of(by, name, None, EndedBy::Policy, "account disabled").await?;
+        }
+        Ok(())
+    }
+
+    /// Removes an account and ends all its sessions. What it did stays in the log.
+    pub async fn remove_user(&self, by: &Actor, name: &UserName) -> Result<(), AccountError> {
+        let (told, name_) = (self.did(by, action::USER_REMOVED).to(name), name.clone());
+        self.change(by, move |write| {
+            known(write, &name_)?;
+            keep_an_admin(write, &name_)?;
+            write.remove_user(&name_)?;
+            write.append(&told)?;
+            Ok::<_, AccountError>(())
+        })
+        .done()
+        .await?;
+        self.0.people.remove(name);
+        self.end_all_of(by, name, None, EndedBy::System, "account removed").await?;
+        Ok(())
+    }
+
+    /// Gives a user a new password in an administrator's name. All the user's sessions but the
+    /// administrator's own end.
+    pub async fn set_password(
+        &self,
+        by: &Actor,
+        name: &UserName,
+        new: String,
+    ) -> Result<usize, AccountError> {
+        let credential = self.0.hasher.hash(Password::chosen(new)?).await;
+        let (told, name_) = (self.did(by, action::USER_PASSWORD_CHANGED).to(name), name.clone());
+        self.change(by, move |write| {
+            known(write, &name_)?;
+            write.put_credential(&name_, &credential)?;
+            write.append(&told)?;
+            Ok::<_, AccountError>(())
+        })
+        .done()
+        .await?;
+        Ok(self.end_all_of(by, name, by.session, EndedBy::Policy, "password changed").await?)
+    }
+
+    /// Changes one's own password, which takes the current one. All one's other sessions end; how many did.
+    pub async fn change_own_password(
+        &self,
+        by: &Actor,
+        name: &UserName,
+        current: String,
+        new: String,
+    ) -> Result<usize, AccountError> {
+        let kept = self.0.store.read(|read| read.credential(name))?;
+        match self.0.hasher.verify(Password::typed(current), kept).await {
+            Some(true) => {}
+            Some(false) => return Err(AccountError::WrongPassword),
+            None => return Err(AccountError::Busy),
+        }
+        self.set_password(by, name, new).await
+    }
+}
+
+fn known(write: &Write<'_>, name: &UserName) -> Result<User, AccountError> {
+    write.user(name)?.ok_or_else(|| AccountError::Unknown(name.clone()))
+}
+
+/// Refuses to take the last administrator away.
+fn keep_an_admin(write: &Write<'_>, leaving: &UserName) -> Result<(), AccountError> {
+    let admin = |user: &User| user.role == Role::Admin && !user.disabled;
+    let users = write.users()?;
+    let leaves = users.iter().any(|user| user.name == *leaving && admin(user));
+    if leaves && !users.iter().any(|user| user.name != *leaving && admin(user)) {
+        return Err(AccountError::LastAdmin(leaving.clone()));
+    }
+    Ok(())
+}

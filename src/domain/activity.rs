@@ -1,0 +1,192 @@
+//! The log as it is looked at: pages, counts, histograms, and the answers to who did what.
+
+use std::{net::IpAddr, time::Duration};
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+
+use super::{
+    App,
+    sessions::{Origin, fill_session},
+};
+use crate::{
+    model::{
+        activity::{Activity, NewActivity, OWN_APP},
+        filter::{Cursor, Filter, NotACursor, Order},
+        id::ActivityId,
+        period::Range,
+        session::Scope,
+        user::Actor,
+    },
+    store::{
+        Log, StoreError,
+        index::{Bucket, Deadline, Facet, FacetField, SearchError},
+    },
+};
+
+/// How long a search may take before it is given up.
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Why a search has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum LookError {
+    /// The cursor is of another search.
+    #[error(transparent)]
+    Cursor(#[from] NotACursor),
+    /// The index could not answer.
+    #[error(transparent)]
+    Search(#[from] SearchError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A page of activities.
+#[derive(Clone, Debug)]
+pub struct Page {
+    /// The activities, in the order asked for.
+    pub items: Vec<Activity>,
+    /// Where the next page begins, if there is one.
+    pub next: Option<String>,
+}
+
+/// Activities over time.
+#[derive(Clone, Debug)]
+pub struct Histogram {
+    /// What it covers.
+    pub range: Range,
+    /// The buckets, oldest first: the start of each, and what is in it.
+    pub buckets: Vec<(Timestamp, Bucket)>,
+}
+
+impl App {
+    /// An activity of Rollcall's own that `by` does now, with where and on what.
+    pub(super) fn did(&self, by: &Actor, action: &str) -> NewActivity {
+        let mut activity = NewActivity::new(&by.name, action, OWN_APP);
+        activity.session = by.session.map(|id| id.to_string());
+        match by.session.and_then(|id| self.0.live.by_id(id)) {
+            Some(live) => live.with(|session| fill_session(&mut activity, session)),
+            None => self.fill_ip(&mut activity, by.ip),
+        }
+        activity
+    }
+
+    /// Says of an activity where and on what a request came from.
+    pub(super) fn fill_origin(&self, activity: &mut NewActivity, origin: &Origin) {
+        self.fill_ip(activity, origin.ip);
+        activity.device = super::agent::device(&origin.agent);
+        let agent = &origin.agent.user_agent;
+        activity.user_agent = (!agent.is_empty()).then(|| agent.clone());
+    }
+
+    fn fill_ip(&self, activity: &mut NewActivity, ip: Option<IpAddr>) {
+        activity.ip = ip;
+        activity.place = ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default();
+    }
+
+    /// The activity of this id, if `scope` covers it.
+    pub fn activity(&self, scope: &Scope, id: ActivityId) -> Result<Option<Activity>, StoreError> {
+        let found = self.0.store.read(|read| read.activity(id))?;
+        Ok(found.filter(|activity| covers(scope, activity)))
+    }
+
+    /// A page of at most `limit` activities behind `cursor`.
+    pub fn search(
+        &self,
+        scope: &Scope,
+        filter: &Filter,
+        order: Order,
+        cursor: Option<&str>,
+        limit: usize,
+    ) -> Result<Page, LookError> {
+        let search = fingerprint(scope, filter, order);
+        let after = cursor.map(|text| Cursor::read(text, search)).transpose()?;
+        let looked = self.0.index.searcher().search(filter, scope);
+        let mut found = looked.page(order, after, limit + 1, &Deadline::within(PATIENCE))?;
+        let more = found.len() > limit;
+        found.truncate(limit);
+        let next = if more { found.last().map(|last| last.write(search)) } else { None };
+        let items = self.0.store.read(|read| read.activities(found.iter().map(|hit| hit.id)))?;
+        Ok(Page { items, next })
+    }
+
+    /// How many activities there are, exactly.
+    pub fn count(&self, scope: &Scope, filter: &Filter) -> Result<u64, LookError> {
+        Ok(self.0.index.searcher().search(filter, scope).count(&Deadline::within(PATIENCE))?)
+    }
+
+    /// How activities spread over time, in `buckets` equal parts. An open end is that of what there is.
+    pub fn histogram(&self, scope: &Scope, filter: &Filter, buckets: usize) -> Result<Histogram, LookError> {
+        let looked = self.0.index.searcher().search(filter, scope);
+        let deadline = Deadline::within(PATIENCE);
+        let end = |order| -> Result<Option<i64>, SearchError> {
+            Ok(looked.page(order, None, 1, &deadline)?.first().map(|hit| hit.time))
+        };
+        let now = self.now().as_millisecond();
+        let Range { from, to } = filter.range;
+        let from =
+            if from == Timestamp::MIN { end(Order::Asc)?.unwrap_or(now) } else { from.as_millisecond() };
+        let to = if to == Timestamp::MAX {
+            end(Order::Desc)?.map_or(now, |newest| newest.saturating_add(1).max(now))
+        } else {
+            to.as_millisecond()
+        };
+        let to = to.max(from.saturating_add(1));
+        let buckets = buckets.max(1);
+        let (width, parts) = (i128::from(to) - i128::from(from), i128::try_from(buckets).unwrap_or(1));
+        let edges: Vec<i64> = (0..=parts)
+            .map(|part| i64::try_from(i128::from(from) + width * part / parts).unwrap_or(to))
+            .collect();
+        let counted = looked.histogram(&edges, &deadline)?;
+        let time = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
+        Ok(Histogram {
+            range: Range { from: time(from), to: time(to) },
+            buckets: edges.iter().map(|edge| time(*edge)).zip(counted).collect(),
+        })
+    }
+
+    /// The commonest values of a field among what is looked for, with how many activities have each.
+    pub fn facets(
+        &self,
+        scope: &Scope,
+        filter: &Filter,
+        field: FacetField,
+        limit: usize,
+    ) -> Result<Vec<Facet>, LookError> {
+        let looked = self.0.index.searcher().search(filter, scope);
+        Ok(looked.facets(field, limit, &Deadline::within(PATIENCE))?)
+    }
+
+    /// Values of a field that begin with `prefix`, the commonest first.
+    pub fn suggest(
+        &self,
+        scope: &Scope,
+        field: FacetField,
+        prefix: &str,
+        limit: usize,
+    ) -> Result<Vec<Facet>, LookError> {
+        let searcher = self.0.index.searcher();
+        Ok(searcher.suggest(field, prefix, scope, limit, &Deadline::within(PATIENCE))?)
+    }
+
+    /// The log, for those who follow it within a scope of their own.
+    pub fn log(&self) -> Log {
+        self.0.store.log()
+    }
+}
+
+/// Whether an activity may be seen.
+pub fn covers(scope: &Scope, activity: &Activity) -> bool {
+    match scope {
+        Scope::All => true,
+        Scope::Own(name) => crate::model::user::UserName::fold(&activity.user) == name.as_str(),
+    }
+}
+
+/// What tells one search from another: a cursor fits only its own.
+fn fingerprint(scope: &Scope, filter: &Filter, order: Order) -> u64 {
+    // A named period moves with the clock; only its width belongs to the search.
+    let searched = Filter { range: Range::ALL, ..filter.clone() };
+    let digest = Sha256::digest(format!("{scope:?} {searched:?} {order:?}"));
+    digest[..8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
+}

@@ -1,0 +1,186 @@
+//! Activities from outside: from programs with a token, and from files.
+
+use crate::{
+    model::{
+        activity::{NewActivity, OWN_APP, action, limits},
+        device::{Agent, Device},
+        id::SessionId,
+        place::Place,
+        user::Actor,
+    },
+    store::{Appended, StoreError},
+};
+
+use super::{App, Gone, agent, sessions::fill_session};
+
+/// Why a record is not taken. The sentence says what to change.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RecordError {
+    /// A field that must be there is empty.
+    #[error("{0} is missing or empty")]
+    Missing(&'static str),
+    /// A field is too long.
+    #[error("{0} is longer than {1} bytes")]
+    Long(&'static str, usize),
+    /// Too many attributes.
+    #[error("there are more than {} attributes", limits::ATTRIBUTES)]
+    Attributes,
+    /// It claims to be one of Rollcall's own.
+    #[error("the app name {OWN_APP} is Rollcall's own; give the record the name of its program")]
+    Reserved,
+    /// The time lies outside what a log can hold.
+    #[error("time must lie between the years 1970 and 9999")]
+    Time,
+}
+
+/// What became of a batch.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The one who sent it has been signed out.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The store failed; nothing of the batch was written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Checks a record from outside and completes it: place and device from its address and user agent, or
+    /// from its session where it names one of ours.
+    pub fn admit(&self, mut activity: NewActivity) -> Result<NewActivity, RecordError> {
+        check(&activity)?;
+        let session = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok());
+        if let Some(id) = session
+            && activity.ip.is_none()
+            && activity.user_agent.is_none()
+            && let Some(session) = self.session_of_record(id)
+        {
+            fill_session(&mut activity, &session);
+            return Ok(activity);
+        }
+        if activity.place == Place::default()
+            && let Some(ip) = activity.ip
+        {
+            activity.place = self.0.geo.place(ip);
+        }
+        if activity.device == Device::default()
+            && let Some(user_agent) = &activity.user_agent
+        {
+            activity.device = agent::device(&Agent::of(user_agent));
+        }
+        Ok(activity)
+    }
+
+    /// The session that a record names. A store that cannot be read costs the record its place, not its life.
+    fn session_of_record(&self, id: SessionId) -> Option<crate::model::session::Session> {
+        use crate::store::Sessions as _;
+        match self.0.live.by_id(id) {
+            Some(live) => Some(live.session()),
+            None => self.0.store.read(|read| read.session(id)).ok().flatten(),
+        }
+    }
+
+    /// Appends records that were admitted; what became of each, in their order. All are on disk when this
+    /// returns, or none.
+    pub async fn ingest(&self, activities: Vec<NewActivity>) -> Result<Vec<Appended>, IngestError> {
+        if activities.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.0
+            .store
+            .write(self.now(), move |write| write.append_all(&activities).map_err(IngestError::from))
+            .done()
+            .await
+    }
+
+    /// Tells that `by` imported `accepted` records from `source`.
+    pub async fn tell_of_import(
+        &self,
+        by: &Actor,
+        source: &str,
+        accepted: u64,
+        refused: u64,
+    ) -> Result<(), IngestError> {
+        let mut told = self.did(by, action::IMPORT).to(source);
+        told.detail = format!("{accepted} activities taken, {refused} refused");
+        self.change(by, move |write| {
+            write.append(&told)?;
+            Ok::<_, IngestError>(())
+        })
+        .done()
+        .await
+    }
+}
+
+/// Holds a record against the limits.
+fn check(activity: &NewActivity) -> Result<(), RecordError> {
+    let name = |field, text: &str| {
+        if text.len() > limits::NAME { Err(RecordError::Long(field, limits::NAME)) } else { Ok(()) }
+    };
+    for (field, text) in [("user", &activity.user), ("action", &activity.action)] {
+        if text.trim().is_empty() {
+            return Err(RecordError::Missing(field));
+        }
+        name(field, text)?;
+    }
+    name("app", &activity.app)?;
+    name("session", activity.session.as_deref().unwrap_or_default())?;
+    name("target", activity.target.as_deref().unwrap_or_default())?;
+    if activity.app.trim().eq_ignore_ascii_case(OWN_APP) {
+        return Err(RecordError::Reserved);
+    }
+    if activity.detail.len() > limits::DETAIL {
+        return Err(RecordError::Long("detail", limits::DETAIL));
+    }
+    if activity.user_agent.as_ref().is_some_and(|agent| agent.len() > limits::USER_AGENT) {
+        return Err(RecordError::Long("user_agent", limits::USER_AGENT));
+    }
+    if activity.attributes.len() > limits::ATTRIBUTES {
+        return Err(RecordError::Attributes);
+    }
+    for (name, value) in &activity.attributes {
+        if name.is_empty() {
+            return Err(RecordError::Missing("an attribute's name"));
+        }
+        if name.len() > limits::ATTRIBUTE_NAME {
+            return Err(RecordError::Long("an attribute's name", limits::ATTRIBUTE_NAME));
+        }
+        if value.len() > limits::ATTRIBUTE_VALUE {
+            return Err(RecordError::Long("an attribute", limits::ATTRIBUTE_VALUE));
+        }
+    }
+    if activity.key.as_ref().is_some_and(|key| key.id.is_empty()) {
+        return Err(RecordError::Missing("id"));
+    }
+    if activity.key.as_ref().is_some_and(|key| key.id.len() > limits::SENDER_ID) {
+        return Err(RecordError::Long("id", limits::SENDER_ID));
+    }
+    if activity.time.is_some_and(|time| !(0..253_402_300_800_000).contains(&time.as_millisecond())) {
+        return Err(RecordError::Time);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_is_told_what_is_wrong_with_it() {
+        let good = NewActivity::new("ann", "backup", "vault");
+        assert_eq!(check(&good), Ok(()));
+        let with = |change: fn(&mut NewActivity)| {
+            let mut record = good.clone();
+            change(&mut record);
+            check(&record)
+        };
+        assert_eq!(with(|a| a.user = " ".into()), Err(RecordError::Missing("user")));
+        assert_eq!(with(|a| a.app = "Rollcall".into()), Err(RecordError::Reserved));
+        assert_eq!(with(|a| a.action = "x".repeat(1025)), Err(RecordError::Long("action", 1024)));
+        assert_eq!(with(|a| a.time = "1969-12-31T23:59:59Z".parse().ok()), Err(RecordError::Time));
+        assert_eq!(
+            with(|a| a.attributes = vec![(String::new(), String::new()); 65]),
+            Err(RecordError::Attributes)
+        );
+    }
+}

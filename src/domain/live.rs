@@ -1,0 +1,209 @@
+//! The live table: every session that opens a door, in memory.
+//!
+//! A check asks it on every request: one hash, one look-up, one store into an atomic, no disk. A session that
+//! is refused here is refused everywhere from that moment on; the truth on disk follows before anybody is
+//! told. Last accesses are flushed to disk by the sweep ([`super::sessions`]).
+
+use std::{
+    collections::HashMap,
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+use tokio::sync::broadcast;
+
+use crate::model::{id::SessionId, secret::TokenHash, session::Session, user::UserName};
+
+/// What happens to sessions, for the pages that show them.
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// It was started, or used since it was last said.
+    Session(Arc<Live>),
+    /// It has ended, as it stands on disk.
+    Ended(Arc<Session>),
+}
+
+impl Event {
+    /// Whose session it is about.
+    pub fn user(&self) -> &UserName {
+        match self {
+            Self::Session(live) => &live.user,
+            Self::Ended(session) => &session.user,
+        }
+    }
+}
+
+/// One live session.
+#[derive(Debug)]
+pub struct Live {
+    /// Its public name.
+    pub id: SessionId,
+    /// Who is signed in.
+    pub user: UserName,
+    /// When it ends whatever is done in it.
+    pub expires: Timestamp,
+    token: TokenHash,
+    last_access: AtomicI64,
+    flushed: AtomicI64,
+    refused: AtomicBool,
+    details: RwLock<Details>,
+}
+
+#[derive(Debug)]
+struct Details {
+    session: Session,
+    changed: bool,
+}
+
+impl Live {
+    fn new(token: TokenHash, session: Session) -> Self {
+        let millis = session.last_access.as_millisecond();
+        Self {
+            id: session.id,
+            user: session.user.clone(),
+            expires: session.expires,
+            token,
+            last_access: AtomicI64::new(millis),
+            flushed: AtomicI64::new(millis),
+            refused: AtomicBool::new(false),
+            details: RwLock::new(Details { session, changed: false }),
+        }
+    }
+
+    /// When it was last used.
+    pub fn last_access(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.last_access.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Whether it has been refused since it was looked up.
+    pub fn refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// All that is known of it now.
+    pub fn session(&self) -> Session {
+        let mut session = self.details.read().unwrap_or_else(PoisonError::into_inner).session.clone();
+        session.last_access = session.last_access.max(self.last_access());
+        session
+    }
+
+    /// Looks at what is known of it without a copy; its `last_access` is the one last written down.
+    pub fn with<T>(&self, look: impl FnOnce(&Session) -> T) -> T {
+        look(&self.details.read().unwrap_or_else(PoisonError::into_inner).session)
+    }
+
+    /// Says that it was used at `now`.
+    pub fn touch(&self, now: Timestamp) {
+        self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Changes what is known of it; the sweep writes it down.
+    pub fn change(&self, change: impl FnOnce(&mut Session)) {
+        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
+        change(&mut details.session);
+        details.changed = true;
+    }
+
+    /// What must be written down of it: nothing, its last access alone, or all of it.
+    pub fn unflushed(&self) -> Option<Unflushed> {
+        let last = self.last_access.load(Ordering::Relaxed);
+        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
+        let used = self.flushed.swap(last, Ordering::Relaxed) < last;
+        if std::mem::take(&mut details.changed) {
+            let mut session = details.session.clone();
+            session.last_access = session.last_access.max(self.last_access());
+            return Some(Unflushed::All(Box::new(session)));
+        }
+        used.then(|| Unflushed::Access(self.id, self.last_access()))
+    }
+}
+
+/// What the sweep has to write of one session.
+#[derive(Clone, Debug)]
+pub enum Unflushed {
+    /// It was used.
+    Access(SessionId, Timestamp),
+    /// Its address, device or apps have changed as well.
+    All(Box<Session>),
+}
+
+/// All live sessions.
+pub struct LiveTable {
+    sessions: RwLock<Maps>,
+    events: broadcast::Sender<Event>,
+}
+
+#[derive(Default)]
+struct Maps {
+    by_token: HashMap<TokenHash, Arc<Live>>,
+    by_id: HashMap<SessionId, Arc<Live>>,
+}
+
+impl LiveTable {
+    /// A table of these sessions.
+    pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
+        let (events, _) = broadcast::channel(4096);
+        let table = Self { sessions: RwLock::default(), events };
+        for (token, session) in sessions {
+            table.insert(token, session);
+        }
+        table
+    }
+
+    /// Adds a session that is on disk.
+    pub fn insert(&self, token: TokenHash, session: Session) -> Arc<Live> {
+        let live = Arc::new(Live::new(token, session));
+        let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        maps.by_token.insert(token, Arc::clone(&live));
+        maps.by_id.insert(live.id, Arc::clone(&live));
+        live
+    }
+
+    /// The session that a token opens.
+    pub fn by_token(&self, token: TokenHash) -> Option<Arc<Live>> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_token.get(&token).cloned()
+    }
+
+    /// The session of this id.
+    pub fn by_id(&self, id: SessionId) -> Option<Arc<Live>> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
+    }
+
+    /// Every session, in no order.
+    pub fn all(&self) -> Vec<Arc<Live>> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_id.values().cloned().collect()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_id.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Refuses a session from this moment on. What it was, if it was live.
+    pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
+        let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        let live = maps.by_id.remove(&id)?;
+        maps.by_token.remove(&live.token);
+        live.refused.store(true, Ordering::Release);
+        Some(live)
+    }
+
+    /// Tells those who look on.
+    pub fn tell(&self, event: Event) {
+        // Nobody may be looking.
+        let _ = self.events.send(event);
+    }
+
+    /// What happens from now on.
+    pub fn watch(&self) -> broadcast::Receiver<Event> {
+        self.events.subscribe()
+    }
+}

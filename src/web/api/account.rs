@@ -1,0 +1,67 @@
+//! Signing in and out, and who one is.
+
+use rocket::{get, http::Status, post, routes};
+use serde::{Deserialize, Serialize};
+
+use crate::web::{
+    door::{Json, Member, SetCookie, Visitor},
+    failure::Failure,
+    wire::{Answer, SessionWire},
+};
+
+#[derive(Deserialize)]
+struct SignIn {
+    user: String,
+    password: String,
+}
+
+#[derive(Serialize)]
+struct SignedIn {
+    user: String,
+    role: &'static str,
+    session: SessionWire,
+}
+
+#[derive(Serialize)]
+struct Me {
+    user: String,
+    role: &'static str,
+    full_name: String,
+    email: String,
+    groups: Vec<String>,
+    session: SessionWire,
+}
+
+#[post("/signin", data = "<body>")]
+async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<SignedIn>>, Failure> {
+    let SignIn { user, password } = body.0;
+    let replaces = visitor.session();
+    let (session, token) =
+        visitor.app.sign_in(&user, password, visitor.origin(), replaces.as_deref()).await?;
+    let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
+    let user = session.user.to_string();
+    let answer = SignedIn { user, role: role.as_str(), session: SessionWire::new(session, true) };
+    Ok(visitor.signed_in(&token, Answer(answer)))
+}
+
+#[post("/signout")]
+async fn sign_out(member: Member<'_>) -> Result<SetCookie<Status>, Failure> {
+    member.app.sign_out(&member.actor(), &member.live).await?;
+    Ok(member.signed_out(Status::NoContent))
+}
+
+#[get("/me")]
+fn me(member: Member<'_>) -> Answer<Me> {
+    Answer(Me {
+        user: member.user.name.to_string(),
+        role: member.user.role.as_str(),
+        full_name: member.user.full_name.clone(),
+        email: member.user.email.clone(),
+        groups: member.user.groups.clone(),
+        session: SessionWire::new(member.live.session(), true),
+    })
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![sign_in, sign_out, me]
+}

@@ -1,0 +1,26 @@
+//! The API: what programs and our own pages' scripts meet, under `/api/v1`.
+
+pub mod account;
+pub mod activity;
+pub mod apps;
+pub mod health;
+pub mod ingest;
+pub mod sessions;
+pub mod stream;
+pub mod tokens;
+pub mod users;
+
+/// Every route of the API. What has its own address, like health, is in [`health::routes`].
+pub(super) fn routes() -> Vec<rocket::Route> {
+    [
+        account::routes(),
+        activity::routes(),
+        apps::routes(),
+        ingest::routes(),
+        sessions::routes(),
+        stream::routes(),
+        tokens::routes(),
+        users::routes(),
+    ]
+    .concat()
+}

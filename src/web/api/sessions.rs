@@ -1,0 +1,256 @@
+//! Sessions: who is signed in, ending them, and the sessions of apps that sign users in by themselves.
+
+use std::{net::IpAddr, time::Duration};
+
+use data_encoding::BASE32_DNSSEC;
+use rocket::{delete, get, http::Status, post, routes};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    domain::sessions::{Origin, Registration},
+    model::{
+        device::Agent,
+        id::SessionId,
+        secret::{Kind, Token},
+        session::{Session, State},
+        user::UserName,
+    },
+    web::{
+        door::{Caller, Form, Json, Params, Program, SessionRead, SessionWrite},
+        failure::Failure,
+        looking::apart,
+        wire::{Answer, Items, SessionWire, time},
+    },
+};
+
+/// The most sessions on a page.
+const LIMIT: usize = 1000;
+
+#[get("/sessions")]
+async fn list(
+    caller: Caller<'_, SessionRead>,
+    params: Params,
+) -> Result<Answer<Items<SessionWire, u64>>, Failure> {
+    let user = params.parsed::<UserName>("user")?;
+    let state = params.parsed::<State>("state")?.unwrap_or_default();
+    let limit = params.number("limit", 100, (1, LIMIT))?;
+    let after = params.get("cursor").map(read_cursor).transpose()?;
+    let scope = caller.scope();
+    let current = caller.live().map(|live| live.id);
+    let wire = |session: Session| {
+        let current = Some(session.id) == current;
+        SessionWire::new(session, current)
+    };
+    if state == State::Active {
+        let all = caller.app.live_sessions(&scope, user.as_ref());
+        let behind = |at: i64, id: SessionId| {
+            after.is_none_or(|(time, last)| (at, std::cmp::Reverse(id)) < (time, std::cmp::Reverse(last)))
+        };
+        let total = all.len() as u64;
+        let mut page: Vec<Session> = all
+            .iter()
+            .filter(|live| behind(live.last_access().as_millisecond(), live.id))
+            .take(limit + 1)
+            .map(|live| live.session())
+            .collect();
+        let next = next_cursor(&mut page, limit, |session| session.last_access.as_millisecond());
+        return Ok(Answer(Items { items: page.into_iter().map(wire).collect(), next, total }));
+    }
+    let (mut page, total) = apart(caller.app, move |app| {
+        app.ended_sessions(&scope, user.as_ref().map(UserName::as_str), after, limit + 1)
+    })
+    .await?;
+    let next = next_cursor(&mut page, limit, |session| {
+        session.ending.as_ref().map_or(0, |ending| ending.at.as_millisecond())
+    });
+    Ok(Answer(Items { items: page.into_iter().map(wire).collect(), next, total }))
+}
+
+/// Cuts a page to its length; the cursor behind it if there is more.
+fn next_cursor(page: &mut Vec<Session>, limit: usize, at: impl Fn(&Session) -> i64) -> Option<String> {
+    if page.len() <= limit {
+        return None;
+    }
+    page.truncate(limit);
+    let last = page.last()?;
+    Some(BASE32_DNSSEC.encode(&[&at(last).to_be_bytes()[..], last.id.as_bytes()].concat()))
+}
+
+fn read_cursor(text: &str) -> Result<(i64, SessionId), Failure> {
+    let bad = || Failure::field("cursor", "this cursor does not belong to this list; start again without it");
+    let bytes = BASE32_DNSSEC.decode(text.as_bytes()).map_err(|_| bad())?;
+    let (at, id) = bytes.split_at_checked(8).ok_or_else(bad)?;
+    let at = i64::from_be_bytes(at.try_into().map_err(|_| bad())?);
+    Ok((at, SessionId::from_bytes(id.try_into().map_err(|_| bad())?)))
+}
+
+#[get("/sessions/<id>")]
+async fn one(caller: Caller<'_, SessionRead>, id: &str) -> Result<Answer<SessionWire>, Failure> {
+    let session = find(&caller, id).await?;
+    let current = caller.live().is_some_and(|live| live.id == session.id);
+    Ok(Answer(SessionWire::new(session, current)))
+}
+
+async fn find<S: crate::web::door::Needs>(caller: &Caller<'_, S>, id: &str) -> Result<Session, Failure> {
+    let unknown = || Failure::not_found("there is no such session");
+    let id: SessionId = id.parse().map_err(|_| unknown())?;
+    let scope = caller.scope();
+    apart(caller.app, move |app| app.session(&scope, id)).await?.ok_or_else(unknown)
+}
+
+#[delete("/sessions/<id>")]
+async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failure> {
+    let session = find(&caller, id).await?;
+    if !caller.mandate().reaches(&session.user) {
+        return Err(Failure::forbidden("you may end only your own sessions"));
+    }
+    let by = caller.actor();
+    match caller.live().filter(|live| live.id == session.id) {
+        Some(own) => caller.app.sign_out(&by, own).await?,
+        None => drop(caller.app.log_out(&by, &caller.mandate(), &[session.id], "").await?),
+    }
+    Ok(Status::NoContent)
+}
+
+#[derive(Deserialize)]
+struct Logout {
+    sessions: Option<Vec<String>>,
+    user: Option<String>,
+    #[serde(default)]
+    all: bool,
+    #[serde(default)]
+    except_current: bool,
+    #[serde(default)]
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Ended {
+    ended: usize,
+}
+
+#[post("/sessions/logout", data = "<body>")]
+async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result<Answer<Ended>, Failure> {
+    let Logout { sessions, user, all, except_current, reason } = body.0;
+    let mandate = caller.mandate();
+    let current = caller.live().map(|live| live.id).filter(|_| except_current);
+    let ids: Vec<SessionId> = match (sessions, user, all) {
+        (Some(sessions), None, false) => sessions.iter().filter_map(|id| id.parse().ok()).collect(),
+        (None, Some(user), false) => {
+            let user: UserName = user.parse().map_err(|_| Failure::field("user", "there is no such user"))?;
+            if !mandate.reaches(&user) {
+                return Err(Failure::forbidden("you may end only your own sessions"));
+            }
+            caller.app.reachable(&mandate, Some(&user))
+        }
+        (None, None, true) => caller.app.reachable(&mandate, None),
+        _ => {
+            return Err(Failure::bad_request(
+                "say which sessions: \"sessions\", \"user\" or \"all\", and just one of them",
+            ));
+        }
+    };
+    let ids: Vec<SessionId> = ids.into_iter().filter(|id| Some(*id) != current).collect();
+    let ended = caller.app.log_out(&caller.actor(), &mandate, &ids, &reason).await?;
+    Ok(Answer(Ended { ended: ended.len() }))
+}
+
+#[derive(Deserialize)]
+struct Register {
+    user: String,
+    ip: Option<IpAddr>,
+    #[serde(default)]
+    user_agent: String,
+    app: Option<String>,
+    ttl_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct Registered {
+    id: String,
+    token: String,
+}
+
+#[post("/sessions", data = "<body>")]
+async fn register(
+    program: Program<'_, SessionWrite>,
+    body: Json<Register>,
+) -> Result<(Status, Answer<Registered>), Failure> {
+    let Register { user, ip, user_agent, app, ttl_s } = body.0;
+    let user: UserName = user
+        .parse()
+        .map_err(|error: crate::model::user::BadUserName| Failure::field("user", error.to_string()))?;
+    let app = app.filter(|app| !app.is_empty()).unwrap_or_else(|| program.name().to_owned());
+    if app.len() > 64 || app.chars().any(char::is_control) {
+        return Err(Failure::field("app", "an app's name has at most 64 bytes"));
+    }
+    if ttl_s == Some(0) {
+        return Err(Failure::field("ttl_s", "ttl_s is a number of seconds, at least 1"));
+    }
+    let origin = Origin { ip: ip.map(|ip| ip.to_canonical()), agent: Agent::of(&user_agent) };
+    let registration = Registration { user, app, origin, ttl: ttl_s.map(Duration::from_secs) };
+    let (session, token) = program.app.register_session(&program.actor(), registration).await?;
+    Ok((Status::Created, Answer(Registered { id: session.id.to_string(), token: token.reveal() })))
+}
+
+#[derive(Deserialize)]
+struct Touch {
+    ip: Option<IpAddr>,
+    user_agent: Option<String>,
+}
+
+#[post("/sessions/<id>/touch", data = "<body>")]
+async fn touch(program: Program<'_, SessionWrite>, id: &str, body: Json<Touch>) -> Result<Status, Failure> {
+    let unknown = || Failure::not_found("there is no such session");
+    let id: SessionId = id.parse().map_err(|_| unknown())?;
+    let Some(live) = program.app.live(id) else {
+        let known =
+            apart(program.app, move |app| app.session(&crate::model::session::Scope::All, id)).await?;
+        return Err(known.map_or_else(unknown, |_| Failure::gone("this session has ended")));
+    };
+    let agent = body.0.user_agent.as_deref().map(Agent::of);
+    program.app.touch(&live, body.0.ip.map(|ip| ip.to_canonical()), agent.as_ref());
+    Ok(Status::NoContent)
+}
+
+/// RFC 7662: what is not alive is `{"active":false}` and nothing more.
+#[derive(Serialize)]
+#[serde(untagged)]
+enum Introspection {
+    Inactive {
+        active: bool,
+    },
+    Active {
+        active: bool,
+        sub: String,
+        username: String,
+        sid: String,
+        iat: i64,
+        exp: i64,
+        token_type: &'static str,
+        last_access: String,
+    },
+}
+
+#[post("/introspect", data = "<form>")]
+fn introspect(program: Program<'_, SessionRead>, form: Form) -> Result<Answer<Introspection>, Failure> {
+    let token = form.need("token")?.parse::<Token>().ok().filter(|token| token.kind() == Kind::Session);
+    let Some(live) = token.and_then(|token| program.app.check(&token)) else {
+        return Ok(Answer(Introspection::Inactive { active: false }));
+    };
+    let session = live.session();
+    Ok(Answer(Introspection::Active {
+        active: true,
+        sub: session.user.to_string(),
+        username: session.user.to_string(),
+        sid: session.id.to_string(),
+        iat: session.started.as_second(),
+        exp: session.expires.as_second(),
+        token_type: "session",
+        last_access: time(session.last_access),
+    }))
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![list, one, end, log_out, register, touch, introspect]
+}

@@ -1,0 +1,411 @@
+//! The guards: who may come in, and as what.
+
+use std::{marker::PhantomData, ops::Deref, sync::Arc};
+
+use data_encoding::BASE64URL_NOPAD;
+use rocket::{
+    Request,
+    http::Status,
+    outcome::Outcome,
+    request::{self, FromRequest},
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    SetCookie, address, cookie, door,
+    origin::{self, Made},
+};
+use crate::{
+    domain::{App, live::Live, sessions::Origin, tokens::LiveToken},
+    model::{
+        device::Agent,
+        secret::{Kind, Token},
+        session::{Mandate, Scope},
+        token::TokenScope,
+        user::{Actor, ActorKind, Role, User},
+    },
+    web::failure::Failure,
+};
+
+/// Anybody at all. What a visitor can reach is what a page before the sign-in needs.
+pub struct Visitor<'r> {
+    /// The application.
+    pub app: &'r App,
+    request: &'r Request<'r>,
+}
+
+impl<'r> Visitor<'r> {
+    fn of(request: &'r Request<'_>) -> Self {
+        Self { app: &door(request).app, request }
+    }
+
+    /// Where the request comes from and what sent it.
+    pub fn origin(&self) -> Origin {
+        origin_of(self.request)
+    }
+
+    /// The live session the request carries, if it carries one.
+    pub fn session(&self) -> Option<Arc<Live>> {
+        self.token().and_then(|token| self.app.check(&token)).filter(|live| own_session(live))
+    }
+
+    fn token(&self) -> Option<Token> {
+        cookie::token(self.request, door(self.request).settings.secure)
+    }
+
+    /// Whoever holds the code of the console, which is all that proves anything before there is a user.
+    pub fn console_holder(&self, name: &str) -> Actor {
+        Actor { name: name.to_owned(), kind: ActorKind::Console, session: None, ip: self.origin().ip }
+    }
+
+    /// An answer that gives the browser its token.
+    pub fn signed_in<R>(&self, token: &Token, answer: R) -> SetCookie<R> {
+        SetCookie::set(token, door(self.request).settings.secure, answer)
+    }
+
+    /// An answer that takes the browser's token away.
+    pub fn signed_out<R>(&self, answer: R) -> SetCookie<R> {
+        SetCookie::remove(door(self.request).settings.secure, answer)
+    }
+
+    /// The address people type, without a slash at the end, as far as it is known.
+    pub fn public_url(&self) -> Option<&str> {
+        door(self.request).settings.public_url.as_deref()
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Visitor<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        let cross = origin::is_unsafe(request.method())
+            && origin::made(request, &door(request).settings) == Made::Elsewhere;
+        if cross { refuse(request, Failure::cross_site()) } else { Outcome::Success(Self::of(request)) }
+    }
+}
+
+/// Somebody with a live session, whatever their role. Sees and ends their own.
+pub struct Member<'r> {
+    /// The application.
+    pub app: &'r App,
+    /// The session at hand.
+    pub live: Arc<Live>,
+    /// The account, as it is now.
+    pub user: Arc<User>,
+    token: Token,
+    request: &'r Request<'r>,
+}
+
+impl<'r> Member<'r> {
+    fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
+        let visitor = Visitor::of(request);
+        let token = visitor.token().ok_or_else(Failure::not_signed_in)?;
+        let live =
+            visitor.app.check(&token).filter(|live| own_session(live)).ok_or_else(Failure::not_signed_in)?;
+        let user =
+            visitor.app.user(&live.user).filter(|user| !user.disabled).ok_or_else(Failure::not_signed_in)?;
+        if origin::is_unsafe(request.method()) && origin::made(request, &door(request).settings) != Made::Here
+        {
+            return Err(Failure::cross_site());
+        }
+        // What a page does by itself is no use of the session, or an open tab would keep it alive for ever.
+        if request.headers().get_one("Background").is_none() {
+            let origin = visitor.origin();
+            visitor.app.touch(&live, origin.ip, Some(&origin.agent));
+        }
+        Ok(Self { app: visitor.app, live, user, token, request })
+    }
+
+    /// Whoever is signed in, to put their name on a page that says that something failed.
+    pub(in crate::web) fn peek(request: &'r Request<'_>) -> Option<Self> {
+        let visitor = Visitor::of(request);
+        let token = visitor.token()?;
+        let live = visitor.app.check(&token).filter(|live| own_session(live))?;
+        let user = visitor.app.user(&live.user)?;
+        Some(Self { app: visitor.app, live, user, token, request })
+    }
+
+    /// Who they are, for what they do.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            name: self.user.name.to_string(),
+            kind: ActorKind::User(self.user.role),
+            session: Some(self.live.id),
+            ip: origin_of(self.request).ip,
+        }
+    }
+
+    /// Whose records they see.
+    pub fn scope(&self) -> Scope {
+        Scope::of(self.user.role, &self.user.name)
+    }
+
+    /// Whose sessions they may end.
+    pub fn mandate(&self) -> Mandate {
+        Mandate::of(self.user.role, &self.user.name)
+    }
+
+    /// The token that forms of this session carry: it follows from the cookie, which no other page knows.
+    pub fn form_token(&self) -> String {
+        form_token(&self.token)
+    }
+
+    /// An answer that takes the browser's token away.
+    pub fn signed_out<R>(&self, answer: R) -> SetCookie<R> {
+        SetCookie::remove(door(self.request).settings.secure, answer)
+    }
+
+    /// Whether the session has been ended since the request began.
+    pub fn gone(&self) -> bool {
+        self.live.refused()
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Member<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        match Self::authenticate(request) {
+            Ok(member) => Outcome::Success(member),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// Somebody who sees everything: an auditor or an administrator.
+pub struct Auditor<'r>(Member<'r>);
+
+/// Somebody who sees and ends everything, and manages.
+pub struct Admin<'r>(Member<'r>);
+
+impl<'r> Deref for Auditor<'r> {
+    type Target = Member<'r>;
+
+    fn deref(&self) -> &Member<'r> {
+        &self.0
+    }
+}
+
+impl<'r> Deref for Admin<'r> {
+    type Target = Member<'r>;
+
+    fn deref(&self) -> &Member<'r> {
+        &self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Auditor<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        match Member::authenticate(request) {
+            Ok(member) if member.user.role >= Role::Auditor => Outcome::Success(Self(member)),
+            Ok(_) => refuse(request, Failure::forbidden("this is for administrators and auditors")),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Admin<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        match Member::authenticate(request) {
+            Ok(member) if member.user.role == Role::Admin => Outcome::Success(Self(member)),
+            Ok(_) => refuse(request, Failure::forbidden("this is for administrators")),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// A scope that a token must have, as a type.
+pub trait Needs: Send + Sync + 'static {
+    /// The scope.
+    const SCOPE: TokenScope;
+}
+
+macro_rules! needs {
+    ($($name:ident),*) => {$(
+        #[doc = concat!("A token must have [`TokenScope::", stringify!($name), "`].")]
+        pub struct $name;
+
+        impl Needs for $name {
+            const SCOPE: TokenScope = TokenScope::$name;
+        }
+    )*};
+}
+
+needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite);
+
+/// A program with a token of scope `S`. Its cookie, if it sends one, is not looked at.
+pub struct Program<'r, S: Needs> {
+    /// The application.
+    pub app: &'r App,
+    token: Arc<LiveToken>,
+    request: &'r Request<'r>,
+    scope: PhantomData<S>,
+}
+
+impl<'r, S: Needs> Program<'r, S> {
+    fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
+        let app = &door(request).app;
+        let bearer = bearer(request)?.ok_or_else(Failure::no_token)?;
+        let token = app.api_token(&bearer).ok_or_else(Failure::no_token)?;
+        if !token.may(S::SCOPE) {
+            return Err(Failure::forbidden(format!("this token lacks the scope {}", S::SCOPE)));
+        }
+        Ok(Self { app, token, request, scope: PhantomData })
+    }
+
+    /// Its name, under which it writes.
+    pub fn name(&self) -> &str {
+        self.token.name()
+    }
+
+    /// Who it is, for what it does.
+    pub fn actor(&self) -> Actor {
+        Actor {
+            name: format!("token {}", self.token.name()),
+            kind: ActorKind::Token,
+            session: None,
+            ip: origin_of(self.request).ip,
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, S: Needs> FromRequest<'r> for Program<'r, S> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        match Self::authenticate(request) {
+            Ok(program) => Outcome::Success(program),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// A signed-in user, or a program with a token of scope `S`, which sees and ends everybody's.
+pub struct Caller<'r, S: Needs> {
+    /// The application.
+    pub app: &'r App,
+    /// Which of the two it is.
+    pub identity: Identity<'r, S>,
+}
+
+/// Who calls.
+pub enum Identity<'r, S: Needs> {
+    /// A user with a session.
+    User(Member<'r>),
+    /// A program with a token.
+    Program(Program<'r, S>),
+}
+
+impl<S: Needs> Caller<'_, S> {
+    /// Who they are, for what they do.
+    pub fn actor(&self) -> Actor {
+        match &self.identity {
+            Identity::User(member) => member.actor(),
+            Identity::Program(program) => program.actor(),
+        }
+    }
+
+    /// Whose records they see.
+    pub fn scope(&self) -> Scope {
+        match &self.identity {
+            Identity::User(member) => member.scope(),
+            Identity::Program(_) => Scope::All,
+        }
+    }
+
+    /// Whose sessions they may end.
+    pub fn mandate(&self) -> Mandate {
+        match &self.identity {
+            Identity::User(member) => member.mandate(),
+            Identity::Program(_) => Mandate::All,
+        }
+    }
+
+    /// The session at hand, if it is a user's.
+    pub fn live(&self) -> Option<&Arc<Live>> {
+        match &self.identity {
+            Identity::User(member) => Some(&member.live),
+            Identity::Program(_) => None,
+        }
+    }
+}
+
+#[rocket::async_trait]
+impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        let identity = if request.headers().contains("Authorization") {
+            Program::authenticate(request).map(Identity::Program)
+        } else {
+            Member::authenticate(request).map(Identity::User)
+        };
+        match identity {
+            Ok(identity) => Outcome::Success(Self { app: &door(request).app, identity }),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// Whether a session is one that Rollcall signed in; those that apps registered open apps, not Rollcall.
+fn own_session(live: &Live) -> bool {
+    live.with(|session| session.registered_by.is_none())
+}
+
+fn bearer(request: &Request<'_>) -> Result<Option<Token>, Failure> {
+    let mut lines = request.headers().get("Authorization");
+    let Some(line) = lines.next() else { return Ok(None) };
+    let token = line.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let token = token.and_then(|(_, token)| token.trim().parse().ok());
+    match token {
+        Some(token) if lines.next().is_none() => {
+            let token: Token = token;
+            if token.kind() == Kind::Api { Ok(Some(token)) } else { Err(Failure::no_token()) }
+        }
+        _ => Err(Failure::no_token()),
+    }
+}
+
+pub(super) fn form_token(token: &Token) -> String {
+    let digest = Sha256::new().chain_update("rollcall form\0").chain_update(token.reveal()).finalize();
+    BASE64URL_NOPAD.encode(&digest[..16])
+}
+
+/// The token that the forms of the session at hand carry, if the request carries a session.
+pub(super) fn expected_form_token(request: &Request<'_>) -> Option<String> {
+    let token = cookie::token(request, door(request).settings.secure)?;
+    door(request).app.check(&token).map(|_| form_token(&token))
+}
+
+fn origin_of(request: &Request<'_>) -> Origin {
+    let headers = request.headers();
+    let header = |name| headers.get_one(name).map(|value| Agent::cut(value).to_owned());
+    Origin {
+        ip: address::client(request, &door(request).settings.trusted_proxies),
+        agent: Agent {
+            user_agent: header("User-Agent").unwrap_or_default(),
+            brands: header("Sec-CH-UA"),
+            full_versions: header("Sec-CH-UA-Full-Version-List"),
+            platform: header("Sec-CH-UA-Platform"),
+            platform_version: header("Sec-CH-UA-Platform-Version"),
+            model: header("Sec-CH-UA-Model"),
+            mobile: headers.get_one("Sec-CH-UA-Mobile").map(|value| value == "?1"),
+        },
+    }
+}
+
+/// Refuses a request; the catcher tells it why.
+pub(super) fn refuse<T>(request: &Request<'_>, failure: Failure) -> request::Outcome<T, ()> {
+    let status = failure.status();
+    failure.remember(request);
+    Outcome::Error((Status::new(status.code), ()))
+}

@@ -1,0 +1,61 @@
+//! The door: the only way from a request to the application.
+//!
+//! The application is managed in a type that is private to this module, so that a handler reaches it only
+//! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Member`],
+//! [`Auditor`], [`Admin`], [`Caller`] and [`Program`]. Only here are people and programs told apart, and only here is an
+//! [`Actor`](crate::model::user::Actor) made of one.
+
+mod address;
+mod body;
+mod cookie;
+mod guards;
+mod origin;
+mod params;
+
+use rocket::{Build, Orbit, Request, Rocket};
+
+pub use self::{
+    address::Networks,
+    body::{Form, Json},
+    cookie::SetCookie,
+    guards::{
+        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Member, Needs, Program, SessionRead,
+        SessionWrite, Visitor,
+    },
+    params::Params,
+};
+use crate::domain::App;
+
+/// What the door must know of the way requests come.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The address people type, without a slash at the end, if it is not the one Rollcall listens at.
+    pub public_url: Option<String>,
+    /// Whether browsers reach it over TLS.
+    pub secure: bool,
+    /// Whose word on the client's address is believed.
+    pub trusted_proxies: Networks,
+}
+
+/// The application behind the door. Private, so that no handler can ask Rocket for it.
+struct Door {
+    app: App,
+    settings: Settings,
+}
+
+/// Puts the application behind the door.
+pub fn close(rocket: Rocket<Build>, app: App, settings: Settings) -> Rocket<Build> {
+    rocket.manage(Door { app, settings })
+}
+
+fn door<'r>(request: &'r Request<'_>) -> &'r Door {
+    open(request.rocket())
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "the only way to a mounted route is `web::rocket`, which manages the door"
+)]
+fn open(rocket: &Rocket<Orbit>) -> &Door {
+    rocket.state::<Door>().expect("the door is managed")
+}

@@ -1,0 +1,82 @@
+//! What stands behind the question mark.
+
+use rocket::{
+    Request,
+    outcome::Outcome,
+    request::{self, FromRequest},
+};
+
+use crate::web::failure::Failure;
+
+/// The query string of a request, decoded. A parameter that is there and empty counts as not given, as an
+/// empty field of a form means it.
+#[derive(Clone, Debug, Default)]
+pub struct Params(Vec<(String, String)>);
+
+impl Params {
+    /// Decodes `a=b&c=d`.
+    pub fn parse(query: &str) -> Self {
+        let decoded = form_urlencoded::parse(query.as_bytes());
+        let pairs = decoded.filter(|(_, value)| !value.is_empty());
+        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// These pairs, as if they had been asked for.
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
+        Self(pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// The value of a parameter; the last one, where it is repeated.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every value of a parameter, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Every parameter with its value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The value of a parameter as a number between two bounds, both included.
+    pub fn number(
+        &self,
+        name: &'static str,
+        default: usize,
+        bounds: (usize, usize),
+    ) -> Result<usize, Failure> {
+        let Some(text) = self.get(name) else { return Ok(default) };
+        match text.parse() {
+            Ok(number) if (bounds.0..=bounds.1).contains(&number) => Ok(number),
+            _ => Err(Failure::field(name, format!("{name} is a number from {} to {}", bounds.0, bounds.1))),
+        }
+    }
+
+    /// The value of a parameter in its own type.
+    pub fn parsed<T: std::str::FromStr<Err: std::fmt::Display>>(
+        &self,
+        name: &'static str,
+    ) -> Result<Option<T>, Failure> {
+        let parse =
+            |text: &str| text.parse().map_err(|error: T::Err| Failure::field(name, error.to_string()));
+        self.get(name).map(parse).transpose()
+    }
+
+    /// Whether a parameter says yes.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.get(name), Some("1" | "true" | "yes" | "on"))
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Params {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, Self::Error> {
+        Outcome::Success(Self::parse(request.uri().query().map_or("", |query| query.as_str())))
+    }
+}

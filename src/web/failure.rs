@@ -1,0 +1,377 @@
+//! Every way a request can fail, and what its sender is told.
+//!
+//! Which error belongs where: a module of the floors below has an enum of just the ways *it* fails, in
+//! sentences for people; here all of them become a [`Failure`], a status with a code for programs and a
+//! sentence that says what to do. Nothing internal is in it: what went wrong inside is logged once, here.
+
+use std::{borrow::Cow, fmt::Display, sync::Mutex};
+
+use rocket::{
+    Request, Response,
+    http::{ContentType, Header, Method, Status},
+    response::{self, Responder},
+};
+use serde::Serialize;
+
+use crate::{
+    domain::{
+        Gone,
+        accounts::AccountError,
+        activity::LookError,
+        apps::AppError,
+        export::ExportError,
+        ingest::IngestError,
+        places::PlacesError,
+        sessions::{SessionError, SignInError},
+        tokens::TokenError,
+    },
+    model::query::QueryError,
+    store::{StoreError, index::SearchError},
+};
+
+/// A refusal: what the sender is told.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    status: Status,
+    code: &'static str,
+    message: Cow<'static, str>,
+    field: Option<&'static str>,
+    column: Option<usize>,
+    retry_after: Option<u64>,
+}
+
+impl Failure {
+    fn new(status: Status, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { status, code, message: message.into(), field: None, column: None, retry_after: None }
+    }
+
+    /// Nobody is signed in.
+    pub fn not_signed_in() -> Self {
+        Self::new(Status::Unauthorized, "not_signed_in", "sign in first; this session has ended or never was")
+    }
+
+    /// The token is missing, or no token that works.
+    pub fn no_token() -> Self {
+        Self::new(
+            Status::Unauthorized,
+            "no_token",
+            "send Authorization: Bearer with a token that has not expired or been revoked",
+        )
+    }
+
+    /// Signed in, but not for this.
+    pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Status::Forbidden, "forbidden", message)
+    }
+
+    /// The request was made on another site's page.
+    pub fn cross_site() -> Self {
+        Self::new(Status::Forbidden, "cross_site", "this request was not made on one of Rollcall's own pages")
+    }
+
+    /// The form is of another session.
+    pub fn stale_form() -> Self {
+        Self::new(
+            Status::Forbidden,
+            "stale_form",
+            "this form belongs to another session; reload the page and try again",
+        )
+    }
+
+    /// The one-time code of the setup is wrong.
+    pub fn wrong_code() -> Self {
+        let message = "that is not the code; it stands in the terminal where the server was started";
+        Self { field: Some("code"), ..Self::new(Status::Forbidden, "wrong_code", message) }
+    }
+
+    /// There is nothing here, or nothing that the sender may know of.
+    pub fn not_found(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Status::NotFound, "not_found", message)
+    }
+
+    /// What was sent was not understood.
+    pub fn bad_request(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Status::BadRequest, "bad_request", message)
+    }
+
+    /// One thing that was sent was not understood.
+    pub fn field(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field), ..Self::new(Status::BadRequest, "bad_field", message) }
+    }
+
+    /// It stands against what is there.
+    pub fn conflict(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Status::Conflict, "conflict", message)
+    }
+
+    /// It was there once.
+    pub fn gone(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Status::Gone, "gone", message)
+    }
+
+    /// The body is of a kind that is not taken here.
+    pub fn media_type(message: impl Into<Cow<'static, str>>) -> Self {
+        Self::new(Status::UnsupportedMediaType, "unsupported_media_type", message)
+    }
+
+    /// The body is too large.
+    pub fn too_large(most: u64) -> Self {
+        Self::new(Status::PayloadTooLarge, "too_large", format!("the body can have at most {most} bytes"))
+    }
+
+    /// Something that is ours to mend. The sender learns nothing of it; the log does.
+    pub fn internal(error: &dyn Display) -> Self {
+        log::error!("{error}");
+        Self::new(
+            Status::InternalServerError,
+            "internal",
+            "something went wrong here; it has been written to the server's log",
+        )
+    }
+
+    /// What a status means that no handler gave a reason for.
+    fn of(status: Status) -> Self {
+        match status.code {
+            400 => Self::bad_request("this request was not understood"),
+            404 => Self::not_found("there is nothing at this address"),
+            405 => Self::new(status, "method_not_allowed", "this address does not take that method"),
+            413 => Self::new(status, "too_large", "the body is too large"),
+            422 => Self::new(status, "unprocessable", "what was sent was not understood"),
+            code if code < 500 => Self::new(status, "refused", "this request was refused"),
+            _ => Self::new(
+                status,
+                "internal",
+                "something went wrong here; it has been written to the server's log",
+            ),
+        }
+    }
+
+    /// The status.
+    pub const fn status(&self) -> Status {
+        self.status
+    }
+
+    /// The sentence.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What the sentence is about, if it is about one field.
+    pub const fn about(&self) -> Option<&'static str> {
+        self.field
+    }
+
+    /// In which column of that field, counted from 1.
+    pub const fn column(&self) -> Option<usize> {
+        self.column
+    }
+
+    /// Keeps it for the catcher.
+    pub(super) fn remember(self, request: &Request<'_>) {
+        let kept = request.local_cache(Remembered::default);
+        if let Ok(mut kept) = kept.0.lock() {
+            *kept = Some(self);
+        }
+    }
+
+    /// What a guard remembered, or what the status means.
+    pub(super) fn recall(status: Status, request: &Request<'_>) -> Self {
+        let kept = request.local_cache(Remembered::default);
+        let kept = kept.0.lock().ok().and_then(|mut kept| kept.take());
+        kept.unwrap_or_else(|| Self::of(status))
+    }
+}
+
+#[derive(Default)]
+struct Remembered(Mutex<Option<Failure>>);
+
+/// Whether the sender is a program: it is answered in JSON.
+fn wants_json(request: &Request<'_>) -> bool {
+    let path = request.uri().path();
+    let path = path.as_str();
+    ["/api/", "/auth/", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
+        .iter()
+        .any(|at| path.starts_with(at))
+}
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: Inner<'a>,
+}
+
+#[derive(Serialize)]
+struct Inner<'a> {
+    code: &'a str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    column: Option<usize>,
+}
+
+impl<'r> Responder<'r, 'static> for Failure {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let mut response = if wants_json(request) {
+            let error =
+                Inner { code: self.code, message: &self.message, field: self.field, column: self.column };
+            let body = serde_json::to_string(&Body { error }).unwrap_or_default();
+            Response::build_from((ContentType::JSON, body).respond_to(request)?).finalize()
+        } else if self.status == Status::Unauthorized && request.method() == Method::Get {
+            to_sign_in(request)
+        } else {
+            super::pages::failure(request, self.status.code, &self.message).respond_to(request)?
+        };
+        if response.status() == Status::Ok {
+            response.set_status(self.status);
+        }
+        if self.status == Status::Unauthorized && wants_json(request) {
+            response.set_header(Header::new("WWW-Authenticate", "Bearer"));
+        }
+        if let Some(seconds) = self.retry_after {
+            response.set_header(Header::new("Retry-After", seconds.to_string()));
+        }
+        Ok(response)
+    }
+}
+
+/// Sends whoever is not signed in to the sign-in page, and back here afterwards.
+fn to_sign_in(request: &Request<'_>) -> Response<'static> {
+    let here = request.uri().to_string();
+    let target = if here == "/" || here == "/sessions" {
+        "/signin".to_owned()
+    } else {
+        let encoded: String = form_urlencoded::byte_serialize(here.as_bytes()).collect();
+        format!("/signin?next={encoded}")
+    };
+    Response::build().status(Status::SeeOther).header(Header::new("Location", target)).finalize()
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::internal(&error)
+    }
+}
+
+impl From<Gone> for Failure {
+    fn from(_: Gone) -> Self {
+        Self::not_signed_in()
+    }
+}
+
+impl From<SessionError> for Failure {
+    fn from(error: SessionError) -> Self {
+        match error {
+            SessionError::Gone(gone) => gone.into(),
+            SessionError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SignInError> for Failure {
+    fn from(error: SignInError) -> Self {
+        let message = error.to_string();
+        match error {
+            SignInError::Refused => Self::new(Status::Unauthorized, "refused", message),
+            SignInError::Busy(seconds) => {
+                Self { retry_after: Some(seconds), ..Self::new(Status::TooManyRequests, "busy", message) }
+            }
+            SignInError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AccountError> for Failure {
+    fn from(error: AccountError) -> Self {
+        let message = error.to_string();
+        match error {
+            AccountError::Unknown(_) => Self::not_found(message),
+            AccountError::Taken(_) | AccountError::LastAdmin(_) | AccountError::SetUp => {
+                Self::conflict(message)
+            }
+            AccountError::Name(_) => Self::field("user", message),
+            AccountError::Password(_) => Self::field("password", message),
+            AccountError::WrongPassword => Self::field("current", message),
+            AccountError::Text(field, ..) => Self::field(field, message),
+            AccountError::Busy => SignInError::Busy(5).into(),
+            AccountError::Gone(gone) => gone.into(),
+            AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<TokenError> for Failure {
+    fn from(error: TokenError) -> Self {
+        let message = error.to_string();
+        match error {
+            TokenError::Name => Self::field("name", message),
+            TokenError::NoScope => Self::field("scope", message),
+            TokenError::Expired => Self::field("expires", message),
+            TokenError::Taken(_) => Self::conflict(message),
+            TokenError::Unknown(_) => Self::not_found(message),
+            TokenError::Gone(gone) => gone.into(),
+            TokenError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<AppError> for Failure {
+    fn from(error: AppError) -> Self {
+        let message = error.to_string();
+        match error {
+            AppError::Name => Self::field("name", message),
+            AppError::Url => Self::field("url", message),
+            AppError::Unknown(_) => Self::not_found(message),
+            AppError::Gone(gone) => gone.into(),
+            AppError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<QueryError> for Failure {
+    fn from(error: QueryError) -> Self {
+        Self { column: Some(error.column), ..Self::field("q", format!("column {}: {error}", error.column)) }
+    }
+}
+
+impl From<LookError> for Failure {
+    fn from(error: LookError) -> Self {
+        let message = error.to_string();
+        match error {
+            LookError::Cursor(_) => Self::field("cursor", message),
+            LookError::Search(SearchError::TooSlow) => {
+                Self::new(Status::ServiceUnavailable, "too_slow", message)
+            }
+            LookError::Search(error) => Self::internal(&error),
+            LookError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<ExportError> for Failure {
+    fn from(error: ExportError) -> Self {
+        match error {
+            ExportError::Gone(gone) => gone.into(),
+            ExportError::Look(error) => error.into(),
+            ExportError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<IngestError> for Failure {
+    fn from(error: IngestError) -> Self {
+        match error {
+            IngestError::Gone(gone) => gone.into(),
+            IngestError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PlacesError> for Failure {
+    fn from(error: PlacesError) -> Self {
+        match error {
+            PlacesError::Geo(error) => Self::field("file", error.to_string()),
+            PlacesError::Gone(gone) => gone.into(),
+            PlacesError::Store(error) => error.into(),
+        }
+    }
+}

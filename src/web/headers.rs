@@ -1,0 +1,51 @@
+//! What is true of every answer: the headers that tell browsers how little they may do with it.
+
+use rocket::{
+    Request, Response,
+    fairing::{Fairing, Info, Kind},
+    http::Header,
+};
+
+use crate::domain::agent;
+
+/// Nothing but what comes from here, and no script or style inside a page. Text becomes elements in one
+/// place only (`assets/js/swap.js`), through the one Trusted Types policy.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
+     font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; \
+     frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types fragment";
+
+const EVERY: [(&str, &str); 8] = [
+    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+    ("X-Content-Type-Options", "nosniff"),
+    ("X-Frame-Options", "DENY"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+    ("Cross-Origin-Resource-Policy", "same-origin"),
+    (
+        "Permissions-Policy",
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), interest-cohort=()",
+    ),
+    // The hints that say what a frozen user agent no longer does.
+    ("Accept-CH", agent::ACCEPT_CH),
+    // `same-origin`, not `no-referrer`: under that, browsers send `Origin: null` with our own forms, and over
+    // plain HTTP there would be nothing left to tell them from another site's.
+    ("Referrer-Policy", "same-origin"),
+];
+
+/// Sets the headers of every answer.
+pub(super) struct Headers;
+
+#[rocket::async_trait]
+impl Fairing for Headers {
+    fn info(&self) -> Info {
+        Info { name: "headers", kind: Kind::Response }
+    }
+
+    async fn on_response<'r>(&self, _: &'r Request<'_>, response: &mut Response<'r>) {
+        for (name, value) in EVERY {
+            response.set_header(Header::new(name, value));
+        }
+        if !response.headers().contains("Cache-Control") {
+            response.set_header(Header::new("Cache-Control", "no-store"));
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Records as CSV with a header: the columns of Rollcall's own download, or the field names of the contract.
+//! Any other column becomes an attribute of its name.
+
+use std::io::{self, Read};
+
+use serde_json::{Map, Value};
+
+use super::{Record, Records, json};
+
+/// The headings of a download, and the fields they stand for. The rest are not read back: they follow from
+/// the address and the user agent, or are the log's own.
+const HEADINGS: [(&str, &str); 14] = [
+    ("Time", "time"),
+    ("User", "user"),
+    ("Activity", "action"),
+    ("Detail", "detail"),
+    ("App", "app"),
+    ("Outcome", "outcome"),
+    ("Public IP", "ip"),
+    ("City", "city"),
+    ("Location", ""),
+    ("Device Details", "device"),
+    ("OS Details", "os"),
+    ("Browser Details", "browser"),
+    ("Session", "session"),
+    ("Id", ""),
+];
+
+/// CSV from a file.
+pub struct Csv<R> {
+    rows: csv::Reader<R>,
+    names: Vec<String>,
+    sender: String,
+}
+
+impl<R: Read> Csv<R> {
+    /// Reads `input`, whose ids are unique for `sender`. Fails where the header lacks a user or an action.
+    pub fn new(input: R, sender: &str) -> io::Result<Self> {
+        let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(input);
+        let header = rows.headers().map_err(io::Error::other)?;
+        let names: Vec<String> = header
+            .iter()
+            .map(|name| {
+                let name = name.trim().trim_start_matches('\u{feff}');
+                let known = HEADINGS.iter().find(|(heading, _)| heading.eq_ignore_ascii_case(name));
+                known.map_or_else(|| name.to_owned(), |(_, field)| (*field).to_owned())
+            })
+            .collect();
+        for need in ["user", "action"] {
+            if !names.iter().any(|name| name == need) {
+                let why = format!("the first line must name the columns, and one of them must be {need}");
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+            }
+        }
+        Ok(Self { rows, names, sender: sender.to_owned() })
+    }
+}
+
+impl<R: Read> Records for Csv<R> {
+    fn next_record(&mut self) -> io::Result<Option<(u64, Record)>> {
+        let mut row = csv::StringRecord::new();
+        match self.rows.read_record(&mut row) {
+            Ok(false) => Ok(None),
+            Ok(true) => {
+                let line = row.position().map_or(0, csv::Position::line);
+                let cells =
+                    self.names.iter().zip(&row).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
+                let fields: Map<String, Value> =
+                    cells.map(|(name, cell)| (name.clone(), Value::String(cell.to_owned()))).collect();
+                Ok(Some((line, json::record(Value::Object(fields), &self.sender))))
+            }
+            Err(error) => match error.position().map(csv::Position::line) {
+                Some(line) if !error.is_io_error() => {
+                    Ok(Some((line, Err("the line is not UTF-8".to_owned()))))
+                }
+                _ => Err(io::Error::other(error)),
+            },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_download_is_read_back() {
+        let text = "Time,User,Activity,Detail,Location,Id,ticket\r\n2026-01-02T03:04:05.000Z,ann,backup,\"a,b\",Nowhere,x,INC-1\r\n";
+        let mut csv = Csv::new(text.as_bytes(), "x").unwrap();
+        let (line, record) = csv.next_record().unwrap().unwrap();
+        let record = record.unwrap();
+        assert_eq!(
+            (line, record.user.as_str(), record.action.as_str(), record.detail.as_str()),
+            (2, "ann", "backup", "a,b")
+        );
+        assert_eq!(record.attributes, [("ticket".to_owned(), "INC-1".to_owned())]);
+        assert_eq!(record.key, None, "the log's own id is not the sender's");
+        assert!(csv.next_record().unwrap().is_none());
+    }
+
+    #[test]
+    fn a_header_without_a_user_is_refused() {
+        assert!(Csv::new("a,b\n1,2\n".as_bytes(), "x").is_err());
+    }
+}

@@ -1,0 +1,17 @@
+//! Activities on their way in, format by format.
+
+pub mod csv;
+pub mod json;
+
+use std::io;
+
+use crate::model::activity::NewActivity;
+
+/// A record that was read, or why it could not be.
+pub type Record = Result<NewActivity, String>;
+
+/// Reads records one after the other, with the line each begins in, counted from 1.
+pub trait Records {
+    /// The next record; none at the end.
+    fn next_record(&mut self) -> io::Result<Option<(u64, Record)>>;
+}

@@ -1,0 +1,112 @@
+//! A look at the log, as the query string writes it: the same for the page, the API and the downloads.
+
+use jiff::{Timestamp, tz::TimeZone};
+
+use super::{
+    door::{Networks, Params},
+    failure::Failure,
+};
+use crate::{
+    domain::App,
+    model::{
+        filter::{Filter, Order},
+        period::{BadTime, Period, Range},
+        query::Query,
+    },
+};
+
+/// The parameters that narrow a look, in the order in which they are described.
+const NARROWING: [&str; 12] =
+    ["q", "user", "app", "action", "outcome", "session", "ip", "period", "from", "to", "tz", "order"];
+
+/// What is looked for, and in which order.
+#[derive(Clone, Debug)]
+pub struct Looking {
+    /// What is looked for.
+    pub filter: Filter,
+    /// In which order.
+    pub order: Order,
+    /// In which time zone bare dates were meant.
+    pub zone: TimeZone,
+}
+
+impl Looking {
+    /// Reads the parameters as they mean at `now`. Without a period or an end everything is meant.
+    pub fn read(params: &Params, now: Timestamp) -> Result<Self, Failure> {
+        let zone = match params.get("tz") {
+            None => TimeZone::UTC,
+            Some(name) => TimeZone::get(name)
+                .map_err(|_| Failure::field("tz", "tz is the name of a time zone, like Europe/Warsaw"))?,
+        };
+        let text = params.get("q").unwrap_or_default();
+        let query = if params.flag("typing") { Query::parse_typing(text)? } else { Query::parse(text)? };
+        let order = match params.get("order") {
+            None | Some("desc") => Order::Desc,
+            Some("asc") => Order::Asc,
+            Some(_) => return Err(Failure::field("order", "order is desc or asc")),
+        };
+        let ip = match params.get("ip") {
+            None => None,
+            Some(text) => Some(
+                Networks::parse(text)
+                    .ok_or_else(|| Failure::field("ip", "ip is an address or a network like 10.0.0.0/8"))?,
+            ),
+        };
+        let filter = Filter {
+            query,
+            user: params.get("user").map(str::to_owned),
+            app: params.get("app").map(str::to_owned),
+            action: params.get("action").map(str::to_owned),
+            outcome: params.parsed("outcome")?,
+            session: params.get("session").map(str::to_owned),
+            ip,
+            range: range(params, now, &zone)?,
+        };
+        Ok(Self { filter, order, zone })
+    }
+
+    /// The look in words, for the activity that tells of it.
+    pub fn described(params: &Params) -> String {
+        let given = NARROWING.iter().filter_map(|name| Some(format!("{name}={}", params.get(name)?)));
+        let given: Vec<String> = given.collect();
+        if given.is_empty() { "everything".to_owned() } else { given.join(" ") }
+    }
+}
+
+/// The range that `period`, `from` and `to` make together.
+fn range(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<Range, Failure> {
+    let period = match params.get("period") {
+        // The page's drop-down says so where the two dates beside it count.
+        None | Some("custom") => Range::ALL,
+        Some(name) => {
+            let period: Period =
+                name.parse().map_err(|error: BadTime| Failure::field("period", error.to_string()))?;
+            period.range(now, zone)
+        }
+    };
+    let ends = Range::between(params.get("from"), params.get("to"), zone).map_err(|error| {
+        let field = match error {
+            BadTime::To => "to",
+            BadTime::Period | BadTime::From | BadTime::Backwards => "from",
+        };
+        Failure::field(field, error.to_string())
+    })?;
+    Ok(period.and(ends))
+}
+
+/// Does something slow where it does not hold up other requests.
+pub async fn apart<T, E>(
+    app: &App,
+    work: impl FnOnce(App) -> Result<T, E> + Send + 'static,
+) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Failure: From<E>,
+{
+    let app = app.clone();
+    match tokio::task::spawn_blocking(move || work(app)).await {
+        Ok(result) => result.map_err(Failure::from),
+        Err(error) => Err(Failure::internal(&error)),
+    }
+}

@@ -1,0 +1,133 @@
+//! Coming in and going out: the first administrator, signing in, signing out.
+
+use rocket::{get, post, routes};
+
+use super::{Html, Redirect, field, local, notice, outside, see, sentence, show};
+use crate::web::{
+    door::{Form, Member, Params, SetCookie, Visitor},
+    failure::Failure,
+    views::{
+        access::{Setup, SignIn},
+        parts::Input,
+    },
+};
+
+#[get("/")]
+fn home() -> Redirect {
+    see("/sessions")
+}
+
+#[get("/signin")]
+fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Result<Html, Redirect>, Failure> {
+    if visitor.app.setup_code().is_some() {
+        return Ok(Err(see("/setup")));
+    }
+    let frame = outside();
+    let message = match (params.get("done").and_then(notice), visitor.session()) {
+        (Some(notice), _) => notice.text,
+        (None, Some(live)) => {
+            format!("You are signed in as {}. Signing in again ends that session.", live.user)
+        }
+        (None, None) if params.get("next").is_some() => "Sign in to go on.".to_owned(),
+        (None, None) => String::new(),
+    };
+    let next = params.get("next").and_then(local).unwrap_or_default().to_owned();
+    let page = SignIn {
+        frame,
+        user: String::new(),
+        asks_code: false,
+        message,
+        failed: false,
+        next,
+        for_app: String::new(),
+    };
+    show(&page).map(Ok)
+}
+
+type SignedIn = Result<SetCookie<Redirect>, (rocket::http::Status, Html)>;
+
+#[post("/signin", data = "<form>")]
+async fn sign_in(visitor: Visitor<'_>, form: Form) -> Result<SignedIn, Failure> {
+    let (user, next) = (form.text("user"), form.get("next").and_then(local));
+    let replaces = visitor.session();
+    let signed_in = visitor
+        .app
+        .sign_in(user, form.text("password").to_owned(), visitor.origin(), replaces.as_deref())
+        .await;
+    match signed_in {
+        Ok((_, token)) => Ok(Ok(visitor.signed_in(&token, see(next.unwrap_or("/sessions"))))),
+        Err(error) => {
+            let failure = Failure::from(error);
+            if failure.status().code >= 500 {
+                return Err(failure);
+            }
+            let page = SignIn {
+                frame: outside(),
+                user: user.chars().take(128).collect(),
+                asks_code: false,
+                message: sentence(failure.message()),
+                failed: true,
+                next: next.unwrap_or_default().to_owned(),
+                for_app: String::new(),
+            };
+            Ok(Err((failure.status(), show(&page)?)))
+        }
+    }
+}
+
+#[post("/signout", data = "<_form>")]
+async fn sign_out(member: Member<'_>, _form: Form) -> Result<SetCookie<Redirect>, Failure> {
+    member.app.sign_out(&member.actor(), &member.live).await?;
+    Ok(member.signed_out(see("/signin?done=signed-out")))
+}
+
+#[get("/setup")]
+fn setup_page(visitor: Visitor<'_>, params: Params) -> Result<Html, Failure> {
+    if visitor.app.setup_code().is_none() {
+        return Err(closed());
+    }
+    let blank = Input::default;
+    let code = Input::of(params.get("code").unwrap_or_default());
+    show(&Setup { frame: outside(), code, user: blank(), full_name: blank(), password: blank() })
+}
+
+#[post("/setup", data = "<form>")]
+async fn set_up(
+    visitor: Visitor<'_>,
+    form: Form,
+) -> Result<Result<Redirect, (rocket::http::Status, Html)>, Failure> {
+    if visitor.app.setup_code().is_none() {
+        return Err(closed());
+    }
+    let (code, user) = (form.text("code"), form.text("user"));
+    let made = if visitor.app.is_setup_code(code) {
+        let by = visitor.console_holder(user);
+        let password = form.text("password").to_owned();
+        let full_name = form.text("full_name").to_owned();
+        visitor.app.set_up(&by, user, password, full_name).await.map(drop).map_err(Failure::from)
+    } else {
+        Err(Failure::wrong_code())
+    };
+    match made {
+        Ok(()) => Ok(Ok(see("/signin?done=set-up"))),
+        Err(failure) if failure.status().code == 409 || failure.status().code >= 500 => Err(failure),
+        Err(failure) => {
+            let page = Setup {
+                frame: outside(),
+                code: field(code, "code", &failure),
+                user: field(user, "user", &failure),
+                full_name: field(form.text("full_name"), "full_name", &failure),
+                password: field("", "password", &failure),
+            };
+            Ok(Err((failure.status(), show(&page)?)))
+        }
+    }
+}
+
+fn closed() -> Failure {
+    Failure::not_found("the setup is done; it does not open again")
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![home, sign_in_page, sign_in, sign_out, setup_page, set_up]
+}

@@ -1,0 +1,88 @@
+//! One's own account.
+
+use rocket::{get, http::Status, post, routes};
+
+use super::{Html, Redirect, field, inside, now, see, show};
+use crate::{
+    domain::accounts::Details,
+    model::session::Scope,
+    web::{
+        door::{Form, Member, Params},
+        failure::Failure,
+        views::{
+            Frame, Page,
+            account::Profile,
+            parts::{Input, Moment},
+        },
+    },
+};
+
+/// A form that did not work, and why.
+struct Refused<'a> {
+    form: &'a Form,
+    failure: &'a Failure,
+}
+
+#[get("/profile")]
+fn profile(member: Member<'_>, params: Params) -> Result<Html, Failure> {
+    page(&member, inside(&member, Page::Profile, &params), None)
+}
+
+fn page(member: &Member<'_>, frame: Frame, refused: Option<Refused<'_>>) -> Result<Html, Failure> {
+    let user = &member.user;
+    let own = member.app.live_sessions(&Scope::Own(user.name.clone()), None).len();
+    let typed = |name: &'static str, known: &str| match &refused {
+        Some(refused) => field(refused.form.get(name).unwrap_or(known), name, refused.failure),
+        None => Input::of(known),
+    };
+    let secret = |name: &'static str| {
+        refused.as_ref().map_or_else(Input::default, |refused| field("", name, refused.failure))
+    };
+    show(&Profile {
+        frame,
+        groups: user.groups.join(", "),
+        full_name: typed("full_name", &user.full_name),
+        email: typed("email", &user.email),
+        current: secret("current"),
+        password: secret("password"),
+        others: own.saturating_sub(1),
+        last_sign_in: user.last_sign_in.map(|at| Moment::new(at, &now(member.app))),
+    })
+}
+
+type Done = Result<Redirect, (Status, Html)>;
+
+/// Leads on, or shows the page again with what was wrong.
+fn answer(member: &Member<'_>, form: &Form, done: Result<&'static str, Failure>) -> Result<Done, Failure> {
+    match done {
+        Ok(word) => Ok(Ok(see(format!("/profile?done={word}")))),
+        Err(failure) if failure.about().is_none() => Err(failure),
+        Err(failure) => {
+            let frame = inside(member, Page::Profile, &Params::default());
+            let status = failure.status();
+            Ok(Err((status, page(member, frame, Some(Refused { form, failure: &failure }))?)))
+        }
+    }
+}
+
+#[post("/profile", data = "<form>")]
+async fn change(member: Member<'_>, form: Form) -> Result<Done, Failure> {
+    let details = Details {
+        full_name: Some(form.text("full_name").to_owned()),
+        email: Some(form.text("email").to_owned()),
+        ..Details::default()
+    };
+    let changed = member.app.change_user(&member.actor(), &member.user.name, details).await;
+    answer(&member, &form, changed.map(|_| "saved").map_err(Failure::from))
+}
+
+#[post("/profile/password", data = "<form>")]
+async fn password(member: Member<'_>, form: Form) -> Result<Done, Failure> {
+    let (current, new) = (form.text("current").to_owned(), form.text("password").to_owned());
+    let changed = member.app.change_own_password(&member.actor(), &member.user.name, current, new).await;
+    answer(&member, &form, changed.map(|_| "password").map_err(Failure::from))
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![profile, change, password]
+}

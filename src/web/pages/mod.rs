@@ -1,0 +1,225 @@
+//! The pages: from a request to a view.
+//!
+//! A handler asks the application and fills one of the structs of [`super::views`]; what it looks like is
+//! decided there and in `assets`. Every change is a form with a 303 behind it.
+
+mod access;
+mod account;
+mod activity;
+mod apps;
+mod help;
+mod sessions;
+mod settings;
+mod tokens;
+mod users;
+
+use askama::Template;
+use rocket::{
+    Request,
+    http::{ContentType, Header},
+    outcome::Outcome,
+    request::{self, FromRequest},
+    response::Responder,
+};
+
+use super::{
+    assets,
+    door::{Member, Params},
+    failure::Failure,
+    views::{
+        self, Frame, Notice, Page, Tone, Who,
+        parts::{Input, Link, Now},
+    },
+};
+use crate::domain::App;
+
+/// Every route of the pages.
+pub(super) fn routes() -> Vec<rocket::Route> {
+    [
+        access::routes(),
+        account::routes(),
+        activity::routes(),
+        apps::routes(),
+        help::routes(),
+        sessions::routes(),
+        settings::routes(),
+        tokens::routes(),
+        users::routes(),
+    ]
+    .concat()
+}
+
+/// A page, or the part of one that was asked for.
+#[derive(Responder)]
+pub(super) struct Html {
+    text: String,
+    kind: ContentType,
+    vary: Header<'static>,
+}
+
+/// Renders a view.
+fn show(view: &impl Template) -> Result<Html, Failure> {
+    let text = view.render().map_err(|error| Failure::internal(&error))?;
+    Ok(Html { text, kind: ContentType::HTML, vary: Header::new("Vary", "Fragment") })
+}
+
+/// The name of the part of the page that a script asks for; empty for the whole page.
+struct Part<'r>(&'r str);
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Part<'r> {
+    type Error = std::convert::Infallible;
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, Self::Error> {
+        Outcome::Success(Self(request.headers().get_one("Fragment").unwrap_or_default()))
+    }
+}
+
+/// What stands around a page that anybody may see.
+fn outside() -> Frame {
+    Frame {
+        assets: assets::PREFIX.clone(),
+        who: None,
+        page: Page::Door,
+        csrf: String::new(),
+        notice: None,
+        insecure: None,
+        attribution: None,
+    }
+}
+
+/// What stands around a page of somebody who is signed in.
+fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
+    let shows_places = matches!(page, Page::Sessions | Page::Activity | Page::Settings | Page::Help);
+    Frame {
+        assets: assets::PREFIX.clone(),
+        who: Some(Who {
+            name: member.user.name.to_string(),
+            full_name: member.user.full_name.clone(),
+            role: member.user.role,
+            session: member.live.id.to_string(),
+        }),
+        page,
+        csrf: member.form_token(),
+        notice: params.get("done").and_then(notice),
+        insecure: None,
+        attribution: attribution(member.app, shows_places),
+    }
+}
+
+fn attribution(app: &App, shows_places: bool) -> Option<Link> {
+    if !shows_places {
+        return None;
+    }
+    app.geo().info().attribution.map(|to| Link::new(to.text, to.link))
+}
+
+/// A failure as a page.
+pub(super) fn failure(request: &Request<'_>, status: u16, message: &str) -> Html {
+    let frame =
+        Member::peek(request).map_or_else(outside, |member| inside(&member, Page::Door, &Params::default()));
+    let view = views::notice::Failure::of(status, frame).because(sentence(message));
+    show(&view).unwrap_or_else(|_| Html {
+        text: sentence(message),
+        kind: ContentType::Plain,
+        vary: Header::new("Vary", "Fragment"),
+    })
+}
+
+/// What the floors below say in lower case, as a sentence of its own.
+fn sentence(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(char::to_uppercase);
+    let mut sentence: String = first.into_iter().flatten().chain(letters).collect();
+    sentence.push('.');
+    sentence
+}
+
+/// What was done, by the word that stands in the address: a closed set, so that no address can make a page
+/// say something else.
+fn notice(done: &str) -> Option<Notice> {
+    let text = match done {
+        "signed-out" => "You are signed out.",
+        "set-up" => "The first administrator is made. Sign in.",
+        "logged-out" => "Done. Their next request is refused.",
+        "none" => "Nothing was selected, or it had ended already.",
+        "saved" => "Saved.",
+        "password" => "The password is changed. All other sessions have ended.",
+        "user-added" => "The user is added.",
+        "user-removed" => "The user is removed, and every session has ended.",
+        "disabled" => "The account is disabled, and every session has ended.",
+        "enabled" => "The account is enabled again.",
+        "token-revoked" => "The token is revoked. The next call with it is refused.",
+        "app-added" => "The app is added.",
+        "app-removed" => "The app is removed.",
+        "geo" => "The new city database is in use.",
+        "geo-reset" => "The built-in city database is in use again.",
+        _ => return None,
+    };
+    let tone = if done == "none" { Tone::Bad } else { Tone::Good };
+    Some(Notice { tone, text: text.to_owned() })
+}
+
+/// The moment a page is made, for its relative times. Exact times are shown in UTC; scripts show the
+/// reader's own zone.
+fn now(app: &App) -> Now {
+    Now { at: app.now(), zone: jiff::tz::TimeZone::UTC }
+}
+
+/// Leads on after something was done.
+fn see(address: impl Into<String>) -> Redirect {
+    Redirect::to(address.into())
+}
+
+/// A field of a form that was sent: what was typed, and the failure if it is about this field.
+fn field(value: &str, name: &str, failure: &Failure) -> Input {
+    if failure.about() == Some(name) { Input::refused(value, failure.message()) } else { Input::of(value) }
+}
+
+/// Words that were typed with commas between them.
+fn list(text: &str) -> Vec<String> {
+    text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
+}
+
+/// A path of this server that an address named; nothing that a browser could read as another server's.
+fn local(path: &str) -> Option<&str> {
+    let plain = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
+    plain.then_some(path)
+}
+
+/// `303 See Other`, to an address of our own making.
+#[derive(Responder)]
+#[response(status = 303)]
+struct Redirect {
+    body: (),
+    location: Header<'static>,
+}
+
+impl Redirect {
+    fn to(address: String) -> Self {
+        Self { body: (), location: Header::new("Location", address) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::local;
+
+    #[test]
+    fn a_way_back_stays_on_this_server() {
+        assert_eq!(local("/activity?q=a"), Some("/activity?q=a"));
+        for elsewhere in [
+            "//evil",
+            "/\\evil",
+            "\\/evil",
+            "https://evil",
+            "https:evil",
+            "javascript:1",
+            "/a\tb",
+            "",
+            "evil",
+        ] {
+            assert_eq!(local(elsewhere), None, "{elsewhere}");
+        }
+    }
+}

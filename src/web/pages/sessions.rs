@@ -1,0 +1,369 @@
+//! Session Information: who is signed in, from where and on what, and logging them out.
+
+use std::{cmp::Ordering, collections::BTreeMap};
+
+use rocket::{get, post, routes};
+
+use super::{Html, Part, Redirect, inside, now, see, show};
+use crate::{
+    domain::activity::LookError,
+    model::{
+        filter::{Filter, Order},
+        id::SessionId,
+        query::Query,
+        session::{Session, State},
+        user::UserName,
+    },
+    web::{
+        door::{Form, Member, Params},
+        draw::map::{Map, Spot},
+        failure::Failure,
+        looking::apart,
+        views::{
+            Page,
+            activity::ActivityRow,
+            notice::Confirm,
+            parts::{Head, Link, Now},
+            search::{Search, encode},
+            session::SessionPage,
+            sessions::{COLUMNS, LIVE, OVER, SessionRow, Sessions},
+        },
+    },
+};
+
+/// How many rows a page holds.
+const PAGE: usize = 500;
+
+/// How many ended sessions are looked through at most when they are filtered or ordered.
+const ENDED: usize = 10_000;
+
+/// The parameters of the list, as they stand in the address.
+struct Listing {
+    state: State,
+    q: String,
+    place: String,
+    sort: String,
+    order: String,
+    from: usize,
+}
+
+impl Listing {
+    fn read(params: &Params) -> Result<Self, Failure> {
+        let text = |name| params.get(name).unwrap_or_default().to_owned();
+        Ok(Self {
+            state: params.parsed("state")?.unwrap_or_default(),
+            q: text("q"),
+            place: text("place"),
+            sort: text("sort"),
+            order: text("order"),
+            from: params.number("from", 0, (0, 10_000_000))?,
+        })
+    }
+
+    /// The column the rows are ordered by.
+    fn key(&self) -> &str {
+        match (self.sort.as_str(), self.state) {
+            ("", State::Active) => "last",
+            ("", State::Ended) => "ended",
+            (key, _) => key,
+        }
+    }
+
+    /// Times begin with the newest, everything else with A.
+    fn descending(&self) -> bool {
+        match self.order.as_str() {
+            "asc" => false,
+            "desc" => true,
+            _ => matches!(self.key(), "last" | "started" | "expires" | "ended"),
+        }
+    }
+
+    /// The address of the same list with some parameters changed.
+    fn href(&self, changed: &[(&str, &str)]) -> String {
+        let state = if self.state == State::Ended { "ended" } else { "" };
+        let known = [
+            ("state", state),
+            ("q", &self.q),
+            ("place", &self.place),
+            ("sort", &self.sort),
+            ("order", &self.order),
+        ];
+        let mut href = "/sessions".to_owned();
+        let kept = known.iter().filter(|(name, _)| !changed.iter().any(|(other, _)| other == name));
+        let mut mark = '?';
+        for (name, value) in kept.chain(changed).filter(|(_, value)| !value.is_empty()) {
+            href.push(mark);
+            href.push_str(name);
+            href.push('=');
+            encode(value, &mut href);
+            mark = '&';
+        }
+        href
+    }
+
+    /// Whether a session is among what was typed: every word in any column, `user:ann` in the user alone.
+    fn matches(&self, session: &Session) -> bool {
+        if !self.place.is_empty() && place_key(session).as_deref() != Some(self.place.as_str()) {
+            return false;
+        }
+        let mut columns: Option<String> = None;
+        self.q.split_whitespace().all(|word| {
+            let word = word.to_lowercase();
+            if let Some(user) = word.strip_prefix("user:") {
+                return session.user.as_str() == UserName::fold(user);
+            }
+            columns.get_or_insert_with(|| searched(session)).contains(&word)
+        })
+    }
+}
+
+/// Everything a row shows, in lower case.
+fn searched(session: &Session) -> String {
+    let ip = session.ip.map(|ip| ip.to_string()).unwrap_or_default();
+    let place = &session.place;
+    let location = place.location(session.ip);
+    let (city, country) =
+        (place.city.as_deref().unwrap_or_default(), place.country.as_deref().unwrap_or_default());
+    let device = &session.device;
+    let reason = session.ending.as_ref().map_or("", |ending| ending.reason.as_str());
+    [
+        &ip,
+        session.user.as_str(),
+        city,
+        &location,
+        country,
+        &device.device,
+        &device.os,
+        &device.browser,
+        reason,
+    ]
+    .join("\n")
+    .to_lowercase()
+}
+
+/// What tells one dot of the map from another.
+fn place_key(session: &Session) -> Option<String> {
+    session.place.latitude?;
+    let country = session.place.country.as_deref().unwrap_or_default();
+    Some(format!("{country}/{}", session.place.city.as_deref().unwrap_or_default()))
+}
+
+fn compare(a: &Session, b: &Session, key: &str) -> Ordering {
+    let ended = |session: &Session| session.ending.as_ref().map(|ending| ending.at);
+    match key {
+        "ip" => a.ip.cmp(&b.ip),
+        "user" => a.user.cmp(&b.user),
+        "city" => a.place.city.cmp(&b.place.city),
+        "location" => a.place.location(a.ip).cmp(&b.place.location(b.ip)),
+        "device" => a.device.device.cmp(&b.device.device),
+        "os" => a.device.os.cmp(&b.device.os),
+        "browser" => a.device.browser.cmp(&b.device.browser),
+        "started" => a.started.cmp(&b.started),
+        "expires" => a.expires.cmp(&b.expires),
+        "ended" => ended(a).cmp(&ended(b)),
+        _ => a.last_access.cmp(&b.last_access),
+    }
+    .then_with(|| a.id.cmp(&b.id))
+}
+
+#[get("/sessions")]
+async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
+    let listing = Listing::read(&params)?;
+    let scope = member.scope();
+    let live = member.app.live_sessions(&scope, None);
+    let most = if listing.q.is_empty() && listing.place.is_empty() && listing.sort.is_empty() {
+        listing.from + PAGE + 1
+    } else {
+        ENDED
+    };
+    let (ended, ended_total) = {
+        let (scope, most) = (scope.clone(), if listing.state == State::Ended { most } else { 1 });
+        apart(member.app, move |app| app.ended_sessions(&scope, None, None, most)).await?
+    };
+    let active_total = live.len() as u64;
+    let mut sessions: Vec<Session> =
+        if listing.state == State::Active { live.iter().map(|live| live.session()).collect() } else { ended };
+    let all_fetched = listing.state == State::Active || most == ENDED;
+    let map = (listing.state == State::Active).then(|| map(&sessions, &listing)).flatten();
+    sessions.retain(|session| listing.matches(session));
+    let (key, descending) = (listing.key(), listing.descending());
+    sessions.sort_by(|a, b| if descending { compare(b, a, key) } else { compare(a, b, key) });
+    let found = if all_fetched { sessions.len() as u64 } else { ended_total };
+    let more = (sessions.len() > listing.from + PAGE)
+        .then(|| listing.href(&[("from", &(listing.from + PAGE).to_string())]));
+    let (now, mandate) = (now(member.app), member.mandate());
+    let rows = sessions.iter().skip(listing.from).take(PAGE);
+    let rows = rows
+        .map(|session| SessionRow::of(session, Some(member.live.id), mandate.reaches(&session.user), &now));
+    let columns: Vec<_> = match listing.state {
+        State::Active => COLUMNS.iter().chain(&LIVE).copied().collect(),
+        State::Ended => COLUMNS.iter().chain(&OVER).copied().collect(),
+    };
+    let heads = Head::row(&columns, key, descending, |key, down| {
+        listing.href(&[("sort", key), ("order", if down { "desc" } else { "asc" })])
+    });
+    let place_name = |key: &str| {
+        key.split_once('/')
+            .map_or(key, |(country, city)| if city.is_empty() { country } else { city })
+            .to_owned()
+    };
+    let view = Sessions {
+        frame: inside(&member, Page::Sessions, &params),
+        state: listing.state,
+        place: (!listing.place.is_empty())
+            .then(|| Link::new(place_name(&listing.place), listing.href(&[("place", "")]))),
+        place_key: listing.place.clone(),
+        sort: listing.sort.clone(),
+        order: listing.order.clone(),
+        active: active_total,
+        ended: ended_total,
+        found,
+        heads,
+        rows: rows.collect(),
+        map,
+        more,
+        q: listing.q,
+    };
+    if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
+}
+
+/// A dot for each place that has somebody in it.
+fn map(sessions: &[Session], listing: &Listing) -> Option<Map> {
+    let mut spots: BTreeMap<String, Spot> = BTreeMap::new();
+    for session in sessions {
+        let place = &session.place;
+        let (Some(key), Some(latitude), Some(longitude)) =
+            (place_key(session), place.latitude, place.longitude)
+        else {
+            continue;
+        };
+        let href = listing.href(&[("place", &key)]);
+        let label = place.city.clone().unwrap_or_else(|| place.location(session.ip));
+        let spot = spots.entry(key).or_insert_with(|| Spot {
+            latitude,
+            longitude,
+            country: place.country.clone(),
+            label,
+            count: 0,
+            href,
+        });
+        spot.count += 1;
+    }
+    let spots: Vec<Spot> = spots.into_values().collect();
+    (!spots.is_empty()).then(|| Map::world(&spots))
+}
+
+#[get("/sessions/<id>")]
+async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Result<Html, Failure> {
+    let unknown = || Failure::not_found("there is no such session");
+    let id: SessionId = id.parse().map_err(|_| unknown())?;
+    let scope = member.scope();
+    let found = apart(member.app, move |app| {
+        let Some(session) = app.session(&scope, id)? else { return Ok(None) };
+        let filter = Filter { session: Some(id.to_string()), ..Filter::default() };
+        let done = app.search(&scope, &filter, Order::Desc, None, 100)?;
+        Ok::<_, LookError>(Some((session, done.items)))
+    });
+    let (session, done) = found.await?.ok_or_else(unknown)?;
+    let now = now(member.app);
+    let search = Search { session: id.to_string(), period: "all".to_owned(), ..Search::default() };
+    let spot = spot(&session);
+    let coordinates = session.place.latitude.zip(session.place.longitude);
+    let view = SessionPage {
+        frame: inside(&member, Page::Sessions, &params),
+        row: SessionRow::of(&session, Some(member.live.id), member.mandate().reaches(&session.user), &now),
+        full_name: member.app.user(&session.user).map(|user| user.full_name.clone()).unwrap_or_default(),
+        user_agent: session.user_agent.clone(),
+        apps: session.apps.clone(),
+        mfa: session.mfa,
+        registered_by: session.registered_by.clone().unwrap_or_default(),
+        coordinates: coordinates.map(|(lat, lon)| in_words(lat, lon)).unwrap_or_default(),
+        map: spot.as_ref().map(Map::around),
+        rows: rows(&done, &search, &now),
+        all: search.href("/activity"),
+    };
+    match part.0 {
+        "facts" => show(&view.as_facts()),
+        "rows" => show(&view.as_rows()),
+        _ => show(&view),
+    }
+}
+
+fn rows(done: &[crate::model::activity::Activity], search: &Search, now: &Now) -> Vec<ActivityRow> {
+    done.iter().map(|activity| ActivityRow::of(activity, search, &Query::default(), now)).collect()
+}
+
+fn spot(session: &Session) -> Option<Spot> {
+    let place = &session.place;
+    Some(Spot {
+        latitude: place.latitude?,
+        longitude: place.longitude?,
+        country: place.country.clone(),
+        label: place.city.clone().unwrap_or_else(|| place.location(session.ip)),
+        count: 1,
+        href: String::new(),
+    })
+}
+
+/// `48.14° N, 11.58° E`.
+fn in_words(latitude: f64, longitude: f64) -> String {
+    let (north, east) = (if latitude < 0.0 { 'S' } else { 'N' }, if longitude < 0.0 { 'W' } else { 'E' });
+    format!("{:.2}° {north}, {:.2}° {east}", latitude.abs(), longitude.abs())
+}
+
+#[post("/sessions/logout", data = "<form>")]
+async fn log_out(member: Member<'_>, form: Form) -> Result<Result<Redirect, Html>, Failure> {
+    let mandate = member.mandate();
+    let except = form.flag("except_current").then_some(member.live.id);
+    let mut ids: Vec<SessionId> = if form.flag("all") {
+        member.app.reachable(&mandate, None)
+    } else if let Some(user) = form.get("user") {
+        let user: UserName = user.parse().map_err(|_| Failure::not_found("there is no such user"))?;
+        if !mandate.reaches(&user) {
+            return Err(Failure::forbidden("you may end only your own sessions"));
+        }
+        member.app.reachable(&mandate, Some(&user))
+    } else {
+        form.all("session").filter_map(|id| id.parse().ok()).collect()
+    };
+    ids.retain(|id| Some(*id) != except);
+    if !form.flag("confirmed") {
+        return confirm(&member, &form, &ids).map(Err);
+    }
+    let ended = member.app.log_out(&member.actor(), &mandate, &ids, form.text("reason")).await?;
+    let done = if ended.is_empty() { "none" } else { "logged-out" };
+    let own = ended.iter().any(|session| session.id == member.live.id);
+    let back = if own { "/signin?done=signed-out".to_owned() } else { format!("/sessions?done={done}") };
+    Ok(Ok(see(back)))
+}
+
+/// Names who is about to be signed out from what, where no script could ask.
+fn confirm(member: &Member<'_>, form: &Form, ids: &[SessionId]) -> Result<Html, Failure> {
+    const NAMED: usize = 50;
+    let mandate = member.mandate();
+    let now = now(member.app);
+    let live: Vec<_> =
+        ids.iter().filter_map(|id| member.app.live(*id)).filter(|live| mandate.reaches(&live.user)).collect();
+    let row = |live: &std::sync::Arc<crate::domain::live::Live>| {
+        let row = SessionRow::of(&live.session(), Some(member.live.id), true, &now);
+        format!("{}, {}, {}", row.user, row.on(), row.place.line())
+    };
+    let count = crate::web::views::text::counted(live.len(), "session", "sessions");
+    let hidden = form.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed" | "reason"));
+    show(&Confirm {
+        frame: inside(member, Page::Sessions, &Params::default()),
+        title: format!("Log out {count}?"),
+        line: "Their next request is refused.".to_owned(),
+        items: live.iter().take(NAMED).map(row).collect(),
+        more: live.len().saturating_sub(NAMED),
+        action: "/sessions/logout".to_owned(),
+        hidden: hidden.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        asks_reason: true,
+        button: format!("Log out {count}"),
+        back: "/sessions".to_owned(),
+    })
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![list, one, log_out]
+}

@@ -1,0 +1,206 @@
+//! Users, for administrators.
+
+use rocket::{get, http::Status, post, routes};
+
+use super::{Html, Part, Redirect, field, inside, list, now, see, show};
+use crate::{
+    domain::accounts::Details,
+    model::{
+        session::Scope,
+        user::{Role, User, UserName},
+    },
+    web::{
+        door::{Admin, Form, Params},
+        failure::Failure,
+        views::{
+            Page,
+            parts::{Input, Moment, Now},
+            users::{UserForm, UserPage, UserRow, Users},
+        },
+    },
+};
+
+type Done = Result<Redirect, (Status, Html)>;
+
+fn row(admin: &Admin<'_>, user: &User, now: &Now) -> UserRow {
+    UserRow {
+        name: user.name.to_string(),
+        full_name: user.full_name.clone(),
+        email: user.email.clone(),
+        role: user.role,
+        groups: user.groups.join(", "),
+        disabled: user.disabled,
+        sessions: admin.app.live_sessions(&Scope::Own(user.name.clone()), None).len() as u64,
+        last_sign_in: user.last_sign_in.map(|at| Moment::new(at, now)),
+        own: user.name == admin.user.name,
+    }
+}
+
+fn page(admin: &Admin<'_>, params: &Params, form: Option<UserForm>) -> Users {
+    let now = now(admin.app);
+    let rows = admin.app.users().iter().map(|user| row(admin, user, &now)).collect();
+    Users { frame: inside(admin, Page::Users, params), rows, form }
+}
+
+#[get("/users")]
+fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
+    let form = params.flag("add").then(UserForm::default);
+    let view = page(&admin, &params, form);
+    if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
+}
+
+/// What was typed, with what is wrong with it.
+fn refused(form: &Form, failure: &Failure) -> UserForm {
+    let typed = |name: &'static str| field(form.text(name), name, failure);
+    UserForm {
+        name: typed("user"),
+        full_name: typed("full_name"),
+        email: typed("email"),
+        role: form.text("role").parse().unwrap_or(Role::Member),
+        groups: typed("groups"),
+        password: field("", "password", failure),
+    }
+}
+
+fn details(form: &Form) -> Result<Details, Failure> {
+    Ok(Details {
+        role: form.parsed("role")?,
+        full_name: Some(form.text("full_name").to_owned()),
+        email: Some(form.text("email").to_owned()),
+        groups: Some(list(form.text("groups"))),
+    })
+}
+
+#[post("/users/add", data = "<form>")]
+async fn add(admin: Admin<'_>, form: Form) -> Result<Done, Failure> {
+    let added = async {
+        let password = form.text("password").to_owned();
+        let details = details(&form)?;
+        admin.app.add_user(&admin.actor(), form.text("user"), password, details).await.map_err(|error| {
+            match error {
+                crate::domain::accounts::AccountError::Taken(_) => Failure::field("user", error.to_string()),
+                error => error.into(),
+            }
+        })
+    };
+    match added.await {
+        Ok(_) => Ok(Ok(see("/users?done=user-added"))),
+        Err(failure) if failure.about().is_none() => Err(failure),
+        Err(failure) => {
+            let view = page(&admin, &Params::default(), Some(refused(&form, &failure)));
+            Ok(Err((failure.status(), show(&view)?)))
+        }
+    }
+}
+
+fn known(admin: &Admin<'_>, name: &str) -> Result<std::sync::Arc<User>, Failure> {
+    let unknown = || Failure::not_found("there is no such user");
+    let name: UserName = name.parse().map_err(|_| unknown())?;
+    admin.app.user(&name).ok_or_else(unknown)
+}
+
+fn user_page(
+    admin: &Admin<'_>,
+    user: &User,
+    params: &Params,
+    form: Option<UserForm>,
+) -> Result<Html, Failure> {
+    let now = now(admin.app);
+    let as_it_is = || UserForm {
+        name: Input::of(user.name.as_str()),
+        full_name: Input::of(&user.full_name),
+        email: Input::of(&user.email),
+        role: user.role,
+        groups: Input::of(user.groups.join(", ")),
+        password: Input::default(),
+    };
+    show(&UserPage {
+        frame: inside(admin, Page::Users, params),
+        row: row(admin, user, &now),
+        form: form.unwrap_or_else(as_it_is),
+        created: Moment::new(user.created, &now),
+    })
+}
+
+#[get("/users/<name>")]
+fn one(admin: Admin<'_>, name: &str, params: Params) -> Result<Html, Failure> {
+    user_page(&admin, &*known(&admin, name)?, &params, None)
+}
+
+#[post("/users/<name>", data = "<form>", rank = 9)]
+async fn change(admin: Admin<'_>, name: &str, form: Form) -> Result<Done, Failure> {
+    let user = known(&admin, name)?;
+    let changed = async { Ok(admin.app.change_user(&admin.actor(), &user.name, details(&form)?).await?) };
+    answer(&admin, &user, &form, changed.await.map(|_| "saved"))
+}
+
+#[post("/users/<name>/password", data = "<form>")]
+async fn password(admin: Admin<'_>, name: &str, form: Form) -> Result<Done, Failure> {
+    let user = known(&admin, name)?;
+    let set = admin.app.set_password(&admin.actor(), &user.name, form.text("password").to_owned()).await;
+    answer(&admin, &user, &form, set.map(|_| "password").map_err(Failure::from))
+}
+
+/// Leads on, or shows the page again with what was wrong.
+fn answer(
+    admin: &Admin<'_>,
+    user: &User,
+    form: &Form,
+    done: Result<&'static str, Failure>,
+) -> Result<Done, Failure> {
+    match done {
+        Ok(word) => Ok(Ok(see(format!("{}?done={word}", address(user))))),
+        Err(failure) if failure.about().is_none() => Err(failure),
+        Err(failure) => {
+            let current = UserForm { name: Input::of(user.name.as_str()), ..refused(form, &failure) };
+            // The password stands in a form of its own; the other one keeps what is known.
+            let form = if failure.about() == Some("password") {
+                UserForm {
+                    full_name: Input::of(&user.full_name),
+                    email: Input::of(&user.email),
+                    role: user.role,
+                    groups: Input::of(user.groups.join(", ")),
+                    ..current
+                }
+            } else {
+                current
+            };
+            let shown = user_page(admin, user, &Params::default(), Some(form))?;
+            Ok(Err((failure.status(), shown)))
+        }
+    }
+}
+
+fn address(user: &User) -> String {
+    let mut href = "/users/".to_owned();
+    href.extend(percent_encoding::utf8_percent_encode(
+        user.name.as_str(),
+        percent_encoding::NON_ALPHANUMERIC,
+    ));
+    href
+}
+
+#[post("/users/<name>/disable", data = "<_form>")]
+async fn disable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+    let user = known(&admin, name)?;
+    admin.app.set_disabled(&admin.actor(), &user.name, true).await?;
+    Ok(see(format!("{}?done=disabled", address(&user))))
+}
+
+#[post("/users/<name>/enable", data = "<_form>")]
+async fn enable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+    let user = known(&admin, name)?;
+    admin.app.set_disabled(&admin.actor(), &user.name, false).await?;
+    Ok(see(format!("{}?done=enabled", address(&user))))
+}
+
+#[post("/users/<name>/remove", data = "<_form>")]
+async fn remove(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+    let user = known(&admin, name)?;
+    admin.app.remove_user(&admin.actor(), &user.name).await?;
+    Ok(see("/users?done=user-removed"))
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![all, add, one, change, password, disable, enable, remove]
+}

@@ -5,7 +5,7 @@
 //! a removed folder costs time and never data; damage means starting over in a new folder.
 //!
 //! Segments are sorted newest first and merged only with neighbours in time, so the first hits of a posting list are
-//! the first rows of the page: [`page`] walks segments by their newest time, seeks to the period, and stops when the page
+//! the first rows of the page: a walk takes segments by their newest time, seeks to the period, and stops when the page
 //! is full. Nothing is ever scored, and no document is ever deleted.
 
 mod bits;

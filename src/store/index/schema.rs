@@ -107,8 +107,10 @@ pub(super) fn schema() -> (Schema, Fields) {
 pub(super) fn settings() -> IndexSettings {
     IndexSettings {
         sort_by_field: Some(IndexSortByField { field: TIME.to_owned(), order: Order::Desc }),
-        // Nothing is stored, but where nothing ends is written down for every document: 5 bytes if not compressed.
+        // Nothing is stored, but where nothing ends is written down for every document: 5 bytes, or 1.7 compressed in
+        // blocks of 256 documents, which Tantivy counts as 9 bytes each.
         docstore_compression: Compressor::Zstd(ZstdCompressor::default()),
+        docstore_blocksize: 256 * 9,
         docstore_compress_dedicated_thread: false,
         ..IndexSettings::default()
     }

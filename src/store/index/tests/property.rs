@@ -205,7 +205,7 @@ fn generated() -> impl Strategy<Value = Activity> {
 }
 
 /// An index in memory of the activities, a commit after each group, the first half of the segments merged.
-fn index(groups: &[Vec<Activity>]) -> Searcher {
+pub(super) fn index(groups: &[Vec<Activity>]) -> Searcher {
     let index = schema::create(RamDirectory::create()).unwrap();
     let (_, fields) = schema::schema();
     let mut writer = index.writer_with_num_threads(1, 15_000_000).unwrap();
@@ -253,10 +253,15 @@ fn tally<'a>(field: FacetField, hits: impl Iterator<Item = &'a Activity>) -> Vec
     counts
 }
 
-fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> Result<(), TestCaseError> {
+/// The pages, the walks, the count and the histogram of a search must be those of `hits`.
+pub(super) fn compare(
+    searcher: &Searcher,
+    hits: &[&Activity],
+    (filter, scope): (&Filter, &Scope),
+    (page, chunk): (usize, usize),
+) -> Result<(), TestCaseError> {
     let deadline = Deadline::never();
-    let search = searcher.search(&question.filter(), &question.scope());
-    let hits: Vec<&Activity> = activities.iter().filter(|activity| question.hits(activity)).collect();
+    let search = searcher.search(filter, scope);
     let mut expected: Vec<Cursor> =
         hits.iter().map(|hit| Cursor { time: hit.time.as_millisecond(), id: hit.id }).collect();
     expected.sort_unstable();
@@ -265,23 +270,22 @@ fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> R
         let mut found = Vec::new();
         let mut after = None;
         loop {
-            let page = search.page(order, after, question.limit, &deadline).unwrap();
-            prop_assert!(page.len() <= question.limit);
-            let Some(last) = page.last() else { break };
+            let found_now = search.page(order, after, page, &deadline).unwrap();
+            prop_assert!(found_now.len() <= page);
+            let Some(last) = found_now.last() else { break };
             after = Some(*last);
-            found.extend(page);
+            found.extend(found_now);
         }
         prop_assert_eq!(&found, &expected, "{:?}", order);
         expected.reverse();
-        let walk = searcher.search(&question.filter(), &question.scope());
+        let walk = searcher.search(filter, scope);
         let walked: Vec<Cursor> =
-            walk.walk(order, None, 7, deadline.clone()).flat_map(Result::unwrap).collect();
+            walk.walk(order, None, chunk, deadline.clone()).flat_map(Result::unwrap).collect();
         prop_assert_eq!(walked, found);
     }
-
     prop_assert_eq!(search.count(&deadline).unwrap(), expected.len() as u64);
 
-    let edges = [10, 20, 21, 50, 90, 100];
+    let edges = [10, 20, 21, 50, 90, 100, 3000, 6500];
     let buckets: Vec<Bucket> = edges
         .windows(2)
         .map(|edge| {
@@ -291,6 +295,15 @@ fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> R
         })
         .collect();
     prop_assert_eq!(search.histogram(&edges, &deadline).unwrap(), buckets);
+    Ok(())
+}
+
+fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> Result<(), TestCaseError> {
+    let deadline = Deadline::never();
+    let (filter, scope) = (question.filter(), question.scope());
+    let hits: Vec<&Activity> = activities.iter().filter(|activity| question.hits(activity)).collect();
+    compare(searcher, &hits, (&filter, &scope), (question.limit, 7))?;
+    let search = searcher.search(&filter, &scope);
 
     for field in FacetField::ALL {
         let facets = search.facets(field, 100, &deadline).unwrap();
@@ -304,7 +317,7 @@ fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> R
 
     let seen = activities.iter().filter(|a| question.own.is_none_or(|own| a.user.to_lowercase() == own));
     let begun = seen.filter(|activity| activity.user.to_lowercase().starts_with("an"));
-    let suggested = searcher.suggest(FacetField::User, "AN", &question.scope(), 100, &deadline).unwrap();
+    let suggested = searcher.suggest(FacetField::User, "AN", &scope, 100, &deadline).unwrap();
     let suggested: Vec<_> =
         suggested.into_iter().map(|facet| (facet.value.to_lowercase(), facet.count)).collect();
     prop_assert_eq!(suggested, tally(FacetField::User, begun));

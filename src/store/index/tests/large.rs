@@ -1,0 +1,59 @@
+//! More activities than fit a block, a window or a step, and more terms than are read side by side.
+
+use super::{
+    log::activity,
+    property::{compare, index},
+};
+use crate::model::{
+    activity::{Activity, Outcome},
+    filter::Filter,
+    id::ActivityId,
+    query::Query,
+    session::Scope,
+};
+
+/// What is typed, and the ids it means.
+type Question = (&'static str, fn(u64) -> bool);
+
+#[test]
+fn long_lists_and_many_terms_are_walked_right() {
+    let numbered = |id: u64| Activity {
+        id: ActivityId(id),
+        detail: format!(
+            "item{id} {} {} {}",
+            if id.is_multiple_of(2) { "even" } else { "odd" },
+            if id.is_multiple_of(3) { "three" } else { "none" },
+            if id.is_multiple_of(500) { "rare" } else { "usual" },
+        ),
+        target: id.is_multiple_of(5).then(|| "even item".to_owned()),
+        outcome: if id.is_multiple_of(7) { Outcome::Failure } else { Outcome::Success },
+        ..activity(id, i64::try_from(id % 7000).unwrap())
+    };
+    let activities: Vec<Activity> = (1..=12_000).map(numbered).collect();
+    let searcher = index(&activities.chunks(5500).map(<[Activity]>::to_vec).collect::<Vec<_>>());
+    let questions: &[Question] = &[
+        ("", |_| true),
+        ("even", |id| id % 2 == 0 || id % 5 == 0),
+        ("even three", |id| (id % 2 == 0 || id % 5 == 0) && id % 3 == 0),
+        ("even three usual", |id| (id % 2 == 0 || id % 5 == 0) && id % 3 == 0 && id % 500 != 0),
+        ("three rare", |id| id % 1500 == 0),
+        ("-three", |id| id % 3 != 0),
+        ("three -even", |id| id % 3 == 0 && id % 2 != 0 && id % 5 != 0),
+        ("three OR rare", |id| id % 3 == 0 || id % 500 == 0),
+        ("ite*", |_| true),
+        ("item1*", |id| id.to_string().starts_with('1')),
+        ("item12*", |id| id.to_string().starts_with("12")),
+        ("item1* three", |id| id.to_string().starts_with('1') && id % 3 == 0),
+        ("\"even three\"", |id| id % 6 == 0),
+        ("\"odd three us\"*", |id| id % 2 != 0 && id % 3 == 0 && id % 500 != 0),
+        ("detail:even", |id| id % 2 == 0),
+        ("detail:item2*", |id| id.to_string().starts_with('2')),
+        ("target:\"even it\"*", |id| id % 5 == 0),
+    ];
+    for (text, hit) in questions {
+        let hits: Vec<&Activity> = activities.iter().filter(|activity| hit(activity.id.0)).collect();
+        let filter = Filter { query: Query::parse(text).unwrap(), ..Filter::default() };
+        compare(&searcher, &hits, (&filter, &Scope::All), (700, 1300))
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+}

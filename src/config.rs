@@ -73,8 +73,9 @@ impl Config {
     /// Reads the settings that hold in the data folder `folder`, under those of the command line.
     pub fn read(folder: &Path, command_line: &Raw) -> Result<Self, BadConfig> {
         let known = |key: &figment::value::UncasedStr| NAMES.iter().any(|name| key == *name);
-        let raw = Figment::new()
-            .merge(Toml::file_exact(folder.join("rollcall.toml")))
+        let file = folder.join("rollcall.toml");
+        let written = if file.exists() { Figment::from(Toml::file_exact(file)) } else { Figment::new() };
+        let raw = written
             .merge(Env::prefixed("ROLLCALL_").map(|key| key.as_str().replace('_', "-").into()).filter(known))
             .merge(Serialized::defaults(command_line));
         let raw: Raw =

@@ -321,7 +321,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
 /// Waits until everything that is in the log can be found.
 fn caught_up(app: &App) {
     let last = app.index().status().last;
-    app.index().wait_for(last, Duration::from_secs(600));
+    app.index().wait_for(last, Duration::from_mins(10));
 }
 
 fn row(activity: &Record) -> [String; 7] {

@@ -18,7 +18,7 @@ const PASSES: u32 = 2;
 const PATIENCE: Duration = Duration::from_secs(4);
 
 /// The maker of all hashes. A hash takes 19 MiB and 30 ms; a permit for each bounds both.
-pub struct Hasher {
+pub(super) struct Hasher {
     permits: Semaphore,
     /// What is verified where there is nothing to verify, so that the answer takes as long.
     nobody: Credential,
@@ -26,13 +26,13 @@ pub struct Hasher {
 
 impl Hasher {
     /// A hasher for this machine.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         Self { permits: Semaphore::new(cores), nobody: hash(&super::random::bytes::<16>()) }
     }
 
     /// The hash to keep of a password.
-    pub async fn hash(&self, password: Password) -> Credential {
+    pub(super) async fn hash(&self, password: Password) -> Credential {
         let _permit = self.permits.acquire().await;
         let hashed = task::spawn_blocking(move || hash(password.as_bytes())).await;
         hashed.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()))
@@ -40,7 +40,7 @@ impl Hasher {
 
     /// Whether `password` is the one `kept` was made of. Takes as long where nothing was kept. None if it
     /// was not its turn within [`PATIENCE`].
-    pub async fn verify(&self, password: Password, kept: Option<Credential>) -> Option<bool> {
+    pub(super) async fn verify(&self, password: Password, kept: Option<Credential>) -> Option<bool> {
         let known = kept.is_some();
         let kept = kept.unwrap_or_else(|| self.nobody.clone());
         let _permit = time::timeout(PATIENCE, self.permits.acquire()).await.ok()?;

@@ -269,8 +269,8 @@ impl AsyncRead for Chunks {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let mut room = into.initialize_unfilled();
-            let read = io::Read::read(&mut self.current, &mut room)?;
+            let room = into.initialize_unfilled();
+            let read = io::Read::read(&mut self.current, room)?;
             if read > 0 {
                 into.advance(read);
                 return Poll::Ready(Ok(()));

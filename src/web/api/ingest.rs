@@ -139,7 +139,7 @@ impl Taking<'_, '_> {
         match admitted {
             Ok(activity) => self.waiting.push(activity),
             Err(error) if self.taken.rejected.len() < REFUSALS => {
-                self.taken.rejected.push(Refusal { line, error })
+                self.taken.rejected.push(Refusal { line, error });
             }
             Err(_) => {
                 return Err(Failure::bad_request(format!(

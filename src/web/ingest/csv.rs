@@ -31,6 +31,9 @@ pub struct Csv<R> {
     rows: csv::Reader<R>,
     names: Vec<String>,
     sender: String,
+    /// The reader counts a line when it has seen the line feed, which behind a carriage return is only at the
+    /// next row.
+    behind: u64,
 }
 
 impl<R: Read> Csv<R> {
@@ -42,7 +45,7 @@ impl<R: Read> Csv<R> {
             .iter()
             .map(|name| {
                 let name = name.trim().trim_start_matches('\u{feff}');
-                let known = HEADINGS.iter().find(|(heading, _)| heading.eq_ignore_ascii_case(name));
+                let known = HEADINGS.iter().find(|(heading, _)| *heading == name);
                 known.map_or_else(|| name.to_owned(), |(_, field)| (*field).to_owned())
             })
             .collect();
@@ -52,7 +55,8 @@ impl<R: Read> Csv<R> {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
         }
-        Ok(Self { rows, names, sender: sender.to_owned() })
+        let behind = u64::from(rows.position().line() == 1);
+        Ok(Self { rows, names, sender: sender.to_owned(), behind })
     }
 }
 
@@ -62,7 +66,7 @@ impl<R: Read> Records for Csv<R> {
         match self.rows.read_record(&mut row) {
             Ok(false) => Ok(None),
             Ok(true) => {
-                let line = row.position().map_or(0, csv::Position::line);
+                let line = row.position().map_or(0, csv::Position::line) + self.behind;
                 let cells =
                     self.names.iter().zip(&row).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
                 let fields: Map<String, Value> =
@@ -71,7 +75,7 @@ impl<R: Read> Records for Csv<R> {
             }
             Err(error) => match error.position().map(csv::Position::line) {
                 Some(line) if !error.is_io_error() => {
-                    Ok(Some((line, Err("the line is not UTF-8".to_owned()))))
+                    Ok(Some((line + self.behind, Err("the line is not UTF-8".to_owned()))))
                 }
                 _ => Err(io::Error::other(error)),
             },
@@ -96,6 +100,17 @@ mod tests {
         assert_eq!(record.attributes, [("ticket".to_owned(), "INC-1".to_owned())]);
         assert_eq!(record.key, None, "the log's own id is not the sender's");
         assert!(csv.next_record().unwrap().is_none());
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        for end in ["\n", "\r\n"] {
+            let text = ["user,action", "a,b", "c,d"].join(end);
+            let mut csv = Csv::new(text.as_bytes(), "x").unwrap();
+            let lines: Vec<u64> =
+                std::iter::from_fn(|| csv.next_record().unwrap()).map(|(line, _)| line).collect();
+            assert_eq!(lines, [2, 3], "{end:?}");
+        }
     }
 
     #[test]

@@ -15,7 +15,13 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::model::{id::SessionId, secret::TokenHash, session::Session, user::UserName};
+use crate::model::{
+    device::{Agent, Device},
+    id::SessionId,
+    secret::TokenHash,
+    session::Session,
+    user::UserName,
+};
 
 /// What happens to sessions, for the pages that show them.
 #[derive(Clone, Debug)]
@@ -55,6 +61,8 @@ pub struct Live {
 #[derive(Debug)]
 struct Details {
     session: Session,
+    /// What the client last said of itself, so that it is judged again only when that changes.
+    agent: Option<Agent>,
     changed: bool,
 }
 
@@ -69,7 +77,7 @@ impl Live {
             last_access: AtomicI64::new(millis),
             flushed: AtomicI64::new(millis),
             refused: AtomicBool::new(false),
-            details: RwLock::new(Details { session, changed: false }),
+            details: RwLock::new(Details { session, agent: None, changed: false }),
         }
     }
 
@@ -98,6 +106,23 @@ impl Live {
     /// Says that it was used at `now`.
     pub fn touch(&self, now: Timestamp) {
         self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Whether the client says something else of itself than the last time.
+    pub fn is_new(&self, agent: &Agent) -> bool {
+        let known = &self.details.read().unwrap_or_else(PoisonError::into_inner).agent;
+        known.as_ref() != Some(agent)
+    }
+
+    /// Writes down what the client says of itself, and what follows from it.
+    pub fn renew(&self, agent: &Agent, device: Device) {
+        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
+        details.agent = Some(agent.clone());
+        if details.session.device != device || details.session.user_agent != agent.user_agent {
+            details.session.device = device;
+            details.session.user_agent.clone_from(&agent.user_agent);
+            details.changed = true;
+        }
     }
 
     /// Changes what is known of it; the sweep writes it down.

@@ -246,28 +246,15 @@ impl App {
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         live.touch(self.now());
-        let (moved, renewed) = live.with(|session| {
-            let moved = ip.is_some() && ip != session.ip;
-            let renewed = agent.is_some_and(|agent| {
-                agent.platform_version.is_some() || agent.user_agent != session.user_agent
-            });
-            (moved, renewed)
-        });
-        if moved {
-            let place = ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default();
+        if let Some(ip) = ip.filter(|ip| live.with(|session| session.ip != Some(*ip))) {
+            let place = self.0.geo.place(ip);
             live.change(|session| {
-                session.ip = ip;
+                session.ip = Some(ip);
                 session.place = place;
             });
         }
-        if let Some(agent) = agent.filter(|_| renewed) {
-            let device = agent::device(agent);
-            if live.with(|session| session.device != device || session.user_agent != agent.user_agent) {
-                live.change(|session| {
-                    session.device = device;
-                    session.user_agent.clone_from(&agent.user_agent);
-                });
-            }
+        if let Some(agent) = agent.filter(|agent| live.is_new(agent)) {
+            live.renew(agent, agent::device(agent));
         }
     }
 

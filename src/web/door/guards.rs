@@ -110,7 +110,9 @@ impl<'r> Member<'r> {
             return Err(Failure::cross_site());
         }
         // What a page does by itself is no use of the session, or an open tab would keep it alive for ever.
-        if request.headers().get_one("Background").is_none() {
+        let by_itself = request.headers().contains("Background")
+            || request.headers().get_one("Accept").is_some_and(|accept| accept == "text/event-stream");
+        if !by_itself {
             let origin = visitor.origin();
             visitor.app.touch(&live, origin.ip, Some(&origin.agent));
         }

@@ -279,7 +279,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Search { query, narrow, json, limit } => {
             let filter = filter(app, &query, &narrow)?;
-            caught_up(app);
+            app.catch_up(CATCH_UP);
             let page = app.search(&Scope::All, &filter, Order::Desc, None, limit.max(1))?;
             if json {
                 for activity in &page.items {
@@ -298,15 +298,9 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Export { query, narrow, format, .. } => {
             let filter = filter(app, &query, &narrow)?;
-            caught_up(app);
+            app.catch_up(CATCH_UP);
             let described = if query.is_empty() { "everything".to_owned() } else { format!("q={query}") };
-            let export = runtime.block_on(app.export(
-                &Actor::console(),
-                &Scope::All,
-                &filter,
-                Order::Desc,
-                &described,
-            ))?;
+            let export = app.export(&Actor::console(), &Scope::All, &filter, Order::Desc, &described)?;
             let format = match format {
                 Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
                 Form::Ndjson => Format::Ndjson,
@@ -318,11 +312,8 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
     }
 }
 
-/// Waits until everything that is in the log can be found.
-fn caught_up(app: &App) {
-    let last = app.index().status().last;
-    app.index().wait_for(last, Duration::from_mins(10));
-}
+/// How long a command waits for the index: a large import that was never indexed takes its time.
+const CATCH_UP: Duration = Duration::from_mins(10);
 
 fn row(activity: &Record) -> [String; 7] {
     let detail: String = activity.detail.chars().take(100).collect();

@@ -4,7 +4,7 @@
 //! its end and the activity that tells of it are committed in one transaction, and only then is the one who
 //! asked answered. From the first of these steps on every request of that session is refused.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -266,15 +266,17 @@ impl App {
         ids: &[SessionId],
         ending: Ending,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
-        // A session that ends itself must not be found gone by its own change.
-        let by = Actor { session: by.session.filter(|own| !ids.contains(own)), ..by.clone() };
+        // Whoever has been ended meanwhile ends nobody any more.
+        if by.session.is_some_and(|own| self.0.live.by_id(own).is_none()) {
+            return Err(Gone.into());
+        }
         let refused: Vec<Arc<Live>> = ids.iter().filter_map(|id| self.0.live.refuse(*id)).collect();
         if refused.is_empty() {
             return Ok(Vec::new());
         }
         let told: Vec<(SessionId, Timestamp, NewActivity)> = refused
             .iter()
-            .map(|live| (live.id, live.last_access(), self.end_activity(&by, live, &ending)))
+            .map(|live| (live.id, live.last_access(), self.end_activity(by, live, &ending)))
             .collect();
         let ended = self
             .0
@@ -299,29 +301,22 @@ impl App {
 
     /// The activity that tells of an end.
     fn end_activity(&self, by: &Actor, live: &Live, ending: &Ending) -> NewActivity {
-        let session = live.session();
-        let own_end = ending.by == EndedBy::User
-            && ending.reason.is_empty()
-            && ending.by_user.as_deref() == Some(live.user.as_str());
-        let (user, action) = match ending.by {
-            EndedBy::Policy | EndedBy::System if by.kind == ActorKind::System => {
-                (live.user.as_str(), action::SESSION_EXPIRED)
-            }
-            _ if own_end && by.session.is_none() => (live.user.as_str(), action::SIGN_OUT),
-            _ => (by.name.as_str(), action::LOGOUT),
+        let action = match ending.by {
+            EndedBy::User if by.session == Some(live.id) => action::SIGN_OUT,
+            _ if by.kind == ActorKind::System => action::SESSION_EXPIRED,
+            _ => action::LOGOUT,
         };
+        let user = if action == action::LOGOUT { by.name.as_str() } else { live.user.as_str() };
         let mut told = NewActivity::new(user, action, OWN_APP);
         told.detail.clone_from(&ending.reason);
         told.target = Some(live.user.to_string());
         told.session = Some(live.id.to_string());
-        if action == action::LOGOUT {
-            // Where and on what it was done, not where and on what the ended session was.
-            match by.session.and_then(|own| self.0.live.by_id(own)) {
-                Some(own) => own.with(|session| fill_session(&mut told, session)),
-                None => told.ip = by.ip,
-            }
-        } else {
-            fill_session(&mut told, &session);
+        // Where and on what it was done, which for a logout is not where and on what the ended session was.
+        let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| self.0.live.by_id(own));
+        match own {
+            Some(own) => own.with(|session| fill_session(&mut told, session)),
+            None if action == action::LOGOUT => told.ip = by.ip,
+            None => fill_session(&mut told, &live.session()),
         }
         told
     }
@@ -339,9 +334,7 @@ impl App {
 
     /// Signs out of the session at hand.
     pub async fn sign_out(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
-        let by = Actor { session: None, ..by.clone() };
-        let ending = self.ending(EndedBy::User, Some(&by), "");
-        self.end(&by, &[live.id], ending).await.map(drop)
+        self.end(by, &[live.id], self.ending(EndedBy::User, Some(by), "")).await.map(drop)
     }
 
     /// Logs out those of `ids` that `mandate` reaches: the sessions that were ended.
@@ -456,14 +449,17 @@ impl App {
     pub async fn sweep(&self) -> Result<(), SessionError> {
         let now = self.now();
         let mut unflushed = Vec::new();
+        let mut due: BTreeMap<&'static str, Vec<SessionId>> = BTreeMap::new();
         for live in self.0.live.all() {
             if let Some(reason) = self.due(&live, now) {
-                let ending = self.ending(EndedBy::Policy, None, reason);
-                self.end(&Actor::system(), &[live.id], ending).await?;
+                due.entry(reason).or_default().push(live.id);
             } else if let Some(change) = live.unflushed() {
                 unflushed.push(change);
                 self.0.live.tell(Event::Session(live));
             }
+        }
+        for (reason, ids) in due {
+            self.end(&Actor::system(), &ids, self.ending(EndedBy::Policy, None, reason)).await?;
         }
         if unflushed.is_empty() {
             return Ok(());

@@ -16,7 +16,7 @@ use crate::{
         user::UserName,
     },
     web::{
-        door::{Caller, Form, Json, Params, Program, SessionRead, SessionWrite},
+        door::{Caller, Json, OpenForm, Params, Program, SessionRead, SessionWrite},
         failure::Failure,
         looking::apart,
         wire::{Answer, Items, SessionWire, time},
@@ -233,8 +233,13 @@ enum Introspection {
 }
 
 #[post("/introspect", data = "<form>")]
-fn introspect(program: Program<'_, SessionRead>, form: Form) -> Result<Answer<Introspection>, Failure> {
-    let token = form.need("token")?.parse::<Token>().ok().filter(|token| token.kind() == Kind::Session);
+fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answer<Introspection>, Failure> {
+    let token = form
+        .get("token")
+        .ok_or_else(|| Failure::field("token", "token is missing"))?
+        .parse::<Token>()
+        .ok()
+        .filter(|token| token.kind() == Kind::Session);
     let Some(live) = token.and_then(|token| program.app.check(&token)) else {
         return Ok(Answer(Introspection::Inactive { active: false }));
     };

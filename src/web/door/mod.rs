@@ -16,7 +16,7 @@ use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
     address::Networks,
-    body::{Form, Json},
+    body::{Form, Json, OpenForm},
     cookie::SetCookie,
     guards::{
         ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Member, Needs, Program, SessionRead,

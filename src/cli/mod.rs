@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             let _ = writeln!(io::stderr(), "rollcall: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(run::code(&error))
         }
     }
 }

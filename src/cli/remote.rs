@@ -3,7 +3,7 @@
 //! ```text
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
 //! client    Command (JSON), then Input … until one is empty
-//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte) or Failure (text)
+//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte) or Failure (1 byte, text)
 //! ```
 //!
 //! The command's files are opened by the client, in its own folder and with its own rights.
@@ -118,7 +118,15 @@ impl Client {
                         progress.rows(payload.try_into().map_or(0, u64::from_be_bytes));
                     }
                     Kind::Exit => break Ok(payload.first().copied().unwrap_or(2)),
-                    Kind::Failure => anyhow::bail!("{}", String::from_utf8_lossy(&payload)),
+                    Kind::Failure => {
+                        let (code, text) = payload.split_first().unwrap_or((&0, &[]));
+                        let text = String::from_utf8_lossy(text).into_owned();
+                        break Err(if *code == run::NO {
+                            run::No(text).into()
+                        } else {
+                            anyhow::anyhow!(text)
+                        });
+                    }
                     Kind::Command | Kind::Input => {}
                 }
             }
@@ -166,7 +174,7 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
         Ok(command) if kind == Kind::Command => command,
         _ => {
             let why = "the server that runs here is of another version; use the same rollcall, or restart it";
-            return send(stream, Kind::Failure, why.as_bytes());
+            return send(stream, Kind::Failure, &[&[0], why.as_bytes()].concat());
         }
     };
     let stream = Arc::new(Mutex::new(stream.try_clone()?));
@@ -180,7 +188,10 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
     let stream = locked(&stream);
     match outcome {
         Ok(code) => send(&stream, Kind::Exit, &[code]),
-        Err(error) => send(&stream, Kind::Failure, format!("{error:#}").as_bytes()),
+        Err(error) => {
+            let text = format!("{error:#}");
+            send(&stream, Kind::Failure, &[&[run::code(&error)], text.as_bytes()].concat())
+        }
     }
 }
 

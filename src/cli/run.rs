@@ -44,7 +44,10 @@ pub(super) struct Io<'a> {
 }
 
 /// The answer is no.
-const NO: u8 = 1;
+pub(super) const NO: u8 = 1;
+
+/// It was asked wrongly, or could not be done.
+const WRONG: u8 = 2;
 
 /// How many records of an import go into one transaction.
 const BATCH: usize = 2000;
@@ -131,7 +134,12 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
 /// The answer is no, in a sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct No(String);
+pub(super) struct No(pub(super) String);
+
+/// The exit code that an error stands for.
+pub(super) fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<No>() { NO } else { WRONG }
+}
 
 fn known(app: &App, name: &str) -> anyhow::Result<UserName> {
     let parsed = name.parse::<UserName>().ok().filter(|name| app.user(name).is_some());

@@ -28,7 +28,7 @@ use crate::{
         token::TokenScope,
         user::{Actor, UserName},
     },
-    store::Appended,
+    store::{Appended, index::Source as _},
     web::{
         download::{self, Format},
         ingest::{Records, csv::Csv, json::Ndjson},
@@ -320,7 +320,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
 
 /// Waits until everything that is in the log can be found.
 fn caught_up(app: &App) {
-    let last = app.index().status().last;
+    let last = app.log().last();
     app.index().wait_for(last, Duration::from_secs(600));
 }
 

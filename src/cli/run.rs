@@ -150,7 +150,7 @@ fn said(details: args::Details) -> anyhow::Result<Details> {
     let args::Details { role, email, full_name, groups } = details;
     let role = role.map(|word| word.parse()).transpose()?;
     let groups = groups.map(|groups| groups.into_iter().filter(|group| !group.is_empty()).collect());
-    Ok(Details { role, full_name, email, groups })
+    Ok(Details { role, full_name, email, groups, disabled: None })
 }
 
 /// The first line of standard input.

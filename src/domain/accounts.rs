@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use jiff::Timestamp;
+
 use super::{App, Gone, sessions::SessionError};
 use crate::{
     model::{
@@ -31,6 +33,13 @@ impl People {
 
     fn put(&self, user: User) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(user.name.clone(), Arc::new(user));
+    }
+
+    fn change(&self, name: &UserName, change: impl FnOnce(&mut User)) {
+        let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(user) = people.get_mut(name) {
+            change(Arc::make_mut(user));
+        }
     }
 
     fn remove(&self, name: &UserName) {
@@ -99,6 +108,8 @@ pub struct Details {
     pub email: Option<String>,
     /// Groups of the organisation.
     pub groups: Option<Vec<String>>,
+    /// Whether they are kept from signing in.
+    pub disabled: Option<bool>,
 }
 
 impl Details {
@@ -117,6 +128,7 @@ impl Details {
         Ok(())
     }
 
+    /// Says it of `user`; the names of what differed, but for `disabled`, which has verbs of its own.
     fn apply(&self, user: &mut User) -> Vec<&'static str> {
         let mut changed = Vec::new();
         let mut set = |name, differs: bool| {
@@ -132,6 +144,7 @@ impl Details {
         user.full_name = self.full_name.clone().unwrap_or_else(|| std::mem::take(&mut user.full_name));
         user.email = self.email.clone().unwrap_or_else(|| std::mem::take(&mut user.email));
         user.groups = self.groups.clone().unwrap_or_else(|| std::mem::take(&mut user.groups));
+        user.disabled = self.disabled.unwrap_or(user.disabled);
         changed
     }
 }
@@ -140,6 +153,12 @@ impl App {
     /// The account of this name, from memory.
     pub fn user(&self, name: &UserName) -> Option<Arc<User>> {
         self.0.people.get(name)
+    }
+
+    /// Says in memory what a sign-in wrote down. Only that: whatever else is known of the user may have been
+    /// changed since.
+    pub(super) fn signed_in_at(&self, name: &UserName, at: Timestamp) {
+        self.0.people.change(name, |user| user.last_sign_in = user.last_sign_in.max(Some(at)));
     }
 
     /// Every account, sorted by name.
@@ -219,8 +238,8 @@ impl App {
         Ok(Arc::new(user))
     }
 
-    /// Changes what is said of a user. A role that changes ends the user's sessions, so that nothing goes on
-    /// with what it no longer may.
+    /// Changes what is said of a user, all of it or nothing. A role that changes and an account that is
+    /// disabled end the user's sessions, so that nothing goes on with what it no longer may.
     pub async fn change_user(
         &self,
         by: &Actor,
@@ -228,31 +247,46 @@ impl App {
         details: Details,
     ) -> Result<Arc<User>, AccountError> {
         details.check()?;
-        let (told, name_) = (self.did(by, action::USER_CHANGED).to(name), name.clone());
+        let verb = match details.disabled {
+            Some(true) => action::USER_DISABLED,
+            _ => action::USER_ENABLED,
+        };
+        let (changing, switching) =
+            (self.did(by, action::USER_CHANGED).to(name), self.did(by, verb).to(name));
+        let name_ = name.clone();
         let before = self.user(name).map(|user| user.role);
         let user = self
             .change(by, move |write| {
                 let mut user = known(write, &name_)?;
-                if user.role == Role::Admin && details.role.is_some_and(|role| role != Role::Admin) {
+                let leaves = details.role.is_some_and(|role| role != Role::Admin);
+                if details.disabled == Some(true) || (user.role == Role::Admin && leaves) {
                     keep_an_admin(write, &name_)?;
                 }
+                let switched = details.disabled.is_some_and(|disabled| disabled != user.disabled);
                 let changed = details.apply(&mut user);
-                if !changed.is_empty() {
+                if switched || !changed.is_empty() {
                     write.put_user(&user)?;
+                }
+                if switched {
+                    write.append(&switching)?;
+                }
+                if !changed.is_empty() {
                     let detail = match details.role {
                         Some(role) if changed.contains(&"role") => {
                             format!("{}; role {role}", changed.join(", "))
                         }
                         _ => changed.join(", "),
                     };
-                    write.append(&told.clone().saying(detail))?;
+                    write.append(&changing.clone().saying(detail))?;
                 }
                 Ok::<_, AccountError>(user)
             })
             .done()
             .await?;
         self.0.people.put(user.clone());
-        if before.is_some_and(|role| role != user.role) {
+        if user.disabled {
+            self.end_all_of(by, name, None, EndedBy::Policy, "account disabled").await?;
+        } else if before.is_some_and(|role| role != user.role) {
             self.end_all_of(by, name, None, EndedBy::Policy, "role changed").await?;
         }
         Ok(Arc::new(user))
@@ -265,28 +299,8 @@ impl App {
         name: &UserName,
         disabled: bool,
     ) -> Result<(), AccountError> {
-        let verb = if disabled { action::USER_DISABLED } else { action::USER_ENABLED };
-        let (told, name_) = (self.did(by, verb).to(name), name.clone());
-        let user = self
-            .change(by, move |write| {
-                let mut user = known(write, &name_)?;
-                if user.disabled != disabled {
-                    if disabled {
-                        keep_an_admin(write, &name_)?;
-                    }
-                    user.disabled = disabled;
-                    write.put_user(&user)?;
-                    write.append(&told)?;
-                }
-                Ok::<_, AccountError>(user)
-            })
-            .done()
-            .await?;
-        self.0.people.put(user);
-        if disabled {
-            self.end_all_of(by, name, None, EndedBy::Policy, "account disabled").await?;
-        }
-        Ok(())
+        let details = Details { disabled: Some(disabled), ..Details::default() };
+        self.change_user(by, name, details).await.map(drop)
     }
 
     /// Removes an account and ends all its sessions. What it did stays in the log.

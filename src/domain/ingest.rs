@@ -11,7 +11,7 @@ use crate::{
         device::{Agent, Device},
         id::SessionId,
         place::Place,
-        user::Actor,
+        user::{Actor, UserName},
     },
     store::{Appended, StoreError},
 };
@@ -156,7 +156,8 @@ fn check(activity: &NewActivity) -> Result<(), RecordError> {
     name("app", &activity.app)?;
     name("session", activity.session.as_deref().unwrap_or_default())?;
     name("target", activity.target.as_deref().unwrap_or_default())?;
-    if activity.app.trim().eq_ignore_ascii_case(OWN_APP) {
+    // As the search folds it: full-width letters would pass for ours there.
+    if UserName::fold(&activity.app) == OWN_APP {
         return Err(RecordError::Reserved);
     }
     if activity.detail.len() > limits::DETAIL {

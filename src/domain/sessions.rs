@@ -216,6 +216,7 @@ impl App {
             if opened.refused() {
                 return Err(Gone.into());
             }
+            let mut signed_in = None;
             if made.registered_by.is_none() {
                 // Disabled or removed since the password was looked at?
                 let Some(mut user) = write.user(&made.user)?.filter(|user| !user.disabled) else {
@@ -223,14 +224,18 @@ impl App {
                 };
                 user.last_sign_in = Some(now);
                 write.put_user(&user)?;
+                signed_in = Some(user.name);
             }
             write.put_session(&made, hash)?;
             write.append(&told)?;
-            Ok::<_, E>(())
+            Ok::<_, E>(signed_in)
         });
-        if let Err(error) = written.done().await {
-            self.0.live.refuse(live.id);
-            return Err(error);
+        match written.done().await {
+            Ok(user) => user.iter().for_each(|name| self.signed_in_at(name, now)),
+            Err(error) => {
+                self.0.live.refuse(live.id);
+                return Err(error);
+            }
         }
         self.0.live.tell(Event::Session(live));
         Ok((session, token))

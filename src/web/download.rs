@@ -62,7 +62,7 @@ pub enum Format {
 
 /// A cell of a CSV file. Only text can be dangerous: numbers and times are our own.
 enum Cell<'a> {
-    Text(&'a str),
+    Text(Cow<'a, str>),
     Own(String),
 }
 
@@ -74,7 +74,7 @@ impl Format {
             Self::Csv { attributes, raw } => {
                 let names = COLUMNS.iter().copied().chain(attributes.iter().map(String::as_str));
                 let mut rows = Rows::new(*raw);
-                rows.push(names.map(Cell::Text));
+                rows.push(names.map(text));
                 rows.finish()
             }
         }
@@ -111,26 +111,30 @@ impl Format {
     }
 }
 
+fn text(text: &str) -> Cell<'_> {
+    Cell::Text(text.into())
+}
+
 fn cells<'a>(activity: &'a Activity, attributes: &'a [String]) -> impl Iterator<Item = Cell<'a>> {
     let attribute = |name: &String| activity.attributes.iter().find(|(known, _)| known == name);
     [
         Cell::Own(wire::time(activity.time)),
-        Cell::Text(&activity.user),
-        Cell::Text(&activity.action),
-        Cell::Text(&activity.detail),
-        Cell::Text(&activity.app),
-        Cell::Text(activity.outcome.as_str()),
+        text(&activity.user),
+        text(&activity.action),
+        text(&activity.detail),
+        text(&activity.app),
+        text(activity.outcome.as_str()),
         Cell::Own(activity.ip.map(|ip| ip.to_string()).unwrap_or_default()),
-        Cell::Text(activity.place.city.as_deref().unwrap_or_default()),
-        Cell::Own(neutral(&activity.place.location(activity.ip)).into_owned()),
-        Cell::Text(&activity.device.device),
-        Cell::Text(&activity.device.os),
-        Cell::Text(&activity.device.browser),
-        Cell::Text(activity.session.as_deref().unwrap_or_default()),
+        text(activity.place.city.as_deref().unwrap_or_default()),
+        Cell::Text(activity.place.location(activity.ip).into()),
+        text(&activity.device.device),
+        text(&activity.device.os),
+        text(&activity.device.browser),
+        text(activity.session.as_deref().unwrap_or_default()),
         Cell::Own(activity.id.to_string()),
     ]
     .into_iter()
-    .chain(attributes.iter().map(move |name| Cell::Text(attribute(name).map_or("", |(_, value)| value))))
+    .chain(attributes.iter().map(move |name| text(attribute(name).map_or("", |(_, value)| value))))
 }
 
 /// Rows of a CSV file in memory.
@@ -152,11 +156,14 @@ impl Rows {
         let cells: Vec<Cow<'_, str>> = cells
             .map(|cell| match cell {
                 Cell::Own(text) => Cow::Owned(text),
-                Cell::Text(text) if self.raw => Cow::Borrowed(text),
+                Cell::Text(text) if self.raw => text,
                 Cell::Text(text) => {
-                    let neutral = neutral(text);
-                    careful |= matches!(neutral, Cow::Owned(_)) || text.contains([';', '\t']);
-                    neutral
+                    let changed = match neutral(&text) {
+                        Cow::Owned(neutral) => Some(neutral),
+                        Cow::Borrowed(_) => None,
+                    };
+                    careful |= changed.is_some() || text.contains([';', '\t']);
+                    changed.map_or(text, Cow::Owned)
                 }
             })
             .collect();
@@ -331,9 +338,9 @@ mod tests {
     #[test]
     fn cells_are_quoted_as_rfc_4180_says() {
         let mut rows = Rows::new(false);
-        rows.push(["a,b", "c\"d", "e\r\nf", ""].into_iter().map(Cell::Text));
-        rows.push(["=1", "b;c"].into_iter().map(Cell::Text));
-        rows.push(["g"].into_iter().map(Cell::Text));
+        rows.push(["a,b", "c\"d", "e\r\nf", ""].into_iter().map(text));
+        rows.push(["=1", "b;c"].into_iter().map(text));
+        rows.push(["g"].into_iter().map(text));
         let bytes = rows.finish();
         assert_eq!(
             String::from_utf8(bytes).unwrap(),

@@ -304,7 +304,7 @@ impl From<TokenError> for Failure {
         let message = error.to_string();
         match error {
             TokenError::Name => Self::field("name", message),
-            TokenError::NoScope => Self::field("scope", message),
+            TokenError::NoScope => Self::field("scopes", message),
             TokenError::Expired => Self::field("expires", message),
             TokenError::Taken(_) => Self::conflict(message),
             TokenError::Unknown(_) => Self::not_found(message),

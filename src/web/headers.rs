@@ -1,9 +1,10 @@
-//! What is true of every answer: the headers that tell browsers how little they may do with it.
+//! What is true of every request and answer: forms are posted, and headers tell browsers how little they may
+//! do with what they get.
 
 use rocket::{
-    Request, Response,
+    Data, Request, Response,
     fairing::{Fairing, Info, Kind},
-    http::Header,
+    http::{Header, Method},
 };
 
 use crate::domain::agent;
@@ -46,6 +47,22 @@ impl Fairing for Headers {
         }
         if !response.headers().contains("Cache-Control") {
             response.set_header(Header::new("Cache-Control", "no-store"));
+        }
+    }
+}
+
+/// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it.
+pub(super) struct FormsArePosted;
+
+#[rocket::async_trait]
+impl Fairing for FormsArePosted {
+    fn info(&self) -> Info {
+        Info { name: "forms are posted", kind: Kind::Request }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        if request.content_type().is_some_and(|kind| kind.is_form()) {
+            request.set_method(Method::Post);
         }
     }
 }

@@ -50,6 +50,7 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
     let rocket = rocket::custom(Figment::from(config))
         .attach(Shield::new())
         .attach(headers::Headers)
+        .attach(headers::FormsArePosted)
         .mount("/", assets::routes())
         .mount("/", pages::routes())
         .mount("/", api::health::routes())

@@ -90,7 +90,7 @@ fn one(auditor: Auditor<'_>, user: &str) -> Result<Answer<UserWire>, Failure> {
 #[post("/users", data = "<body>")]
 async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<UserWire>), Failure> {
     let Add { user, password, role: word, full_name, email, groups } = body.0;
-    let details = Details { role: role(word.as_deref())?, full_name, email, groups };
+    let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled: None };
     let added = admin.app.add_user(&admin.actor(), &user, password, details).await?;
     Ok((Status::Created, Answer(UserWire::from(&*added))))
 }
@@ -99,10 +99,7 @@ async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<UserWi
 async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answer<UserWire>, Failure> {
     let (user, by) = (name(user)?, admin.actor());
     let Change { role: word, full_name, email, groups, disabled } = body.0;
-    let details = Details { role: role(word.as_deref())?, full_name, email, groups };
-    if let Some(disabled) = disabled {
-        admin.app.set_disabled(&by, &user, disabled).await?;
-    }
+    let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled };
     let changed = admin.app.change_user(&by, &user, details).await?;
     Ok(Answer(UserWire::from(&*changed)))
 }

@@ -55,6 +55,9 @@ pub fn record(value: Value, sender: &str) -> Record {
         }
         Some(_) => return Err("attributes: an object of strings".to_owned()),
     }
+    if let Some((name, _)) = activity.attributes.iter().find(|(name, _)| fields.contains_key(name)) {
+        return Err(format!("{name:.60}: stands in attributes and beside them; name it once"));
+    }
     activity
         .attributes
         .extend(fields.into_iter().filter_map(|(name, value)| Some((name, attribute(value)?))));

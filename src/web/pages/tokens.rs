@@ -76,7 +76,7 @@ async fn add(admin: Admin<'_>, sent: Form) -> Result<(Status, Html), Failure> {
         }
         Err(failure) if failure.status().code >= 500 || failure.status().code == 401 => Err(failure),
         Err(failure) => {
-            let scopes_error = if failure.about() == Some("scope") { failure.message() } else { "" };
+            let scopes_error = if failure.about() == Some("scopes") { failure.message() } else { "" };
             let name = if failure.status().code == 409 {
                 Input::refused(name, failure.message())
             } else {

@@ -68,6 +68,7 @@ fn details(form: &Form) -> Result<Details, Failure> {
         full_name: Some(form.text("full_name").to_owned()),
         email: Some(form.text("email").to_owned()),
         groups: Some(list(form.text("groups"))),
+        disabled: None,
     })
 }
 

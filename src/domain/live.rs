@@ -108,10 +108,13 @@ impl Live {
         self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
-    /// Whether the client says something else of itself than the last time.
-    pub fn is_new(&self, agent: &Agent) -> bool {
-        let known = &self.details.read().unwrap_or_else(PoisonError::into_inner).agent;
-        known.as_ref() != Some(agent)
+    /// All that the client has said of itself, if it says something new. Browsers do not send every hint with
+    /// every request: while the user agent stays the same, what was said stands.
+    pub fn news(&self, agent: &Agent) -> Option<Agent> {
+        let details = self.details.read().unwrap_or_else(PoisonError::into_inner);
+        let known = details.agent.as_ref().filter(|known| known.user_agent == agent.user_agent);
+        let all = known.map_or_else(|| agent.clone(), |known| agent.or(known));
+        (details.agent.as_ref() != Some(&all)).then_some(all)
     }
 
     /// Writes down what the client says of itself, and what follows from it.
@@ -130,6 +133,12 @@ impl Live {
         let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut details.session);
         details.changed = true;
+    }
+
+    /// Says that what [`Live::unflushed`] gave out did not reach the disk.
+    pub fn unflush(&self) {
+        self.flushed.store(i64::MIN, Ordering::Relaxed);
+        self.details.write().unwrap_or_else(PoisonError::into_inner).changed = true;
     }
 
     /// What must be written down of it: nothing, its last access alone, or all of it.
@@ -155,7 +164,7 @@ pub enum Unflushed {
     All(Box<Session>),
 }
 
-/// All live sessions.
+/// All live sessions, and those whose end is still on its way to disk.
 pub struct LiveTable {
     sessions: RwLock<Maps>,
     events: broadcast::Sender<Event>,
@@ -165,6 +174,9 @@ pub struct LiveTable {
 struct Maps {
     by_token: HashMap<TokenHash, Arc<Live>>,
     by_id: HashMap<SessionId, Arc<Live>>,
+    /// Refused, and not yet known to have ended on disk: whoever wants such a session ended must see to it
+    /// that it is, and the sweep does so where nobody else does.
+    ending: HashMap<SessionId, Arc<Live>>,
 }
 
 impl LiveTable {
@@ -212,13 +224,31 @@ impl LiveTable {
         self.len() == 0
     }
 
-    /// Refuses a session from this moment on. What it was, if it was live.
+    /// Refuses a session from this moment on. What it is, unless it is known to have ended on disk.
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let live = maps.by_id.remove(&id)?;
-        maps.by_token.remove(&live.token);
-        live.refused.store(true, Ordering::Release);
-        Some(live)
+        if let Some(live) = maps.by_id.remove(&id) {
+            maps.by_token.remove(&live.token);
+            live.refused.store(true, Ordering::Release);
+            maps.ending.insert(id, live);
+        }
+        maps.ending.get(&id).cloned()
+    }
+
+    /// Forgets a session that was refused: it has ended on disk, or never was there.
+    pub fn forget(&self, id: SessionId) {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).ending.remove(&id);
+    }
+
+    /// Every session that was refused and is not known to have ended on disk.
+    pub fn ending(&self) -> Vec<Arc<Live>> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).ending.values().cloned().collect()
+    }
+
+    /// The session of this id, live or on its way to its end.
+    pub fn known(&self, id: SessionId) -> Option<Arc<Live>> {
+        let maps = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        maps.by_id.get(&id).or_else(|| maps.ending.get(&id)).cloned()
     }
 
     /// Tells those who look on.

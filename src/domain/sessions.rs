@@ -22,7 +22,7 @@ use crate::{
         session::{EndedBy, Ending, Mandate, Scope, Session},
         user::{Actor, ActorKind, Role, User, UserName},
     },
-    store::{EndedCursor, Sessions as _, StoreError, Users as _},
+    store::{Credential, EndedCursor, Sessions as _, StoreError, Users as _},
 };
 
 /// How long sessions last.
@@ -49,6 +49,9 @@ pub const REASON: usize = 512;
 /// Why something could not be done to a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The account is disabled.
+    #[error("{0} is disabled here; an administrator can enable the account again")]
+    Disabled(UserName),
     /// The one who asked has been signed out.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -99,6 +102,15 @@ pub struct Registration {
     pub ttl: Option<Duration>,
 }
 
+/// Why somebody is believed to be who they are.
+#[derive(Clone)]
+enum Proof {
+    /// Their password was held against this.
+    Password(Option<Credential>),
+    /// This app says so.
+    App(String),
+}
+
 impl App {
     /// Signs a user in: a new session, and the token that opens it. `replaces` is the session the same
     /// browser was in until now, which ends.
@@ -114,7 +126,7 @@ impl App {
             Some(name) => self.0.store.read(|read| read.credential(name))?,
             None => None,
         };
-        let Some(right) = self.0.hasher.verify(Password::typed(password), kept).await else {
+        let Some(right) = self.0.hasher.verify(Password::typed(password), kept.clone()).await else {
             return Err(SignInError::Busy(5));
         };
         let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| right && !user.disabled);
@@ -129,8 +141,9 @@ impl App {
             ip: origin.ip,
         };
         let told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);
+        let proof = Proof::Password(kept);
         let (session, token) =
-            self.start::<SignInError>(&by, &account, None, &origin, self.0.limits.absolute, told).await?;
+            self.start::<SignInError>(&by, &account, proof, &origin, self.0.limits.absolute, told).await?;
         if let Some(old) = replaces {
             let ending = self.ending(EndedBy::User, Some(&by), "signed in again");
             // It is refused from here on even if this could not be written down.
@@ -175,7 +188,10 @@ impl App {
         let mut told = NewActivity::new(account.name.as_str(), action::SESSION_REGISTERED, OWN_APP);
         told.detail = format!("by {}", by.name);
         told.target = Some(app.clone());
-        self.start(by, &account, Some(app), &origin, lasts, told).await
+        if account.disabled {
+            return Err(SessionError::Disabled(account.name.clone()));
+        }
+        self.start(by, &account, Proof::App(app), &origin, lasts, told).await
     }
 
     /// Writes a new session and opens it.
@@ -183,13 +199,17 @@ impl App {
         &self,
         by: &Actor,
         user: &User,
-        registered_by: Option<String>,
+        proof: Proof,
         origin: &Origin,
         lasts: Duration,
         mut told: NewActivity,
     ) -> Result<(Session, Token), E> {
         let now = self.now();
         let token = random::token(Kind::Session);
+        let registered_by = match &proof {
+            Proof::App(app) => Some(app.clone()),
+            Proof::Password(_) => None,
+        };
         let session = Session {
             id: random::session_id(),
             user: user.name.clone(),
@@ -216,24 +236,36 @@ impl App {
             if opened.refused() {
                 return Err(Gone.into());
             }
+            let account = write.user(&made.user)?;
             let mut signed_in = None;
-            if made.registered_by.is_none() {
-                // Disabled or removed since the password was looked at?
-                let Some(mut user) = write.user(&made.user)?.filter(|user| !user.disabled) else {
-                    return Err(Gone.into());
-                };
-                user.last_sign_in = Some(now);
-                write.put_user(&user)?;
-                signed_in = Some(user.name);
+            match (&proof, account) {
+                (_, Some(account)) if account.disabled => return Err(Gone.into()),
+                (Proof::Password(verified), Some(mut account)) => {
+                    // What was verified must still be the password, or a change of it would not end this.
+                    if write.credential(&made.user)? != *verified {
+                        return Err(Gone.into());
+                    }
+                    account.last_sign_in = Some(now);
+                    write.put_user(&account)?;
+                    signed_in = Some(account.name);
+                }
+                (Proof::Password(_), None) => return Err(Gone.into()),
+                (Proof::App(_), _) => {}
             }
             write.put_session(&made, hash)?;
             write.append(&told)?;
             Ok::<_, E>(signed_in)
         });
         match written.done().await {
-            Ok(user) => user.iter().for_each(|name| self.signed_in_at(name, now)),
+            Ok(signed_in) => {
+                if let Some(name) = signed_in {
+                    self.refresh_user(&name)?;
+                }
+            }
             Err(error) => {
                 self.0.live.refuse(live.id);
+                // It never was on disk.
+                self.0.live.forget(live.id);
                 return Err(error);
             }
         }
@@ -258,13 +290,16 @@ impl App {
                 session.place = place;
             });
         }
-        if let Some(agent) = agent.filter(|agent| live.is_new(agent)) {
-            live.renew(agent, agent::device(agent));
+        if let Some(agent) = agent.and_then(|agent| live.news(agent)) {
+            live.renew(&agent, agent::device(&agent));
         }
     }
 
-    /// Ends live sessions, and tells everybody who looks on. Those that are unknown or have ended before are
-    /// passed over. The ones that were ended.
+    /// Ends sessions, and tells everybody who looks on. When it returns, every one of `ids` that was live has
+    /// ended on disk, whoever began to end it; those that are unknown or had ended before are passed over.
+    /// The ones that were ended here.
+    ///
+    /// Where the commit fails the sessions stay refused, and the sweep tries again.
     pub async fn end(
         &self,
         by: &Actor,
@@ -283,21 +318,20 @@ impl App {
             .iter()
             .map(|live| (live.id, live.last_access(), self.end_activity(by, live, &ending)))
             .collect();
-        let ended = self
-            .0
-            .store
-            .write(self.now(), move |write| {
-                let mut ended = Vec::new();
-                for (id, last_access, told) in &told {
-                    if let Some(session) = write.end_session(*id, Some(*last_access), ending.clone())? {
-                        write.append(told)?;
-                        ended.push(Arc::new(session));
-                    }
+        let written = self.0.store.write(self.now(), move |write| {
+            let mut ended = Vec::new();
+            for (id, last_access, told) in &told {
+                if let Some(session) = write.end_session(*id, Some(*last_access), ending.clone())? {
+                    write.append(told)?;
+                    ended.push(Arc::new(session));
                 }
-                Ok::<_, SessionError>(ended)
-            })
-            .done()
-            .await?;
+            }
+            Ok::<_, SessionError>(ended)
+        });
+        let ended = written.done().await?;
+        for live in &refused {
+            self.0.live.forget(live.id);
+        }
         for session in &ended {
             self.0.live.tell(Event::Ended(Arc::clone(session)));
         }
@@ -352,7 +386,7 @@ impl App {
     ) -> Result<Vec<Arc<Session>>, SessionError> {
         let (own, others): (Vec<_>, Vec<_>) = ids
             .iter()
-            .filter_map(|id| self.0.live.by_id(*id))
+            .filter_map(|id| self.0.live.known(*id))
             .filter(|live| mandate.reaches(&live.user))
             .partition(|live| live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)));
         let mut ended = Vec::new();
@@ -381,17 +415,12 @@ impl App {
         ended_by: EndedBy,
         reason: &str,
     ) -> Result<usize, SessionError> {
-        let mut count = 0;
-        // A session that was being started meanwhile is there the second time round.
-        loop {
-            let all = self.0.live.all();
-            let of_user = all.iter().filter(|live| live.user == *user && Some(live.id) != except);
-            let ids: Vec<SessionId> = of_user.map(|live| live.id).collect();
-            if ids.is_empty() {
-                return Ok(count);
-            }
-            count += self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?.len();
-        }
+        let mut all = self.0.live.all();
+        // What somebody else is ending must have ended too before this returns.
+        all.extend(self.0.live.ending());
+        let of_user = all.iter().filter(|live| live.user == *user && Some(live.id) != except);
+        let ids: Vec<SessionId> = of_user.map(|live| live.id).collect();
+        Ok(self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?.len())
     }
 
     /// The live sessions within `scope`, those used last first.
@@ -450,27 +479,35 @@ impl App {
         }
     }
 
-    /// Writes last accesses down and ends what is due. To be called every [`SWEEP`], and once at the end.
+    /// Writes last accesses down, ends what is due, and finishes the ends that could not be written. To be
+    /// called every [`SWEEP`], and once at the end.
     pub async fn sweep(&self) -> Result<(), SessionError> {
         let now = self.now();
-        let mut unflushed = Vec::new();
         let mut due: BTreeMap<&'static str, Vec<SessionId>> = BTreeMap::new();
+        let mut used = Vec::new();
         for live in self.0.live.all() {
-            if let Some(reason) = self.due(&live, now) {
-                due.entry(reason).or_default().push(live.id);
-            } else if let Some(change) = live.unflushed() {
-                unflushed.push(change);
-                self.0.live.tell(Event::Session(live));
+            match self.due(&live, now) {
+                Some(reason) => due.entry(reason).or_default().push(live.id),
+                None => used.extend(live.unflushed().map(|change| (live, change))),
             }
         }
+        let flushed = self.flush(now, used).await;
+        let unfinished: Vec<SessionId> = self.0.live.ending().iter().map(|live| live.id).collect();
+        due.insert("was refused, and its end could not be written down at the time", unfinished);
         for (reason, ids) in due {
             self.end(&Actor::system(), &ids, self.ending(EndedBy::Policy, None, reason)).await?;
         }
-        if unflushed.is_empty() {
+        flushed
+    }
+
+    /// Writes down what has changed of sessions that were used.
+    async fn flush(&self, now: Timestamp, used: Vec<(Arc<Live>, Unflushed)>) -> Result<(), SessionError> {
+        if used.is_empty() {
             return Ok(());
         }
-        let write = self.0.store.write(now, move |write| {
-            for change in &unflushed {
+        let changes: Vec<Unflushed> = used.iter().map(|(_, change)| change.clone()).collect();
+        let written = self.0.store.write(now, move |write| {
+            for change in &changes {
                 match change {
                     Unflushed::Access(id, at) => write.touch_session(*id, *at)?,
                     Unflushed::All(session) => drop(write.update_session(session)?),
@@ -478,7 +515,14 @@ impl App {
             }
             Ok::<_, SessionError>(())
         });
-        write.done().await
+        let written = written.done().await;
+        for (live, _) in used {
+            if written.is_err() {
+                live.unflush();
+            }
+            self.0.live.tell(Event::Session(live));
+        }
+        written
     }
 }
 

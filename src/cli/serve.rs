@@ -37,6 +37,8 @@ async fn run(folder: &Path, config: Config, app: App) -> anyhow::Result<()> {
         );
     }
     let uploads = folder.join("uploads");
+    // What a crash left in the middle of an upload is of no use.
+    let _ = std::fs::remove_dir_all(&uploads);
     std::fs::create_dir_all(&uploads)?;
     let public_url = config.door.public_url.clone();
     let ready = app.clone();

@@ -23,6 +23,10 @@ use crate::model::{
     user::UserName,
 };
 
+/// How many events wait for a slow reader before it is sent to look for itself: a sweep over 10,000 sessions
+/// that were all used fits. An event is a pointer.
+const EVENTS: usize = 1 << 15;
+
 /// What happens to sessions, for the pages that show them.
 #[derive(Clone, Debug)]
 pub enum Event {
@@ -182,7 +186,7 @@ struct Maps {
 impl LiveTable {
     /// A table of these sessions.
     pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
-        let (events, _) = broadcast::channel(4096);
+        let (events, _) = broadcast::channel(EVENTS);
         let table = Self { sessions: RwLock::default(), events };
         for (token, session) in sessions {
             table.insert(token, session);

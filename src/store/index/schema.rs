@@ -143,7 +143,6 @@ pub(super) fn document(fields: &Fields, activity: &Activity) -> TantivyDocument 
         document.add_text(fields.part, named(&target_key(), target));
     }
     for (name, value) in &activity.attributes {
-        document.add_text(fields.text, name);
         document.add_text(fields.text, value);
         document.add_text(fields.part, named(&attribute_key(name), value));
     }

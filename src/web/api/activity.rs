@@ -168,7 +168,7 @@ async fn download(
     let (filter, order) = (looking.filter, looking.order);
     let export = apart(caller.app, move |app| app.export(&by, &scope, &filter, order, &described)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
-    Ok(Download::begin(export, format, date, caller.live().cloned()))
+    Ok(Download::begin(export, format, date, caller.lease()))
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -19,8 +19,8 @@ pub use self::{
     body::{Form, Json, OpenForm},
     cookie::SetCookie,
     guards::{
-        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Member, Needs, Program, SessionRead,
-        SessionWrite, Visitor,
+        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
+        SessionRead, SessionWrite, Visitor,
     },
     params::Params,
 };

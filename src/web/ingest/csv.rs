@@ -6,9 +6,10 @@ use std::io::{self, Read};
 use serde_json::{Map, Value};
 
 use super::{Record, Records, json};
+use crate::web::download::plain;
 
-/// The headings of a download, and the fields they stand for. The rest are not read back: they follow from
-/// the address and the user agent, or are the log's own.
+/// The headings of a download, and the fields they stand for. Location is not read back: it follows from
+/// the place.
 const HEADINGS: [(&str, &str); 14] = [
     ("Time", "time"),
     ("User", "user"),
@@ -23,7 +24,7 @@ const HEADINGS: [(&str, &str); 14] = [
     ("OS Details", "os"),
     ("Browser Details", "browser"),
     ("Session", "session"),
-    ("Id", ""),
+    ("Id", "id"),
 ];
 
 /// CSV from a file.
@@ -34,6 +35,9 @@ pub struct Csv<R> {
     /// The reader counts a line when it has seen the line feed, which behind a carriage return is only at the
     /// next row.
     behind: u64,
+    /// Whether it is a download of ours, whose cells may carry the quote that keeps spreadsheets from running
+    /// them.
+    ours: bool,
 }
 
 impl<R: Read> Csv<R> {
@@ -41,6 +45,7 @@ impl<R: Read> Csv<R> {
     pub fn new(input: R, sender: &str) -> io::Result<Self> {
         let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let header = rows.headers().map_err(io::Error::other)?;
+        let ours = HEADINGS.iter().zip(header).all(|((heading, _), name)| *heading == name);
         let names: Vec<String> = header
             .iter()
             .map(|name| {
@@ -56,7 +61,13 @@ impl<R: Read> Csv<R> {
             }
         }
         let behind = u64::from(rows.position().line() == 1);
-        Ok(Self { rows, names, sender: sender.to_owned(), behind })
+        Ok(Self { rows, names, sender: sender.to_owned(), behind, ours })
+    }
+}
+
+impl<R> Csv<R> {
+    fn cell<'a>(&self, cell: &'a str) -> &'a str {
+        if self.ours { plain(cell) } else { cell }
     }
 }
 
@@ -69,8 +80,9 @@ impl<R: Read> Records for Csv<R> {
                 let line = row.position().map_or(0, csv::Position::line) + self.behind;
                 let cells =
                     self.names.iter().zip(&row).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
-                let fields: Map<String, Value> =
-                    cells.map(|(name, cell)| (name.clone(), Value::String(cell.to_owned()))).collect();
+                let fields: Map<String, Value> = cells
+                    .map(|(name, cell)| (name.clone(), Value::String(self.cell(cell).to_owned())))
+                    .collect();
                 Ok(Some((line, json::record(Value::Object(fields), &self.sender))))
             }
             Err(error) => match error.position().map(csv::Position::line) {
@@ -98,7 +110,6 @@ mod tests {
             (2, "ann", "backup", "a,b")
         );
         assert_eq!(record.attributes, [("ticket".to_owned(), "INC-1".to_owned())]);
-        assert_eq!(record.key, None, "the log's own id is not the sender's");
         assert!(csv.next_record().unwrap().is_none());
     }
 

@@ -67,6 +67,11 @@ impl TokenTable {
         Ok(Self(RwLock::new(tokens.collect())))
     }
 
+    pub(super) fn put(&self, hash: TokenHash, token: ApiToken) {
+        let live = Arc::new(LiveToken::new(hash, token));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+    }
+
     fn all(&self) -> Vec<Arc<LiveToken>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -157,8 +162,7 @@ impl App {
         })
         .done()
         .await?;
-        let live = Arc::new(LiveToken::new(hash, token.clone()));
-        self.0.tokens.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+        self.0.tokens.put(hash, token.clone());
         Ok((token, secret))
     }
 

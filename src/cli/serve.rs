@@ -41,8 +41,9 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     let mut stop = Stop::listen()?;
     let mut welcome = None;
     if demo {
+        let size = Size::default();
         tokio::select! {
-            told = demo::fill(&app, &Size::default()) => welcome = Some(told?.to_string()),
+            told = demo::fill(&app, &size) => welcome = Some(told?.to_string()),
             () = stop.asked() => return Ok(()),
         }
     }

@@ -13,15 +13,32 @@ use crate::model::{
     token::{ApiToken, TokenScope},
 };
 
-/// The tokens: name, scopes, on which day they were made, how many days they work from now, and how many
-/// minutes ago they were last used.
-const TOKENS: &[(&str, &[TokenScope], i64, Option<i64>, Option<i64>)] = &[
-    ("backup-agent", &[TokenScope::ActivityWrite], 2, None, Some(3)),
-    ("crm-connector", &[TokenScope::ActivityWrite, TokenScope::SessionWrite], 9, None, Some(1)),
-    ("reverse-proxy", &[TokenScope::AuthCheck], 3, None, Some(0)),
-    ("grafana", &[TokenScope::Metrics], 47, None, Some(0)),
-    ("siem", &[TokenScope::ActivityRead, TokenScope::SessionRead], 160, Some(90), Some(26)),
-    ("audit-2024", &[TokenScope::ActivityRead], 20, Some(14), None),
+/// A program with a token.
+struct Caller {
+    name: &'static str,
+    scopes: &'static [TokenScope],
+    /// On which day of the year it got its token.
+    since: i64,
+    /// In how many days from now the token expires.
+    works: Option<i64>,
+    /// How many minutes ago it was last used.
+    used: Option<i64>,
+}
+
+const fn caller(name: &'static str, scopes: &'static [TokenScope], since: i64, used: i64) -> Caller {
+    Caller { name, scopes, since, works: None, used: Some(used) }
+}
+
+const CALLERS: &[Caller] = &[
+    caller("backup-agent", &[TokenScope::ActivityWrite], 2, 3),
+    caller("crm-connector", &[TokenScope::ActivityWrite, TokenScope::SessionWrite], 9, 1),
+    caller("reverse-proxy", &[TokenScope::AuthCheck], 3, 0),
+    caller("grafana", &[TokenScope::Metrics], 47, 0),
+    Caller {
+        works: Some(90),
+        ..caller("siem", &[TokenScope::ActivityRead, TokenScope::SessionRead], 160, 26)
+    },
+    Caller { works: Some(14), used: None, ..caller("auditors", &[TokenScope::ActivityRead], 341, 0) },
 ];
 
 /// A moment of the `day`th day at which administrators work; the `nth` of that day.
@@ -44,22 +61,15 @@ pub(super) fn apps(now: Timestamp) -> Vec<App> {
 
 /// The tokens that programs have.
 pub(super) fn tokens(now: Timestamp, admin: &str) -> Vec<ApiToken> {
-    let hours = |hours: i64| SignedDuration::from_hours(hours);
-    let token = |(nth, (name, scopes, made, works, used)): (
-        usize,
-        &(_, &[TokenScope], _, Option<i64>, Option<i64>),
-    )| {
-        let name: &&str = name;
-        ApiToken {
-            name: (*name).to_owned(),
-            scopes: scopes.to_vec(),
-            created: moment(now, *made, nth),
-            created_by: admin.to_owned(),
-            expires: works.map(|days| now + hours(24 * days)),
-            last_used: used.map(|minutes| now - SignedDuration::from_mins(minutes)),
-        }
+    let token = |(nth, caller): (usize, &Caller)| ApiToken {
+        name: caller.name.to_owned(),
+        scopes: caller.scopes.to_vec(),
+        created: moment(now, caller.since, nth),
+        created_by: admin.to_owned(),
+        expires: caller.works.map(|days| now + SignedDuration::from_hours(24 * days)),
+        last_used: caller.used.map(|minutes| now - SignedDuration::from_mins(minutes)),
     };
-    TOKENS.iter().enumerate().map(token).collect()
+    CALLERS.iter().enumerate().map(token).collect()
 }
 
 /// The activities that tell of all this, done by the first of the staff.

@@ -178,7 +178,11 @@ async fn settle(
     });
     written.done().await?;
     app.close_setup();
-    people.into_iter().for_each(|user| app.0.people.put(user));
-    programs.into_iter().for_each(|(hash, token)| app.0.tokens.put(hash, token));
+    for user in people {
+        app.0.people.put(user);
+    }
+    for (hash, token) in programs {
+        app.0.tokens.put(hash, token);
+    }
     Ok(())
 }

@@ -81,10 +81,10 @@ impl Seats {
     /// One of them: mostly the desk, now and then the phone, seldom the tablet or another city.
     pub(super) fn pick(&self, dice: &mut Dice) -> &Seat {
         match dice.below(100) {
-            0..52 => &self.home,
-            52..70 => &self.mobile,
-            70..80 => &self.inside,
-            80..87 => &self.tablet,
+            0..50 => &self.home,
+            50..66 => &self.mobile,
+            66..75 => &self.inside,
+            75..86 => &self.tablet,
             _ => &self.away[usize::from(dice.one_in(2))],
         }
     }

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// One task in so many fails: with the sign-ins that fail, four of a hundred activities do.
-const FAILS: u64 = 26;
+const FAILS: u64 = 21;
 /// One session in so many begins with a wrong password.
 const MISTYPED: u64 = 12;
 
@@ -127,10 +127,9 @@ fn doing(
 ) -> NewActivity {
     let mut activity = own(session, task.action, at);
     app.clone_into(&mut activity.app);
-    activity.detail = work::write(task.detail, year, people, dice);
-    if !task.target.is_empty() {
-        activity.target = Some(work::write(task.target, year, people, dice));
-    }
+    let (detail, target) = task.write(year, people, dice);
+    activity.detail = detail;
+    activity.target = (!target.is_empty()).then_some(target);
     if app != OWN_APP && dice.one_in(FAILS) {
         activity.outcome = Outcome::Failure;
         activity.detail = format!("{}: {}", activity.detail, dice.pick(TROUBLES));

@@ -1,5 +1,7 @@
 //! What people do all day: the apps, and what can be done in each.
 
+use std::borrow::Cow;
+
 use super::dice::Dice;
 use crate::model::{
     activity::{OWN_APP, action},
@@ -16,12 +18,12 @@ pub(super) struct Program {
 }
 
 /// Something that can be done: the action, what is said of it and what it is done to. What stands in braces
-/// is different each time.
+/// is different each time; `{it}` is what it is done to.
 #[derive(Clone, Copy)]
 pub(super) struct Task {
     pub(super) action: &'static str,
-    pub(super) detail: &'static str,
-    pub(super) target: &'static str,
+    detail: &'static str,
+    target: &'static str,
 }
 
 const fn task(action: &'static str, detail: &'static str, target: &'static str) -> Task {
@@ -36,12 +38,12 @@ pub(super) const PROGRAMS: &[Program] = &[
         groups: "",
         tasks: &[
             task("upload", "{file} ({kb} kB)", "{folder}"),
-            task("download", "{file} from {folder}", "{file}"),
-            task("compare", "{file} with the version of {date}", "{file}"),
-            task("share", "{file} with {person}", "{file}"),
-            task("rename", "{file} to {file}", "{file}"),
-            task("restore-version", "{file} as of {date}", "{file}"),
-            task("delete", "{file} in {folder}", "{file}"),
+            task("download", "{it} from {folder}", "{file}"),
+            task("compare", "{it} with the version of {date}", "{file}"),
+            task("share", "{it} with {person}", "{file}"),
+            task("rename", "{it} to {file}", "{file}"),
+            task("restore-version", "{it} as of {date}", "{file}"),
+            task("delete", "{it} in {folder}", "{file}"),
         ],
     },
     Program {
@@ -49,11 +51,11 @@ pub(super) const PROGRAMS: &[Program] = &[
         url: "https://wiki.example.org",
         groups: "",
         tasks: &[
-            task("view-page", "{page}", "{page}"),
-            task("view-page", "{page}", "{page}"),
-            task("edit-page", "{page}: {n} lines changed", "{page}"),
-            task("comment", "on {page}, for {person}", "{page}"),
-            task("export-pdf", "{page} as PDF", "{page}"),
+            task("view-page", "{it}", "{page}"),
+            task("view-page", "{it}", "{page}"),
+            task("edit-page", "{it}: {n} lines changed", "{page}"),
+            task("comment", "on {it}, for {person}", "{page}"),
+            task("export-pdf", "{it} as PDF", "{page}"),
         ],
     },
     Program {
@@ -61,12 +63,12 @@ pub(super) const PROGRAMS: &[Program] = &[
         url: "https://helpdesk.example.org",
         groups: "support it",
         tasks: &[
-            task("open-ticket", "{ticket}: {trouble}", "{ticket}"),
-            task("assign-ticket", "{ticket} to {person}", "{ticket}"),
-            task("reply", "{ticket}: answered {customer}", "{ticket}"),
-            task("reply", "{ticket}: asked {customer} for a screenshot", "{ticket}"),
-            task("close-ticket", "{ticket}: {trouble}, solved", "{ticket}"),
-            task("merge-tickets", "{ticket} into {ticket}", "{ticket}"),
+            task("open-ticket", "{it}: {trouble}", "{ticket}"),
+            task("assign-ticket", "{it} to {person}", "{ticket}"),
+            task("reply", "{it}: answered {customer}", "{ticket}"),
+            task("reply", "{it}: asked {customer} for a screenshot", "{ticket}"),
+            task("close-ticket", "{it}: {trouble}, solved", "{ticket}"),
+            task("merge-tickets", "{it} into {ticket}", "{ticket}"),
         ],
     },
     Program {
@@ -74,11 +76,11 @@ pub(super) const PROGRAMS: &[Program] = &[
         url: "https://crm.example.org",
         groups: "sales support",
         tasks: &[
-            task("view-customer", "{customer}", "{customer}"),
-            task("update-customer", "{customer}: new contact", "{customer}"),
-            task("create-offer", "OFF-{n4} for {customer}", "{customer}"),
-            task("send-offer", "OFF-{n4} to {customer}", "{customer}"),
-            task("export-contacts", "{n} contacts to Contacts_{year}.csv", "Contacts_{year}.csv"),
+            task("view-customer", "{it}", "{customer}"),
+            task("update-customer", "{it}: new contact", "{customer}"),
+            task("create-offer", "OFF-{n4} for {it}", "{customer}"),
+            task("send-offer", "OFF-{n4} to {it}", "{customer}"),
+            task("export-contacts", "{n} contacts to {it}", "Contacts_{year}.csv"),
         ],
     },
     Program {
@@ -86,11 +88,11 @@ pub(super) const PROGRAMS: &[Program] = &[
         url: "https://ledger.example.org",
         groups: "finance audit",
         tasks: &[
-            task("post-invoice", "RE-{year}-{n4}, {customer}", "RE-{year}-{n4}"),
-            task("approve-payment", "PAY-{n4} to {customer}", "PAY-{n4}"),
-            task("reconcile", "Account_{year}.csv with the statement of {date}", "Account_{year}.csv"),
-            task("export-report", "Account_{year}.csv, {n} rows", "Account_{year}.csv"),
-            task("close-period", "{month} {year}", "{month} {year}"),
+            task("post-invoice", "{it}, {customer}", "RE-{year}-{n4}"),
+            task("approve-payment", "{it} to {customer}", "PAY-{n4}"),
+            task("reconcile", "{it} with the statement of {date}", "Account_{year}.csv"),
+            task("export-report", "{it}, {n} rows", "Account_{year}.csv"),
+            task("close-period", "{it}", "{month} {year}"),
         ],
     },
     Program {
@@ -98,12 +100,12 @@ pub(super) const PROGRAMS: &[Program] = &[
         url: "https://build.example.org",
         groups: "engineering it",
         tasks: &[
-            task("push", "{n} commits to {branch}", "{branch}"),
-            task("start-build", "build {n4} of {branch}", "{branch}"),
-            task("review", "{branch}: asked {person} for changes", "{branch}"),
-            task("merge", "{branch} into main, fixes {ticket}", "{branch}"),
-            task("deploy", "release {year}.{n} to {host}", "{host}"),
-            task("rollback", "{host} after {ticket}", "{host}"),
+            task("push", "{n} commits to {it}", "{branch}"),
+            task("start-build", "build {n4} of {it}", "{branch}"),
+            task("review", "{it}: asked {person} for changes", "{branch}"),
+            task("merge", "{it} into main, fixes {ticket}", "{branch}"),
+            task("deploy", "release {year}.{n} to {it}", "{host}"),
+            task("rollback", "{it} after {ticket}", "{host}"),
         ],
     },
     Program {
@@ -112,8 +114,8 @@ pub(super) const PROGRAMS: &[Program] = &[
         groups: "people finance",
         tasks: &[
             task("request-leave", "{n} days from {date}", "{person}"),
-            task("approve-leave", "{person}, from {date}", "{person}"),
-            task("upload-contract", "Contract_{n4}.pdf of {person}", "{person}"),
+            task("approve-leave", "{it}, from {date}", "{person}"),
+            task("upload-contract", "Contract_{n4}.pdf of {it}", "{person}"),
         ],
     },
 ];
@@ -132,12 +134,12 @@ const OVERSIGHT: Program = Program {
 
 /// What the machines do at night, in the app of the first column.
 pub(super) const JOBS: &[(&str, &str, Task)] = &[
-    ("vault", "backup-agent", task("backup", "{folder} to {host}: {kb} kB", "{host}")),
-    ("vault", "backup-agent", task("backup", "snapshot of {folder}", "{folder}")),
-    ("vault", "backup-agent", task("compare", "snapshot of {folder} with {host}", "{folder}")),
-    ("vault", "backup-agent", task("prune", "{n} snapshots of {folder}", "{folder}")),
-    ("ledger", "replicator", task("replicate", "Account_{year}.csv to {host}", "{host}")),
-    ("crm", "replicator", task("replicate", "{n4} customers to {host}", "{host}")),
+    ("vault", "backup-agent", task("backup", "{folder} to {it}: {kb} kB", "{host}")),
+    ("vault", "backup-agent", task("backup", "snapshot of {it}", "{folder}")),
+    ("vault", "backup-agent", task("compare", "snapshot of {it} with {host}", "{folder}")),
+    ("vault", "backup-agent", task("prune", "{n} snapshots of {it}", "{folder}")),
+    ("ledger", "replicator", task("replicate", "Account_{year}.csv to {it}", "{host}")),
+    ("crm", "replicator", task("replicate", "{n4} customers to {it}", "{host}")),
 ];
 
 /// Everything that somebody in `groups` with `role` may do, with the app it is done in.
@@ -202,38 +204,52 @@ const BRANCHES: &[&str] =
 const HOSTS: &[&str] = &["atlas-01", "atlas-02", "borealis", "cold-storage", "edge-sg", "edge-sp"];
 const MONTHS: &[&str] = &["January", "March", "April", "June", "July", "September", "October", "December"];
 
+impl Task {
+    /// What is said of the task once it was done, and what it was done to.
+    pub(super) fn write(&self, year: i16, people: &[&str], dice: &mut Dice) -> (String, String) {
+        let target = write(self.target, year, people, dice);
+        (write(&self.detail.replace("{it}", &target), year, people, dice), target)
+    }
+}
+
 /// Writes a text with something in the place of all that stands in braces.
-pub(super) fn write(text: &str, year: i16, people: &[&str], dice: &mut Dice) -> String {
+fn write(text: &str, year: i16, people: &[&str], dice: &mut Dice) -> String {
     let mut written = String::with_capacity(text.len() + 24);
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once('{') {
         let (what, behind) = behind.split_once('}').unwrap_or((behind, ""));
         written.push_str(before);
-        match what {
-            "year" => written.push_str(&year.to_string()),
-            "n" => written.push_str(&dice.between(2, 40).to_string()),
-            "n4" => written.push_str(&dice.between(1000, 10_000).to_string()),
-            "kb" => written.push_str(&dice.between(12, 90_000).to_string()),
-            "date" => written.push_str(&format!(
-                "{}-{:02}-{:02}",
-                year - 1,
-                dice.between(1, 13),
-                dice.between(1, 29)
-            )),
-            "ticket" => written.push_str(&format!("INC-{}", dice.between(1000, 10_000))),
-            "person" => written.push_str(dice.pick(people)),
-            "month" => written.push_str(dice.pick(MONTHS)),
-            "customer" => written.push_str(dice.pick(CUSTOMERS)),
-            "folder" => written.push_str(dice.pick(FOLDERS)),
-            "host" => written.push_str(dice.pick(HOSTS)),
-            "trouble" => written.push_str(dice.pick(PROBLEMS)),
-            "file" => written.push_str(&write(dice.pick(FILES), year, people, dice)),
-            "page" => written.push_str(&write(dice.pick(PAGES), year, people, dice)),
-            "branch" => written.push_str(&write(dice.pick(BRANCHES), year, people, dice)),
-            unknown => debug_assert!(false, "nothing is known of {{{unknown}}}"),
-        }
+        written.push_str(&word(what, year, people, dice));
         rest = behind;
     }
     written.push_str(rest);
     written
+}
+
+fn word(what: &str, year: i16, people: &[&str], dice: &mut Dice) -> Cow<'static, str> {
+    let listed = match what {
+        "year" => return year.to_string().into(),
+        "n" => return dice.between(2, 40).to_string().into(),
+        "n4" => return dice.between(1000, 10_000).to_string().into(),
+        "kb" => return dice.between(12, 90_000).to_string().into(),
+        "ticket" => return format!("INC-{}", dice.between(1000, 10_000)).into(),
+        "date" => {
+            return format!("{}-{:02}-{:02}", year - 1, dice.between(1, 13), dice.between(1, 29)).into();
+        }
+        "person" => return dice.pick(people).to_owned().into(),
+        "month" => MONTHS,
+        "customer" => CUSTOMERS,
+        "folder" => FOLDERS,
+        "host" => HOSTS,
+        "trouble" => PROBLEMS,
+        "file" => FILES,
+        "page" => PAGES,
+        "branch" => BRANCHES,
+        unknown => {
+            debug_assert!(false, "nothing is known of {{{unknown}}}");
+            &[""]
+        }
+    };
+    let picked = dice.pick(listed);
+    if picked.contains('{') { write(picked, year, people, dice).into() } else { picked.into() }
 }

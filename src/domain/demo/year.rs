@@ -10,7 +10,7 @@ use super::{
     seats::Seat,
     staff::Colleague,
     stay::{Frame, Stay},
-    work::{self, JOBS},
+    work::JOBS,
 };
 use crate::{
     domain::sessions::Limits,
@@ -223,9 +223,9 @@ impl Year {
         let date = self.date(self.day);
         let mut job = NewActivity::new(user, task.action, app);
         job.time = Some(before(midnight(date), -self.dice.between(0, 5 * 3_600_000)));
-        job.detail = work::write(task.detail, date.year(), &self.people, &mut self.dice);
-        job.target = Some(work::write(task.target, date.year(), &self.people, &mut self.dice));
-        job.outcome = if self.dice.one_in(30) { Outcome::Failure } else { Outcome::Success };
+        let (detail, target) = task.write(date.year(), &self.people, &mut self.dice);
+        (job.detail, job.target) = (detail, Some(target));
+        job.outcome = if self.dice.one_in(25) { Outcome::Failure } else { Outcome::Success };
         job.attributes.push(("duration_ms".to_owned(), self.dice.between(300, 90_000).to_string()));
         self.machines.fill(&mut job);
         self.unsettled.push(job);

@@ -11,6 +11,7 @@ mod remote;
 mod run;
 mod serve;
 mod table;
+mod throwaway;
 
 use std::{
     io::{self, Write},

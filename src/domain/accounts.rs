@@ -29,7 +29,7 @@ impl People {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn put(&self, user: User) {
+    pub(super) fn put(&self, user: User) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(user.name.clone(), Arc::new(user));
     }
 

@@ -8,7 +8,7 @@ pub mod activity;
 pub mod agent;
 pub mod apps;
 pub mod clock;
-//DEMO pub mod demo;
+pub mod demo;
 pub mod export;
 pub mod geo;
 pub mod ingest;

@@ -89,6 +89,11 @@ impl TokenTable {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash, token);
     }
 
+    pub(super) fn put(&self, hash: TokenHash, token: ApiToken) {
+        let live = Arc::new(LiveToken::new(hash, token));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+    }
+
     fn all(&self) -> Vec<Arc<LiveToken>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
     }
@@ -179,8 +184,7 @@ impl App {
         })
         .done()
         .await?;
-        let live = Arc::new(LiveToken::new(hash, token.clone()));
-        self.0.tokens.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+        self.0.tokens.put(hash, token.clone());
         Ok((token, secret))
     }
 

@@ -21,7 +21,7 @@ use clap::Parser;
 
 use self::{
     args::{Cli, Command},
-    run::Io,
+    run::{Io, No},
 };
 use crate::{
     config::{Config, Raw},
@@ -48,7 +48,7 @@ pub fn main() -> ExitCode {
                 return ExitCode::SUCCESS;
             }
             let _ = writeln!(io::stderr(), "rollcall: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(if error.is::<No>() { 1 } else { 2 })
         }
     }
 }

@@ -3,7 +3,7 @@
 //! ```text
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
 //! client    Command (JSON), then Input … until one is empty
-//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte) or Failure (text)
+//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte), No or Failure (text)
 //! ```
 //!
 //! The command's files are opened by the client, in its own folder and with its own rights.
@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use super::{
     args::Command,
     files::{Files, Watcher},
-    run::{self, Io},
+    run::{self, Io, No},
 };
 use crate::domain::App;
 
@@ -44,6 +44,7 @@ enum Kind {
     Progress = 4,
     Exit = 5,
     Failure = 6,
+    No = 7,
 }
 
 fn send(mut stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
@@ -59,7 +60,8 @@ fn receive(mut stream: &UnixStream) -> io::Result<(Kind, Vec<u8>)> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "this is no frame of rollcall's");
-    let kinds = [Kind::Command, Kind::Input, Kind::Output, Kind::Progress, Kind::Exit, Kind::Failure];
+    let kinds =
+        [Kind::Command, Kind::Input, Kind::Output, Kind::Progress, Kind::Exit, Kind::Failure, Kind::No];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == head[0]).ok_or_else(bad)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
     if length > FRAME {
@@ -119,6 +121,7 @@ impl Client {
                     }
                     Kind::Exit => break Ok(payload.first().copied().unwrap_or(2)),
                     Kind::Failure => anyhow::bail!("{}", String::from_utf8_lossy(&payload)),
+                    Kind::No => break Err(No(String::from_utf8_lossy(&payload).into_owned()).into()),
                     Kind::Command | Kind::Input => {}
                 }
             }
@@ -180,7 +183,10 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
     let stream = locked(&stream);
     match outcome {
         Ok(code) => send(&stream, Kind::Exit, &[code]),
-        Err(error) => send(&stream, Kind::Failure, format!("{error:#}").as_bytes()),
+        Err(error) => {
+            let kind = if error.is::<No>() { Kind::No } else { Kind::Failure };
+            send(&stream, kind, format!("{error:#}").as_bytes())
+        }
     }
 }
 

@@ -131,7 +131,7 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
 /// The answer is no, in a sentence.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
-pub(super) struct No(String);
+pub(super) struct No(pub(super) String);
 
 fn known(app: &App, name: &str) -> anyhow::Result<UserName> {
     let parsed = name.parse::<UserName>().ok().filter(|name| app.user(name).is_some());

@@ -1,2 +1,27 @@
-//! The one integration test binary.
-fn main() {}
+//! Rollcall from outside: every call of the API with its good and its bad answers, every command, and what
+//! survives a `kill -9`. One binary, because each more would link the web server and the index once more.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test what was not expected ends it, with the line where it happened"
+)]
+
+mod access;
+mod accounts;
+mod activity;
+mod cloudtrail;
+mod commands;
+mod durability;
+mod export;
+mod house;
+mod http;
+mod ingest;
+mod logout;
+mod programs;
+mod rules;
+mod server;
+mod sessions;
+mod signin;
+mod stream;
+mod tokens;

@@ -1,0 +1,209 @@
+//! The command line: the same with a server on the folder and without one.
+
+use serde_json::Value;
+
+use super::{
+    house::{PASSWORD, fixture},
+    server::{Client, Folder},
+};
+
+fn listed(folder: &Folder, args: &[&str]) -> Vec<String> {
+    folder.run(args).ok().lines().skip(1).map(str::to_owned).collect()
+}
+
+/// Does this on a folder that no server holds, and on one that a server does.
+fn both_ways(work: impl Fn(&Folder)) {
+    let folder = Folder::with_admin();
+    work(&folder);
+    let folder = Folder::with_admin();
+    let _server = folder.serve();
+    work(&folder);
+}
+
+#[test]
+fn accounts_are_made_changed_and_removed() {
+    both_ways(|folder| {
+        let add =
+            ["user", "add", "Nora", "--email", "n@example.org", "--groups", "it,staff", "--password-stdin"];
+        folder.run_with(&add, format!("{PASSWORD}\n")).says("added nora as member");
+        let users = listed(folder, &["user", "list"]);
+        assert!(users[0].starts_with("ada") && users[1].starts_with("nora"), "{users:?}");
+        assert!(users[1].contains("n@example.org") && users[1].contains("it,staff"), "{users:?}");
+        folder
+            .run(&["user", "set", "nora", "--role", "auditor", "--full-name", "Nora N"])
+            .says("changed nora");
+        assert!(listed(folder, &["user", "list"])[1].contains("auditor  Nora N"));
+        folder
+            .run_with(&["user", "password", "nora", "--password-stdin"], PASSWORD)
+            .says("changed the password of nora; 0 sessions ended");
+        folder.run(&["user", "disable", "nora"]).says("disabled nora; all sessions ended");
+        assert!(listed(folder, &["user", "list"])[1].ends_with("disabled"));
+        folder.run(&["user", "enable", "nora"]).says("enabled nora");
+        folder.run(&["user", "remove", "nora"]).says("removed nora; all sessions ended");
+        assert_eq!(listed(folder, &["user", "list"]).len(), 1);
+    });
+}
+
+#[test]
+fn accounts_that_cannot_be_are_refused_in_one_line() {
+    both_ways(|folder| {
+        let add = |name: &str, password: &str| {
+            folder.run_with(&["user", "add", name, "--password-stdin"], password)
+        };
+        add("ada", PASSWORD).refuses(2, "there is a user ada already");
+        add("a b", PASSWORD).refuses(2, "without spaces");
+        add("nora", "short").refuses(2, "at least 15 characters");
+        add("nora", "").refuses(2, "no password came on standard input");
+        let role = ["user", "add", "nora", "--role", "king", "--password-stdin"];
+        folder.run_with(&role, PASSWORD).refuses(2, "admin, auditor or member");
+        for verb in ["disable", "enable", "remove", "set"] {
+            folder.run(&["user", verb, "nobody"]).refuses(1, "there is no user nobody");
+        }
+        for last in [&["user", "remove", "ada"][..], &["user", "set", "ada", "--role", "member"]] {
+            folder.run(last).refuses(2, "ada is the last administrator");
+        }
+        assert_eq!(listed(folder, &["user", "list"]).len(), 1);
+    });
+}
+
+#[test]
+fn tokens_are_printed_once_listed_and_revoked() {
+    both_ways(|folder| {
+        let token = folder.run(&["token", "add", "vault", "--scope", "activity:write", "session:read"]);
+        let lines: Vec<&str> = token.ok().lines().collect();
+        assert!(lines.len() == 1 && lines[0].starts_with("rct_"), "the token alone, for a script");
+        let tokens = listed(folder, &["token", "list"]);
+        assert!(tokens[0].starts_with("vault") && tokens[0].contains("activity:write session:read"));
+        assert!(tokens[0].contains("host console") && tokens[0].ends_with("never"), "{tokens:?}");
+        assert!(!tokens[0].contains("rct_"));
+        folder.run(&["token", "add", "vault", "--scope", "metrics"]).refuses(2, "vault already");
+        folder.run(&["token", "add", "x", "--scope", "root"]).refuses(2, "a scope is");
+        folder.run(&["token", "revoke", "vault"]).says("revoked vault");
+        folder.run(&["token", "revoke", "vault"]).refuses(1, "there is no token vault");
+    });
+}
+
+#[test]
+fn apps_are_added_listed_and_removed() {
+    both_ways(|folder| {
+        let add = ["app", "add", "wiki", "--url", "https://wiki.example.org", "--groups", "it,staff"];
+        folder.run(&add).says("added wiki");
+        let apps = listed(folder, &["app", "list"]);
+        assert!(apps[0].starts_with("wiki  https://wiki.example.org  it,staff  remote"), "{apps:?}");
+        folder.run(&["app", "add", "x", "--url", "nowhere"]).refuses(2, "https://");
+        folder.run(&["app", "remove", "wiki"]).says("removed wiki");
+        folder.run(&["app", "remove", "wiki"]).refuses(1, "wiki");
+    });
+}
+
+#[test]
+fn sessions_are_listed_and_ended_from_the_command_line() {
+    let folder = Folder::with_admin();
+    let server = folder.serve();
+    let browsers: Vec<Client> = (0..3).map(|_| server.signed_in("ada")).collect();
+    let json = folder.run(&["session", "list", "--user", "ada", "--json"]);
+    let sessions: Vec<Value> = serde_json::from_str(json.ok()).unwrap();
+    assert_eq!(sessions.len(), 3);
+    assert!(sessions.iter().all(|session| session["user"] == "ada" && session["ip"] == "127.0.0.1"));
+    let table = folder.run(&["session", "list"]);
+    let columns = "Public IP  User  City  Location                    Device Details";
+    let heading = table.ok().lines().next().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    let expected = columns.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(heading.starts_with(&format!("Id {expected}")), "{heading}");
+    let first = browsers[0].session();
+    folder.run(&["session", "logout", &first]).says("1 sessions ended");
+    assert_eq!(browsers[0].get("/api/v1/me").refusal(), "401 not_signed_in");
+    let ended = browsers[1].get(&format!("/api/v1/sessions/{first}")).ok();
+    assert_eq!([&ended["ended_by"], &ended["ended_by_user"]], ["admin", "host console"]);
+    let again = folder.run(&["session", "logout", &first]);
+    assert_eq!((again.code, again.out.as_str()), (1, "0 sessions ended\n"));
+    folder.run(&["session", "logout", "--user", "ada"]).says("2 sessions ended");
+    assert!(browsers.iter().all(|browser| browser.get("/api/v1/me").status == 401));
+    assert_eq!(folder.run(&["session", "logout", "--all"]).code, 1);
+    assert_eq!(folder.run(&["session", "logout"]).code, 2, "it must be said which");
+    folder.run(&["session", "logout", "nonsense"]).refuses(2, "not an id");
+}
+
+#[test]
+fn what_a_command_does_while_a_server_runs_counts_there_at_once() {
+    let folder = Folder::with_admin();
+    let server = folder.serve();
+    let ada = server.signed_in("ada");
+    folder.run_with(&["user", "add", "mia", "--password-stdin"], PASSWORD).ok();
+    let mia = server.signed_in("mia");
+    folder.run(&["user", "disable", "mia"]).ok();
+    assert_eq!(mia.get("/api/v1/me").refusal(), "401 not_signed_in");
+    let token = folder.run(&["token", "add", "t", "--scope", "session:read"]).ok().to_owned();
+    assert_eq!(server.bearer(&token).get("/api/v1/sessions").status, 200);
+    folder.run(&["token", "revoke", "t"]).ok();
+    assert_eq!(server.bearer(&token).get("/api/v1/sessions").refusal(), "401 no_token");
+    let body = serde_json::json!({"name": "late", "url": "https://late.example.org"});
+    assert_eq!(ada.post("/api/v1/apps", &body).status, 201);
+    let found = folder.run(&["activity", "search", "action:app-added", "--json"]);
+    assert!(found.ok().contains("\"target\":\"late\""), "a search by command waits for the newest");
+}
+
+#[test]
+fn the_first_start_prints_the_way_to_the_first_administrator() {
+    let folder = Folder::new();
+    let mut server = folder.serve();
+    let line = server.line();
+    let way = format!("Make the first administrator at http://{}/setup?code=", server.address());
+    let code = line.strip_prefix(&way).unwrap_or_else(|| panic!("it says {line:?}"));
+    assert_eq!(code.len(), 19, "{code}");
+    let page = server.stranger().get(&format!("/setup?code={code}"));
+    assert!(page.status == 200 && page.text().contains(code));
+    folder.run_with(&["user", "add", "ada", "--role", "admin", "--password-stdin"], PASSWORD).ok();
+    assert_eq!(server.stranger().get("/setup").status, 404, "there is an administrator now");
+}
+
+#[test]
+fn an_address_is_looked_up_in_whichever_database_is_in_use() {
+    let folder = Folder::with_admin();
+    // What MaxMind's test data say of 81.2.69.142.
+    let found = folder.run(&["geo", "81.2.69.142"]);
+    for words in ["London", "England, United Kingdom", "GB", "51.5142, -0.0931", "GeoLite2-City"] {
+        assert!(found.ok().contains(words), "{words}: {}", found.out);
+    }
+    assert!(folder.run(&["geo", "10.0.0.1"]).ok().contains("Private network"));
+    assert_eq!(folder.run(&["geo", "8.8.8.8"]).code, 1);
+    folder.run(&["geo"]).refuses(2, "say which address");
+    let broken = fixture("mmdb/libmaxminddb-corrupt-search-tree.mmdb");
+    let refused = folder.run(&["geo", "update", broken.to_str().unwrap()]);
+    assert_eq!(refused.code, 2, "{}", refused.out);
+    assert!(folder.run(&["geo", "81.2.69.142"]).ok().contains("London"), "the old one goes on");
+}
+
+#[test]
+fn wrong_usage_is_told_from_a_no() {
+    let folder = Folder::new();
+    folder.run(&["user", "list"]).refuses(2, "there is no data in");
+    assert_eq!(folder.run(&["nonsense"]).code, 2);
+    assert_eq!(folder.run(&["user", "add", "x"]).code, 2, "the password must come from somewhere");
+    folder.run(&["serve", "--listen", "8080"]).refuses(2, "listen:");
+    std::fs::write(folder.path().join("rollcall.toml"), "lisen = \"x\"\n").unwrap();
+    folder.run(&["serve"]).refuses(2, "lisen");
+}
+
+#[test]
+fn every_command_has_an_example_in_its_help() {
+    let folder = Folder::new();
+    let help = |path: &[&str]| folder.run(&[path, &["--help"]].concat()).ok().to_owned();
+    let mut waiting: Vec<Vec<String>> = vec![Vec::new()];
+    let mut seen = 0;
+    while let Some(path) = waiting.pop() {
+        let words: Vec<&str> = path.iter().map(String::as_str).collect();
+        let text = help(&words);
+        let below: Vec<&str> = text
+            .split_once("Commands:\n")
+            .map_or("", |(_, behind)| behind.split("\n\n").next().unwrap())
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|word| *word != "help")
+            .collect();
+        assert!(!below.is_empty() || text.contains("Example"), "rollcall {} --help", words.join(" "));
+        seen += 1;
+        waiting.extend(below.into_iter().map(|word| [&path[..], &[word.to_owned()]].concat()));
+    }
+    assert!(seen > 20, "{seen}");
+}

@@ -1,0 +1,251 @@
+//! `POST /activity`: programs write to the log, and what is counted as accepted is there.
+
+use std::io::Write as _;
+
+use rocket::http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    house::{Caller, FIREFOX, House, LONDON},
+    http::{Reply, each},
+};
+
+const ACTIVITY: &str = "/api/v1/activity";
+
+fn ndjson(program: &Caller<'_>, lines: &[u8]) -> Reply {
+    program.with("Content-Type", "application/x-ndjson").send(Method::Post, ACTIVITY, lines)
+}
+
+fn counts(reply: &Reply) -> [u64; 3] {
+    let answer = reply.ok();
+    let count = |name: &str| answer[name].as_u64().unwrap();
+    [count("accepted"), count("duplicates"), answer["rejected"].as_array().unwrap().len() as u64]
+}
+
+#[test]
+fn a_user_and_an_action_are_all_that_a_record_needs() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let answer = vault.post(ACTIVITY, &json!({"user": "Ann", "action": "backup"})).ok();
+    let id = answer["last"].as_str().unwrap().to_owned();
+    assert_eq!(answer, json!({"accepted": 1, "duplicates": 0, "rejected": [], "last": id}));
+    let found = house.log("app=vault");
+    let expected = json!({
+        "id": id, "time": "2026-03-15T12:00:00.000Z", "received": "2026-03-15T12:00:00.000Z",
+        "user": "Ann", "action": "backup", "detail": "", "app": "vault", "outcome": "unknown",
+        "attributes": {},
+    });
+    assert_eq!(found, [expected.clone()]);
+    let reader = house.program("r", &["activity:read"]);
+    assert_eq!(reader.get(&format!("{ACTIVITY}/{id}")).ok(), expected);
+    assert_eq!(reader.get(&format!("{ACTIVITY}/0000000000000")).refusal(), "404 not_found");
+}
+
+#[test]
+fn all_that_was_sent_is_kept_and_place_and_device_are_looked_up() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let record = json!({
+        "time": "2024-02-29T23:59:59.9996+01:00", "user": "ann", "action": "Restore", "detail": "two\nlines",
+        "app": "archive", "outcome": "failure", "session": "s-1", "ip": LONDON, "user_agent": FIREFOX,
+        "target": "Account_2024.csv", "attributes": {"region": "north", "size": 12}, "ticket": "INC-4711",
+    });
+    vault.post(ACTIVITY, &record).ok();
+    let found = house.log("app=archive").remove(0);
+    for name in ["user", "action", "detail", "app", "outcome", "session", "ip", "user_agent", "target"] {
+        assert_eq!(found[name], record[name], "{name}");
+    }
+    assert_eq!(found["time"], "2024-02-29T22:59:59.999Z");
+    assert_eq!(found["attributes"], json!({"region": "north", "size": "12", "ticket": "INC-4711"}));
+    assert_eq!([&found["city"], &found["region"], &found["country"]], ["London", "England", "GB"]);
+    assert!(found["browser"].as_str().unwrap().starts_with("Firefox"), "{found}");
+}
+
+#[test]
+fn what_the_sender_knows_of_the_place_counts_more_than_a_look_up() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let record = json!({
+        "user": "ann", "action": "x", "ip": LONDON, "city": "Gdańsk", "country": "PL", "device": "Scanner 9",
+    });
+    vault.post(ACTIVITY, &record).ok();
+    let found = house.log("app=vault").remove(0);
+    assert_eq!([&found["city"], &found["country"], &found["device"]], ["Gdańsk", "PL", "Scanner 9"]);
+}
+
+#[test]
+fn a_record_of_a_session_is_where_the_session_is() {
+    let house = House::new().with_member("mia");
+    let mia = house.signed_in("mia");
+    let vault = house.program("vault", &["activity:write"]);
+    let session = mia.session();
+    vault.post(ACTIVITY, &json!({"user": "mia", "action": "x", "session": session})).ok();
+    let found = house.log(&format!("session={session}&app=vault")).remove(0);
+    assert_eq!([&found["ip"], &found["city"], &found["user_agent"]], [LONDON, "London", FIREFOX]);
+    vault.post(ACTIVITY, &json!({"user": "mia", "action": "y", "session": session, "ip": "10.0.0.1"})).ok();
+    let own = house.log("app=vault&action=y").remove(0);
+    assert_eq!((&own["ip"], &own["city"]), (&json!("10.0.0.1"), &Value::Null), "the record knows better");
+}
+
+#[test]
+fn an_object_an_array_and_lines_are_taken_alike() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let one = |n: u32| json!({"user": "ann", "action": "tick", "detail": format!("n{n}")});
+    assert_eq!(counts(&vault.post(ACTIVITY, &one(1))), [1, 0, 0]);
+    assert_eq!(counts(&vault.post(ACTIVITY, &json!([one(2), one(3)]))), [2, 0, 0]);
+    let lines = format!("{}\r\n\n{}", one(4), one(5));
+    for kind in [
+        "application/x-ndjson",
+        "application/ndjson",
+        "application/jsonl; charset=utf-8",
+        "Application/X-NDJSON",
+    ] {
+        let sent = vault.with("Content-Type", kind).send(Method::Post, ACTIVITY, lines.as_bytes());
+        assert_eq!(counts(&sent), [2, 0, 0], "{kind}");
+    }
+    assert_eq!(house.log("action=tick").len(), 11);
+}
+
+#[test]
+fn packed_lines_are_unpacked() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let lines = "{\"user\":\"ann\",\"action\":\"tick\"}\n".repeat(2500);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    gzip.write_all(lines.as_bytes()).unwrap();
+    let (gzip, zstd) = (gzip.finish().unwrap(), zstd::encode_all(lines.as_bytes(), 1).unwrap());
+    assert_eq!(counts(&ndjson(&vault.with("Content-Encoding", "gzip"), &gzip)), [2500, 0, 0]);
+    assert_eq!(counts(&ndjson(&vault.with("Content-Encoding", "zstd"), &zstd)), [2500, 0, 0]);
+    for (coding, body, refusal) in [
+        ("br", &gzip[..], "415 unsupported_media_type"),
+        ("gzip", &zstd[..], "400 bad_request"),
+        ("zstd", &gzip[..], "400 bad_request"),
+        ("gzip", b"".as_slice(), "400 bad_request"),
+    ] {
+        assert_eq!(ndjson(&vault.with("Content-Encoding", coding), body).refusal(), refusal, "{coding}");
+    }
+}
+
+#[test]
+fn one_bad_line_does_not_sink_the_others() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let lines = [
+        r#"{"user":"ann","action":"good"}"#.to_owned(),
+        "not json".to_owned(),
+        r#"{"user":"ann"}"#.to_owned(),
+        String::new(),
+        r#"{"user":"bob","action":"good","ip":"999.1.1.1"}"#.to_owned(),
+        r#"{"user":"bob","action":"good","time":"yesterday"}"#.to_owned(),
+        r#"{"user":"bob","action":"good","outcome":"maybe"}"#.to_owned(),
+        r#"{"user":"  ","action":"good"}"#.to_owned(),
+        r#"["user"]"#.to_owned(),
+        format!(r#"{{"user":"bob","action":"good","detail":"{}"}}"#, "x".repeat(300 << 10)),
+        r#"{"user":"cid","action":"good"}"#.to_owned(),
+        r#"{"user":"bob","action":"good","app":"Rollcall"}"#.to_owned(),
+    ];
+    let mut body = lines.join("\n").into_bytes();
+    body.extend_from_slice(b"\n{\"user\":\"\xff\",\"action\":\"good\"}\n");
+    let answer = ndjson(&vault, &body).ok();
+    assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(2), &json!(0)));
+    let rejected = answer["rejected"].as_array().unwrap();
+    let at: Vec<u64> = rejected.iter().map(|refusal| refusal["line"].as_u64().unwrap()).collect();
+    assert_eq!(at, [2, 3, 5, 6, 7, 8, 9, 10, 12, 13]);
+    let why = each(rejected, "error");
+    for (about, why) in
+        ["JSON", "action", "ip", "time", "outcome", "user", "object", "bytes", "rollcall", "UTF-8"]
+            .iter()
+            .zip(&why)
+    {
+        assert!(why.contains(about), "{why} should speak of {about}");
+    }
+    let mut good = each(&house.log("action=good"), "user");
+    good.sort();
+    assert_eq!(good, ["ann", "cid"]);
+}
+
+#[test]
+fn where_no_line_was_good_the_whole_is_refused() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let reply = ndjson(&vault, b"x\ny\n");
+    assert_eq!(reply.status, 400);
+    let answer = reply.json();
+    assert_eq!((&answer["accepted"], answer["rejected"].as_array().unwrap().len()), (&json!(0), 2));
+    assert_eq!(answer["last"], Value::Null);
+    assert_eq!(vault.post(ACTIVITY, &json!({"user": "ann"})).status, 400);
+    for empty in ["[]", "", "   ", "{"] {
+        let sent =
+            vault.with("Content-Type", "application/json").send(Method::Post, ACTIVITY, empty.as_bytes());
+        assert_eq!(sent.refusal(), "400 bad_request", "{empty:?}");
+    }
+    assert_eq!(ndjson(&vault, b"\n\n").refusal(), "400 bad_request");
+}
+
+#[test]
+fn other_kinds_of_bodies_are_not_taken() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    for kind in ["text/plain", "application/x-www-form-urlencoded", "text/csv", ""] {
+        let reply = vault.with("Content-Type", kind).send(Method::Post, ACTIVITY, b"{}");
+        assert_eq!(reply.refusal(), "415 unsupported_media_type", "{kind:?}");
+    }
+}
+
+#[test]
+fn a_record_with_an_id_is_written_once_per_token() {
+    let house = House::new();
+    let (vault, other) =
+        (house.program("vault", &["activity:write"]), house.program("other", &["activity:write"]));
+    let record = |id: Value| json!({"id": id, "user": "ann", "action": "once"});
+    let first = vault.post(ACTIVITY, &record(json!("a-1")));
+    assert_eq!(counts(&first), [1, 0, 0]);
+    let again = vault.post(ACTIVITY, &record(json!("a-1")));
+    assert_eq!(counts(&again), [0, 1, 0]);
+    assert_eq!(again.json()["last"], first.json()["last"], "it says under which id it is known");
+    let both =
+        vault.post(ACTIVITY, &json!([record(json!("a-2")), record(json!("a-2")), record(json!("a-1"))]));
+    assert_eq!(counts(&both), [1, 2, 0]);
+    assert_eq!(counts(&other.post(ACTIVITY, &record(json!("a-1")))), [1, 0, 0]);
+    assert_eq!(counts(&vault.post(ACTIVITY, &record(json!("x".repeat(128))))), [1, 0, 0]);
+    assert_eq!(vault.post(ACTIVITY, &record(json!("x".repeat(129)))).status, 400);
+    assert_eq!(vault.post(ACTIVITY, &record(json!(""))).status, 400);
+    assert_eq!(vault.post(ACTIVITY, &record(json!({}))).status, 400);
+    assert_eq!(house.log("action=once").len(), 4);
+}
+
+#[test]
+fn nobody_writes_in_rollcalls_own_name() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    for app in ["rollcall", "Rollcall", " ROLLCALL ", "ｒｏｌｌｃａｌｌ"] {
+        let reply = vault.post(ACTIVITY, &json!({"user": "ada", "action": "sign-in", "app": app}));
+        assert_eq!(reply.status, 400, "{app}");
+    }
+    let named = house.program("Rollcall", &["activity:write"]);
+    assert_eq!(named.post(ACTIVITY, &json!({"user": "ada", "action": "sign-in"})).status, 400);
+    assert_eq!(house.log("action=sign-in").len(), 0);
+}
+
+#[test]
+fn an_attribute_has_one_value() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let record = json!({"user": "ann", "action": "x", "size": "outer", "attributes": {"size": "inner"}});
+    let answer = vault.post(ACTIVITY, &record);
+    assert_eq!(answer.status, 400, "JSON with a name twice would be read as anybody likes");
+    assert!(answer.json()["rejected"][0]["error"].as_str().unwrap().contains("size"));
+}
+
+#[test]
+fn what_is_written_can_be_found_within_a_second() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let last = vault.post(ACTIVITY, &json!({"user": "ann", "action": "x"})).ok()["last"].clone();
+    let id: rollcall::model::id::ActivityId = last.as_str().unwrap().parse().unwrap();
+    let answered = std::time::Instant::now();
+    assert!(house.app.index().wait_for(id, std::time::Duration::from_secs(10)));
+    // The promise is a second; a machine that is busy with other things gets three.
+    assert!(answered.elapsed() < std::time::Duration::from_secs(3), "{:?}", answered.elapsed());
+}

@@ -1,0 +1,129 @@
+//! Apps that sign their users in by themselves: they register, touch and ask for sessions.
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+
+use super::house::{FIREFOX, House};
+
+const INTROSPECT: &str = "/api/v1/introspect";
+
+/// A program that registers a session, and what it was told.
+fn registered<'h>(house: &'h House, body: &Value) -> (super::house::Caller<'h>, String, String) {
+    let app = house.program("shop", &["session:write", "session:read"]);
+    let reply = app.post("/api/v1/sessions", body);
+    assert_eq!(reply.status, 201, "{}", reply.text());
+    let answer = reply.json();
+    assert_eq!(answer.as_object().unwrap().len(), 2, "{answer}");
+    let text = |name: &str| answer[name].as_str().unwrap().to_owned();
+    (app, text("id"), text("token"))
+}
+
+#[test]
+fn an_app_registers_a_session_and_it_is_listed_like_any_other() {
+    let house = House::new().with_admin("ada");
+    let body = json!({"user": "Guest7", "ip": "81.2.69.142", "user_agent": FIREFOX, "app": "web-shop"});
+    let (app, id, token) = registered(&house, &body);
+    let session = house.signed_in("ada").get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!(
+        [&session["user"], &session["ip"], &session["city"], &session["user_agent"], &session["state"]],
+        ["guest7", "81.2.69.142", "London", FIREFOX, "active"]
+    );
+    assert_eq!(session["apps"], json!(["web-shop"]));
+    assert_eq!(session["expires"], "2026-03-16T12:00:00.000Z");
+    let answer = app.bare_form(INTROSPECT, &format!("token={token}")).ok();
+    assert_eq!(
+        [&answer["active"], &answer["sub"], &answer["username"], &answer["sid"]],
+        [&json!(true), &json!("guest7"), &json!("guest7"), &json!(id)]
+    );
+    // 2026-03-16T12:00:00Z, by `date -u -d 2026-03-16T12:00 +%s`.
+    assert_eq!(answer["exp"], 1_773_662_400);
+}
+
+#[test]
+fn an_apps_session_opens_the_app_and_not_rollcall() {
+    let house = House::new().with_admin("ada");
+    let (_, _, token) = registered(&house, &json!({"user": "ada"}));
+    let browser = house.stranger().with("Cookie", &format!("rollcall={token}"));
+    assert_eq!(browser.get("/api/v1/me").refusal(), "401 not_signed_in");
+    assert_eq!(house.bearer(&token).get("/api/v1/sessions").refusal(), "401 no_token");
+}
+
+#[test]
+fn a_touch_tells_where_the_session_is_and_keeps_it_alive() {
+    let house = House::new().with_admin("ada");
+    let (app, id, token) = registered(&house, &json!({"user": "guest"}));
+    for _ in 0..3 {
+        house.later(SignedDuration::from_mins(50));
+        let touched = app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({"ip": "216.160.83.56"}));
+        assert_eq!((touched.status, touched.body.len()), (204, 0));
+    }
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!(
+        [&session["last_access"], &session["ip"], &session["city"]],
+        ["2026-03-15T14:30:00.000Z", "216.160.83.56", "Milton"]
+    );
+    assert_eq!(app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).status, 204);
+    house.signed_in("ada").delete(&format!("/api/v1/sessions/{id}"));
+    let touch = app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({}));
+    assert_eq!(touch.refusal(), "410 gone");
+    assert_eq!(app.bare_form(INTROSPECT, &format!("token={token}")).text(), r#"{"active":false}"#);
+}
+
+#[test]
+fn a_session_that_has_expired_is_gone_before_anything_sweeps_it_away() {
+    let house = House::new();
+    let (app, id, token) = registered(&house, &json!({"user": "guest", "ttl_s": 90}));
+    house.later(SignedDuration::from_secs(89));
+    assert_eq!(app.bare_form(INTROSPECT, &format!("token={token}")).ok()["active"], true);
+    house.later(SignedDuration::from_secs(1));
+    assert_eq!(app.bare_form(INTROSPECT, &format!("token={token}")).text(), r#"{"active":false}"#);
+    assert_eq!(app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).refusal(), "410 gone");
+}
+
+#[test]
+fn no_app_can_make_a_session_longer_than_the_limit() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest", "ttl_s": 31_536_000}));
+    assert_eq!(app.get(&format!("/api/v1/sessions/{id}")).ok()["expires"], "2026-03-16T12:00:00.000Z");
+}
+
+#[test]
+fn a_registration_says_what_is_wrong_with_it() {
+    let house = House::new();
+    let app = house.program("shop", &["session:write"]);
+    for (body, refusal) in [
+        (json!({"user": ""}), "400 bad_field user"),
+        (json!({"user": "a b"}), "400 bad_field user"),
+        (json!({"user": "x".repeat(200)}), "400 bad_field user"),
+        (json!({"user": "guest", "app": "x".repeat(65)}), "400 bad_field app"),
+        (json!({"user": "guest", "app": "a\nb"}), "400 bad_field app"),
+        (json!({"user": "guest", "ttl_s": 0}), "400 bad_field ttl_s"),
+        (json!({"user": "guest", "ttl_s": -1}), "400 bad_request"),
+        (json!({"user": "guest", "ip": "nowhere"}), "400 bad_request"),
+        (json!({"ip": "10.0.0.1"}), "400 bad_request"),
+    ] {
+        assert_eq!(app.post("/api/v1/sessions", &body).refusal(), refusal, "{body}");
+    }
+    let touch = |id: &str| app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).refusal();
+    assert_eq!(touch("00000000000000000000000000"), "404 not_found");
+    assert_eq!(touch("nonsense"), "404 not_found");
+    assert_eq!(house.log("action=session-registered").len(), 0);
+}
+
+#[test]
+fn what_is_no_live_session_is_inactive_and_nothing_more() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let token = ada.header("Cookie").split_once('=').unwrap().1.to_owned();
+    let asker = house.program("gate", &["session:read"]);
+    let ask = |token: &str| asker.bare_form(INTROSPECT, &format!("token={token}"));
+    assert_eq!(ask(&token).ok()["username"], "ada");
+    ada.post("/api/v1/signout", &json!({}));
+    let own = asker.header("Authorization").strip_prefix("Bearer ").unwrap().to_owned();
+    for inactive in [token.as_str(), "x", "rcs_x", &own, &format!("{token}x"), "%00"] {
+        let reply = ask(inactive);
+        assert_eq!((reply.status, reply.text().as_str()), (200, r#"{"active":false}"#), "{inactive}");
+    }
+    assert_eq!(asker.bare_form(INTROSPECT, "").refusal(), "400 bad_field token");
+    assert_eq!(asker.post(INTROSPECT, &json!({"token": token})).refusal(), "415 unsupported_media_type");
+}

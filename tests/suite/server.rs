@@ -1,0 +1,330 @@
+//! The real binary: as a server in a process of its own, and as commands.
+
+use std::{
+    fs::Permissions,
+    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Child, ChildStdout, Command, Output, Stdio},
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{
+    house::{FIREFOX, PASSWORD, cities},
+    http::Reply,
+};
+
+/// How long anything may take before a test gives up.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A data folder, and the commands on it.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        // As the command makes it, or it would say that it closes it to others.
+        Self(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap())
+    }
+
+    /// One with the administrator ada in it.
+    pub(crate) fn with_admin() -> Self {
+        let folder = Self::new();
+        let added = folder.run_with(&["user", "add", "ada", "--role", "admin", "--password-stdin"], PASSWORD);
+        added.says("added ada as admin");
+        folder
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// A command on the folder, not yet run. The test's cities spare it unpacking its own.
+    pub(crate) fn command(&self, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
+        command.arg("--data").arg(self.path()).args(args).env("ROLLCALL_GEO", cities());
+        for other in ["ROLLCALL_DATA", "ROLLCALL_LISTEN", "ROLLCALL_PUBLIC_URL", "ROLLCALL_TRUSTED_PROXY"] {
+            command.env_remove(other);
+        }
+        command
+    }
+
+    pub(crate) fn run(&self, args: &[&str]) -> Done {
+        self.run_with(args, "")
+    }
+
+    /// Runs a command that reads this.
+    pub(crate) fn run_with(&self, args: &[&str], input: impl AsRef<[u8]>) -> Done {
+        let mut command = self.command(args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        // One that does not read hangs up.
+        let _ = child.stdin.take().unwrap().write_all(input.as_ref());
+        Done::of(child.wait_with_output().unwrap())
+    }
+
+    /// Serves the folder until the server is dropped or killed.
+    pub(crate) fn serve(&self) -> Server {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        said.read_line(&mut line).unwrap();
+        let ready = line.trim_end().strip_prefix("Rollcall is ready at http://");
+        let address = ready.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned();
+        Server { child, said, address }
+    }
+}
+
+/// A command that has ended.
+pub(crate) struct Done {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Done {
+    fn of(output: Output) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        Self { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
+    }
+
+    /// It did its work and said just this.
+    pub(crate) fn says(&self, line: &str) {
+        assert_eq!((self.code, self.out.trim_end()), (0, line), "{}", self.err);
+    }
+
+    /// It did its work; what it said.
+    pub(crate) fn ok(&self) -> &str {
+        assert_eq!(self.code, 0, "{}{}", self.out, self.err);
+        &self.out
+    }
+
+    /// It refused with this code, in one line that holds these words.
+    pub(crate) fn refuses(&self, code: i32, words: &str) {
+        assert_eq!(self.code, code, "{}{}", self.out, self.err);
+        assert!(self.err.contains(words), "{:?} should hold {words:?}", self.err);
+        assert_eq!(self.err.trim_end().lines().count(), 1, "one line: {:?}", self.err);
+    }
+}
+
+/// A server that runs. It is killed when it is dropped, as hard as can be.
+pub(crate) struct Server {
+    child: Child,
+    said: BufReader<ChildStdout>,
+    address: String,
+}
+
+impl Server {
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// The next line it says.
+    pub(crate) fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.said.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Asks it to stop, and waits until it has; its exit code.
+    pub(crate) fn stop(mut self) -> Option<i32> {
+        let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+        self.child.wait().unwrap().code()
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// A browser that nobody is signed in on.
+    pub(crate) fn stranger(&self) -> Client {
+        let origin = format!("http://{}", self.address);
+        Client {
+            address: self.address.clone(),
+            headers: vec![("Origin".into(), origin), ("User-Agent".into(), FIREFOX.into())],
+        }
+    }
+
+    /// A browser that this user has just signed in on.
+    pub(crate) fn signed_in(&self, user: &str) -> Client {
+        let stranger = self.stranger();
+        let body = serde_json::json!({"user": user, "password": PASSWORD});
+        let reply = stranger.post("/api/v1/signin", &body);
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        stranger.with("Cookie", &reply.cookie())
+    }
+
+    /// A program with this token.
+    pub(crate) fn bearer(&self, token: &str) -> Client {
+        let line = format!("Bearer {}", token.trim());
+        Client { address: self.address.clone(), headers: vec![("Authorization".into(), line)] }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A client over a real socket: as much of HTTP/1.1 as these tests need, in as many lines as a dependency
+/// would take to argue for.
+#[derive(Clone)]
+pub(crate) struct Client {
+    address: String,
+    headers: Vec<(String, String)>,
+}
+
+impl Client {
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.push((name.to_owned(), value.to_owned()));
+        other
+    }
+
+    pub(crate) fn connect(&self) -> Connection {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        Connection { client: self.clone(), stream: BufReader::new(stream) }
+    }
+
+    pub(crate) fn get(&self, path: &str) -> Reply {
+        self.connect().send("GET", path, b"")
+    }
+
+    pub(crate) fn delete(&self, path: &str) -> Reply {
+        self.connect().send("DELETE", path, b"")
+    }
+
+    pub(crate) fn post(&self, path: &str, value: &Value) -> Reply {
+        let json = self.with("Content-Type", "application/json");
+        json.connect().send("POST", path, value.to_string().as_bytes())
+    }
+
+    /// The id of the session it is signed in with.
+    pub(crate) fn session(&self) -> String {
+        self.get("/api/v1/me").ok()["session"]["id"].as_str().unwrap().to_owned()
+    }
+
+    /// The same client at another address.
+    pub(crate) fn at(&self, address: &str) -> Self {
+        let headers =
+            self.headers.iter().map(|(name, value)| (name.clone(), value.replace(&self.address, address)));
+        Self { address: address.to_owned(), headers: headers.collect() }
+    }
+
+    /// Posts; none where the server goes away instead of answering.
+    pub(crate) fn try_post(&self, path: &str, body: &[u8]) -> Option<Reply> {
+        let stream = TcpStream::connect(&self.address).ok()?;
+        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        let mut connection = Connection { client: self.clone(), stream: BufReader::new(stream) };
+        connection.try_send("POST", path, body).ok()
+    }
+
+    /// Asks until the answer is as it should be.
+    pub(crate) fn get_until(&self, path: &str, good: impl Fn(&Reply) -> bool) -> Reply {
+        let start = Instant::now();
+        loop {
+            let reply = self.get(path);
+            if good(&reply) {
+                return reply;
+            }
+            assert!(start.elapsed() < PATIENCE, "{path} still answers {}", reply.text());
+        }
+    }
+}
+
+/// A connection that is kept alive.
+pub(crate) struct Connection {
+    client: Client,
+    stream: BufReader<TcpStream>,
+}
+
+impl Connection {
+    pub(crate) fn send(&mut self, method: &str, path: &str, body: &[u8]) -> Reply {
+        self.try_send(method, path, body).unwrap()
+    }
+
+    fn try_send(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<Reply> {
+        self.try_ask(method, path, body)?;
+        let (status, headers) = self.try_head()?;
+        let mut reply = Reply { status, headers, body: Vec::new() };
+        if reply.header("Transfer-Encoding").is_some_and(|coding| coding == "chunked") {
+            while let Some(chunk) = self.try_chunk()? {
+                reply.body.extend(chunk);
+            }
+        } else if let Some(length) = reply.header("Content-Length") {
+            reply.body = vec![0; length.parse().map_err(io::Error::other)?];
+            self.stream.read_exact(&mut reply.body)?;
+        }
+        Ok(reply)
+    }
+
+    /// Sends a request and reads nothing yet.
+    pub(crate) fn ask(&mut self, method: &str, path: &str, body: &[u8]) {
+        self.try_ask(method, path, body).unwrap();
+    }
+
+    fn try_ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.client.address);
+        for (name, value) in &self.client.headers {
+            request += &format!("{name}: {value}\r\n");
+        }
+        request += &format!("Content-Length: {}\r\n\r\n", body.len());
+        let mut bytes = request.into_bytes();
+        bytes.extend_from_slice(body);
+        self.stream.get_mut().write_all(&bytes)
+    }
+
+    /// The status and the headers of an answer.
+    pub(crate) fn head(&mut self) -> (u16, Vec<(String, String)>) {
+        self.try_head().unwrap()
+    }
+
+    fn try_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
+        let status = self.line()?;
+        let status = status.split(' ').nth(1).and_then(|code| code.parse().ok());
+        let status = status.ok_or(io::ErrorKind::InvalidData)?;
+        let mut headers = Vec::new();
+        loop {
+            let line = self.line()?;
+            match line.split_once(": ") {
+                Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+                None => return Ok((status, headers)),
+            }
+        }
+    }
+
+    /// The next chunk; none behind the last.
+    pub(crate) fn chunk(&mut self) -> Option<Vec<u8>> {
+        self.try_chunk().unwrap()
+    }
+
+    fn try_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
+        let length = usize::from_str_radix(&self.line()?, 16).map_err(io::Error::other)?;
+        let mut chunk = vec![0; length + 2];
+        self.stream.read_exact(&mut chunk)?;
+        chunk.truncate(length);
+        Ok((length > 0).then_some(chunk))
+    }
+
+    fn line(&mut self) -> io::Result<String> {
+        let mut line = String::new();
+        if self.stream.read_line(&mut line)? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(line.trim_end().to_owned())
+    }
+}

@@ -1,0 +1,229 @@
+//! Coming in and going out.
+
+use std::sync::Barrier;
+
+use serde_json::json;
+
+use super::{
+    house::{House, PASSWORD},
+    http::each,
+};
+
+#[test]
+fn the_right_password_opens_a_session_with_a_cookie_that_scripts_cannot_read() {
+    let house = House::new().with_admin("ada");
+    let browser = house.stranger();
+    let reply = browser.sign_in("ada", PASSWORD);
+    let answer = reply.ok();
+    assert_eq!((&answer["user"], &answer["role"]), (&json!("ada"), &json!("admin")));
+    assert_eq!(answer["session"]["user"], "ada");
+    assert_eq!(answer["session"]["current"], true);
+    let cookie = reply.header("Set-Cookie").unwrap();
+    assert!(cookie.starts_with("rollcall=rcs_"), "{cookie}");
+    for attribute in ["; Path=/", "; HttpOnly", "; SameSite=Lax"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    assert!(!cookie.contains("Domain") && !cookie.contains("Max-Age"), "{cookie}");
+    let me = browser.with("Cookie", &reply.cookie()).get("/api/v1/me").ok();
+    assert_eq!(me["session"]["id"], answer["session"]["id"]);
+    assert_eq!(me["groups"], json!([]));
+    let token = reply.cookie().split_once('=').unwrap().1.to_owned();
+    assert!(!reply.text().contains(&token), "the token stands in the cookie alone");
+}
+
+#[test]
+fn over_tls_the_cookie_is_for_this_host_and_for_tls_alone() {
+    let settings = rollcall::web::door::Settings {
+        public_url: Some("https://rollcall.example.org".into()),
+        secure: true,
+        ..Default::default()
+    };
+    let house = House::with_settings(settings).with_admin("ada");
+    let reply = house.stranger().sign_in("ada", PASSWORD);
+    let cookie = reply.header("Set-Cookie").unwrap();
+    assert!(cookie.starts_with("__Host-rollcall=rcs_") && cookie.contains("; Secure"), "{cookie}");
+    let browser = house.stranger().with("Cookie", &reply.cookie());
+    assert!(browser.is_in());
+    let renamed = reply.cookie().replace("__Host-", "");
+    assert!(!house.stranger().with("Cookie", &renamed).is_in(), "a cookie that plain HTTP could have set");
+    let gone = browser.post("/api/v1/signout", &json!({}));
+    let cookie = gone.header("Set-Cookie").unwrap();
+    assert!(cookie.starts_with("__Host-rollcall=;") && cookie.contains("; Secure"), "{cookie}");
+}
+
+#[test]
+fn an_account_has_one_name_however_it_is_typed() {
+    let house = House::new().with_admin("ada");
+    for typed in ["ADA", " ada ", "ａｄａ"] {
+        assert_eq!(house.stranger().sign_in(typed, PASSWORD).ok()["user"], "ada", "{typed:?}");
+    }
+}
+
+#[test]
+fn nobody_learns_which_of_user_and_password_was_wrong() {
+    let house = House::new().with_admin("ada").with_member("dora");
+    assert_eq!(house.signed_in("ada").patch("/api/v1/users/dora", &json!({"disabled": true})).status, 200);
+    let wrong = house.stranger().sign_in("ada", "wrong horse battery staple");
+    assert_eq!(wrong.refusal(), "401 refused");
+    assert_eq!(wrong.header("Set-Cookie"), None);
+    for (user, password) in [
+        ("nobody", PASSWORD),
+        ("dora", PASSWORD),
+        ("dora", "wrong horse battery staple"),
+        ("ada", ""),
+        ("", ""),
+        ("not a user name", PASSWORD),
+    ] {
+        let other = house.stranger().sign_in(user, password);
+        assert_eq!(other, wrong, "{user:?} and {password:?} are told apart");
+    }
+    assert_eq!(house.app.live_sessions(&rollcall::model::session::Scope::All, None).len(), 1, "ada's");
+}
+
+#[test]
+fn a_failed_sign_in_is_in_the_log_and_what_may_be_a_password_is_not() {
+    let house = House::new().with_admin("ada");
+    house.stranger().sign_in("ada", "wrong horse battery staple");
+    house.stranger().sign_in("nobody", PASSWORD);
+    house.stranger().sign_in("my secret in the wrong box", "x");
+    let failed = house.log("action=sign-in-failed&order=asc");
+    assert_eq!(each(&failed, "user"), ["ada", "nobody", "(not a user name)"]);
+    assert_eq!(each(&failed, "outcome"), ["failure"; 3]);
+    assert_eq!(each(&failed, "ip"), ["81.2.69.142"; 3]);
+    assert_eq!(each(&failed, "city"), ["London"; 3]);
+    assert_eq!(house.log("q=secret").len(), 0);
+}
+
+#[test]
+fn what_a_sign_in_does_not_ask_for_is_not_listened_to() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let body = json!({"user": "mia", "password": PASSWORD, "role": "admin", "mfa": true, "is_admin": true});
+    let answer = house.stranger().post("/api/v1/signin", &body).ok();
+    assert_eq!((&answer["role"], &answer["session"]["mfa"]), (&json!("member"), &json!(false)));
+}
+
+#[test]
+fn a_sign_in_takes_json_from_ones_own_page_or_from_a_program() {
+    let house = House::new().with_admin("ada");
+    let body = json!({"user": "ada", "password": PASSWORD}).to_string();
+    let post = |caller: &super::house::Caller<'_>, kind: &str| {
+        let caller = caller.with("Content-Type", kind);
+        caller.send(rocket::http::Method::Post, "/api/v1/signin", body.as_bytes())
+    };
+    let browser = house.stranger();
+    assert_eq!(post(&browser, "text/plain").refusal(), "415 unsupported_media_type");
+    let elsewhere = browser.with("Sec-Fetch-Site", "cross-site");
+    assert_eq!(post(&elsewhere, "application/json").refusal(), "403 cross_site");
+    let program = browser.without("Sec-Fetch-Site");
+    let foreign = program.with("Origin", "http://evil.test");
+    assert_eq!(post(&foreign, "application/json").refusal(), "403 cross_site");
+    assert_eq!(browser.post("/api/v1/signin", &json!({"user": "ada"})).refusal(), "400 bad_request");
+    assert_eq!(browser.get("/api/v1/signin?user=ada&password=x").refusal(), "404 not_found");
+    assert_eq!(house.log("action=sign-in").len(), 0, "nobody was signed in so far");
+    assert_eq!(post(&program, "application/json; charset=utf-8").status, 200);
+}
+
+#[test]
+fn signing_in_again_in_the_same_browser_ends_the_session_before() {
+    let house = House::new().with_admin("ada");
+    let before = house.signed_in("ada");
+    let id = before.session();
+    let reply = before.sign_in("ada", PASSWORD);
+    assert_eq!(reply.status, 200);
+    assert!(!before.is_in());
+    let after = house.stranger().with("Cookie", &reply.cookie());
+    assert_ne!(after.session(), id);
+    let ended = after.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!((&ended["state"], &ended["ended_by"]), (&json!("ended"), &json!("user")));
+}
+
+#[test]
+fn signing_out_ends_the_session_and_takes_the_cookie_away() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (mia, other) = (house.signed_in("mia"), house.signed_in("mia"));
+    let id = mia.session();
+    let reply = mia.post("/api/v1/signout", &json!({}));
+    assert_eq!((reply.status, reply.body.len()), (204, 0));
+    let cookie = reply.header("Set-Cookie").unwrap();
+    assert!(cookie.starts_with("rollcall=;") && cookie.contains("Max-Age=0"), "{cookie}");
+    assert_eq!(mia.get("/api/v1/me").refusal(), "401 not_signed_in");
+    assert_eq!(mia.post("/api/v1/signout", &json!({})).refusal(), "401 not_signed_in");
+    assert!(other.is_in(), "only this one ends");
+    let ended = house.signed_in("ada").get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!(
+        [&ended["state"], &ended["ended_by"], &ended["ended_by_user"], &ended["ended"]],
+        ["ended", "user", "mia", "2026-03-15T12:00:00.000Z"]
+    );
+    let told = house.log("action=sign-out");
+    assert_eq!((each(&told, "user"), each(&told, "session")), (vec!["mia".into()], vec![id]));
+}
+
+#[test]
+fn the_pages_sign_in_and_out_too() {
+    let house = House::new().with_member("mia").with_admin("ada");
+    let browser = house.stranger();
+    let refused = browser.form("/signin", &[("user", "mia"), ("password", "wrong"), ("next", "/help")]);
+    assert_eq!(refused.status, 401);
+    assert!(refused.text().contains("User or password is wrong."));
+    let reply =
+        browser.form("/signin", &[("user", "mia"), ("password", PASSWORD), ("next", "/activity?q=x")]);
+    assert_eq!((reply.status, reply.header("Location")), (303, Some("/activity?q=x")));
+    let mia = browser.with("Cookie", &reply.cookie());
+    assert_eq!(mia.bare_form("/signout", "").status, 403, "a form without the session's token");
+    assert!(mia.is_in());
+    let reply = mia.form("/signout", &[]);
+    assert_eq!((reply.status, reply.header("Location")), (303, Some("/signin?done=signed-out")));
+    assert!(!mia.is_in());
+    for elsewhere in ["//evil.test", "https://evil.test", "/\\evil.test"] {
+        let reply = browser.form("/signin", &[("user", "mia"), ("password", PASSWORD), ("next", elsewhere)]);
+        assert_eq!(reply.header("Location"), Some("/sessions"), "{elsewhere}");
+    }
+}
+
+fn first_admin<'a>(name: &'a str, code: &'a str) -> [(&'a str, &'a str); 4] {
+    [("code", code), ("user", name), ("password", PASSWORD), ("full_name", "")]
+}
+
+#[test]
+fn the_first_administrator_needs_the_code_of_the_terminal() {
+    let house = House::new();
+    let code = house.app.setup_code().unwrap();
+    let browser = house.stranger();
+    assert_eq!(browser.get("/signin").header("Location"), Some("/setup"));
+    for wrong in ["", "AAAA-BBBB-CCCC-DDDD", &code[1..]] {
+        assert_eq!(browser.form("/setup", &first_admin("eve", wrong)).status, 403, "{wrong:?}");
+    }
+    let short = [("code", code.as_str()), ("user", "ada"), ("password", "fourteen chars")];
+    let refused = browser.form("/setup", &short);
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("at least 15 characters"));
+    assert!(house.app.users().is_empty());
+    let typed = code.to_lowercase().replace('-', " ");
+    let made = browser.form("/setup", &first_admin("ada", &typed));
+    assert_eq!((made.status, made.header("Location")), (303, Some("/signin?done=set-up")));
+    assert_eq!(house.signed_in("ada").get("/api/v1/me").ok()["role"], "admin");
+    assert_eq!(browser.get("/setup").status, 404, "it does not open again");
+    assert_eq!(browser.form("/setup", &first_admin("eve", &code)).status, 404);
+    assert_eq!(house.app.users().len(), 1);
+}
+
+#[test]
+fn of_two_who_race_through_the_setup_one_becomes_administrator() {
+    let house = House::new();
+    let code = house.app.setup_code().unwrap();
+    let start = Barrier::new(2);
+    let race = |name: &'static str| {
+        let browser = house.stranger();
+        start.wait();
+        browser.form("/setup", &first_admin(name, &code)).status
+    };
+    let mut statuses = std::thread::scope(|scope| {
+        let racers = [scope.spawn(|| race("ada")), scope.spawn(|| race("bob"))];
+        racers.map(|racer| racer.join().unwrap())
+    });
+    statuses.sort_unstable();
+    // 404 where the winner was through before the other one's form was looked at.
+    assert!(matches!(statuses, [303, 404 | 409]), "{statuses:?}");
+    assert_eq!(house.app.users().len(), 1);
+    assert_eq!(house.log("action=user-added").len(), 1);
+}

@@ -1,0 +1,141 @@
+//! API tokens: shown once, good for their scopes, and refused from the moment they are revoked.
+
+use jiff::SignedDuration;
+use rocket::http::Method;
+use serde_json::{Value, json};
+
+use super::{house::House, http::each};
+
+const TOKENS: &str = "/api/v1/tokens";
+
+#[test]
+fn a_token_is_shown_once_and_listed_without_its_secret() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let body = json!({"name": "backup-server", "scopes": ["activity:write", "session:read"]});
+    let reply = ada.post(TOKENS, &body);
+    assert_eq!(reply.status, 201);
+    let made = reply.json();
+    let secret = made["token"].as_str().unwrap().to_owned();
+    assert!(secret.starts_with("rct_"), "{secret}");
+    let list = ada.get(TOKENS);
+    assert!(!list.text().contains(&secret));
+    let listed = list.items();
+    assert_eq!(each(&listed, "name"), ["backup-server", "reader"], "the second is the harness's");
+    let expected = json!({
+        "name": "backup-server", "scopes": ["activity:write", "session:read"],
+        "created": "2026-03-15T12:00:00.000Z", "created_by": "ada", "expires": null, "last_used": null,
+    });
+    assert_eq!(listed[0], expected);
+    assert_eq!((&list.json()["next"], &list.json()["total"]), (&Value::Null, &json!(2)));
+    house.later(SignedDuration::from_secs(5));
+    assert_eq!(house.bearer(&secret).get("/api/v1/sessions").status, 200);
+    assert_eq!(ada.get(TOKENS).items()[0]["last_used"], "2026-03-15T12:00:05.000Z");
+    let told = house.log("action=token-added&user=ada");
+    assert_eq!(each(&told, "target"), ["backup-server"]);
+}
+
+#[test]
+fn a_token_that_cannot_be_is_refused_with_the_field() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let add = |name: &str, scopes: Value, expires: Value| {
+        ada.post(TOKENS, &json!({"name": name, "scopes": scopes, "expires": expires})).refusal()
+    };
+    let one = json!(["metrics"]);
+    assert_eq!(add("", one.clone(), Value::Null), "400 bad_field name");
+    assert_eq!(add("a b", one.clone(), Value::Null), "400 bad_field name");
+    assert_eq!(add("../x", one.clone(), Value::Null), "400 bad_field name");
+    assert_eq!(add("t", json!(["root"]), Value::Null), "400 bad_field scopes");
+    assert_eq!(add("t", json!([]), Value::Null), "400 bad_field scopes");
+    assert_eq!(add("t", json!("metrics"), Value::Null), "400 bad_request");
+    assert_eq!(add("t", one.clone(), json!("tomorrow")), "400 bad_field expires");
+    assert_eq!(add("t", one.clone(), json!("2026-03-15T12:00:00Z")), "400 bad_field expires");
+    assert_eq!(each(&ada.get(TOKENS).items(), "name"), ["reader"]);
+    assert_eq!(ada.post(TOKENS, &json!({"name": "t", "scopes": one})).status, 201);
+    assert_eq!(add("t", one, Value::Null), "409 conflict");
+}
+
+#[test]
+fn a_revoked_token_is_refused_at_once() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let program = house.program("gate", &["session:read"]);
+    assert_eq!(program.get("/api/v1/sessions").status, 200);
+    assert_eq!(ada.delete("/api/v1/tokens/gate").status, 204);
+    assert_eq!(program.get("/api/v1/sessions").refusal(), "401 no_token");
+    assert_eq!(ada.delete("/api/v1/tokens/gate").refusal(), "404 not_found");
+    let told = house.log("action=token-revoked");
+    assert_eq!((each(&told, "user"), each(&told, "target")), (vec!["ada".into()], vec!["gate".into()]));
+}
+
+#[test]
+fn a_token_works_until_it_expires() {
+    let house = House::new().with_admin("ada");
+    let body = json!({"name": "t", "scopes": ["session:read"], "expires": "2026-03-15T12:30:00Z"});
+    let made = house.signed_in("ada").post(TOKENS, &body).json();
+    assert_eq!(made["expires"], "2026-03-15T12:30:00.000Z");
+    let program = house.bearer(made["token"].as_str().unwrap());
+    house.later(SignedDuration::from_secs(30 * 60 - 1));
+    assert_eq!(program.get("/api/v1/sessions").status, 200);
+    house.later(SignedDuration::from_secs(1));
+    assert_eq!(program.get("/api/v1/sessions").refusal(), "401 no_token");
+}
+
+#[test]
+fn a_token_opens_what_its_scopes_name_and_nothing_else() {
+    let house = House::new().with_admin("ada");
+    let calls: [(&str, Method, &str, &str); 12] = [
+        ("activity:read", Method::Get, "/activity", ""),
+        ("activity:read", Method::Get, "/activity/none", ""),
+        ("activity:read", Method::Get, "/activity/histogram", ""),
+        ("activity:read", Method::Get, "/activity/facets?field=app", ""),
+        ("activity:read", Method::Get, "/activity.csv", ""),
+        ("activity:write", Method::Post, "/activity", "{}"),
+        ("session:read", Method::Get, "/sessions", ""),
+        ("session:read", Method::Get, "/sessions/none", ""),
+        ("session:write", Method::Delete, "/sessions/none", ""),
+        ("session:write", Method::Post, "/sessions/logout", "{}"),
+        ("session:write", Method::Post, "/sessions", "{}"),
+        ("session:write", Method::Post, "/sessions/none/touch", "{}"),
+    ];
+    let scopes =
+        ["activity:write", "activity:read", "session:read", "session:write", "auth:check", "metrics"];
+    for scope in scopes {
+        let program = house.program(&scope.replace(':', "-"), &[scope]);
+        for (needs, method, path, body) in calls {
+            let caller = program.with("Content-Type", "application/json");
+            let reply = caller.send(method, &format!("/api/v1{path}"), body.as_bytes());
+            if needs == scope {
+                assert!(!matches!(reply.status, 401 | 403), "{scope} opens {method} {path}");
+            } else {
+                assert_eq!(reply.refusal(), "403 forbidden", "{scope} does not open {method} {path}");
+                assert!(reply.text().contains(needs), "it says which scope is missing");
+            }
+        }
+        for managing in ["/users", "/tokens", "/apps", "/me"] {
+            let reply = program.get(&format!("/api/v1{managing}"));
+            assert_eq!(reply.status, 401, "no token manages: {managing}");
+        }
+    }
+}
+
+#[test]
+fn what_is_no_token_is_refused_whatever_else_is_sent() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let session = ada.header("Cookie").split_once('=').unwrap().1.to_owned();
+    for line in [
+        "Bearer".to_owned(),
+        "Bearer ".to_owned(),
+        "Bearer x".to_owned(),
+        format!("Bearer {session}"),
+        format!("Bearer {}", "rct_".to_owned() + &"A".repeat(43)),
+        "Basic YWRhOmFkYQ==".to_owned(),
+    ] {
+        for caller in [house.stranger(), ada.clone()] {
+            let reply = caller.with("Authorization", &line).get("/api/v1/sessions");
+            assert_eq!(reply.refusal(), "401 no_token", "{line}");
+        }
+    }
+}

@@ -5,6 +5,8 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
+use jiff::Timestamp;
+
 use super::{App, Gone, sessions::SessionError};
 use crate::{
     model::{
@@ -31,6 +33,12 @@ impl People {
 
     fn put(&self, user: User) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(user.name.clone(), Arc::new(user));
+    }
+
+    pub(super) fn signed_in(&self, name: &UserName, at: Timestamp) {
+        if let Some(user) = self.0.write().unwrap_or_else(PoisonError::into_inner).get_mut(name) {
+            Arc::make_mut(user).last_sign_in = Some(at);
+        }
     }
 
     fn remove(&self, name: &UserName) {

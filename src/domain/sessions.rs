@@ -232,6 +232,9 @@ impl App {
             self.0.live.refuse(live.id);
             return Err(error);
         }
+        if session.registered_by.is_none() {
+            self.0.people.signed_in(&session.user, now);
+        }
         self.0.live.tell(Event::Session(live));
         Ok((session, token))
     }

@@ -29,7 +29,7 @@ function connect() {
 
 /** The stream was closed for good: the session is over, or somebody between here and the server said no. */
 async function closed() {
-  const answer = await fetch("/api/v1/me", { credentials: "same-origin" }).catch(() => null);
+  const answer = await fetch("/api/v1/me", { headers: { Background: "1" }, credentials: "same-origin" }).catch(() => null);
   if (answer?.status === 401) return location.assign("/signin");
   setTimeout(connect, 5000);
 }

@@ -1,7 +1,7 @@
 // Replaces a named part of the page: fetches it alone, puts it in place, moves the address along.
 // This is the only place where text becomes elements.
 
-/** @typedef {{push?: boolean, quiet?: boolean, keep?: boolean}} How push moves the address, quiet leaves old rows undimmed */
+/** @typedef {{push?: boolean, quiet?: boolean, keep?: boolean}} How push moves the address; quiet is what nobody asked for: old rows stay undimmed, and it is no use of the session */
 
 /** @typedef {{createHTML: (text: string) => string}} Policy text that may become elements */
 /** @type {{createPolicy: (name: string, rules: Policy) => Policy} | undefined} */
@@ -28,11 +28,13 @@ export function elements(text) {
  * The text of the block `name` at an address. Leaves the page where the session has ended.
  * @param {string} name
  * @param {string | URL} address
- * @param {AbortSignal} [signal]
+ * @param {{signal?: AbortSignal, quiet?: boolean}} [how]
  * @returns {Promise<string>}
  */
-export async function fragment(name, address, signal) {
-  const answer = await fetch(address, { headers: { Fragment: name }, credentials: "same-origin", signal });
+export async function fragment(name, address, { signal, quiet } = {}) {
+  /** @type {Record<string, string>} */
+  const headers = { Fragment: name, ...(quiet && { Background: "1" }) };
+  const answer = await fetch(address, { headers, credentials: "same-origin", signal });
   const there = new URL(answer.url);
   if (answer.status === 401 || (answer.redirected && there.pathname === "/signin")) {
     location.assign(`/signin?next=${encodeURIComponent(location.pathname + location.search)}`);
@@ -59,7 +61,7 @@ export async function swap(name, address, how = {}) {
   const dim = how.quiet ? undefined : setTimeout(() => target.classList.add("waiting"), 150);
   target.setAttribute("aria-busy", "true");
   try {
-    replace(target, await fragment(name, address, control.signal));
+    replace(target, await fragment(name, address, { signal: control.signal, quiet: how.quiet }));
     if (how.push) history.pushState({ name }, "", address);
     else if (how.keep) history.replaceState({ name }, "", address);
     document.dispatchEvent(new CustomEvent("swapped", { detail: { name } }));

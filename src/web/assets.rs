@@ -1,6 +1,6 @@
 //! The files inside the binary, under an address that changes with any of them.
 
-use std::{borrow::Cow, sync::LazyLock};
+use std::{borrow::Cow, path::PathBuf, sync::LazyLock};
 
 use data_encoding::HEXLOWER;
 use rocket::{
@@ -40,10 +40,10 @@ struct Asset {
     cache: Header<'static>,
 }
 
-#[get("/assets/<hash>/<folder>/<name>")]
-fn asset(hash: &str, folder: &str, name: &str) -> Option<Asset> {
-    let file = Files::get(&format!("{folder}/{name}"))?;
-    let ending = name.rsplit_once('.')?.1;
+#[get("/assets/<hash>/<path..>")]
+fn asset(hash: &str, path: PathBuf) -> Option<Asset> {
+    let file = Files::get(path.to_str()?)?;
+    let ending = path.extension()?.to_str()?;
     // Whoever asks under an old hash gets what there is, but must not keep it.
     let current = PREFIX.strip_prefix("/assets/") == Some(hash);
     let cache = if current { "public, max-age=31536000, immutable" } else { "no-cache" };

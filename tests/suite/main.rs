@@ -10,6 +10,7 @@
 mod access;
 mod accounts;
 mod activity;
+mod browser;
 mod cloudtrail;
 mod commands;
 mod durability;

@@ -179,7 +179,7 @@ impl Over {
     fn of(ending: &Ending, user: &str, now: &Now) -> Self {
         let how = match (ending.by, ending.by_user.as_deref()) {
             (EndedBy::User, None) => "signed out".to_owned(),
-            (EndedBy::User, Some(by)) if by == user => "signed out".to_owned(),
+            (EndedBy::User, Some(by)) if by == user => format!("signed out by {by}"),
             (EndedBy::Admin | EndedBy::User, Some(by)) => format!("ended by {by}"),
             (EndedBy::Admin, None) => "ended by an administrator".to_owned(),
             (EndedBy::Policy, _) => "timed out".to_owned(),

@@ -181,7 +181,7 @@ mod tests {
         std::fs::write(&file, "listen = \"127.0.0.1:1\"\nsession-idle = \"30m\"\n").unwrap();
         let line = Raw { listen: Some("127.0.0.1:2".into()), ..Raw::default() };
         let config = Config::read(folder.path(), &line).unwrap();
-        assert_eq!((config.listen.port(), config.limits.idle), (2, Duration::from_secs(1800)));
+        assert_eq!((config.listen.port(), config.limits.idle), (2, Duration::from_mins(30)));
         std::fs::write(&file, "lisen = \"x\"\n").unwrap();
         let error = Config::read(folder.path(), &line).unwrap_err().to_string();
         assert!(error.contains("lisen"), "{error}");

@@ -197,7 +197,7 @@ pub(crate) struct Caller<'h> {
     from: IpAddr,
 }
 
-impl<'h> Caller<'h> {
+impl Caller<'_> {
     /// The same, which also sends this.
     pub(crate) fn with(&self, name: &str, value: &str) -> Self {
         let mut other = self.without(name);

@@ -39,8 +39,8 @@ mod tests {
 
     #[test]
     fn a_limit_is_said_in_its_largest_whole_unit() {
-        assert_eq!(in_words(Duration::from_secs(3600)), "1 hour");
-        assert_eq!(in_words(Duration::from_secs(5400)), "90 minutes");
+        assert_eq!(in_words(Duration::from_hours(1)), "1 hour");
+        assert_eq!(in_words(Duration::from_mins(90)), "90 minutes");
         assert_eq!(in_words(Duration::from_secs(45)), "45 seconds");
     }
 }

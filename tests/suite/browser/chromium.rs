@@ -306,7 +306,7 @@ impl Browser<'_> {
         self.driver("POST", "goog/cdp/execute", &json!({ "cmd": command, "params": parameters }));
     }
 
-    /// Chromium's own calls, which WebDriver lacks.
+    /// Chromium's own calls, which `WebDriver` lacks.
     fn driver(&self, method: &str, call: &str, body: &Value) -> Value {
         ask(self.port, method, &format!("/session/{}/{call}", self.session), &body.to_string())
     }

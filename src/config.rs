@@ -102,7 +102,7 @@ impl Config {
                     "trusted-proxy: {text} would believe anybody; name the proxy's own network"
                 )),
                 None => {
-                    fault(format!("trusted-proxy: {text:?} is not an address or a network like 10.0.0.0/8"))
+                    fault(format!("trusted-proxy: {text:?} is not an address or a network like 10.0.0.0/8"));
                 }
             }
         }

@@ -1,5 +1,4 @@
-//! Rollcall tells who is signed in, from where and on what, ends any session at once, and finds and exports
-//! what anybody did.
+#![doc = include_str!("ARCHITECTURE.md")]
 
 pub mod cli;
 pub mod config;

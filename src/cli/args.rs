@@ -26,19 +26,19 @@ pub(super) enum Command {
     )]
     Serve(Serve),
     /// Accounts
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall user list")]
     User(User),
     /// Sessions
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall session logout --user ann")]
     Session(Session),
     /// API tokens
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall token add backup-server --scope activity:write")]
     Token(Token),
     /// Apps of the organisation
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall app list")]
     App(App),
     /// The log
-    #[command(subcommand)]
+    #[command(subcommand, after_help = "Example: rollcall activity search backup --period 1m")]
     Activity(Activity),
     /// Where addresses are
     #[command(
@@ -222,8 +222,8 @@ pub(super) enum Activity {
         #[arg(long)]
         json: bool,
         /// At most so many
-        #[arg(long, default_value_t = 50)]
-        limit: usize,
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+        limit: u32,
     },
     /// Write every activity of a search into a file
     #[command(

@@ -19,7 +19,26 @@ pub(super) struct Files {
     pub(super) out: Box<dyn Write + Send>,
     pub(super) progress: Progress,
     /// Written under another name until it is whole.
-    unfinished: Option<(PathBuf, PathBuf)>,
+    unfinished: Option<Unfinished>,
+}
+
+/// A file that is written under another name until it is whole. What is not finished is removed.
+struct Unfinished {
+    part: PathBuf,
+    file: PathBuf,
+}
+
+impl Unfinished {
+    fn finish(self) -> io::Result<()> {
+        std::fs::rename(&self.part, &self.file)
+    }
+}
+
+impl Drop for Unfinished {
+    fn drop(&mut self) {
+        // Once it has its name there is nothing under this one.
+        let _ = std::fs::remove_file(&self.part);
+    }
 }
 
 impl Files {
@@ -49,7 +68,7 @@ impl Files {
                 let part = PathBuf::from(part);
                 let made =
                     File::create(&part).with_context(|| format!("{} could not be made", part.display()))?;
-                unfinished = Some((part, file.clone()));
+                unfinished = Some(Unfinished { part, file: file.clone() });
                 let shown = ProgressBar::new_spinner();
                 shown.set_style(style(false)?);
                 bar = Some(shown);
@@ -65,8 +84,8 @@ impl Files {
         self.out.flush()?;
         drop(self.out);
         self.progress.clear();
-        if let Some((part, file)) = self.unfinished {
-            if code == 0 { std::fs::rename(part, file)? } else { std::fs::remove_file(part)? }
+        if let Some(unfinished) = self.unfinished.filter(|_| code == 0) {
+            unfinished.finish()?;
         }
         Ok(code)
     }

@@ -6,10 +6,12 @@
 
 mod args;
 mod files;
+mod import;
 mod remote;
 mod run;
 mod serve;
 mod table;
+mod throwaway;
 
 use std::{
     io::{self, Write},
@@ -21,7 +23,7 @@ use clap::Parser;
 
 use self::{
     args::{Cli, Command},
-    run::{Io, No},
+    run::Io,
 };
 use crate::{
     config::{Config, Raw},
@@ -31,7 +33,27 @@ use crate::{
 
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() => {
+            let text = error.to_string();
+            let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+            let more: String = text
+                .lines()
+                .skip(1)
+                .take_while(|line| line.starts_with("  "))
+                .map(str::trim)
+                .collect::<Vec<_>>()
+                .join(" ");
+            let _ = writeln!(
+                io::stderr(),
+                "rollcall: {first} {more}{}try --help",
+                if more.is_empty() { "" } else { "; " }
+            );
+            return ExitCode::from(run::WRONG);
+        }
+        Err(help) => help.exit(),
+    };
     log_to_stderr();
     let outcome = match cli.command.unwrap_or_else(Command::serve) {
         Command::Serve(serve) => serve::serve(&cli.data, &serve).map(|()| 0),
@@ -41,14 +63,16 @@ pub fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             // A reader that has had enough is no failure.
-            if error
-                .downcast_ref::<io::Error>()
-                .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-            {
+            let broken = |cause: &(dyn std::error::Error + 'static)| {
+                cause
+                    .downcast_ref::<io::Error>()
+                    .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+            };
+            if error.chain().any(broken) {
                 return ExitCode::SUCCESS;
             }
             let _ = writeln!(io::stderr(), "rollcall: {error:#}");
-            ExitCode::from(if error.is::<No>() { 1 } else { 2 })
+            ExitCode::from(run::code(&error))
         }
     }
 }
@@ -101,7 +125,12 @@ fn log_to_stderr() {
 
     impl log::Log for Stderr {
         fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-            metadata.level() <= log::Level::Warn && metadata.target().starts_with("rollcall")
+            // Rocket's macros speak in the name of the module their route stands in, of every guard that refuses
+            // a request; our own words on requests come from `web::failure` and `web::download`.
+            let rocket = ["rollcall::web::api", "rollcall::web::pages", "rollcall::web::assets"];
+            let target = metadata.target();
+            let own = target.starts_with("rollcall") && target != "rollcall::web";
+            metadata.level() <= log::Level::Warn && own && !rocket.iter().any(|room| target.starts_with(room))
         }
 
         fn log(&self, record: &log::Record<'_>) {

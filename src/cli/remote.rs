@@ -2,8 +2,8 @@
 //!
 //! ```text
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
-//! client    Command (JSON), then Input … until one is empty
-//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte), No or Failure (text)
+//! client    Command (JSON), then Input … until one is empty, or Abort (text)
+//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte) or Failure (1 byte, text)
 //! ```
 //!
 //! The command's files are opened by the client, in its own folder and with its own rights.
@@ -25,7 +25,7 @@ use tokio::runtime::Handle;
 use super::{
     args::Command,
     files::{Files, Watcher},
-    run::{self, Io, No},
+    run::{self, Io},
 };
 use crate::domain::App;
 
@@ -44,7 +44,7 @@ enum Kind {
     Progress = 4,
     Exit = 5,
     Failure = 6,
-    No = 7,
+    Abort = 7,
 }
 
 fn send(mut stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
@@ -61,7 +61,7 @@ fn receive(mut stream: &UnixStream) -> io::Result<(Kind, Vec<u8>)> {
     stream.read_exact(&mut head)?;
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "this is no frame of rollcall's");
     let kinds =
-        [Kind::Command, Kind::Input, Kind::Output, Kind::Progress, Kind::Exit, Kind::Failure, Kind::No];
+        [Kind::Command, Kind::Input, Kind::Output, Kind::Progress, Kind::Exit, Kind::Failure, Kind::Abort];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == head[0]).ok_or_else(bad)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
     if length > FRAME {
@@ -100,32 +100,36 @@ impl Client {
     pub(super) fn execute(&mut self, command: &Command, files: &mut Files) -> anyhow::Result<u8> {
         send(&self.stream, Kind::Command, &serde_json::to_vec(command)?)?;
         let upstream = self.stream.try_clone()?;
-        thread::scope(|scope| {
-            let Files { input, out, progress, .. } = files;
-            scope.spawn(move || {
-                // Where the server hangs up it says why on the other side.
-                let mut chunk = vec![0; 64 << 10];
-                while let Ok(read) = input.read(&mut chunk) {
-                    if send(&upstream, Kind::Input, &chunk[..read]).is_err() || read == 0 {
-                        break;
-                    }
-                }
-            });
+        let mut input = std::mem::replace(&mut files.input, Box::new(io::empty()));
+        // Not waited for: it may sit at a terminal that nobody types into any more when the command is done.
+        thread::spawn(move || {
+            let mut chunk = vec![0; 64 << 10];
             loop {
-                let (kind, payload) = receive(&self.stream)
-                    .map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
-                match kind {
-                    Kind::Output => out.write_all(&payload)?,
-                    Kind::Progress => {
-                        progress.rows(payload.try_into().map_or(0, u64::from_be_bytes));
-                    }
-                    Kind::Exit => break Ok(payload.first().copied().unwrap_or(2)),
-                    Kind::Failure => anyhow::bail!("{}", String::from_utf8_lossy(&payload)),
-                    Kind::No => break Err(No(String::from_utf8_lossy(&payload).into_owned()).into()),
-                    Kind::Command | Kind::Input => {}
+                let sent = match input.read(&mut chunk) {
+                    Ok(0) => break send(&upstream, Kind::Input, &[]),
+                    Ok(read) => send(&upstream, Kind::Input, &chunk[..read]),
+                    Err(error) => break send(&upstream, Kind::Abort, error.to_string().as_bytes()),
+                };
+                if sent.is_err() {
+                    break sent;
                 }
             }
-        })
+        });
+        loop {
+            let (kind, payload) = receive(&self.stream)
+                .map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
+            match kind {
+                Kind::Output => files.out.write_all(&payload)?,
+                Kind::Progress => files.progress.rows(payload.try_into().map_or(0, u64::from_be_bytes)),
+                Kind::Exit => return Ok(payload.first().copied().unwrap_or(2)),
+                Kind::Failure => {
+                    let (code, text) = payload.split_first().unwrap_or((&0, &[]));
+                    let text = String::from_utf8_lossy(text).into_owned();
+                    return Err(if *code == run::NO { run::No(text).into() } else { anyhow::anyhow!(text) });
+                }
+                Kind::Command | Kind::Input | Kind::Abort => {}
+            }
+        }
     }
 }
 
@@ -169,7 +173,7 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
         Ok(command) if kind == Kind::Command => command,
         _ => {
             let why = "the server that runs here is of another version; use the same rollcall, or restart it";
-            return send(stream, Kind::Failure, why.as_bytes());
+            return send(stream, Kind::Failure, &[&[0], why.as_bytes()].concat());
         }
     };
     let stream = Arc::new(Mutex::new(stream.try_clone()?));
@@ -184,8 +188,8 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
     match outcome {
         Ok(code) => send(&stream, Kind::Exit, &[code]),
         Err(error) => {
-            let kind = if error.is::<No>() { Kind::No } else { Kind::Failure };
-            send(&stream, kind, format!("{error:#}").as_bytes())
+            let text = format!("{error:#}");
+            send(&stream, Kind::Failure, &[&[run::code(&error)], text.as_bytes()].concat())
         }
     }
 }
@@ -212,6 +216,9 @@ impl Read for Input {
                 (Kind::Input, payload) => {
                     self.done = payload.is_empty();
                     self.chunk = io::Cursor::new(payload);
+                }
+                (Kind::Abort, text) => {
+                    return Err(io::Error::other(String::from_utf8_lossy(&text).into_owned()));
                 }
                 _ => return Err(io::Error::from(io::ErrorKind::InvalidData)),
             }

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use super::{
     args::{self, Activity, Command, Form, GeoCommand, Narrow},
     files::Watcher,
-    table,
+    import, table,
 };
 use crate::{
     domain::{App, accounts::Details},
@@ -28,10 +28,8 @@ use crate::{
         token::TokenScope,
         user::{Actor, UserName},
     },
-    store::{Appended, index::Source as _},
     web::{
         download::{self, Format},
-        ingest::{Records, csv::Csv, json::Ndjson},
         wire::{self, ActivityWire, SessionWire},
     },
 };
@@ -44,13 +42,10 @@ pub(super) struct Io<'a> {
 }
 
 /// The answer is no.
-const NO: u8 = 1;
+pub(super) const NO: u8 = 1;
 
-/// How many records of an import go into one transaction.
-const BATCH: usize = 2000;
-
-/// How many refused records of an import are shown one by one.
-const SHOWN: u64 = 20;
+/// It was asked wrongly, or could not be done.
+pub(super) const WRONG: u8 = 2;
 
 /// Runs a command; its exit code.
 pub(super) fn run(app: &App, runtime: &Handle, command: Command, io: &mut Io<'_>) -> anyhow::Result<u8> {
@@ -132,6 +127,11 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(super) struct No(pub(super) String);
+
+/// The exit code that an error stands for.
+pub(super) fn code(error: &anyhow::Error) -> u8 {
+    if error.is::<No>() { NO } else { WRONG }
+}
 
 fn known(app: &App, name: &str) -> anyhow::Result<UserName> {
     let parsed = name.parse::<UserName>().ok().filter(|name| app.user(name).is_some());
@@ -275,12 +275,12 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         Activity::Import { file } => {
             let name =
                 file.file_name().map_or_else(|| "-".into(), |name| name.to_string_lossy().into_owned());
-            import(app, runtime, &name, io)
+            import::import(app, runtime, &name, io)
         }
         Activity::Search { query, narrow, json, limit } => {
             let filter = filter(app, &query, &narrow)?;
-            caught_up(app);
-            let page = app.search(&Scope::All, &filter, Order::Desc, None, limit.max(1))?;
+            app.catch_up(CATCH_UP);
+            let page = app.search(&Scope::All, &filter, Order::Desc, None, limit as usize)?;
             if json {
                 for activity in &page.items {
                     serde_json::to_writer(&mut *io.out, &ActivityWire::from(activity))?;
@@ -298,15 +298,9 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Export { query, narrow, format, .. } => {
             let filter = filter(app, &query, &narrow)?;
-            caught_up(app);
+            app.catch_up(CATCH_UP);
             let described = if query.is_empty() { "everything".to_owned() } else { format!("q={query}") };
-            let export = runtime.block_on(app.export(
-                &Actor::console(),
-                &Scope::All,
-                &filter,
-                Order::Desc,
-                &described,
-            ))?;
+            let export = app.export(&Actor::console(), &Scope::All, &filter, Order::Desc, &described)?;
             let format = match format {
                 Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
                 Form::Ndjson => Format::Ndjson,
@@ -318,11 +312,8 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
     }
 }
 
-/// Waits until everything that is in the log can be found.
-fn caught_up(app: &App) {
-    let last = app.log().last();
-    app.index().wait_for(last, Duration::from_secs(600));
-}
+/// How long a command waits for the index: a large import that was never indexed takes its time.
+const CATCH_UP: Duration = Duration::from_mins(10);
 
 fn row(activity: &Record) -> [String; 7] {
     let detail: String = activity.detail.chars().take(100).collect();
@@ -345,88 +336,6 @@ fn filter(app: &App, query: &str, narrow: &Narrow) -> anyhow::Result<Filter> {
         range = range.and(period.parse::<Period>()?.range(app.now(), &TimeZone::UTC));
     }
     Ok(Filter { query, user: narrow.user.clone(), range, ..Filter::default() })
-}
-
-fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
-    let sender = format!("import {name}");
-    let mut input = BufReader::with_capacity(1 << 18, unpacked(&mut *io.input)?);
-    let first = first_character(&mut input)?;
-    let mut records: Box<dyn Records + '_> = match first {
-        None => anyhow::bail!("{name} is empty"),
-        Some(b'{') => Box::new(Ndjson::new(input, &sender)),
-        Some(b'[') => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
-        Some(_) => Box::new(Csv::new(input, &sender)?),
-    };
-    let (mut accepted, mut duplicates, mut refused) = (0_u64, 0_u64, 0_u64);
-    let mut waiting = Vec::with_capacity(BATCH);
-    loop {
-        let next = records.next_record()?;
-        let ended = next.is_none();
-        if let Some((line, record)) = next {
-            match record.and_then(|activity| app.admit(activity).map_err(|error| error.to_string())) {
-                Ok(activity) => waiting.push(activity),
-                Err(why) => {
-                    refused += 1;
-                    if refused <= SHOWN {
-                        writeln!(io.out, "line {line}: {why}")?;
-                    }
-                }
-            }
-        }
-        if waiting.len() == BATCH || ended {
-            for appended in runtime.block_on(app.ingest(std::mem::take(&mut waiting)))? {
-                match appended {
-                    Appended::New(_) => accepted += 1,
-                    Appended::Duplicate(_) => duplicates += 1,
-                }
-            }
-            io.progress.rows(accepted + duplicates);
-        }
-        if ended {
-            break;
-        }
-    }
-    runtime.block_on(app.tell_of_import(&Actor::console(), name, accepted, refused))?;
-    if refused > SHOWN {
-        writeln!(io.out, "and {} more were refused", refused - SHOWN)?;
-    }
-    writeln!(io.out, "{accepted} activities taken, {duplicates} were there already, {refused} refused")?;
-    Ok(if accepted + duplicates == 0 { NO } else { 0 })
-}
-
-/// The input as it was before it was packed, if it was.
-fn unpacked<'a>(input: &'a mut (dyn Read + Send)) -> anyhow::Result<Box<dyn Read + 'a>> {
-    let mut head = [0; 4];
-    let mut read = 0;
-    while read < head.len() {
-        match input.read(&mut head[read..])? {
-            0 => break,
-            more => read += more,
-        }
-    }
-    let whole = io::Cursor::new(head[..read].to_vec()).chain(input);
-    Ok(match &head[..read] {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
-        _ => Box::new(whole),
-    })
-}
-
-/// The first character that is not white space, which stays to be read.
-fn first_character(input: &mut impl BufRead) -> io::Result<Option<u8>> {
-    loop {
-        let available = input.fill_buf()?;
-        if available.is_empty() {
-            return Ok(None);
-        }
-        let mark = available.starts_with(b"\xef\xbb\xbf");
-        let skip =
-            if mark { 3 } else { available.iter().take_while(|byte| byte.is_ascii_whitespace()).count() };
-        match available.get(skip) {
-            Some(byte) => return Ok(Some(*byte)),
-            None => input.consume(skip),
-        }
-    }
 }
 
 fn geo(app: &App, command: args::Geo, io: &mut Io<'_>) -> anyhow::Result<u8> {

@@ -7,27 +7,46 @@ use std::{
 
 use rocket::fairing::AdHoc;
 use tokio::{
-    signal::unix::{SignalKind, signal},
+    signal::unix::{Signal, SignalKind, signal},
     time::interval,
 };
 
-use super::{args::Serve, prepare, remote::Server};
+use super::{args::Serve, prepare, remote::Server, throwaway::Throwaway};
 use crate::{
     config::Config,
-    domain::{App, clock::Clock, sessions::SWEEP},
+    domain::{
+        App,
+        clock::Clock,
+        demo::{self, Size},
+        sessions::SWEEP,
+    },
     web,
 };
 
 /// Serves the data in `folder`, or a made-up organisation in a folder that goes away again.
 pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
+    // The first to be made is the last to go, when nothing is open in it any more.
+    let throwaway = command.demo.then(Throwaway::make).transpose();
+    let throwaway =
+        throwaway.map_err(|error| anyhow::anyhow!("a folder for the demo could not be made: {error}"))?;
+    let folder = throwaway.as_ref().map_or(folder, Throwaway::path);
     prepare(folder)?;
     let config = Config::read(folder, &command.raw)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let app = App::open(folder, config.geo.as_deref(), Clock::system(), config.limits.clone())?;
-    runtime.block_on(run(folder, config, app))
+    runtime.block_on(run(folder, config, app, command.demo))
 }
 
-async fn run(folder: &Path, config: Config, app: App) -> anyhow::Result<()> {
+async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Result<()> {
+    let mut stop = Stop::listen()?;
+    let mut welcome = None;
+    if demo {
+        let size = Size::default();
+        tokio::select! {
+            told = demo::fill(&app, &size) => welcome = Some(told?.to_string()),
+            () = stop.asked() => return Ok(()),
+        }
+    }
     let control = Server::start(folder, app.clone(), tokio::runtime::Handle::current());
     let control =
         control.map_err(|error| anyhow::anyhow!("the command socket could not be made: {error}"))?;
@@ -37,6 +56,8 @@ async fn run(folder: &Path, config: Config, app: App) -> anyhow::Result<()> {
         );
     }
     let uploads = folder.join("uploads");
+    // What a crash left in the middle of an upload is of no use.
+    let _ = std::fs::remove_dir_all(&uploads);
     std::fs::create_dir_all(&uploads)?;
     let public_url = config.door.public_url.clone();
     let ready = app.clone();
@@ -44,18 +65,14 @@ async fn run(folder: &Path, config: Config, app: App) -> anyhow::Result<()> {
         .attach(AdHoc::on_liftoff("ready", move |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
             let here = format!("http://{}", std::net::SocketAddr::new(address, port));
-            Box::pin(async move { announce(&public_url.unwrap_or(here), &ready) })
+            Box::pin(async move { announce(&public_url.unwrap_or(here), &ready, welcome.as_deref()) })
         }))
         .ignite()
         .await
         .map_err(|error| anyhow::anyhow!("the web server could not be assembled: {error}"))?;
     let shutdown = rocket.shutdown();
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::spawn(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
+        stop.asked().await;
         shutdown.notify();
     });
     let sweeping = tokio::spawn(sweep(app.clone()));
@@ -73,12 +90,35 @@ async fn run(folder: &Path, config: Config, app: App) -> anyhow::Result<()> {
     }
 }
 
-/// Says that the server is ready, and how the first administrator is made while there is none.
-fn announce(address: &str, app: &App) {
+/// Whoever starts the server stops it: with Ctrl-C, or as services are stopped.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
+/// Says that the server is ready, how the first administrator is made while there is none, and whatever else
+/// is to be said.
+fn announce(address: &str, app: &App, welcome: Option<&str>) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "Rollcall is ready at {address}");
     if let Some(code) = app.setup_code() {
         let _ = writeln!(out, "Make the first administrator at {address}/setup?code={code}");
+    }
+    if let Some(welcome) = welcome {
+        let _ = writeln!(out, "{welcome}");
     }
     let _ = out.flush();
 }

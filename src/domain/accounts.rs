@@ -5,8 +5,6 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use jiff::Timestamp;
-
 use super::{App, Gone, sessions::SessionError};
 use crate::{
     model::{
@@ -15,7 +13,7 @@ use crate::{
         session::EndedBy,
         user::{Actor, BadUserName, Role, User, UserName},
     },
-    store::{Read, StoreError, Users as _, Write},
+    store::{Read, Store, StoreError, Users as _, Write},
 };
 
 /// Every account in memory: a request guard asks for the role on each request.
@@ -31,19 +29,19 @@ impl People {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).cloned()
     }
 
-    fn put(&self, user: User) {
+    pub(super) fn put(&self, user: User) {
         self.0.write().unwrap_or_else(PoisonError::into_inner).insert(user.name.clone(), Arc::new(user));
     }
 
-    fn change(&self, name: &UserName, change: impl FnOnce(&mut User)) {
+    /// Takes over what is on disk of a user, in whatever order the changes of several are told.
+    fn refresh(&self, store: &Store, name: &UserName) -> Result<(), StoreError> {
+        // The lock is held over the look: whoever looks last has seen everything.
         let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(user) = people.get_mut(name) {
-            change(Arc::make_mut(user));
-        }
-    }
-
-    fn remove(&self, name: &UserName) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(name);
+        match store.read(|read| read.user(name))? {
+            Some(user) => people.insert(name.clone(), Arc::new(user)),
+            None => people.remove(name),
+        };
+        Ok(())
     }
 }
 
@@ -91,6 +89,7 @@ pub enum AccountError {
 impl From<SessionError> for AccountError {
     fn from(error: SessionError) -> Self {
         match error {
+            SessionError::Disabled(name) => Self::Unknown(name),
             SessionError::Gone(gone) => Self::Gone(gone),
             SessionError::Store(store) => Self::Store(store),
         }
@@ -155,10 +154,9 @@ impl App {
         self.0.people.get(name)
     }
 
-    /// Says in memory what a sign-in wrote down. Only that: whatever else is known of the user may have been
-    /// changed since.
-    pub(super) fn signed_in_at(&self, name: &UserName, at: Timestamp) {
-        self.0.people.change(name, |user| user.last_sign_in = user.last_sign_in.max(Some(at)));
+    /// Takes over what is on disk of a user.
+    pub(super) fn refresh_user(&self, name: &UserName) -> Result<(), StoreError> {
+        self.0.people.refresh(&self.0.store, name)
     }
 
     /// Every account, sorted by name.
@@ -234,7 +232,7 @@ impl App {
         })
         .done()
         .await?;
-        self.0.people.put(user.clone());
+        self.refresh_user(&user.name)?;
         Ok(Arc::new(user))
     }
 
@@ -254,8 +252,7 @@ impl App {
         let (changing, switching) =
             (self.did(by, action::USER_CHANGED).to(name), self.did(by, verb).to(name));
         let name_ = name.clone();
-        let before = self.user(name).map(|user| user.role);
-        let user = self
+        let (user, role_changed) = self
             .change(by, move |write| {
                 let mut user = known(write, &name_)?;
                 let leaves = details.role.is_some_and(|role| role != Role::Admin);
@@ -279,14 +276,14 @@ impl App {
                     };
                     write.append(&changing.clone().saying(detail))?;
                 }
-                Ok::<_, AccountError>(user)
+                Ok::<_, AccountError>((user, changed.contains(&"role")))
             })
             .done()
             .await?;
-        self.0.people.put(user.clone());
+        self.refresh_user(name)?;
         if user.disabled {
             self.end_all_of(by, name, None, EndedBy::Policy, "account disabled").await?;
-        } else if before.is_some_and(|role| role != user.role) {
+        } else if role_changed {
             self.end_all_of(by, name, None, EndedBy::Policy, "role changed").await?;
         }
         Ok(Arc::new(user))
@@ -315,7 +312,7 @@ impl App {
         })
         .done()
         .await?;
-        self.0.people.remove(name);
+        self.refresh_user(name)?;
         self.end_all_of(by, name, None, EndedBy::System, "account removed").await?;
         Ok(())
     }

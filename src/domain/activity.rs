@@ -20,7 +20,7 @@ use crate::{
     },
     store::{
         Log, StoreError,
-        index::{Bucket, Deadline, Facet, FacetField, SearchError},
+        index::{Bucket, Deadline, Facet, FacetField, SearchError, Source as _},
     },
 };
 
@@ -167,6 +167,11 @@ impl App {
     ) -> Result<Vec<Facet>, LookError> {
         let searcher = self.0.index.searcher();
         Ok(searcher.suggest(field, prefix, scope, limit, &Deadline::within(PATIENCE))?)
+    }
+
+    /// Waits until everything that is in the log now can be found, at most for so long; whether it can. Blocks.
+    pub fn catch_up(&self, at_most: Duration) -> bool {
+        self.0.index.wait_for(self.log().last(), at_most)
     }
 
     /// The log, for those who follow it within a scope of their own.

@@ -3,7 +3,7 @@
 use super::{App as Rollcall, Gone};
 use crate::{
     model::{activity::action, app::App, user::Actor},
-    store::{Apps as _, StoreError},
+    store::{Apps, StoreError},
 };
 
 /// Why an app could not be registered or removed.
@@ -31,7 +31,7 @@ pub enum AppError {
 impl Rollcall {
     /// Every app, sorted by name.
     pub fn apps(&self) -> Result<Vec<App>, StoreError> {
-        self.0.store.read(|read| read.apps())
+        self.0.store.read(Apps::apps)
     }
 
     /// Registers an app, or changes one.

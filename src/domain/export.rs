@@ -1,5 +1,7 @@
 //! Exports: every activity of a filter, of any number, in constant memory and as of one moment.
 
+use std::time::Duration;
+
 use super::{
     App, Gone,
     activity::{LookError, PATIENCE},
@@ -19,6 +21,9 @@ use crate::{
 
 /// How many activities are read at a time.
 const CHUNK: usize = 1000;
+
+/// How long an export waits for the index at most; then it holds what can be found.
+const CATCH_UP: Duration = Duration::from_secs(2);
 
 /// Why an export did not begin.
 #[derive(Debug, thiserror::Error)]
@@ -42,8 +47,8 @@ pub struct Export {
 }
 
 impl App {
-    /// Begins an export, and tells the log of it.
-    pub async fn export(
+    /// Begins an export of all that is in the log now, and tells the log of it. Blocks.
+    pub fn export(
         &self,
         by: &Actor,
         scope: &Scope,
@@ -51,6 +56,8 @@ impl App {
         order: Order,
         described: &str,
     ) -> Result<Export, ExportError> {
+        // What was answered before the export was asked for belongs into it.
+        self.catch_up(CATCH_UP);
         let looked = self.0.index.searcher().search(filter, scope);
         let rows = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
         let store = self.0.store.snapshot()?;
@@ -60,8 +67,7 @@ impl App {
             write.append(&told)?;
             Ok::<_, ExportError>(())
         })
-        .done()
-        .await?;
+        .wait()?;
         Ok(Export { hits: looked.walk(order, None, CHUNK, Deadline::never()), store, rows })
     }
 }

@@ -1,5 +1,10 @@
 //! Activities from outside: from programs with a token, and from files.
 
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+};
+
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action, limits},
@@ -12,6 +17,31 @@ use crate::{
 };
 
 use super::{App, Gone, agent, sessions::fill_session};
+
+/// The devices of the user agents that were seen last: a log names few, again and again, and judging one takes
+/// ten microseconds.
+#[derive(Default)]
+pub(super) struct Devices(Mutex<HashMap<String, Device>>);
+
+impl Devices {
+    /// How many are remembered before all are forgotten.
+    const MOST: usize = 4096;
+
+    fn of(&self, user_agent: &str) -> Device {
+        let known = |devices: &HashMap<String, Device>| devices.get(user_agent).cloned();
+        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(device) = known(&lock()) {
+            return device;
+        }
+        let device = agent::device(&Agent::of(user_agent));
+        let mut devices = lock();
+        if devices.len() >= Self::MOST {
+            devices.clear();
+        }
+        devices.insert(user_agent.to_owned(), device.clone());
+        device
+    }
+}
 
 /// Why a record is not taken. The sentence says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,7 +96,7 @@ impl App {
         if activity.device == Device::default()
             && let Some(user_agent) = &activity.user_agent
         {
-            activity.device = agent::device(&Agent::of(user_agent));
+            activity.device = self.0.devices.of(user_agent);
         }
         Ok(activity)
     }

@@ -15,7 +15,17 @@ use std::{
 use jiff::Timestamp;
 use tokio::sync::broadcast;
 
-use crate::model::{id::SessionId, secret::TokenHash, session::Session, user::UserName};
+use crate::model::{
+    device::{Agent, Device},
+    id::SessionId,
+    secret::TokenHash,
+    session::Session,
+    user::UserName,
+};
+
+/// How many events wait for a slow reader before it is sent to look for itself: a sweep over 10,000 sessions
+/// that were all used fits. An event is a pointer.
+const EVENTS: usize = 1 << 15;
 
 /// What happens to sessions, for the pages that show them.
 #[derive(Clone, Debug)]
@@ -55,6 +65,8 @@ pub struct Live {
 #[derive(Debug)]
 struct Details {
     session: Session,
+    /// What the client last said of itself, so that it is judged again only when that changes.
+    agent: Option<Agent>,
     changed: bool,
 }
 
@@ -69,7 +81,7 @@ impl Live {
             last_access: AtomicI64::new(millis),
             flushed: AtomicI64::new(millis),
             refused: AtomicBool::new(false),
-            details: RwLock::new(Details { session, changed: false }),
+            details: RwLock::new(Details { session, agent: None, changed: false }),
         }
     }
 
@@ -100,11 +112,37 @@ impl Live {
         self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
+    /// All that the client has said of itself, if it says something new. Browsers do not send every hint with
+    /// every request: while the user agent stays the same, what was said stands.
+    pub fn news(&self, agent: &Agent) -> Option<Agent> {
+        let details = self.details.read().unwrap_or_else(PoisonError::into_inner);
+        let known = details.agent.as_ref().filter(|known| known.user_agent == agent.user_agent);
+        let all = known.map_or_else(|| agent.clone(), |known| agent.or(known));
+        (details.agent.as_ref() != Some(&all)).then_some(all)
+    }
+
+    /// Writes down what the client says of itself, and what follows from it.
+    pub fn renew(&self, agent: &Agent, device: Device) {
+        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
+        details.agent = Some(agent.clone());
+        if details.session.device != device || details.session.user_agent != agent.user_agent {
+            details.session.device = device;
+            details.session.user_agent.clone_from(&agent.user_agent);
+            details.changed = true;
+        }
+    }
+
     /// Changes what is known of it; the sweep writes it down.
     pub fn change(&self, change: impl FnOnce(&mut Session)) {
         let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
         change(&mut details.session);
         details.changed = true;
+    }
+
+    /// Says that what [`Live::unflushed`] gave out did not reach the disk.
+    pub fn unflush(&self) {
+        self.flushed.store(i64::MIN, Ordering::Relaxed);
+        self.details.write().unwrap_or_else(PoisonError::into_inner).changed = true;
     }
 
     /// What must be written down of it: nothing, its last access alone, or all of it.
@@ -130,7 +168,7 @@ pub enum Unflushed {
     All(Box<Session>),
 }
 
-/// All live sessions.
+/// All live sessions, and those whose end is still on its way to disk.
 pub struct LiveTable {
     sessions: RwLock<Maps>,
     events: broadcast::Sender<Event>,
@@ -140,12 +178,15 @@ pub struct LiveTable {
 struct Maps {
     by_token: HashMap<TokenHash, Arc<Live>>,
     by_id: HashMap<SessionId, Arc<Live>>,
+    /// Refused, and not yet known to have ended on disk: whoever wants such a session ended must see to it
+    /// that it is, and the sweep does so where nobody else does.
+    ending: HashMap<SessionId, Arc<Live>>,
 }
 
 impl LiveTable {
     /// A table of these sessions.
     pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
-        let (events, _) = broadcast::channel(4096);
+        let (events, _) = broadcast::channel(EVENTS);
         let table = Self { sessions: RwLock::default(), events };
         for (token, session) in sessions {
             table.insert(token, session);
@@ -187,13 +228,31 @@ impl LiveTable {
         self.len() == 0
     }
 
-    /// Refuses a session from this moment on. What it was, if it was live.
+    /// Refuses a session from this moment on. What it is, unless it is known to have ended on disk.
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        let live = maps.by_id.remove(&id)?;
-        maps.by_token.remove(&live.token);
-        live.refused.store(true, Ordering::Release);
-        Some(live)
+        if let Some(live) = maps.by_id.remove(&id) {
+            maps.by_token.remove(&live.token);
+            live.refused.store(true, Ordering::Release);
+            maps.ending.insert(id, live);
+        }
+        maps.ending.get(&id).cloned()
+    }
+
+    /// Forgets a session that was refused: it has ended on disk, or never was there.
+    pub fn forget(&self, id: SessionId) {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).ending.remove(&id);
+    }
+
+    /// Every session that was refused and is not known to have ended on disk.
+    pub fn ending(&self) -> Vec<Arc<Live>> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).ending.values().cloned().collect()
+    }
+
+    /// The session of this id, live or on its way to its end.
+    pub fn known(&self, id: SessionId) -> Option<Arc<Live>> {
+        let maps = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        maps.by_id.get(&id).or_else(|| maps.ending.get(&id)).cloned()
     }
 
     /// Tells those who look on.

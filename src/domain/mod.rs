@@ -8,7 +8,7 @@ pub mod activity;
 pub mod agent;
 pub mod apps;
 pub mod clock;
-//DEMO pub mod demo;
+pub mod demo;
 pub mod export;
 pub mod geo;
 pub mod ingest;
@@ -25,8 +25,8 @@ use std::{path::Path, sync::Arc};
 use jiff::Timestamp;
 
 use self::{
-    accounts::People, clock::Clock, geo::Geo, live::LiveTable, password::Hasher, sessions::Limits,
-    setup::Setup, tokens::TokenTable,
+    accounts::People, clock::Clock, geo::Geo, ingest::Devices, live::LiveTable, password::Hasher,
+    sessions::Limits, setup::Setup, tokens::TokenTable,
 };
 use crate::{
     model::user::Actor,
@@ -48,6 +48,7 @@ struct Parts {
     people: People,
     tokens: TokenTable,
     hasher: Hasher,
+    devices: Devices,
     setup: Setup,
 }
 
@@ -84,7 +85,19 @@ impl App {
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot)?;
         let hasher = Hasher::new();
-        let parts = Parts { store, index, geo, clock, limits, live, people, tokens, hasher, setup };
+        let parts = Parts {
+            store,
+            index,
+            geo,
+            clock,
+            limits,
+            live,
+            people,
+            tokens,
+            hasher,
+            devices: Devices::default(),
+            setup,
+        };
         Ok(Self(Arc::new(parts)))
     }
 

@@ -4,7 +4,7 @@
 //! its end and the activity that tells of it are committed in one transaction, and only then is the one who
 //! asked answered. From the first of these steps on every request of that session is refused.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,7 +22,7 @@ use crate::{
         session::{EndedBy, Ending, Mandate, Scope, Session},
         user::{Actor, ActorKind, Role, User, UserName},
     },
-    store::{EndedCursor, Sessions as _, StoreError, Users as _},
+    store::{Credential, EndedCursor, Sessions as _, StoreError, Users as _},
 };
 
 /// How long sessions last.
@@ -49,6 +49,9 @@ pub const REASON: usize = 512;
 /// Why something could not be done to a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
+    /// The account is disabled.
+    #[error("{0} is disabled here; an administrator can enable the account again")]
+    Disabled(UserName),
     /// The one who asked has been signed out.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -99,6 +102,15 @@ pub struct Registration {
     pub ttl: Option<Duration>,
 }
 
+/// Why somebody is believed to be who they are.
+#[derive(Clone)]
+enum Proof {
+    /// Their password was held against this.
+    Password(Option<Credential>),
+    /// This app says so.
+    App(String),
+}
+
 impl App {
     /// Signs a user in: a new session, and the token that opens it. `replaces` is the session the same
     /// browser was in until now, which ends.
@@ -114,7 +126,7 @@ impl App {
             Some(name) => self.0.store.read(|read| read.credential(name))?,
             None => None,
         };
-        let Some(right) = self.0.hasher.verify(Password::typed(password), kept).await else {
+        let Some(right) = self.0.hasher.verify(Password::typed(password), kept.clone()).await else {
             return Err(SignInError::Busy(5));
         };
         let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| right && !user.disabled);
@@ -129,8 +141,9 @@ impl App {
             ip: origin.ip,
         };
         let told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);
+        let proof = Proof::Password(kept);
         let (session, token) =
-            self.start::<SignInError>(&by, &account, None, &origin, self.0.limits.absolute, told).await?;
+            self.start::<SignInError>(&by, &account, proof, &origin, self.0.limits.absolute, told).await?;
         if let Some(old) = replaces {
             let ending = self.ending(EndedBy::User, Some(&by), "signed in again");
             // It is refused from here on even if this could not be written down.
@@ -175,7 +188,10 @@ impl App {
         let mut told = NewActivity::new(account.name.as_str(), action::SESSION_REGISTERED, OWN_APP);
         told.detail = format!("by {}", by.name);
         told.target = Some(app.clone());
-        self.start(by, &account, Some(app), &origin, lasts, told).await
+        if account.disabled {
+            return Err(SessionError::Disabled(account.name.clone()));
+        }
+        self.start(by, &account, Proof::App(app), &origin, lasts, told).await
     }
 
     /// Writes a new session and opens it.
@@ -183,13 +199,17 @@ impl App {
         &self,
         by: &Actor,
         user: &User,
-        registered_by: Option<String>,
+        proof: Proof,
         origin: &Origin,
         lasts: Duration,
         mut told: NewActivity,
     ) -> Result<(Session, Token), E> {
         let now = self.now();
         let token = random::token(Kind::Session);
+        let registered_by = match &proof {
+            Proof::App(app) => Some(app.clone()),
+            Proof::Password(_) => None,
+        };
         let session = Session {
             id: random::session_id(),
             user: user.name.clone(),
@@ -216,24 +236,36 @@ impl App {
             if opened.refused() {
                 return Err(Gone.into());
             }
+            let account = write.user(&made.user)?;
             let mut signed_in = None;
-            if made.registered_by.is_none() {
-                // Disabled or removed since the password was looked at?
-                let Some(mut user) = write.user(&made.user)?.filter(|user| !user.disabled) else {
-                    return Err(Gone.into());
-                };
-                user.last_sign_in = Some(now);
-                write.put_user(&user)?;
-                signed_in = Some(user.name);
+            match (&proof, account) {
+                (_, Some(account)) if account.disabled => return Err(Gone.into()),
+                (Proof::Password(verified), Some(mut account)) => {
+                    // What was verified must still be the password, or a change of it would not end this.
+                    if write.credential(&made.user)? != *verified {
+                        return Err(Gone.into());
+                    }
+                    account.last_sign_in = Some(now);
+                    write.put_user(&account)?;
+                    signed_in = Some(account.name);
+                }
+                (Proof::Password(_), None) => return Err(Gone.into()),
+                (Proof::App(_), _) => {}
             }
             write.put_session(&made, hash)?;
             write.append(&told)?;
             Ok::<_, E>(signed_in)
         });
         match written.done().await {
-            Ok(user) => user.iter().for_each(|name| self.signed_in_at(name, now)),
+            Ok(signed_in) => {
+                if let Some(name) = signed_in {
+                    self.refresh_user(&name)?;
+                }
+            }
             Err(error) => {
                 self.0.live.refuse(live.id);
+                // It never was on disk.
+                self.0.live.forget(live.id);
                 return Err(error);
             }
         }
@@ -251,64 +283,55 @@ impl App {
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         live.touch(self.now());
-        let (moved, renewed) = live.with(|session| {
-            let moved = ip.is_some() && ip != session.ip;
-            let renewed = agent.is_some_and(|agent| {
-                agent.platform_version.is_some() || agent.user_agent != session.user_agent
-            });
-            (moved, renewed)
-        });
-        if moved {
-            let place = ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default();
+        if let Some(ip) = ip.filter(|ip| live.with(|session| session.ip != Some(*ip))) {
+            let place = self.0.geo.place(ip);
             live.change(|session| {
-                session.ip = ip;
+                session.ip = Some(ip);
                 session.place = place;
             });
         }
-        if let Some(agent) = agent.filter(|_| renewed) {
-            let device = agent::device(agent);
-            if live.with(|session| session.device != device || session.user_agent != agent.user_agent) {
-                live.change(|session| {
-                    session.device = device;
-                    session.user_agent.clone_from(&agent.user_agent);
-                });
-            }
+        if let Some(agent) = agent.and_then(|agent| live.news(agent)) {
+            live.renew(&agent, agent::device(&agent));
         }
     }
 
-    /// Ends live sessions, and tells everybody who looks on. Those that are unknown or have ended before are
-    /// passed over. The ones that were ended.
+    /// Ends sessions, and tells everybody who looks on. When it returns, every one of `ids` that was live has
+    /// ended on disk, whoever began to end it; those that are unknown or had ended before are passed over.
+    /// The ones that were ended here.
+    ///
+    /// Where the commit fails the sessions stay refused, and the sweep tries again.
     pub async fn end(
         &self,
         by: &Actor,
         ids: &[SessionId],
         ending: Ending,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
-        // A session that ends itself must not be found gone by its own change.
-        let by = Actor { session: by.session.filter(|own| !ids.contains(own)), ..by.clone() };
+        // Whoever has been ended meanwhile ends nobody any more.
+        if by.session.is_some_and(|own| self.0.live.by_id(own).is_none()) {
+            return Err(Gone.into());
+        }
         let refused: Vec<Arc<Live>> = ids.iter().filter_map(|id| self.0.live.refuse(*id)).collect();
         if refused.is_empty() {
             return Ok(Vec::new());
         }
         let told: Vec<(SessionId, Timestamp, NewActivity)> = refused
             .iter()
-            .map(|live| (live.id, live.last_access(), self.end_activity(&by, live, &ending)))
+            .map(|live| (live.id, live.last_access(), self.end_activity(by, live, &ending)))
             .collect();
-        let ended = self
-            .0
-            .store
-            .write(self.now(), move |write| {
-                let mut ended = Vec::new();
-                for (id, last_access, told) in &told {
-                    if let Some(session) = write.end_session(*id, Some(*last_access), ending.clone())? {
-                        write.append(told)?;
-                        ended.push(Arc::new(session));
-                    }
+        let written = self.0.store.write(self.now(), move |write| {
+            let mut ended = Vec::new();
+            for (id, last_access, told) in &told {
+                if let Some(session) = write.end_session(*id, Some(*last_access), ending.clone())? {
+                    write.append(told)?;
+                    ended.push(Arc::new(session));
                 }
-                Ok::<_, SessionError>(ended)
-            })
-            .done()
-            .await?;
+            }
+            Ok::<_, SessionError>(ended)
+        });
+        let ended = written.done().await?;
+        for live in &refused {
+            self.0.live.forget(live.id);
+        }
         for session in &ended {
             self.0.live.tell(Event::Ended(Arc::clone(session)));
         }
@@ -317,29 +340,22 @@ impl App {
 
     /// The activity that tells of an end.
     fn end_activity(&self, by: &Actor, live: &Live, ending: &Ending) -> NewActivity {
-        let session = live.session();
-        let own_end = ending.by == EndedBy::User
-            && ending.reason.is_empty()
-            && ending.by_user.as_deref() == Some(live.user.as_str());
-        let (user, action) = match ending.by {
-            EndedBy::Policy | EndedBy::System if by.kind == ActorKind::System => {
-                (live.user.as_str(), action::SESSION_EXPIRED)
-            }
-            _ if own_end && by.session.is_none() => (live.user.as_str(), action::SIGN_OUT),
-            _ => (by.name.as_str(), action::LOGOUT),
+        let action = match ending.by {
+            EndedBy::User if by.session == Some(live.id) => action::SIGN_OUT,
+            _ if by.kind == ActorKind::System => action::SESSION_EXPIRED,
+            _ => action::LOGOUT,
         };
+        let user = if action == action::LOGOUT { by.name.as_str() } else { live.user.as_str() };
         let mut told = NewActivity::new(user, action, OWN_APP);
         told.detail.clone_from(&ending.reason);
         told.target = Some(live.user.to_string());
         told.session = Some(live.id.to_string());
-        if action == action::LOGOUT {
-            // Where and on what it was done, not where and on what the ended session was.
-            match by.session.and_then(|own| self.0.live.by_id(own)) {
-                Some(own) => own.with(|session| fill_session(&mut told, session)),
-                None => told.ip = by.ip,
-            }
-        } else {
-            fill_session(&mut told, &session);
+        // Where and on what it was done, which for a logout is not where and on what the ended session was.
+        let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| self.0.live.by_id(own));
+        match own {
+            Some(own) => own.with(|session| fill_session(&mut told, session)),
+            None if action == action::LOGOUT => told.ip = by.ip,
+            None => fill_session(&mut told, &live.session()),
         }
         told
     }
@@ -357,9 +373,7 @@ impl App {
 
     /// Signs out of the session at hand.
     pub async fn sign_out(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
-        let by = Actor { session: None, ..by.clone() };
-        let ending = self.ending(EndedBy::User, Some(&by), "");
-        self.end(&by, &[live.id], ending).await.map(drop)
+        self.end(by, &[live.id], self.ending(EndedBy::User, Some(by), "")).await.map(drop)
     }
 
     /// Logs out those of `ids` that `mandate` reaches: the sessions that were ended.
@@ -372,7 +386,7 @@ impl App {
     ) -> Result<Vec<Arc<Session>>, SessionError> {
         let (own, others): (Vec<_>, Vec<_>) = ids
             .iter()
-            .filter_map(|id| self.0.live.by_id(*id))
+            .filter_map(|id| self.0.live.known(*id))
             .filter(|live| mandate.reaches(&live.user))
             .partition(|live| live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)));
         let mut ended = Vec::new();
@@ -401,17 +415,12 @@ impl App {
         ended_by: EndedBy,
         reason: &str,
     ) -> Result<usize, SessionError> {
-        let mut count = 0;
-        // A session that was being started meanwhile is there the second time round.
-        loop {
-            let all = self.0.live.all();
-            let of_user = all.iter().filter(|live| live.user == *user && Some(live.id) != except);
-            let ids: Vec<SessionId> = of_user.map(|live| live.id).collect();
-            if ids.is_empty() {
-                return Ok(count);
-            }
-            count += self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?.len();
-        }
+        let mut all = self.0.live.all();
+        // What somebody else is ending must have ended too before this returns.
+        all.extend(self.0.live.ending());
+        let of_user = all.iter().filter(|live| live.user == *user && Some(live.id) != except);
+        let ids: Vec<SessionId> = of_user.map(|live| live.id).collect();
+        Ok(self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?.len())
     }
 
     /// The live sessions within `scope`, those used last first.
@@ -476,24 +485,35 @@ impl App {
         }
     }
 
-    /// Writes last accesses down and ends what is due. To be called every [`SWEEP`], and once at the end.
+    /// Writes last accesses down, ends what is due, and finishes the ends that could not be written. To be
+    /// called every [`SWEEP`], and once at the end.
     pub async fn sweep(&self) -> Result<(), SessionError> {
         let now = self.now();
-        let mut unflushed = Vec::new();
+        let mut due: BTreeMap<&'static str, Vec<SessionId>> = BTreeMap::new();
+        let mut used = Vec::new();
         for live in self.0.live.all() {
-            if let Some(reason) = self.due(&live, now) {
-                let ending = self.ending(EndedBy::Policy, None, reason);
-                self.end(&Actor::system(), &[live.id], ending).await?;
-            } else if let Some(change) = live.unflushed() {
-                unflushed.push(change);
-                self.0.live.tell(Event::Session(live));
+            match self.due(&live, now) {
+                Some(reason) => due.entry(reason).or_default().push(live.id),
+                None => used.extend(live.unflushed().map(|change| (live, change))),
             }
         }
-        if unflushed.is_empty() {
+        let flushed = self.flush(now, used).await;
+        let unfinished: Vec<SessionId> = self.0.live.ending().iter().map(|live| live.id).collect();
+        due.insert("was refused, and its end could not be written down at the time", unfinished);
+        for (reason, ids) in due {
+            self.end(&Actor::system(), &ids, self.ending(EndedBy::Policy, None, reason)).await?;
+        }
+        flushed
+    }
+
+    /// Writes down what has changed of sessions that were used.
+    async fn flush(&self, now: Timestamp, used: Vec<(Arc<Live>, Unflushed)>) -> Result<(), SessionError> {
+        if used.is_empty() {
             return Ok(());
         }
-        let write = self.0.store.write(now, move |write| {
-            for change in &unflushed {
+        let changes: Vec<Unflushed> = used.iter().map(|(_, change)| change.clone()).collect();
+        let written = self.0.store.write(now, move |write| {
+            for change in &changes {
                 match change {
                     Unflushed::Access(id, at) => write.touch_session(*id, *at)?,
                     Unflushed::All(session) => drop(write.update_session(session)?),
@@ -501,7 +521,14 @@ impl App {
             }
             Ok::<_, SessionError>(())
         });
-        write.done().await
+        let written = written.done().await;
+        for (live, _) in used {
+            if written.is_err() {
+                live.unflush();
+            }
+            self.0.live.tell(Event::Session(live));
+        }
+        written
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     collections::HashMap,
     sync::{
         Arc, PoisonError, RwLock,
-        atomic::{AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
 
@@ -31,6 +31,7 @@ pub struct LiveToken {
     hash: TokenHash,
     last_used: AtomicI64,
     flushed: AtomicI64,
+    revoked: AtomicBool,
 }
 
 /// Never used.
@@ -39,7 +40,13 @@ const NEVER: i64 = i64::MIN;
 impl LiveToken {
     fn new(hash: TokenHash, token: ApiToken) -> Self {
         let last = token.last_used.map_or(NEVER, Timestamp::as_millisecond);
-        Self { token, hash, last_used: AtomicI64::new(last), flushed: AtomicI64::new(last) }
+        Self {
+            token,
+            hash,
+            last_used: AtomicI64::new(last),
+            flushed: AtomicI64::new(last),
+            revoked: AtomicBool::new(false),
+        }
     }
 
     /// What is known of it now.
@@ -54,6 +61,11 @@ impl LiveToken {
         &self.token.name
     }
 
+    /// Whether it has been revoked, or has expired at `now`, since it was looked up.
+    pub fn over(&self, now: Timestamp) -> bool {
+        self.revoked.load(Ordering::Acquire) || !self.token.valid(now)
+    }
+
     /// Whether it may do this.
     pub fn may(&self, scope: TokenScope) -> bool {
         self.token.scopes.contains(&scope)
@@ -65,6 +77,21 @@ impl TokenTable {
         let tokens = store.tokens()?.into_iter();
         let tokens = tokens.map(|(hash, token)| (hash, Arc::new(LiveToken::new(hash, token))));
         Ok(Self(RwLock::new(tokens.collect())))
+    }
+
+    fn take(&self, name: &str) -> Option<Arc<LiveToken>> {
+        let mut tokens = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let hash = tokens.values().find(|live| live.name() == name)?.hash;
+        tokens.remove(&hash)
+    }
+
+    fn put_back(&self, token: Arc<LiveToken>) {
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash, token);
+    }
+
+    pub(super) fn put(&self, hash: TokenHash, token: ApiToken) {
+        let live = Arc::new(LiveToken::new(hash, token));
+        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
     }
 
     fn all(&self) -> Vec<Arc<LiveToken>> {
@@ -157,24 +184,29 @@ impl App {
         })
         .done()
         .await?;
-        let live = Arc::new(LiveToken::new(hash, token.clone()));
-        self.0.tokens.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+        self.0.tokens.put(hash, token.clone());
         Ok((token, secret))
     }
 
     /// Revokes a token: refused from this moment on, and gone from disk before the answer.
     pub async fn revoke_token(&self, by: &Actor, name: &str) -> Result<(), TokenError> {
-        self.0.tokens.0.write().unwrap_or_else(PoisonError::into_inner).retain(|_, live| live.name() != name);
+        let refused = self.0.tokens.take(name);
         let (told, name) = (self.did(by, action::TOKEN_REVOKED).to(name), name.to_owned());
-        self.change(by, move |write| {
+        let written = self.change(by, move |write| {
             if !write.remove_token(&name)? {
                 return Err(TokenError::Unknown(name.clone()));
             }
             write.append(&told)?;
             Ok(())
-        })
-        .done()
-        .await
+        });
+        let written = written.done().await;
+        match (&written, refused) {
+            (Ok(()), Some(token)) => token.revoked.store(true, Ordering::Release),
+            // It is on disk still: whoever asked was told so, and must see it in the list to try again.
+            (Err(_), Some(token)) => self.0.tokens.put_back(token),
+            (_, None) => {}
+        }
+        written
     }
 
     /// Writes down when tokens were last used. To be called about once a minute, and once at the end.

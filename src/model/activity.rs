@@ -41,6 +41,13 @@ pub struct Activity {
     pub attributes: Vec<(String, String)>,
 }
 
+impl Activity {
+    /// Whether it is one of Rollcall's own that repeats what somebody looked for.
+    pub fn tells_of_a_search(&self) -> bool {
+        self.app == OWN_APP && matches!(self.action.as_str(), action::SEARCH | action::EXPORT)
+    }
+}
+
 /// An activity on its way in: all but what the log gives it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NewActivity {

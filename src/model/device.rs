@@ -94,6 +94,21 @@ impl Agent {
         Self { user_agent: Self::cut(user_agent).to_owned(), ..Self::default() }
     }
 
+    /// What is said here, and what `known` says of the rest.
+    #[must_use]
+    pub fn or(&self, known: &Self) -> Self {
+        let or = |new: &Option<String>, old: &Option<String>| new.clone().or_else(|| old.clone());
+        Self {
+            user_agent: self.user_agent.clone(),
+            brands: or(&self.brands, &known.brands),
+            full_versions: or(&self.full_versions, &known.full_versions),
+            platform: or(&self.platform, &known.platform),
+            platform_version: or(&self.platform_version, &known.platform_version),
+            model: or(&self.model, &known.model),
+            mobile: self.mobile.or(known.mobile),
+        }
+    }
+
     /// `text`, cut at a character's boundary so that it has at most [`Agent::MAX_BYTES`] bytes.
     pub fn cut(text: &str) -> &str {
         &text[..text.floor_char_boundary(Self::MAX_BYTES)]

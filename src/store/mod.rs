@@ -157,7 +157,7 @@ pub enum StoreError {
     #[error("the data file could not be read or written: {0}")]
     File(#[source] Box<redb::Error>),
     /// A record does not have the form or the checksum it was written with.
-    #[error("a record in {0} is damaged; stop the server and restore a backup")]
+    #[error("a record in {0} is damaged; stop the server and put a copy of the folder in its place")]
     Damaged(&'static str),
     /// The writer thread has stopped.
     #[error("the data file has been closed")]
@@ -192,9 +192,7 @@ pub enum OpenError {
         known: u32,
     },
     /// It is damaged, or not ours.
-    #[error(
-        "the data file is damaged or no file of rollcall's ({0}); restore a backup with `rollcall restore FILE`"
-    )]
+    #[error("the data file is damaged or no file of rollcall's ({0}); put a copy of the folder in its place")]
     Damaged(String),
     /// It opened, and then failed.
     #[error(transparent)]

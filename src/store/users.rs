@@ -24,7 +24,7 @@ struct Record {
 }
 
 /// What a password is held against: a PHC string, which names its algorithm and its cost.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Credential(pub String);
 
 impl std::fmt::Debug for Credential {

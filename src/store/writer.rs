@@ -90,7 +90,7 @@ trait Job: Send {
 
 struct Change<T, E, F> {
     now: Timestamp,
-    change: F,
+    run: F,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
 }
@@ -103,7 +103,7 @@ where
 {
     fn run(&mut self, write: &mut Write<'_>) -> bool {
         // A panic is this change's failure; the writer must outlive it.
-        let result = catch_unwind(AssertUnwindSafe(|| (self.change)(write)));
+        let result = catch_unwind(AssertUnwindSafe(|| (self.run)(write)));
         let result = result.unwrap_or_else(|_| Err(StoreError::Closed.into()));
         let good = result.is_ok();
         self.result = Some(result);
@@ -158,7 +158,7 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Change { now, change, result: None, reply });
+        let job = Box::new(Change { now, run: change, result: None, reply });
         if let Ok(queue) = self.queue.lock()
             && let Some(queue) = queue.as_ref()
         {
@@ -207,7 +207,9 @@ fn commit(db: &Database, tail: &Tail, mut group: Vec<Box<dyn Job>>) -> bool {
             Err(error) => {
                 ::log::error!("{error}");
                 let error = Arc::new(error);
-                group.into_iter().for_each(|job| job.fail(copy(&error)));
+                for job in group {
+                    job.fail(copy(&error));
+                }
                 break false;
             }
         }

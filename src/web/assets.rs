@@ -20,7 +20,7 @@ use sha2::{Digest, Sha256};
 struct Files;
 
 /// `/assets/<hash of all>`: a page names its files under it, so they can be kept for ever.
-pub static PREFIX: LazyLock<String> = LazyLock::new(|| {
+pub(super) static PREFIX: LazyLock<String> = LazyLock::new(|| {
     let mut names: Vec<_> = Files::iter().collect();
     names.sort();
     let mut all = Sha256::new();

@@ -9,6 +9,7 @@ use std::{
     io::{self, Write},
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use csv::QuoteStyle;
@@ -19,14 +20,22 @@ use rocket::{
 };
 use tokio::{
     io::{AsyncRead, ReadBuf},
+    runtime::Handle,
     sync::mpsc,
+    time,
 };
 
-use super::wire::{self, ActivityWire};
-use crate::{
-    domain::{export::Export, live::Live},
-    model::activity::Activity,
+use super::{
+    door::Lease,
+    wire::{self, ActivityWire},
 };
+use crate::{domain::export::Export, model::activity::Activity};
+
+/// How long a reader of a download may take nothing.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The last chunk: without it a download is not whole, whatever came before.
+const END: Vec<u8> = Vec::new();
 
 /// The columns of the contract.
 const COLUMNS: [&str; 14] = [
@@ -197,6 +206,14 @@ fn neutral(text: &str) -> Cow<'_, str> {
     if dangerous { format!("'{text}").into() } else { text.into() }
 }
 
+/// Text as it was before [`neutral`] put a quote before it.
+pub(super) fn plain(text: &str) -> &str {
+    match text.strip_prefix('\'') {
+        Some(rest) if matches!(neutral(rest), Cow::Owned(_)) => rest,
+        _ => text,
+    }
+}
+
 /// A download under way.
 pub struct Download {
     name: String,
@@ -208,12 +225,7 @@ pub struct Download {
 impl Download {
     /// Begins to write `export` in `format`. It stops when nobody reads it any more, and breaks off when
     /// the session that asked for it ends.
-    pub fn begin(
-        mut export: Export,
-        format: Format,
-        date: jiff::civil::Date,
-        reader: Option<std::sync::Arc<Live>>,
-    ) -> Self {
+    pub fn begin(mut export: Export, format: Format, date: jiff::civil::Date, lease: Lease) -> Self {
         let (sender, chunks) = mpsc::channel(4);
         let download = Self {
             name: format!("activity-{date}.{}", format.ending()),
@@ -224,18 +236,28 @@ impl Download {
             rows: export.rows(),
             chunks,
         };
+        let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
-            if sender.blocking_send(Ok(format.head())).is_err() {
+            // A reader that stands still must not hold the thread, and the moment it reads, for ever.
+            let send = |chunk| {
+                let sending = time::timeout(PATIENCE, sender.send(chunk));
+                runtime.block_on(sending).is_ok_and(|sent| sent.is_ok())
+            };
+            let head = format.head();
+            if head != END && !send(Ok(head)) {
                 return;
             }
             loop {
-                if reader.as_ref().is_some_and(|live| live.refused()) {
-                    let ended = io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended");
-                    let _ = sender.blocking_send(Err(ended));
+                if lease.over() {
+                    let _ =
+                        send(Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended")));
                     return;
                 }
                 let chunk = match export.next_chunk() {
-                    Ok(None) => return,
+                    Ok(None) => {
+                        let _ = send(Ok(END));
+                        return;
+                    }
                     Ok(Some(activities)) => Ok(format.write(&activities)),
                     Err(error) => {
                         log::error!("an export broke off: {error}");
@@ -243,7 +265,7 @@ impl Download {
                     }
                 };
                 let failed = chunk.is_err();
-                if sender.blocking_send(chunk).is_err() || failed {
+                if !send(chunk) || failed {
                     return;
                 }
             }
@@ -276,15 +298,19 @@ impl AsyncRead for Chunks {
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         loop {
-            let mut room = into.initialize_unfilled();
-            let read = io::Read::read(&mut self.current, &mut room)?;
+            let room = into.initialize_unfilled();
+            let read = io::Read::read(&mut self.current, room)?;
             if read > 0 {
                 into.advance(read);
                 return Poll::Ready(Ok(()));
             }
             match ready!(self.chunks.poll_recv(context)) {
-                None => return Poll::Ready(Ok(())),
-                Some(chunk) => self.current = io::Cursor::new(chunk?),
+                // Whoever wrote has gone without a word.
+                None => return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())),
+                Some(chunk) => match chunk? {
+                    end if end == END => return Poll::Ready(Ok(())),
+                    chunk => self.current = io::Cursor::new(chunk),
+                },
             }
         }
     }
@@ -332,6 +358,9 @@ mod tests {
         }
         for text in ["", "backup", "a=b", "1-2", "'quoted'", "{\"a\": \"=1\"}"] {
             assert_eq!(neutral(text), text);
+        }
+        for text in ["=1", "'=1", "''=1", "'a", "a", "", "\t"] {
+            assert_eq!(plain(&neutral(text)), text, "what was neutralised can be read back");
         }
     }
 

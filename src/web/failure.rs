@@ -261,6 +261,7 @@ impl From<Gone> for Failure {
 impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
+            SessionError::Disabled(_) => Self::conflict(error.to_string()),
             SessionError::Gone(gone) => gone.into(),
             SessionError::Store(error) => error.into(),
         }

@@ -21,7 +21,7 @@ const NARROWING: [&str; 12] =
 
 /// What is looked for, and in which order.
 #[derive(Clone, Debug)]
-pub struct Looking {
+pub(super) struct Looking {
     /// What is looked for.
     pub filter: Filter,
     /// In which order.
@@ -32,7 +32,7 @@ pub struct Looking {
 
 impl Looking {
     /// Reads the parameters as they mean at `now`. Without a period or an end everything is meant.
-    pub fn read(params: &Params, now: Timestamp) -> Result<Self, Failure> {
+    pub(super) fn read(params: &Params, now: Timestamp) -> Result<Self, Failure> {
         let zone = match params.get("tz") {
             None => TimeZone::UTC,
             Some(name) => TimeZone::get(name)
@@ -66,7 +66,7 @@ impl Looking {
     }
 
     /// The look in words, for the activity that tells of it.
-    pub fn described(params: &Params) -> String {
+    pub(super) fn described(params: &Params) -> String {
         let given = NARROWING.iter().filter_map(|name| Some(format!("{name}={}", params.get(name)?)));
         let given: Vec<String> = given.collect();
         if given.is_empty() { "everything".to_owned() } else { given.join(" ") }
@@ -95,7 +95,7 @@ fn range(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<Range, Fail
 }
 
 /// Does something slow where it does not hold up other requests.
-pub async fn apart<T, E>(
+pub(super) async fn apart<T, E>(
     app: &App,
     work: impl FnOnce(App) -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure>

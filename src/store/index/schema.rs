@@ -128,10 +128,12 @@ pub(super) fn document(fields: &Fields, activity: &Activity) -> TantivyDocument 
     let mut document = TantivyDocument::new();
     document.add_i64(fields.time, activity.time.as_millisecond());
     document.add_u64(fields.id, activity.id.0);
-    let detail_end = words::positions(&activity.detail);
+    // A search for a word must not find those who searched for it.
+    let detail = if activity.tells_of_a_search() { "" } else { &activity.detail };
+    let detail_end = words::positions(detail);
     document.add_u64(fields.detail_end, u64::from(detail_end));
     if detail_end > 0 {
-        document.add_text(fields.text, &activity.detail);
+        document.add_text(fields.text, detail);
     }
     for text in [&activity.action, &activity.user, &activity.app] {
         document.add_text(fields.text, text);
@@ -141,7 +143,6 @@ pub(super) fn document(fields: &Fields, activity: &Activity) -> TantivyDocument 
         document.add_text(fields.part, named(&target_key(), target));
     }
     for (name, value) in &activity.attributes {
-        document.add_text(fields.text, name);
         document.add_text(fields.text, value);
         document.add_text(fields.part, named(&attribute_key(name), value));
     }

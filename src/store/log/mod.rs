@@ -147,7 +147,7 @@ impl Source for Log {
 }
 
 /// The end of the log: the newest id on disk, and all who wait for the next.
-pub struct Tail {
+pub(super) struct Tail {
     last: Mutex<u64>,
     moved: Condvar,
     watch: watch::Sender<u64>,

@@ -165,9 +165,10 @@ async fn download(
     let now = caller.app.now();
     let looking = Looking::read(params, now)?;
     let (by, scope, described) = (caller.actor(), caller.scope(), Looking::described(params));
-    let export = caller.app.export(&by, &scope, &looking.filter, looking.order, &described).await?;
+    let (filter, order) = (looking.filter, looking.order);
+    let export = apart(caller.app, move |app| app.export(&by, &scope, &filter, order, &described)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
-    Ok(Download::begin(export, format, date, caller.live().cloned()))
+    Ok(Download::begin(export, format, date, caller.lease()))
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -103,8 +103,17 @@ async fn write(
     let body = BufReader::new(data.open(ByteUnit::from(BODY)));
     let body: Pin<Box<dyn AsyncRead + Send>> = match kind.packing {
         Packing::None => Box::pin(body),
-        Packing::Gzip => Box::pin(GzipDecoder::new(body)),
-        Packing::Zstd => Box::pin(ZstdDecoder::new(body)),
+        // Packed files that were joined are one packed file: shippers send them so.
+        Packing::Gzip => {
+            let mut unpacked = GzipDecoder::new(body);
+            unpacked.multiple_members(true);
+            Box::pin(unpacked)
+        }
+        Packing::Zstd => {
+            let mut unpacked = ZstdDecoder::new(body);
+            unpacked.multiple_members(true);
+            Box::pin(unpacked)
+        }
     };
     let mut taking = Taking { program: &program, waiting: Vec::new(), taken: Taken::default() };
     if kind.lines {
@@ -139,7 +148,7 @@ impl Taking<'_, '_> {
         match admitted {
             Ok(activity) => self.waiting.push(activity),
             Err(error) if self.taken.rejected.len() < REFUSALS => {
-                self.taken.rejected.push(Refusal { line, error })
+                self.taken.rejected.push(Refusal { line, error });
             }
             Err(_) => {
                 return Err(Failure::bad_request(format!(

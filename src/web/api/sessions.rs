@@ -1,13 +1,16 @@
 //! Sessions: who is signed in, ending them, and the sessions of apps that sign users in by themselves.
 
-use std::{net::IpAddr, time::Duration};
+use std::{cmp::Reverse, net::IpAddr, time::Duration};
 
 use data_encoding::BASE32_DNSSEC;
 use rocket::{delete, get, http::Status, post, routes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::sessions::{Origin, Registration},
+    domain::{
+        live::Live,
+        sessions::{Origin, Registration},
+    },
     model::{
         device::Agent,
         id::SessionId,
@@ -16,7 +19,7 @@ use crate::{
         user::UserName,
     },
     web::{
-        door::{Caller, Form, Json, Params, Program, SessionRead, SessionWrite},
+        door::{Caller, Json, OpenForm, Params, Program, SessionRead, SessionWrite},
         failure::Failure,
         looking::apart,
         wire::{Answer, Items, SessionWire, time},
@@ -42,18 +45,18 @@ async fn list(
         SessionWire::new(session, current)
     };
     if state == State::Active {
-        let all = caller.app.live_sessions(&scope, user.as_ref());
-        let behind = |at: i64, id: SessionId| {
-            after.is_none_or(|(time, last)| (at, std::cmp::Reverse(id)) < (time, std::cmp::Reverse(last)))
-        };
+        let mut all = caller.app.live_sessions(&scope, user.as_ref());
+        // By what does not change while somebody turns pages: the last to sign in comes first.
+        let key = |live: &Live| (live.with(|session| session.started.as_millisecond()), live.id);
+        all.sort_by_cached_key(|live| Reverse(key(live)));
         let total = all.len() as u64;
         let mut page: Vec<Session> = all
             .iter()
-            .filter(|live| behind(live.last_access().as_millisecond(), live.id))
+            .filter(|live| after.is_none_or(|last| key(live) < last))
             .take(limit + 1)
             .map(|live| live.session())
             .collect();
-        let next = next_cursor(&mut page, limit, |session| session.last_access.as_millisecond());
+        let next = next_cursor(&mut page, limit, |session| session.started.as_millisecond());
         return Ok(Answer(Items { items: page.into_iter().map(wire).collect(), next, total }));
     }
     let (mut page, total) = apart(caller.app, move |app| {
@@ -208,6 +211,9 @@ async fn touch(program: Program<'_, SessionWrite>, id: &str, body: Json<Touch>) 
             apart(program.app, move |app| app.session(&crate::model::session::Scope::All, id)).await?;
         return Err(known.map_or_else(unknown, |_| Failure::gone("this session has ended")));
     };
+    if live.with(|session| session.registered_by.is_none()) {
+        return Err(Failure::forbidden("this session is of a browser here; only its own requests touch it"));
+    }
     let agent = body.0.user_agent.as_deref().map(Agent::of);
     program.app.touch(&live, body.0.ip.map(|ip| ip.to_canonical()), agent.as_ref());
     Ok(Status::NoContent)
@@ -233,8 +239,13 @@ enum Introspection {
 }
 
 #[post("/introspect", data = "<form>")]
-fn introspect(program: Program<'_, SessionRead>, form: Form) -> Result<Answer<Introspection>, Failure> {
-    let token = form.need("token")?.parse::<Token>().ok().filter(|token| token.kind() == Kind::Session);
+fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answer<Introspection>, Failure> {
+    let token = form
+        .get("token")
+        .ok_or_else(|| Failure::field("token", "token is missing"))?
+        .parse::<Token>()
+        .ok()
+        .filter(|token| token.kind() == Kind::Session);
     let Some(live) = token.and_then(|token| program.app.check(&token)) else {
         return Ok(Answer(Introspection::Inactive { active: false }));
     };

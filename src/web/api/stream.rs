@@ -10,7 +10,7 @@ use rocket::{
     response::stream::{Event as Message, EventStream},
     routes,
 };
-use tokio::{select, sync::broadcast::error::RecvError};
+use tokio::{select, sync::broadcast::error::RecvError, time::interval};
 
 use crate::{
     domain::live::Event,
@@ -24,25 +24,27 @@ use crate::{
 /// How often a comment is sent: a client that has gone is noticed by it.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
+/// How often a stream looks whether it may go on, besides being told.
+const LOOK: Duration = Duration::from_secs(1);
+
 #[get("/sessions/stream")]
 fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStream![Message] {
     let scope = caller.scope();
-    let own = caller.live().cloned();
+    let lease = caller.lease();
+    let current = caller.live().map(|live| live.id);
+    let mut look = interval(LOOK);
     let mut events = caller.app.watch_sessions();
     let stream = EventStream! {
         // The first word tells the page that it is connected.
         yield Message::comment("connected");
         loop {
-            if own.as_ref().is_some_and(|live| live.refused()) {
-                break;
-            }
             let event = select! {
                 event = events.recv() => event,
+                _ = look.tick() => if lease.over() { break } else { continue },
                 () = &mut shutdown => break,
             };
             match event {
                 Ok(event) if scope.covers(event.user()) => {
-                    let current = own.as_ref().map(|live| live.id);
                     let ends = matches!(&event, Event::Ended(session) if Some(session.id) == current);
                     yield message(event, current);
                     if ends {
@@ -50,9 +52,8 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
                     }
                 }
                 Ok(_) => {}
-                // Too much happened to tell all of it: the page looks for itself.
-                Err(RecvError::Lagged(_)) => yield Message::data("{}").event("session"),
-                Err(RecvError::Closed) => break,
+                // Too much happened to tell all of it: the reader comes back and looks for itself.
+                Err(RecvError::Lagged(_) | RecvError::Closed) => break,
             }
         }
     };

@@ -17,23 +17,22 @@ const FORM: u64 = 2 << 20;
 /// The largest JSON body of a call that is not an ingestion.
 const JSON: u64 = 2 << 20;
 
-/// A form of one of our pages. Where the request carries a session, the form must carry that session's
-/// token, so that no other site's form is ever read.
+/// A form of somebody who is signed in. It must carry its session's token, so that no other site's form is
+/// ever read.
 pub struct Form(Params);
 
-impl Form {
-    /// A field that must be filled in.
-    pub fn need(&self, name: &'static str) -> Result<&str, Failure> {
-        self.0.get(name).ok_or_else(|| Failure::field(name, format!("{} is missing", name.replace('_', " "))))
-    }
+/// A form of somebody who need not be signed in: there is no session whose token it could carry.
+pub struct OpenForm(Params);
 
-    /// A field that may be left empty.
-    pub fn text(&self, name: &str) -> &str {
-        self.0.get(name).unwrap_or_default()
+impl std::ops::Deref for Form {
+    type Target = Params;
+
+    fn deref(&self) -> &Params {
+        &self.0
     }
 }
 
-impl std::ops::Deref for Form {
+impl std::ops::Deref for OpenForm {
     type Target = Params;
 
     fn deref(&self) -> &Params {
@@ -46,21 +45,35 @@ impl<'r> FromData<'r> for Form {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        if !has_type(request, &["application/x-www-form-urlencoded"]) {
-            return refuse(request, Failure::media_type("this takes a form"));
+        match form(request, data).await {
+            Err(failure) => refuse(request, failure),
+            Ok(params) => match guards::expected_form_token(request) {
+                Some(expected) if params.get("csrf") == Some(expected.as_str()) => {
+                    Outcome::Success(Self(params))
+                }
+                _ => refuse(request, Failure::stale_form()),
+            },
         }
-        let text = match read(data, FORM).await {
-            Ok(text) => text,
-            Err(failure) => return refuse(request, failure),
-        };
-        let params = Params::parse(&text);
-        if let Some(expected) = guards::expected_form_token(request)
-            && params.get("csrf") != Some(expected.as_str())
-        {
-            return refuse(request, Failure::stale_form());
-        }
-        Outcome::Success(Self(params))
     }
+}
+
+#[rocket::async_trait]
+impl<'r> FromData<'r> for OpenForm {
+    type Error = ();
+
+    async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
+        match form(request, data).await {
+            Ok(params) => Outcome::Success(Self(params)),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+async fn form(request: &Request<'_>, data: Data<'_>) -> Result<Params, Failure> {
+    if !has_type(request, &["application/x-www-form-urlencoded"]) {
+        return Err(Failure::media_type("this takes a form (application/x-www-form-urlencoded)"));
+    }
+    Ok(Params::parse(&read(data, FORM).await?))
 }
 
 /// A JSON body, with a `Content-Type` that says so.

@@ -110,7 +110,9 @@ impl<'r> Member<'r> {
             return Err(Failure::cross_site());
         }
         // What a page does by itself is no use of the session, or an open tab would keep it alive for ever.
-        if request.headers().get_one("Background").is_none() {
+        let by_itself = request.headers().contains("Background")
+            || request.headers().get_one("Accept").is_some_and(|accept| accept == "text/event-stream");
+        if !by_itself {
             let origin = visitor.origin();
             visitor.app.touch(&live, origin.ip, Some(&origin.agent));
         }
@@ -297,6 +299,25 @@ pub struct Caller<'r, S: Needs> {
     pub identity: Identity<'r, S>,
 }
 
+/// The right to go on with what takes long, a stream or a download: it is over with its session or token.
+#[derive(Clone)]
+pub enum Lease {
+    /// While the session lives.
+    Session(Arc<Live>),
+    /// While the token works.
+    Token(Arc<LiveToken>, App),
+}
+
+impl Lease {
+    /// Whether it is over.
+    pub fn over(&self) -> bool {
+        match self {
+            Self::Session(live) => live.refused(),
+            Self::Token(token, app) => token.over(app.now()),
+        }
+    }
+}
+
 /// Who calls.
 pub enum Identity<'r, S: Needs> {
     /// A user with a session.
@@ -327,6 +348,14 @@ impl<S: Needs> Caller<'_, S> {
         match &self.identity {
             Identity::User(member) => member.mandate(),
             Identity::Program(_) => Mandate::All,
+        }
+    }
+
+    /// What the right to go on hangs on, for what takes long.
+    pub fn lease(&self) -> Lease {
+        match &self.identity {
+            Identity::User(member) => Lease::Session(Arc::clone(&member.live)),
+            Identity::Program(program) => Lease::Token(Arc::clone(&program.token), self.app.clone()),
         }
     }
 

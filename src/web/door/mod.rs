@@ -16,11 +16,11 @@ use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
     address::Networks,
-    body::{Form, Json},
+    body::{Form, Json, OpenForm},
     cookie::SetCookie,
     guards::{
-        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Member, Needs, Program, SessionRead,
-        SessionWrite, Visitor,
+        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
+        SessionRead, SessionWrite, Visitor,
     },
     params::Params,
 };

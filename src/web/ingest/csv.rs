@@ -6,9 +6,10 @@ use std::io::{self, Read};
 use serde_json::{Map, Value};
 
 use super::{Record, Records, json};
+use crate::web::download::plain;
 
-/// The headings of a download, and the fields they stand for. The rest are not read back: they follow from
-/// the address and the user agent, or are the log's own.
+/// The headings of a download, and the fields they stand for. Location is not read back: it follows from
+/// the place.
 const HEADINGS: [(&str, &str); 14] = [
     ("Time", "time"),
     ("User", "user"),
@@ -23,7 +24,7 @@ const HEADINGS: [(&str, &str); 14] = [
     ("OS Details", "os"),
     ("Browser Details", "browser"),
     ("Session", "session"),
-    ("Id", ""),
+    ("Id", "id"),
 ];
 
 /// CSV from a file.
@@ -31,6 +32,12 @@ pub struct Csv<R> {
     rows: csv::Reader<R>,
     names: Vec<String>,
     sender: String,
+    /// The reader counts a line when it has seen the line feed, which behind a carriage return is only at the
+    /// next row.
+    behind: u64,
+    /// Whether it is a download of ours, whose cells may carry the quote that keeps spreadsheets from running
+    /// them.
+    ours: bool,
 }
 
 impl<R: Read> Csv<R> {
@@ -38,11 +45,12 @@ impl<R: Read> Csv<R> {
     pub fn new(input: R, sender: &str) -> io::Result<Self> {
         let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(input);
         let header = rows.headers().map_err(io::Error::other)?;
+        let ours = HEADINGS.iter().zip(header).all(|((heading, _), name)| *heading == name);
         let names: Vec<String> = header
             .iter()
             .map(|name| {
                 let name = name.trim().trim_start_matches('\u{feff}');
-                let known = HEADINGS.iter().find(|(heading, _)| heading.eq_ignore_ascii_case(name));
+                let known = HEADINGS.iter().find(|(heading, _)| *heading == name);
                 known.map_or_else(|| name.to_owned(), |(_, field)| (*field).to_owned())
             })
             .collect();
@@ -52,7 +60,14 @@ impl<R: Read> Csv<R> {
                 return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
         }
-        Ok(Self { rows, names, sender: sender.to_owned() })
+        let behind = u64::from(rows.position().line() == 1);
+        Ok(Self { rows, names, sender: sender.to_owned(), behind, ours })
+    }
+}
+
+impl<R> Csv<R> {
+    fn cell<'a>(&self, cell: &'a str) -> &'a str {
+        if self.ours { plain(cell) } else { cell }
     }
 }
 
@@ -62,16 +77,17 @@ impl<R: Read> Records for Csv<R> {
         match self.rows.read_record(&mut row) {
             Ok(false) => Ok(None),
             Ok(true) => {
-                let line = row.position().map_or(0, csv::Position::line);
+                let line = row.position().map_or(0, csv::Position::line) + self.behind;
                 let cells =
                     self.names.iter().zip(&row).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
-                let fields: Map<String, Value> =
-                    cells.map(|(name, cell)| (name.clone(), Value::String(cell.to_owned()))).collect();
+                let fields: Map<String, Value> = cells
+                    .map(|(name, cell)| (name.clone(), Value::String(self.cell(cell).to_owned())))
+                    .collect();
                 Ok(Some((line, json::record(Value::Object(fields), &self.sender))))
             }
             Err(error) => match error.position().map(csv::Position::line) {
                 Some(line) if !error.is_io_error() => {
-                    Ok(Some((line, Err("the line is not UTF-8".to_owned()))))
+                    Ok(Some((line + self.behind, Err("the line is not UTF-8".to_owned()))))
                 }
                 _ => Err(io::Error::other(error)),
             },
@@ -94,8 +110,18 @@ mod tests {
             (2, "ann", "backup", "a,b")
         );
         assert_eq!(record.attributes, [("ticket".to_owned(), "INC-1".to_owned())]);
-        assert_eq!(record.key, None, "the log's own id is not the sender's");
         assert!(csv.next_record().unwrap().is_none());
+    }
+
+    #[test]
+    fn lines_are_counted_whatever_ends_them() {
+        for end in ["\n", "\r\n"] {
+            let text = ["user,action", "a,b", "c,d"].join(end);
+            let mut csv = Csv::new(text.as_bytes(), "x").unwrap();
+            let lines: Vec<u64> =
+                std::iter::from_fn(|| csv.next_record().unwrap()).map(|(line, _)| line).collect();
+            assert_eq!(lines, [2, 3], "{end:?}");
+        }
     }
 
     #[test]

@@ -4,7 +4,7 @@ use rocket::{get, post, routes};
 
 use super::{Html, Redirect, field, local, notice, outside, see, sentence, show};
 use crate::web::{
-    door::{Form, Member, Params, SetCookie, Visitor},
+    door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
     failure::Failure,
     views::{
         access::{Setup, SignIn},
@@ -47,7 +47,7 @@ fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Result<Html, Red
 type SignedIn = Result<SetCookie<Redirect>, (rocket::http::Status, Html)>;
 
 #[post("/signin", data = "<form>")]
-async fn sign_in(visitor: Visitor<'_>, form: Form) -> Result<SignedIn, Failure> {
+async fn sign_in(visitor: Visitor<'_>, form: OpenForm) -> Result<SignedIn, Failure> {
     let (user, next) = (form.text("user"), form.get("next").and_then(local));
     let replaces = visitor.session();
     let signed_in = visitor
@@ -94,7 +94,7 @@ fn setup_page(visitor: Visitor<'_>, params: Params) -> Result<Html, Failure> {
 #[post("/setup", data = "<form>")]
 async fn set_up(
     visitor: Visitor<'_>,
-    form: Form,
+    form: OpenForm,
 ) -> Result<Result<Redirect, (rocket::http::Status, Html)>, Failure> {
     if visitor.app.setup_code().is_none() {
         return Err(closed());

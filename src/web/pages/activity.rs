@@ -60,12 +60,13 @@ fn search(params: &Params) -> Search {
 
 /// Narrowings without a field in the form, each with the address without it.
 fn narrowed(search: &Search) -> Vec<Link> {
-    let without = |clear: fn(&mut Search)| {
+    type Clear = fn(&mut Search);
+    let without = |clear: Clear| {
         let mut rest = search.clone();
         clear(&mut rest);
         rest.href("/activity")
     };
-    let known: [(&str, &str, fn(&mut Search)); 5] = [
+    let known: [(&str, &str, Clear); 5] = [
         ("App", &search.app, |search| search.app.clear()),
         ("Activity", &search.action, |search| search.action.clear()),
         ("Outcome", &search.outcome, |search| search.outcome.clear()),
@@ -108,7 +109,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
             match (failure.about(), Query::parse(&asked.q)) {
                 (Some("q"), Err(error)) => view.fault = Some(fault(&asked.q, &error)),
                 (Some("period" | "from" | "to" | "tz"), _) => {
-                    failure.message().clone_into(&mut view.period_fault)
+                    failure.message().clone_into(&mut view.period_fault);
                 }
                 _ => return Err(failure),
             }

@@ -65,9 +65,7 @@ fn has(text: &str, phrase: &[&str]) -> bool {
 fn anywhere(activity: &Activity, phrase: &[&str]) -> bool {
     let mut texts = vec![&activity.action, &activity.detail, &activity.user, &activity.app];
     texts.extend(&activity.target);
-    for (name, value) in &activity.attributes {
-        texts.extend([name, value]);
-    }
+    texts.extend(activity.attributes.iter().map(|(_, value)| value));
     texts.into_iter().any(|text| has(text, phrase))
 }
 

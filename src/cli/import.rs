@@ -1,0 +1,152 @@
+//! `activity import`: activities from a file, as many as are good.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+
+use anyhow::Context;
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use super::run::{Io, NO};
+use crate::{
+    domain::App,
+    model::{
+        activity::{NewActivity, SenderKey},
+        user::Actor,
+    },
+    store::Appended,
+    web::ingest::{Records, csv::Csv, json::Ndjson},
+};
+
+/// How many records go into one transaction.
+const BATCH: usize = 2000;
+
+/// How many refused records are shown one by one.
+const SHOWN: u64 = 20;
+
+/// What became of the records so far.
+#[derive(Default)]
+struct Tally {
+    accepted: u64,
+    duplicates: u64,
+    refused: u64,
+    /// The line the last record began in.
+    line: u64,
+}
+
+/// Imports what `io` reads; `name` is the file's.
+pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let mut input = BufReader::with_capacity(1 << 18, unpacked(&mut *io.input)?);
+    let mut records: Box<dyn Records + '_> = match first_character(&mut input)? {
+        None => anyhow::bail!("{name} is empty"),
+        Some(b'{') => Box::new(Ndjson::new(input, SENDER)),
+        Some(b'[') => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
+        Some(_) => {
+            Box::new(Csv::new(input, SENDER).with_context(|| format!("{name} is neither NDJSON nor CSV"))?)
+        }
+    };
+    let mut tally = Tally::default();
+    let read = read_all(app, runtime, &mut *records, &mut tally, io.out, &mut |rows| io.progress.rows(rows));
+    // Whatever broke, what was taken is in the log, and so is that it came from here.
+    let Tally { accepted, duplicates, refused, line } = tally;
+    runtime.block_on(app.tell_of_import(&Actor::console(), name, accepted, refused))?;
+    read.with_context(|| {
+        format!("{name} broke off behind line {line}; {accepted} activities were taken; get it again and import it once more, nothing is taken twice that has an id")
+    })?;
+    if refused > SHOWN {
+        writeln!(io.out, "and {} more were refused", refused - SHOWN)?;
+    }
+    writeln!(io.out, "{accepted} activities taken, {duplicates} were there already, {refused} refused")?;
+    Ok(if accepted + duplicates == 0 { NO } else { 0 })
+}
+
+/// Takes record after record, and what waits even where reading breaks off.
+fn read_all(
+    app: &App,
+    runtime: &Handle,
+    records: &mut dyn Records,
+    tally: &mut Tally,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> anyhow::Result<()> {
+    let mut waiting = Vec::with_capacity(BATCH);
+    loop {
+        let end = match records.next_record() {
+            Ok(Some((line, record))) => {
+                tally.line = line;
+                match record.and_then(|record| app.admit(keyed(record)).map_err(|error| error.to_string())) {
+                    Ok(activity) => waiting.push(activity),
+                    Err(why) => {
+                        tally.refused += 1;
+                        if tally.refused <= SHOWN {
+                            writeln!(out, "line {line}: {}", why.replace(char::is_control, " "))?;
+                        }
+                    }
+                }
+                None
+            }
+            Ok(None) => Some(Ok(())),
+            Err(error) => Some(Err(error.into())),
+        };
+        if waiting.len() == BATCH || end.is_some() {
+            for appended in runtime.block_on(app.ingest(std::mem::take(&mut waiting)))? {
+                match appended {
+                    Appended::New(_) => tally.accepted += 1,
+                    Appended::Duplicate(_) => tally.duplicates += 1,
+                }
+            }
+            progress(tally.accepted + tally.duplicates);
+        }
+        if let Some(end) = end {
+            return end;
+        }
+    }
+}
+
+/// Who an imported id is unique for: all imports together.
+const SENDER: &str = "import";
+
+/// A record whose id is that of this very record. Files from different sources count from one each, so an id
+/// alone would make their records each other's duplicates.
+fn keyed(mut record: NewActivity) -> NewActivity {
+    if record.key.is_some() {
+        let digest = Sha256::digest(format!("{record:?}"));
+        record.key = Some(SenderKey { sender: SENDER.to_owned(), id: HEXLOWER.encode(&digest) });
+    }
+    record
+}
+
+/// The input as it was before it was packed, if it was.
+fn unpacked<'a>(input: &'a mut (dyn Read + Send)) -> anyhow::Result<Box<dyn Read + 'a>> {
+    let mut head = [0; 4];
+    let mut read = 0;
+    while read < head.len() {
+        match input.read(&mut head[read..])? {
+            0 => break,
+            more => read += more,
+        }
+    }
+    let whole = io::Cursor::new(head[..read].to_vec()).chain(input);
+    Ok(match &head[..read] {
+        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
+        _ => Box::new(whole),
+    })
+}
+
+/// The first character that is not white space, which stays to be read.
+fn first_character(input: &mut impl BufRead) -> io::Result<Option<u8>> {
+    loop {
+        let available = input.fill_buf()?;
+        if available.is_empty() {
+            return Ok(None);
+        }
+        let mark = available.starts_with(b"\xef\xbb\xbf");
+        let skip =
+            if mark { 3 } else { available.iter().take_while(|byte| byte.is_ascii_whitespace()).count() };
+        match available.get(skip) {
+            Some(byte) => return Ok(Some(*byte)),
+            None => input.consume(skip),
+        }
+    }
+}

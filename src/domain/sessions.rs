@@ -452,7 +452,13 @@ impl App {
     /// The session of this id, live or ended, if `scope` covers it.
     pub fn session(&self, scope: &Scope, id: SessionId) -> Result<Option<Session>, StoreError> {
         let session = match self.0.live.by_id(id) {
-            Some(live) => Some(live.session()),
+            Some(live) => {
+                let mut session = live.session();
+                // It is refused already; the sweep writes it down in a moment.
+                session.ending =
+                    self.due(&live, self.now()).map(|reason| self.ending(EndedBy::Policy, None, reason));
+                Some(session)
+            }
             None => self.0.store.read(|read| read.session(id))?,
         };
         Ok(session.filter(|session| scope.covers(&session.user)))

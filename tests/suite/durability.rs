@@ -54,10 +54,10 @@ fn a_last_access_outlives_kill_9_to_within_its_interval() {
     server.kill();
     let server = folder.serve();
     let kept = last(&moved(&ada, &server));
-    let lost = seen.duration_since(kept);
+    let missing = seen.duration_since(kept);
     let allowed = jiff::SignedDuration::try_from(rollcall::domain::sessions::SWEEP).unwrap();
     // A busy machine sweeps late; half an interval is what it gets.
-    assert!(lost <= allowed + allowed / 2, "{lost:?} were lost");
+    assert!(missing <= allowed + allowed / 2, "{missing:?} were lost");
 }
 
 #[test]
@@ -85,9 +85,8 @@ fn every_activity_that_was_acknowledged_outlives_kill_9_and_is_found() {
         let acknowledged = &acknowledged;
         scope.spawn(move || {
             for batch in 0_u64.. {
-                let lines: String = (0..100)
-                    .map(|n| format!("{{\"user\":\"u\",\"action\":\"tick\",\"id\":\"{batch}-{n}\"}}\n"))
-                    .collect();
+                let line = |n| format!(r#"{{"user":"u","action":"tick","id":"{batch}-{n}"}}"#);
+                let lines = (0..100).map(line).collect::<Vec<_>>().join("\n");
                 match writer.try_post("/api/v1/activity", lines.as_bytes()) {
                     Some(reply) => {
                         assert_eq!(reply.ok()["accepted"], 100);

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Value, json};
 
-use super::house::{Caller, House, LONDON};
+use super::house::{Caller, House, LONDON, loudly};
 
 const HEADER: &str = "Time,User,Activity,Detail,App,Outcome,Public IP,City,Location,Device Details,\
                       OS Details,Browser Details,Session,Id";
@@ -63,7 +63,7 @@ fn read_by_python(text: &str) -> Option<Vec<Vec<String>>> {
         Command::new("python3").args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
     let Ok(mut python) = started else {
         assert!(std::env::var("CI").as_deref() != Ok("true"), "CI must have python3");
-        eprintln!("\n*** python3 IS MISSING: the CSV was NOT read back with another reader ***\n");
+        loudly("python3 IS MISSING: the CSV was NOT read back with another reader");
         return None;
     };
     python.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
@@ -157,11 +157,8 @@ fn a_download_has_as_many_rows_as_the_search_has_hits() {
     let house = House::new().with_admin("ada");
     let program = house.program("loader", &["activity:write"]);
     // More than any page and any chunk, and no round number.
-    let lines: String = (0..3217)
-        .map(|n| {
-            format!("{{\"user\":\"u{}\",\"action\":\"tick\",\"app\":\"t\",\"detail\":\"a\\nb\"}}\n", n % 7)
-        })
-        .collect();
+    let line = |n| format!(r#"{{"user":"u{}","action":"tick","app":"t","detail":"a\nb"}}"#, n % 7);
+    let lines = (0..3217).map(line).collect::<Vec<_>>().join("\n");
     let lines = program.with("Content-Type", "application/x-ndjson").send(
         rocket::http::Method::Post,
         "/api/v1/activity",

@@ -35,7 +35,7 @@ fn a_user_and_an_action_are_all_that_a_record_needs() {
         "user": "Ann", "action": "backup", "detail": "", "app": "vault", "outcome": "unknown",
         "attributes": {},
     });
-    assert_eq!(found, [expected.clone()]);
+    assert_eq!(found, std::slice::from_ref(&expected));
     let reader = house.program("r", &["activity:read"]);
     assert_eq!(reader.get(&format!("{ACTIVITY}/{id}")).ok(), expected);
     assert_eq!(reader.get(&format!("{ACTIVITY}/0000000000000")).refusal(), "404 not_found");

@@ -46,7 +46,7 @@ fn a_list_of_sessions_is_ended_with_a_reason() {
         "reason": "  lost laptop ",
     });
     assert_eq!(ada.post(LOGOUT, &body).ok(), json!({"ended": 2}));
-    assert_eq!(mias.each_ref().map(super::house::Caller::is_in), [false, false, true]);
+    assert_eq!(mias.each_ref().map(Caller::is_in), [false, false, true]);
     assert_eq!(endings(&ada, &ids[0]), ["ended", "admin", "ada", "lost laptop"]);
     assert_eq!(ada.post(LOGOUT, &body).ok(), json!({"ended": 0}));
     let told = house.log("action=logout");

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 
 use rollcall::config::Raw;
 
+use super::house::loudly;
+
 /// Every source file by its path below `src`, with its text but for tests.
 fn sources() -> Vec<(String, String)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
@@ -154,7 +156,7 @@ fn options() -> Vec<String> {
 fn every_option_stands_in_the_readme() {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     let Ok(readme) = fs::read_to_string(file) else {
-        eprintln!("\n*** THERE IS NO README.md YET: its options were NOT looked at ***\n");
+        loudly("THERE IS NO README.md YET: its options were NOT looked at");
         return;
     };
     for option in options() {

@@ -278,14 +278,14 @@ impl Connection {
     }
 
     fn try_ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.client.address);
+        let mut request = Vec::new();
+        write!(request, "{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.client.address)?;
         for (name, value) in &self.client.headers {
-            request += &format!("{name}: {value}\r\n");
+            write!(request, "{name}: {value}\r\n")?;
         }
-        request += &format!("Content-Length: {}\r\n\r\n", body.len());
-        let mut bytes = request.into_bytes();
-        bytes.extend_from_slice(body);
-        self.stream.get_mut().write_all(&bytes)
+        write!(request, "Content-Length: {}\r\n\r\n", body.len())?;
+        request.extend_from_slice(body);
+        self.stream.get_mut().write_all(&request)
     }
 
     /// The status and the headers of an answer.

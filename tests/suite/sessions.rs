@@ -243,6 +243,16 @@ fn a_session_that_is_not_used_for_an_hour_ends() {
 }
 
 #[test]
+fn what_is_refused_already_is_not_shown_as_active() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let id = house.signed_in("mia").session();
+    house.later(SignedDuration::from_hours(1));
+    let ada = house.signed_in("ada");
+    let session = ada.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["state"], &session["ended_by"]], ["ended", "policy"]);
+}
+
+#[test]
 fn a_session_ends_after_a_day_however_much_it_is_used() {
     let house = House::new().with_admin("ada");
     let ada = house.signed_in("ada");
@@ -267,6 +277,21 @@ fn a_session_that_moves_shows_where_it_is_now() {
     );
     let claimed = ada.with("X-Forwarded-For", "8.8.8.8").with("X-Real-IP", "8.8.8.8");
     assert_eq!(claimed.get(&format!("/api/v1/sessions/{id}")).ok()["ip"], "81.2.69.142", "nobody is a proxy");
+}
+
+#[test]
+fn a_trusted_proxy_is_believed_and_nobody_else() {
+    let trusted = rollcall::web::door::Networks::parse("10.0.0.0/8").unwrap();
+    let settings = rollcall::web::door::Settings {
+        trusted_proxies: rollcall::web::door::Networks(vec![trusted]),
+        ..Default::default()
+    };
+    let house = House::with_settings(settings).with_admin("ada");
+    let forwarded = house.stranger().with("X-Forwarded-For", "6.6.6.6, 216.160.83.56, 10.0.0.7");
+    for (peer, ip) in [("10.0.0.1", "216.160.83.56"), ("81.2.69.142", "81.2.69.142")] {
+        let answer = forwarded.at(peer).sign_in("ada", PASSWORD).ok();
+        assert_eq!(answer["session"]["ip"], ip, "from {peer}");
+    }
 }
 
 #[test]

@@ -34,7 +34,7 @@ impl Events {
     }
 
     /// Reads to the end of the stream; the events of this name.
-    fn to_the_end(mut self, name: &str) -> Vec<Value> {
+    fn rest(mut self, name: &str) -> Vec<Value> {
         while self.read() {}
         self.all(name)
     }
@@ -72,7 +72,7 @@ fn an_open_page_learns_that_its_session_has_ended_and_its_connections_are_refuse
     let events = open(&other);
     assert_eq!(ada.delete(&format!("/api/v1/sessions/{id}")).status, 204);
     assert_eq!(kept.send("GET", "/api/v1/me", b"").refusal(), "401 not_signed_in", "on the same connection");
-    let ended = events.to_the_end("ended");
+    let ended = events.rest("ended");
     assert_eq!(ended.len(), 1);
     assert_eq!([&ended[0]["id"], &ended[0]["ended_by_user"]], [id.as_str(), "ada"]);
     assert_eq!(ended[0]["current"], true);

@@ -42,6 +42,9 @@ pub struct Map {
     pub summary: String,
 }
 
+/// How many dots the world has at most, those with the most sessions: more are one blot on a map of this size.
+const DOTS: usize = 400;
+
 /// A dot.
 #[derive(Clone, Debug)]
 pub struct Dot {
@@ -58,7 +61,7 @@ pub struct Dot {
 }
 
 impl Map {
-    /// The whole world with all `spots`.
+    /// The whole world with all `spots` in its colours and its words, and a dot for those that count most.
     pub fn world(spots: &[Spot]) -> Self {
         let mut order: Vec<&Spot> = spots.iter().collect();
         order.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
@@ -75,7 +78,7 @@ impl Map {
                 .iter()
                 .map(|(code, count)| ((*code).to_owned(), heat(*count, most)))
                 .collect(),
-            dots: order.into_iter().map(|spot| Dot::new(spot, 7.0)).collect(),
+            dots: order.into_iter().take(DOTS).map(|spot| Dot::new(spot, 14.0)).collect(),
             summary: format!(
                 "World map: {} in {}",
                 crate::web::views::text::counted(spots.len(), "place", "places"),
@@ -102,7 +105,7 @@ impl Dot {
     fn new(spot: &Spot, least: f64) -> Self {
         let (x, y) = project(spot.latitude, spot.longitude);
         let count = f64::from(u32::try_from(spot.count).unwrap_or(u32::MAX));
-        let radius = (least + 4.0 * (count.max(1.0).sqrt() - 1.0)).min(40.0);
+        let radius = (least + 4.0 * (count.max(1.0).sqrt() - 1.0)).min(48.0);
         let title =
             if spot.count > 1 { format!("{}: {}", spot.label, spot.count) } else { spot.label.clone() };
         Self {

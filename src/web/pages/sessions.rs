@@ -32,7 +32,7 @@ use crate::{
 };
 
 /// How many rows a page holds.
-const PAGE: usize = 500;
+const PAGE: usize = 200;
 
 /// How many ended sessions are looked through at most when they are filtered or ordered.
 const ENDED: usize = 10_000;

@@ -53,7 +53,7 @@ fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure
 fn refused(form: &Form, failure: &Failure) -> UserForm {
     let typed = |name: &'static str| field(form.text(name), name, failure);
     UserForm {
-        name: field(form.text("name"), "user", failure),
+        name: typed("user"),
         full_name: typed("full_name"),
         email: typed("email"),
         role: form.text("role").parse().unwrap_or(Role::Member),
@@ -77,7 +77,7 @@ async fn add(admin: Admin<'_>, form: Form) -> Result<Done, Failure> {
     let added = async {
         let password = form.text("password").to_owned();
         let details = details(&form)?;
-        admin.app.add_user(&admin.actor(), form.text("name"), password, details).await.map_err(|error| {
+        admin.app.add_user(&admin.actor(), form.text("user"), password, details).await.map_err(|error| {
             match error {
                 crate::domain::accounts::AccountError::Taken(_) => Failure::field("user", error.to_string()),
                 error => error.into(),

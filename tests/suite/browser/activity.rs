@@ -69,7 +69,7 @@ async fn period_user_and_keyword_find_what_was_done_and_it_can_be_downloaded() {
     ann.click("#rows tbody tr.open .time a").await;
     ann.gone("tr.record").await;
     ann.fits(&address).await;
-    ann.leave().await;
+    ann.leave();
 }
 
 #[tokio::test]
@@ -91,5 +91,5 @@ async fn the_box_completes_what_it_knows_and_says_what_it_cannot_understand() {
     ann.see("#fault .error").await;
     assert!(ann.text("#fault mark").await.contains("colour"));
     ann.fits("/activity?q=report+colour%3Ared").await;
-    ann.leave().await;
+    ann.leave();
 }

@@ -41,7 +41,7 @@ async fn users_are_added_disabled_and_logged_out() {
     ann.fits("/users/ben").await;
     ann.click("form[action$='/enable'] button").await;
     ann.see("form[action$='/disable']").await;
-    ann.leave().await;
+    ann.leave();
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn a_token_is_shown_once_and_revoked_and_apps_come_and_go() {
     ann.see("#confirm[open]").await;
     ann.press(ENTER).await;
     ann.gone("tr[data-id=wiki]").await;
-    ann.leave().await;
+    ann.leave();
 }
 
 #[tokio::test]
@@ -96,5 +96,5 @@ async fn another_city_database_is_taken_and_a_broken_one_refused() {
     let reason = ann.text("#geo-error").await;
     assert!(reason.len() > 20, "no reason: {reason:?}");
     ann.says("dd", "GeoLite2-City").await;
-    ann.leave_after_a_refusal().await;
+    ann.leave_after_a_refusal();
 }

@@ -38,5 +38,5 @@ async fn whoever_reads_the_terminal_becomes_the_first_administrator() {
     ann.at("/signin").await;
     ann.open("/sessions").await;
     ann.at("/signin").await;
-    ann.leave_after_a_refusal().await;
+    ann.leave_after_a_refusal();
 }

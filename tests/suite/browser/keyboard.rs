@@ -43,6 +43,6 @@ async fn pages_rows_and_boxes_are_reached_by_keys() {
     ann.press("g").await;
     ann.press("s").await;
     ann.at("/sessions").await;
-    ann.leave().await;
-    other.leave().await;
+    ann.leave();
+    other.leave();
 }

@@ -3,6 +3,8 @@
 //! A journey ends with [`Browser::leave`]: the console must have stayed empty. Pages are measured at 360 px on the way.
 //! Without chromedriver the journeys say so on stderr and are skipped; with `CI=true` they must run.
 
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a journey that cannot go on fails, and says where")]
+
 mod activity;
 mod admin;
 mod chromium;

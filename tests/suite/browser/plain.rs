@@ -32,6 +32,6 @@ async fn everything_main_works_without_scripts() {
     ann.see("#record").await;
     ann.click(".self form button").await;
     ann.at("/signin").await;
-    ann.leave().await;
-    ben.leave().await;
+    ann.leave();
+    ben.leave();
 }

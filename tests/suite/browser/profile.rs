@@ -25,5 +25,5 @@ async fn the_profile_leads_to_session_information_and_changes_the_password() {
     there.see(".line.bad").await;
     there.sign_in_with("ben", new).await;
     there.at("/sessions").await;
-    here.leave().await;
+    here.leave();
 }

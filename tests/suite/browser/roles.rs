@@ -24,8 +24,8 @@ async fn a_member_sees_only_what_is_theirs() {
         ben.open(closed).await;
         assert_eq!(ben.text(".failure .status").await, "403", "{closed}");
     }
-    ben.leave_after_a_refusal().await;
-    ann.leave().await;
+    ben.leave_after_a_refusal();
+    ann.leave();
 }
 
 #[tokio::test]
@@ -42,5 +42,5 @@ async fn an_auditor_sees_everything_and_ends_nothing_of_others() {
     assert_eq!(olga.texts("#rows tbody .user").await, ["ben"]);
     let pages = olga.texts(".menu nav a").await;
     assert!(!pages.iter().any(|page| page == "Users" || page == "Settings"), "{pages:?}");
-    olga.leave().await;
+    olga.leave();
 }

@@ -51,8 +51,8 @@ async fn a_session_is_seen_logged_out_and_falls_back_to_the_sign_in() {
     assert_eq!(cells[cells.len() - 2..], ["signed out by ann", "laptop was stolen"]);
     there.open("/sessions").await;
     there.at("/signin").await;
-    here.leave().await;
-    there.leave().await;
+    here.leave();
+    there.leave();
 }
 
 #[tokio::test]
@@ -72,6 +72,6 @@ async fn one_session_has_a_page_and_can_be_ended_from_it() {
     ann.see("#confirm[open]").await;
     ann.press("\u{e007}").await;
     ben.at("/signin").await;
-    ann.leave().await;
-    ben.leave().await;
+    ann.leave();
+    ben.leave();
 }

@@ -51,8 +51,11 @@ const CACHE: usize = 24 << 20;
 #[derive(Clone)]
 pub struct Store {
     db: Arc<Database>,
+    // Ends before the writer it hands its work to.
+    keeper: Arc<log::Keeper>,
     writer: Arc<writer::Writer>,
     tail: Arc<log::Tail>,
+    volumes: Arc<log::Volumes>,
 }
 
 impl Store {
@@ -73,8 +76,11 @@ impl Store {
         tables::prepare(&db, now)?;
         let db = Arc::new(db);
         let tail = Arc::new(log::Tail::of(&db)?);
-        let writer = Arc::new(writer::Writer::start(Arc::clone(&db), Arc::clone(&tail)));
-        Ok(Self { db, writer, tail })
+        let (volumes, keys) = (Arc::default(), Arc::new(log::Keys::of(&db)?));
+        let writer = writer::Writer::start(Arc::clone(&db), Arc::clone(&tail), Arc::clone(&keys));
+        let writer = Arc::new(writer);
+        let keeper = log::Keeper::start(Arc::clone(&db), Arc::clone(&writer), keys, Arc::clone(&volumes));
+        Ok(Self { db, keeper: Arc::new(keeper), writer, tail, volumes })
     }
 
     /// Looks at one moment of the whole file.
@@ -85,7 +91,8 @@ impl Store {
     /// One moment of the whole file, for as long as it is held. A long-held one keeps the file from reusing
     /// the room of what is removed meanwhile.
     pub fn snapshot(&self) -> Result<Read, StoreError> {
-        Ok(Read { transaction: self.db.begin_read().map_err(StoreError::file)? })
+        let transaction = self.db.begin_read().map_err(StoreError::file)?;
+        Ok(Read { transaction, volumes: Arc::clone(&self.volumes) })
     }
 
     /// Changes something, at `now`. The closure runs in the writer thread, in a transaction that it may share
@@ -110,7 +117,7 @@ impl Store {
 
     /// The log, for those who follow it.
     pub fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.db), Arc::clone(&self.tail))
+        Log::new(Arc::clone(&self.db), Arc::clone(&self.tail), Arc::clone(&self.volumes))
     }
 }
 
@@ -129,6 +136,7 @@ fn open_private(path: &Path) -> io::Result<File> {
 /// One moment of the file.
 pub struct Read {
     transaction: ReadTransaction,
+    volumes: Arc<log::Volumes>,
 }
 
 /// What can be looked at: a moment of the file, or a change in the making. The nouns of this floor add their

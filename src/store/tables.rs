@@ -9,7 +9,7 @@ use redb::{Database, Key, ReadableTable, TableDefinition, Value, WriteTransactio
 use super::{OpenError, StoreError};
 
 /// Format of the data file. It is raised when an older binary could no longer read what a newer one writes.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
 const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
@@ -41,10 +41,22 @@ pub(super) const APPS: TableDefinition<&str, &[u8]> = TableDefinition::new("apps
 /// Setting -> its text.
 pub(super) const SETTINGS: TableDefinition<&str, &str> = TableDefinition::new("settings");
 
-/// Activity id -> activity. Ids are given in order of arrival, so appending writes at the right edge.
-pub(super) const LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
-/// Fingerprint of a sender and its id (see [`super::log`]) -> activity id.
-pub(super) const LOG_KEYS: TableDefinition<&[u8; 16], u64> = TableDefinition::new("log_keys");
+/// Id of the first activity -> run: what is recent, in order of arrival, appended at the right edge.
+pub(super) const LOG_RUNS: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
+/// Id of the first activity -> block: what was moved into a volume.
+pub(super) const LOG_BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("log_blocks");
+/// Id of the volume's first activity, number of the part -> a page of the volume's dictionaries.
+pub(super) const LOG_VOLUMES: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("log_volumes");
+
+/// Id of the activity that the first of them became -> senders' keys, in order of arrival (see [`super::log`]).
+pub(super) const KEYS_RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("keys_recent");
+/// Run of keys -> how many it has. A run that is not listed here is not whole, or not needed any more.
+pub(super) const KEY_RUNS: TableDefinition<u64, u64> = TableDefinition::new("key_runs");
+/// Run of keys, the first key in the page -> a page of keys, sorted.
+pub(super) const KEY_CHUNKS: TableDefinition<(u64, &[u8; 10]), &[u8]> = TableDefinition::new("key_chunks");
+
+/// Format 1 only: fingerprint of a sender and its id -> activity id.
+const LOG_KEYS: TableDefinition<&[u8; 16], u64> = TableDefinition::new("log_keys");
 
 /// Checks the format of a file and makes what is missing in it.
 pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<(), OpenError> {
@@ -78,10 +90,32 @@ pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<(), OpenError> {
     make(&transaction, TOKEN_HASHES)?;
     make(&transaction, APPS)?;
     make(&transaction, SETTINGS)?;
-    make(&transaction, LOG)?;
-    make(&transaction, LOG_KEYS)?;
+    make(&transaction, LOG_RUNS)?;
+    make(&transaction, LOG_BLOCKS)?;
+    make(&transaction, LOG_VOLUMES)?;
+    make(&transaction, KEYS_RECENT)?;
+    make(&transaction, KEY_RUNS)?;
+    make(&transaction, KEY_CHUNKS)?;
+    upgrade_keys(&transaction)?;
     transaction.commit().map_err(StoreError::file)?;
     Ok(())
+}
+
+/// Moves the keys of format 1 to where those of format 2 are: what was recent then is recent now.
+fn upgrade_keys(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let mut entries = Vec::new();
+    {
+        let keys = transaction.open_table(LOG_KEYS).map_err(StoreError::file)?;
+        for key in keys.iter().map_err(StoreError::file)? {
+            let (key, id) = key.map_err(StoreError::file)?;
+            let mut fingerprint = [0; 10];
+            fingerprint.copy_from_slice(&key.value()[..10]);
+            entries.push((fingerprint, id.value()));
+        }
+    }
+    entries.sort_unstable_by_key(|(_, id)| *id);
+    super::log::write_recent(transaction, &entries)?;
+    transaction.delete_table(LOG_KEYS).map(drop).map_err(StoreError::file)
 }
 
 fn make<K: Key + 'static, V: Value + 'static>(

@@ -21,17 +21,22 @@ use jiff::Timestamp;
 use redb::{Database, Key, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
 use tokio::sync::oneshot;
 
-use super::{StoreError, View, log::Tail};
+use super::{
+    StoreError, View,
+    log::{Batch, Keys, Tail},
+};
 
 /// The most changes that share a transaction.
 const GROUP: usize = 1024;
 
 /// A change in the making. Everything read through it sees what was written through it.
 pub struct Write<'a> {
-    transaction: &'a WriteTransaction,
+    pub(super) transaction: &'a WriteTransaction,
     now: Timestamp,
-    dirty: bool,
-    pub(super) next_activity: u64,
+    /// Whether something was written.
+    pub(super) dirty: bool,
+    pub(super) batch: &'a mut Batch,
+    pub(super) keys: &'a Keys,
 }
 
 impl Write<'_> {
@@ -134,12 +139,13 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(db: Arc<Database>, tail: Arc<Tail>) -> Self {
+    pub(super) fn start(db: Arc<Database>, tail: Arc<Tail>, keys: Arc<Keys>) -> Self {
         let (sender, receiver) = mpsc::channel();
         let works = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&works);
+        let file = File { db, tail, keys };
         let spawned =
-            thread::Builder::new().name("writer".into()).spawn(move || work(&db, &tail, &receiver, &health));
+            thread::Builder::new().name("writer".into()).spawn(move || work(&file, &receiver, &health));
         Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), works }
     }
 
@@ -182,7 +188,14 @@ impl Drop for Writer {
     }
 }
 
-fn work(db: &Database, tail: &Tail, queue: &mpsc::Receiver<Box<dyn Job>>, health: &AtomicBool) {
+/// What the thread writes to, and who is told.
+struct File {
+    db: Arc<Database>,
+    tail: Arc<Tail>,
+    keys: Arc<Keys>,
+}
+
+fn work(file: &File, queue: &mpsc::Receiver<Box<dyn Job>>, health: &AtomicBool) {
     while let Ok(first) = queue.recv() {
         let mut group = vec![first];
         while group.len() < GROUP
@@ -190,14 +203,14 @@ fn work(db: &Database, tail: &Tail, queue: &mpsc::Receiver<Box<dyn Job>>, health
         {
             group.push(next);
         }
-        health.store(commit(db, tail, group), Ordering::Relaxed);
+        health.store(commit(file, group), Ordering::Relaxed);
     }
 }
 
 /// Runs a group of changes in one transaction, syncs it, and answers them. Whether the file took it.
-fn commit(db: &Database, tail: &Tail, mut group: Vec<Box<dyn Job>>) -> bool {
+fn commit(file: &File, mut group: Vec<Box<dyn Job>>) -> bool {
     loop {
-        match attempt(db, tail, &mut group) {
+        match attempt(file, &mut group) {
             Ok(None) => {
                 group.into_iter().for_each(Job::answer);
                 break true;
@@ -217,25 +230,31 @@ fn commit(db: &Database, tail: &Tail, mut group: Vec<Box<dyn Job>>) -> bool {
 }
 
 /// One transaction over the group. The index of the change that must drop out, if one must.
-fn attempt(db: &Database, tail: &Tail, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, StoreError> {
-    let mut transaction = db.begin_write().map_err(StoreError::file)?;
+fn attempt(file: &File, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, StoreError> {
+    let mut transaction = file.db.begin_write().map_err(StoreError::file)?;
     // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
     transaction.set_quick_repair(true);
-    let mut next_activity = tail.last().0 + 1;
+    let mut batch = Batch::behind(file.tail.last());
     let mut changed = false;
     for (at, job) in group.iter_mut().enumerate() {
-        let mut write = Write { transaction: &transaction, now: job.now(), dirty: false, next_activity };
+        let mut write = Write {
+            transaction: &transaction,
+            now: job.now(),
+            dirty: false,
+            batch: &mut batch,
+            keys: &file.keys,
+        };
         let good = job.run(&mut write);
         if !good && write.dirty {
             transaction.abort().map_err(StoreError::file)?;
             return Ok(Some(at));
         }
         changed |= write.dirty;
-        next_activity = write.next_activity;
     }
     if changed {
+        batch.finish(&transaction)?;
         transaction.commit().map_err(StoreError::file)?;
-        tail.advance(next_activity - 1);
+        batch.publish(&file.keys, &file.tail);
     } else {
         transaction.abort().map_err(StoreError::file)?;
     }

@@ -1,27 +1,45 @@
 //! The log: everything anybody did, in order of arrival.
 //!
+//! What a transaction appends is a *run*: a page of canonical records ([`run`]). When a hundred thousand activities have gathered, the
+//! [`keeper`] moves them into a *volume* ([`volume`]): dictionaries of what they have in common, and *blocks* of a page each
+//! whose rows refer to them ([`block`]). An activity takes 330 bytes in a run and some 30 in a block, and either is read
+//! with one page ([`shelf`]). The senders' own ids are kept beside ([`keys`]).
+//!
 //! Followers (the index, the live stream, later others) read from the number they remember and wait at the
 //! [`Tail`] for more. The log knows none of them.
 
+mod block;
+mod bytes;
+mod dictionary;
+mod keeper;
+mod keys;
 mod record;
+mod run;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod text;
+mod volume;
+mod volumes;
 
 use std::{
-    ops::Bound,
+    collections::HashMap,
     sync::{Arc, Condvar, Mutex, PoisonError},
     time::Duration,
 };
 
-use redb::{Database, ReadableDatabase, ReadableTable};
-use sha2::{Digest, Sha256};
+use redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio::sync::watch;
 
+pub(super) use self::{keeper::Keeper, keys::Keys, volumes::Volumes};
+use self::{keys::Entry, shelf::Shelf};
 use super::{
-    Read, StoreError, View, Write,
+    Read, StoreError, Write,
     index::{Source, SourceError},
-    tables::{LOG, LOG_KEYS},
+    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_RUNS},
 };
 use crate::model::{
-    activity::{Activity, NewActivity, SenderKey},
+    activity::{Activity, NewActivity},
     id::ActivityId,
 };
 
@@ -34,82 +52,117 @@ pub enum Appended {
     Duplicate(ActivityId),
 }
 
+/// What a transaction appends.
+pub(super) struct Batch {
+    /// The id of the next activity.
+    next: u64,
+    run: run::Draft,
+    /// The keys of what is appended, known to nobody else until it is on disk.
+    keys: HashMap<keys::Fingerprint, u64>,
+    entries: Vec<Entry>,
+}
+
+impl Batch {
+    /// An empty one, behind the activity `last`.
+    pub(super) fn behind(last: ActivityId) -> Self {
+        Self { next: last.0 + 1, run: run::Draft::default(), keys: HashMap::new(), entries: Vec::new() }
+    }
+
+    /// Writes the run at hand.
+    fn write_run(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        if self.run.length() > 0 {
+            let first = self.next - self.run.length();
+            let mut runs = transaction.open_table(LOG_RUNS).map_err(StoreError::file)?;
+            runs.insert(first, self.run.finish()).map_err(StoreError::file)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what is left of it: the transaction is about to be committed.
+    pub(super) fn finish(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
+        self.write_run(transaction)?;
+        write_recent(transaction, &self.entries)
+    }
+
+    /// The transaction is on disk: all may know of it.
+    pub(super) fn publish(self, keys: &Keys, tail: &Tail) {
+        keys.learn(self.entries);
+        tail.advance(self.next - 1);
+    }
+}
+
+/// Writes keys that are recent, in order of arrival.
+pub(super) fn write_recent(transaction: &WriteTransaction, entries: &[Entry]) -> Result<(), StoreError> {
+    if entries.is_empty() {
+        return Ok(());
+    }
+    let mut recent = transaction.open_table(KEYS_RECENT).map_err(StoreError::file)?;
+    for ((_, id), value) in keys::values(entries) {
+        recent.insert(id, value.as_slice()).map_err(StoreError::file)?;
+    }
+    Ok(())
+}
+
 impl Write<'_> {
     /// Appends one activity.
     pub fn append(&mut self, activity: &NewActivity) -> Result<Appended, StoreError> {
         self.append_all([activity]).map(|ids| ids[0])
     }
 
-    /// Appends activities in order. Those whose [`SenderKey`] is known already are not written again.
+    /// Appends activities in order. Those whose [`SenderKey`](crate::model::activity::SenderKey) is known already are not
+    /// written again.
     pub fn append_all<'a>(
         &mut self,
         activities: impl IntoIterator<Item = &'a NewActivity>,
     ) -> Result<Vec<Appended>, StoreError> {
+        self.dirty = true;
         let received = self.now().as_millisecond();
+        let chunks = self.transaction.open_table(KEY_CHUNKS).map_err(StoreError::file)?;
+        let batch = &mut *self.batch;
         let mut appended = Vec::new();
         for activity in activities {
-            if let Some(key) = &activity.key {
-                let next = self.next_activity;
-                let mut keys = self.edit(LOG_KEYS)?;
-                let key = fingerprint(key);
-                let known = keys.get(&key).map_err(StoreError::file)?.map(|id| id.value());
+            if let Some(key) = activity.key.as_ref().map(keys::fingerprint) {
+                let known = match batch.keys.get(&key) {
+                    Some(id) => Some(*id),
+                    None => self.keys.find(&key, &chunks)?,
+                };
                 if let Some(id) = known {
                     appended.push(Appended::Duplicate(ActivityId(id)));
                     continue;
                 }
-                keys.insert(&key, next).map_err(StoreError::file)?;
+                batch.keys.insert(key, batch.next);
+                batch.entries.push((key, batch.next));
             }
-            let id = self.next_activity;
-            self.edit(LOG)?
-                .insert(id, record::encode(activity, received).as_slice())
-                .map_err(StoreError::file)?;
-            self.next_activity += 1;
-            appended.push(Appended::New(ActivityId(id)));
+            if !batch.run.add(activity, received) {
+                batch.write_run(self.transaction)?;
+                batch.run.add(activity, received);
+            }
+            appended.push(Appended::New(ActivityId(batch.next)));
+            batch.next += 1;
         }
         Ok(appended)
     }
 }
 
-/// 128 bits of SHA-256 over the sender and its id: two different keys never meet.
-fn fingerprint(key: &SenderKey) -> [u8; 16] {
-    let digest = Sha256::new().chain_update(&key.sender).chain_update([0]).chain_update(&key.id).finalize();
-    let mut fingerprint = [0; 16];
-    fingerprint.copy_from_slice(&digest[..16]);
-    fingerprint
-}
-
 impl Read {
     /// The activity with this id.
     pub fn activity(&self, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        let log = self.table(LOG)?;
-        let found = log.get(id.0).map_err(StoreError::file)?;
-        found.map(|bytes| record::decode(id.0, bytes.value())).transpose()
+        Ok(self.activities([id])?.pop())
     }
 
     /// The activities with these ids, in the order asked; those that are gone are left out.
     pub fn activities(&self, ids: impl IntoIterator<Item = ActivityId>) -> Result<Vec<Activity>, StoreError> {
-        let log = self.table(LOG)?;
-        let mut found = Vec::new();
-        for id in ids {
-            if let Some(bytes) = log.get(id.0).map_err(StoreError::file)? {
-                found.push(record::decode(id.0, bytes.value())?);
-            }
-        }
-        Ok(found)
+        let ids: Vec<u64> = ids.into_iter().map(|id| id.0).collect();
+        self.shelf()?.activities(&ids)
     }
 
     /// At most `most` activities that came after `after`, in order of arrival.
     pub fn activities_after(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, StoreError> {
-        let log = self.table(LOG)?;
-        let range =
-            log.range((Bound::Excluded(after.0), Bound::<u64>::Unbounded)).map_err(StoreError::file)?;
-        range
-            .take(most)
-            .map(|row| {
-                let (id, bytes) = row.map_err(StoreError::file)?;
-                record::decode(id.value(), bytes.value())
-            })
-            .collect()
+        self.shelf()?.after(after.0, most)
+    }
+
+    fn shelf(&self) -> Result<Shelf<'_>, StoreError> {
+        Shelf::open(&self.transaction, &self.volumes)
     }
 }
 
@@ -118,11 +171,12 @@ impl Read {
 pub struct Log {
     db: Arc<Database>,
     tail: Arc<Tail>,
+    volumes: Arc<Volumes>,
 }
 
 impl Log {
-    pub(super) const fn new(db: Arc<Database>, tail: Arc<Tail>) -> Self {
-        Self { db, tail }
+    pub(super) const fn new(db: Arc<Database>, tail: Arc<Tail>, volumes: Arc<Volumes>) -> Self {
+        Self { db, tail, volumes }
     }
 
     /// The newest id on disk, as something a task can await changes of.
@@ -138,7 +192,8 @@ impl Source for Log {
 
     fn read(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, SourceError> {
         let transaction = self.db.begin_read().map_err(|error| SourceError(error.into()))?;
-        Read { transaction }.activities_after(after, most).map_err(|error| SourceError(error.into()))
+        let read = Read { transaction, volumes: Arc::clone(&self.volumes) };
+        read.activities_after(after, most).map_err(|error| SourceError(error.into()))
     }
 
     fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId {
@@ -156,8 +211,7 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn of(db: &Database) -> Result<Self, StoreError> {
         let read = db.begin_read().map_err(StoreError::file)?;
-        let log = read.open_table(LOG).map_err(StoreError::file)?;
-        let last = log.last().map_err(StoreError::file)?.map_or(0, |(id, _)| id.value());
+        let last = Shelf::open(&read, &Volumes::default())?.last()?;
         Ok(Self { last: Mutex::new(last), moved: Condvar::new(), watch: watch::Sender::new(last) })
     }
 

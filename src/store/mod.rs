@@ -30,9 +30,11 @@ use redb::{
     backends::{FileBackend, InMemoryBackend},
 };
 
+use crate::model::horizon::Horizon;
+
 pub use self::{
     apps::Apps,
-    log::{Appended, Log},
+    log::{Appended, Horizons, Log},
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,
@@ -108,6 +110,13 @@ impl Store {
         E: From<StoreError> + Send + 'static,
     {
         self.writer.submit(now, change)
+    }
+
+    /// Removes what lies behind `horizon` from the file, in slices of a few milliseconds between which others write; what
+    /// comes later takes its room. How many activities that were. Blocks until it is done, which may take minutes; whoever is
+    /// killed meanwhile has it done again.
+    pub fn remove_behind(&self, horizon: Horizon) -> Result<u64, StoreError> {
+        self.keeper.remove(horizon).blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 
     /// Whether the last transaction went to disk.

@@ -12,7 +12,8 @@ use super::{OpenError, StoreError};
 pub(super) const FORMAT: u32 = 2;
 
 /// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
-const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+/// `horizon` (a record): what retention has taken out of the log.
+pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// User name -> account. Sorted by name, as lists show them.
 pub(super) const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("users");
@@ -50,8 +51,9 @@ pub(super) const LOG_VOLUMES: TableDefinition<(u64, u32), &[u8]> = TableDefiniti
 
 /// Id of the activity that the first of them became -> senders' keys, in order of arrival (see [`super::log`]).
 pub(super) const KEYS_RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("keys_recent");
-/// Run of keys -> how many it has. A run that is not listed here is not whole, or not needed any more.
-pub(super) const KEY_RUNS: TableDefinition<u64, u64> = TableDefinition::new("key_runs");
+/// Run of keys -> how many it has, and the newest activity among theirs. A run that is not listed here is not whole, or not
+/// needed any more.
+pub(super) const KEY_RUNS: TableDefinition<u64, (u64, u64)> = TableDefinition::new("key_runs");
 /// Run of keys, the first key in the page -> a page of keys, sorted.
 pub(super) const KEY_CHUNKS: TableDefinition<(u64, &[u8; 10]), &[u8]> = TableDefinition::new("key_chunks");
 

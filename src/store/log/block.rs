@@ -17,12 +17,7 @@ use super::{
     volume::{Scribe, Volume},
 };
 use crate::{
-    model::{
-        activity::{Activity, Outcome},
-        device::Device,
-        id::ActivityId,
-        place::Place,
-    },
+    model::{activity::Activity, id::ActivityId},
     store::{
         StoreError,
         codec::{millis, time},
@@ -206,18 +201,7 @@ impl Row<'_> {
             id: ActivityId(self.id),
             time: time("the log", self.times.time)?,
             received: time("the log", self.times.received)?,
-            user: String::new(),
-            action: String::new(),
-            detail: String::new(),
-            app: String::new(),
-            outcome: Outcome::Unknown,
-            session: None,
-            ip: None,
-            place: Place::default(),
-            device: Device::default(),
-            user_agent: None,
-            target: None,
-            attributes: Vec::new(),
+            ..Activity::default()
         };
         volume.fill(self.said, &mut activity)?;
         Ok(activity)

@@ -11,10 +11,10 @@ const TABLE: &str = "the log";
 /// Appends a number.
 pub(super) fn put(out: &mut Vec<u8>, mut number: u64) {
     while number >= 0x80 {
-        out.push((number & 0x7f) as u8 | 0x80);
+        out.push(number.to_le_bytes()[0] | 0x80);
         number >>= 7;
     }
-    out.push(number as u8);
+    out.push(number.to_le_bytes()[0]);
 }
 
 /// Appends a number that may be negative.
@@ -37,7 +37,19 @@ impl<'a> Input<'a> {
         self.0.is_empty()
     }
 
+    #[inline]
     pub(super) fn number(&mut self) -> Result<u64, StoreError> {
+        // Most are small, and a look into a block reads hundreds.
+        match self.0 {
+            [byte, rest @ ..] if *byte < 0x80 => {
+                self.0 = rest;
+                Ok(u64::from(*byte))
+            }
+            _ => self.long_number(),
+        }
+    }
+
+    fn long_number(&mut self) -> Result<u64, StoreError> {
         let mut number = 0;
         for (at, byte) in self.0.iter().enumerate().take(10) {
             number |= u64::from(byte & 0x7f) << (7 * at);

@@ -17,6 +17,7 @@ use std::{
 
 use jiff::Timestamp;
 use redb::{Database, ReadableDatabase, ReadableTable};
+use tokio::sync::oneshot;
 
 use super::{
     block,
@@ -26,10 +27,13 @@ use super::{
     volume::{self, Draft, Scribe},
     volumes::Volumes,
 };
-use crate::store::{
-    StoreError, Write,
-    tables::{KEY_CHUNKS, KEY_RUNS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
-    writer::Writer,
+use crate::{
+    model::horizon::Horizon,
+    store::{
+        StoreError, Write,
+        tables::{KEY_CHUNKS, KEY_RUNS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
+        writer::Writer,
+    },
 };
 
 /// How often it looks whether there is something to do.
@@ -48,12 +52,12 @@ const FOUR: usize = 4;
 const LARGE: u64 = 1 << 21;
 
 /// How many pages are written in one slice: some 4 ms.
-const SLICE: usize = 64;
+pub(super) const SLICE: usize = 64;
 
 /// The keeper's handle. Dropping it ends the thread after its slice.
 pub(in crate::store) struct Keeper {
     stop: Arc<AtomicBool>,
-    bell: Option<mpsc::Sender<()>>,
+    orders: Option<mpsc::Sender<Order>>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -65,17 +69,27 @@ impl Keeper {
         volumes: Arc<Volumes>,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
-        let (bell, rung) = mpsc::channel();
+        let (orders, queue) = mpsc::channel();
         let work = Work { db, writer, keys, volumes, stop: Arc::clone(&stop) };
-        let thread = thread::Builder::new().name("keeper".into()).spawn(move || work.run(&rung));
-        Self { stop, bell: Some(bell), thread: thread.ok() }
+        let thread = thread::Builder::new().name("keeper".into()).spawn(move || work.run(&queue));
+        Self { stop, orders: Some(orders), thread: thread.ok() }
+    }
+
+    /// Has what lies behind `horizon` removed from the file. How many activities that were, once it is done.
+    pub(in crate::store) fn remove(&self, horizon: Horizon) -> oneshot::Receiver<Result<u64, StoreError>> {
+        let (reply, answer) = oneshot::channel();
+        if let Some(orders) = &self.orders {
+            // Where the thread is gone the order is dropped, and with it the reply.
+            let _ = orders.send(Order { horizon, reply });
+        }
+        answer
     }
 }
 
 impl Drop for Keeper {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Relaxed);
-        self.bell.take();
+        self.orders.take();
         if let Some(thread) = self.thread.take() {
             // One that panicked has said so; what it was about is done at the next start.
             let _ = thread.join();
@@ -83,6 +97,13 @@ impl Drop for Keeper {
     }
 }
 
+/// Something it was asked for.
+struct Order {
+    horizon: Horizon,
+    reply: oneshot::Sender<Result<u64, StoreError>>,
+}
+
+/// What the thread works with.
 pub(super) struct Work {
     pub(super) db: Arc<Database>,
     pub(super) writer: Arc<Writer>,
@@ -101,11 +122,22 @@ pub(super) enum Left {
 }
 
 impl Work {
-    fn run(&self, rung: &mpsc::Receiver<()>) {
+    fn run(&self, orders: &mpsc::Receiver<Order>) {
         let mut cleaned = false;
-        while rung.recv_timeout(PAUSE) == Err(mpsc::RecvTimeoutError::Timeout) {
-            let done = self.tend(&mut cleaned);
-            if let Err(Left::Store(error)) = done {
+        loop {
+            match orders.recv_timeout(PAUSE) {
+                Ok(Order { horizon, reply }) => {
+                    let removed = self.remove(&horizon).map_err(|left| match left {
+                        Left::Store(error) => error,
+                        Left::Stopped => StoreError::Closed,
+                    });
+                    // Whoever asked may have left meanwhile.
+                    let _ = reply.send(removed);
+                }
+                Err(mpsc::RecvTimeoutError::Timeout) => {}
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            }
+            if let Err(Left::Store(error)) = self.tend(&mut cleaned) {
                 ::log::error!("the log cannot be put in order just now: {error}");
             }
         }
@@ -128,17 +160,17 @@ impl Work {
     /// Moves the oldest runs into a volume, if more than `least` activities are in runs. Whether they were.
     pub(super) fn bind(&self, least: u64) -> Result<bool, Left> {
         let read = self.db.begin_read().map_err(StoreError::file)?;
-        let shelf = Shelf::open(&read, &self.volumes)?;
-        let Some((first, _)) = shelf.runs.first().map_err(StoreError::file)? else { return Ok(false) };
+        let log = Shelf::open(&read, &self.volumes)?;
+        let Some((first, _)) = log.runs.first().map_err(StoreError::file)? else { return Ok(false) };
         let first = first.value();
-        if shelf.last()? - first < least {
+        if log.last()? - first < least {
             return Ok(false);
         }
         // Twice over the same runs: once to learn what they have in common, once to write them down.
         let mut draft = Draft::default();
         let mut counted = 0;
         let mut end = first;
-        for entry in shelf.runs.range(first..).map_err(StoreError::file)? {
+        for entry in log.runs.range(first..).map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
             run::each(key.value(), value.value(), |activity| {
                 draft.count(&activity);
@@ -162,7 +194,7 @@ impl Work {
             Ok(())
         })?;
         let mut slice = Binding::new(first, first);
-        for entry in shelf.runs.range(first..=end).map_err(StoreError::file)? {
+        for entry in log.runs.range(first..=end).map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
             run::each(key.value(), value.value(), |activity| {
                 slice.add(&activity, &mut scribe);
@@ -208,19 +240,19 @@ impl Work {
         }
         let folded = entries.iter().map(|(_, id)| *id).max().unwrap_or(0);
         entries.sort_unstable();
-        let length = entries.len() as u64;
-        let (number, filter) = self.write_keys(entries.into_iter().map(Ok), length)?;
+        let about = (entries.len() as u64, folded);
+        let (number, filter) = self.write_keys(entries.into_iter().map(Ok), about.0)?;
         self.write(move |write| {
-            write.edit(KEY_RUNS)?.insert(number, length).map_err(StoreError::file)?;
+            write.edit(KEY_RUNS)?.insert(number, about).map_err(StoreError::file)?;
             let mut recent = write.edit(KEYS_RECENT)?;
             for page in &pages {
                 recent.remove(page).map_err(StoreError::file)?;
             }
             Ok(())
         })?;
-        let run = Run::new(number, length);
+        let run = Run::new(number, about);
         run.set_filter(filter);
-        self.keys.settle(run, &[], folded);
+        self.keys.fold(run);
         Ok(())
     }
 
@@ -234,7 +266,8 @@ impl Work {
         }
         let Some(runs) = by_size.into_iter().find(|runs| runs.len() >= FOUR) else { return Ok(false) };
         let numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
-        let length = runs.iter().map(|run| run.length).sum();
+        let length: u64 = runs.iter().map(|run| run.length).sum();
+        let about = (length, runs.iter().map(|run| run.newest).max().unwrap_or(0));
         let read = self.db.begin_read().map_err(StoreError::file)?;
         let chunks = read.open_table(KEY_CHUNKS).map_err(StoreError::file)?;
         let mut lines = Vec::new();
@@ -245,15 +278,15 @@ impl Work {
         let old = numbers.clone();
         self.write(move |write| {
             let mut runs = write.edit(KEY_RUNS)?;
-            runs.insert(number, length).map_err(StoreError::file)?;
+            runs.insert(number, about).map_err(StoreError::file)?;
             for old in &old {
                 runs.remove(old).map_err(StoreError::file)?;
             }
             Ok(())
         })?;
-        let run = Run::new(number, length);
+        let run = Run::new(number, about);
         run.set_filter(filter);
-        self.keys.settle(run, &numbers, 0);
+        self.keys.replace(&numbers, Some(run));
         drop((chunks, read));
         self.remove_leftovers()?;
         Ok(true)
@@ -270,7 +303,9 @@ impl Work {
         let mut entries = entries.peekable();
         while entries.peek().is_some() {
             let slice = entries.by_ref().take(keys::FIT * SLICE).collect::<Result<Vec<_>, _>>()?;
-            slice.iter().for_each(|(key, _)| filter.add(key));
+            for (key, _) in &slice {
+                filter.add(key);
+            }
             let pages: Vec<(Fingerprint, Vec<u8>)> =
                 keys::values(&slice).map(|((key, _), value)| (*key, value)).collect();
             self.write(move |write| {
@@ -387,10 +422,10 @@ impl Binding {
 }
 
 /// The keys of a run, in order.
-fn keys_of<'t>(
-    chunks: &'t impl ReadableTable<(u64, &'static Fingerprint), &'static [u8]>,
+fn keys_of(
+    chunks: &impl ReadableTable<(u64, &'static Fingerprint), &'static [u8]>,
     number: u64,
-) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + 't, StoreError> {
+) -> Result<impl Iterator<Item = Result<Entry, StoreError>> + '_, StoreError> {
     let range = (number, &[0; 10])..=(number, &[u8::MAX; 10]);
     let pages = chunks.range(range).map_err(StoreError::file)?;
     Ok(pages.flat_map(|page| {

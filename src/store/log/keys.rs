@@ -70,12 +70,14 @@ pub(super) struct Run {
     pub(super) number: u64,
     /// How many keys it has.
     pub(super) length: u64,
+    /// The newest activity that one of them became.
+    pub(super) newest: u64,
     filter: OnceLock<BloomFilter>,
 }
 
 impl Run {
-    pub(super) fn new(number: u64, length: u64) -> Self {
-        Self { number, length, filter: OnceLock::new() }
+    pub(super) fn new(number: u64, (length, newest): (u64, u64)) -> Self {
+        Self { number, length, newest, filter: OnceLock::new() }
     }
 
     pub(super) fn has_filter(&self) -> bool {
@@ -122,8 +124,8 @@ impl Keys {
             known.recent.extend(entries(value.value())?);
         }
         for run in read.open_table(KEY_RUNS).map_err(StoreError::file)?.iter().map_err(StoreError::file)? {
-            let (number, length) = run.map_err(StoreError::file)?;
-            known.runs.push(Arc::new(Run::new(number.value(), length.value())));
+            let (number, run) = run.map_err(StoreError::file)?;
+            known.runs.push(Arc::new(Run::new(number.value(), run.value())));
         }
         Ok(Self(RwLock::new(known)))
     }
@@ -165,12 +167,18 @@ impl Keys {
         self.read().runs.clone()
     }
 
-    /// Puts `run` in the place of those that it was made of, and of the recent keys up to the activity `folded`.
-    pub(super) fn settle(&self, run: Run, instead_of: &[u64], folded: u64) {
+    /// Takes up a run that was made of the recent keys up to its newest.
+    pub(super) fn fold(&self, run: Run) {
         let mut known = self.write();
-        known.runs.retain(|known| !instead_of.contains(&known.number));
+        known.recent.retain(|_, id| *id > run.newest);
         known.runs.push(Arc::new(run));
-        known.recent.retain(|_, id| *id > folded);
+    }
+
+    /// Puts `merged`, if anything is left, in the place of the runs with these numbers.
+    pub(super) fn replace(&self, numbers: &[u64], merged: Option<Run>) {
+        let mut known = self.write();
+        known.runs.retain(|known| !numbers.contains(&known.number));
+        known.runs.extend(merged.map(Arc::new));
     }
 
     fn read(&self) -> RwLockReadGuard<'_, Known> {

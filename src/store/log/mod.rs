@@ -14,6 +14,7 @@ mod dictionary;
 mod keeper;
 mod keys;
 mod record;
+mod removal;
 mod run;
 mod shelf;
 #[cfg(test)]
@@ -31,6 +32,7 @@ use std::{
 use redb::{Database, ReadableDatabase, WriteTransaction};
 use tokio::sync::watch;
 
+pub use self::removal::Horizons;
 pub(super) use self::{keeper::Keeper, keys::Keys, volumes::Volumes};
 use self::{keys::Entry, shelf::Shelf};
 use super::{

@@ -2,7 +2,7 @@
 
 use std::{cell::RefCell, ops::Bound, sync::Arc};
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::{
     block::Block,
@@ -210,11 +210,11 @@ pub(super) fn parts(packed: &[u8]) -> impl Iterator<Item = Vec<u8>> {
     })
 }
 
+/// A run or a block, with the id it is filed under.
+type Entry<'t> = (u64, AccessGuard<'t, &'static [u8]>);
+
 /// The last entry at or before `id`: the run or block that an activity stands in, if it stands in any.
-fn at<'t>(
-    table: &'t ReadOnlyTable<u64, &'static [u8]>,
-    id: u64,
-) -> Result<Option<(u64, redb::AccessGuard<'t, &'static [u8]>)>, StoreError> {
+fn at<'t>(table: &'t ReadOnlyTable<u64, &'static [u8]>, id: u64) -> Result<Option<Entry<'t>>, StoreError> {
     let mut cursor = table.upper_bound(Bound::Included(id)).map_err(StoreError::file)?;
     let entry = cursor.peek_prev().map_err(StoreError::file)?;
     Ok(entry.map(|(key, value)| (key.value(), value)))

@@ -16,6 +16,7 @@ use crate::{
     model::{
         activity::{Activity, NewActivity, Outcome, SenderKey},
         device::{Device, Kind},
+        horizon::{Class, Horizon},
         id::ActivityId,
         place::Place,
     },
@@ -207,7 +208,7 @@ fn a_large_log_moves_into_volumes_and_takes_a_fraction_of_the_room() {
     }
     let before = log.all();
     let pages = |read: &Read| {
-        use redb::{ReadableTable as _, ReadableTableMetadata as _};
+        use redb::ReadableTableMetadata as _;
         let shelf = read.shelf().unwrap();
         (shelf.runs.len().unwrap(), shelf.blocks.len().unwrap(), shelf.blocks.stats().unwrap().leaf_pages())
     };
@@ -296,4 +297,84 @@ fn a_file_of_the_first_format_is_read_and_its_keys_are_known() {
     );
     log.work.bind(0).unwrap();
     assert_eq!(log.all().len(), 2);
+}
+
+/// What must be left of `all` behind the horizon: the newest stays in any case.
+fn left(all: &[Activity], horizon: &Horizon) -> Vec<Activity> {
+    let last = all.iter().map(|activity| activity.id).max();
+    all.iter().filter(|activity| Some(activity.id) == last || !horizon.hides(activity)).cloned().collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 40, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_lies_behind_the_horizon_is_removed_and_nothing_else(
+        first in prop::collection::vec(activity(), 0..150),
+        second in prop::collection::vec(activity(), 0..50),
+        moments in prop::collection::vec(-3_000_000_000_000..8_000_000_000_000_i64, 4),
+        classes in 0..3_usize,
+    ) {
+        let log = Bare::new();
+        log.append(first);
+        log.work.bind(0).unwrap();
+        log.append(second);
+        let all = log.all();
+        let kinds = [Class::App("A".into()), Class::Action("x".into())];
+        let mut horizon = Horizon { classes: kinds.into_iter().zip(moments.iter().copied()).take(classes).collect(), all: moments[2] };
+        for later in [0, 1_000_000_000_000] {
+            horizon.all += later;
+            let before = log.all();
+            let removed = log.work.remove(&horizon).unwrap();
+            prop_assert_eq!(log.all(), left(&all, &horizon));
+            prop_assert_eq!(before.len() as u64 - removed, log.all().len() as u64);
+            prop_assert_eq!(log.work.remove(&horizon).unwrap(), 0);
+            let one_by_one = log.read(|read| read.activities(all.iter().map(|activity| activity.id)).unwrap());
+            prop_assert_eq!(one_by_one, left(&all, &horizon));
+        }
+        // What is left can move, be added to, and be opened again.
+        log.append(numbered(0..3));
+        log.work.bind(0).unwrap();
+        prop_assert_eq!(log.all().len(), left(&all, &horizon).len() + 3);
+        let Bare { work: Work { db, writer, .. }, tail } = log;
+        let last = tail.last();
+        drop((writer, tail));
+        prop_assert_eq!(Bare::over(Arc::into_inner(db).unwrap()).tail.last(), last);
+    }
+}
+
+#[test]
+fn the_horizon_is_remembered() {
+    use crate::store::Horizons as _;
+    let log = Bare::new();
+    assert_eq!(log.read(|read| read.horizon().unwrap()), Horizon::default());
+    let horizon =
+        Horizon { classes: vec![(Class::App("wiki".into()), -5), (Class::Action("x".into()), 7)], all: 9 };
+    let set = horizon.clone();
+    log.work.write(move |write| write.set_horizon(&set)).unwrap();
+    assert_eq!(log.read(|read| read.horizon().unwrap()), horizon);
+}
+
+#[test]
+fn what_was_removed_leaves_neither_volumes_nor_keys() {
+    let log = Bare::new();
+    for from in (0..240_000).step_by(10_000) {
+        let mut some = numbered(from..from + 10_000);
+        for (activity, number) in some.iter_mut().zip(i64::try_from(from).unwrap()..) {
+            activity.time = Some(Timestamp::from_millisecond(number).unwrap());
+        }
+        log.append(some);
+        if from == 130_000 {
+            log.work.bind(0).unwrap();
+            log.work.fold_keys().unwrap();
+        }
+    }
+    assert_eq!(log.work.remove(&Horizon { classes: Vec::new(), all: 220_000 }).unwrap(), 220_000);
+    let pages = log.read(|read| {
+        use redb::ReadableTableMetadata as _;
+        let volumes = read.transaction.open_table(tables::LOG_VOLUMES).unwrap().len().unwrap();
+        (volumes, read.transaction.open_table(tables::KEY_CHUNKS).unwrap().len().unwrap())
+    });
+    assert_eq!(pages, (0, 0));
+    assert_eq!(log.all().len(), 20_000);
 }

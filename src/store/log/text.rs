@@ -128,7 +128,7 @@ fn read_digits(length: usize, mut value: u64, text: &mut Vec<u8>) -> Result<(), 
     let start = text.len();
     text.resize(start + length, b'0');
     for digit in text[start..].iter_mut().rev() {
-        *digit += (value % 10) as u8;
+        *digit += (value % 10).to_le_bytes()[0];
         value /= 10;
     }
     if value == 0 { Ok(()) } else { Err(damaged()) }
@@ -162,7 +162,9 @@ mod tests {
 
     fn learnt(texts: &[&str]) -> Codes {
         let mut chunks = Tally::default();
-        texts.iter().for_each(|text| count(&mut chunks, text));
+        for text in texts {
+            count(&mut chunks, text);
+        }
         words(&chunks)
     }
 

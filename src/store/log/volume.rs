@@ -144,12 +144,11 @@ fn entry<'a>(dictionary: &'a Dictionary, input: &mut Input<'a>) -> Result<&'a [u
 }
 
 fn put_entry(codes: &Codes, entry: &[u8], out: &mut Vec<u8>) {
-    match codes.number(entry) {
-        Some(known) => put(out, u64::from(known) + 1),
-        None => {
-            put(out, 0);
-            put_slice(out, entry);
-        }
+    if let Some(known) = codes.number(entry) {
+        put(out, u64::from(known) + 1)
+    } else {
+        put(out, 0);
+        put_slice(out, entry);
     }
 }
 
@@ -270,12 +269,11 @@ impl Scribe {
     pub(super) fn write(&mut self, activity: &Activity, out: &mut Vec<u8>) {
         self.parts.of(activity);
         put_entry(&self.kinds, &self.parts.kind, out);
-        match self.origins.number(&self.parts.origin) {
-            Some(known) => put(out, u64::from(known) + 1),
-            None => {
-                put(out, 0);
-                self.put_origin(&self.parts.origin, out);
-            }
+        if let Some(known) = self.origins.number(&self.parts.origin) {
+            put(out, u64::from(known) + 1)
+        } else {
+            put(out, 0);
+            self.put_origin(&self.parts.origin, out);
         }
         let mut coded = Vec::new();
         for text in activity.target.iter().chain(activity.attributes.iter().map(|(_, value)| value)) {

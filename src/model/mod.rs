@@ -13,6 +13,7 @@ pub mod id;
 pub mod period;
 pub mod place;
 pub mod query;
+pub mod retention;
 pub mod secret;
 pub mod session;
 pub mod token;

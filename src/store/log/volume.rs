@@ -120,7 +120,7 @@ impl Volume {
     }
 
     fn origin<'a>(&'a self, input: &mut Input<'a>, activity: &mut Activity) -> Result<(), StoreError> {
-        activity.user = utf8(entry(&self.users, input)?)?.to_owned();
+        utf8(entry(&self.users, input)?)?.clone_into(&mut activity.user);
         let (ip, place): (IpRecord, PlaceRecord) = parse(entry(&self.places, input)?)?;
         activity.ip = ip;
         activity.place = place.into();
@@ -145,7 +145,7 @@ fn entry<'a>(dictionary: &'a Dictionary, input: &mut Input<'a>) -> Result<&'a [u
 
 fn put_entry(codes: &Codes, entry: &[u8], out: &mut Vec<u8>) {
     if let Some(known) = codes.number(entry) {
-        put(out, u64::from(known) + 1)
+        put(out, u64::from(known) + 1);
     } else {
         put(out, 0);
         put_slice(out, entry);
@@ -270,7 +270,7 @@ impl Scribe {
         self.parts.of(activity);
         put_entry(&self.kinds, &self.parts.kind, out);
         if let Some(known) = self.origins.number(&self.parts.origin) {
-            put(out, u64::from(known) + 1)
+            put(out, u64::from(known) + 1);
         } else {
             put(out, 0);
             self.put_origin(&self.parts.origin, out);

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use super::{device::Device, id::ActivityId, place::Place};
 
 /// A record of the log.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Activity {
     /// Its place in the log.
     pub id: ActivityId,

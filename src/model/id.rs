@@ -49,7 +49,7 @@ impl FromStr for SessionId {
 }
 
 /// The place of an activity in the log: 1, 2, 3 … in order of arrival, never used twice; 13 characters.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ActivityId(pub u64);
 
 impl fmt::Display for ActivityId {

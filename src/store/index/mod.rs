@@ -26,6 +26,7 @@ mod search;
 mod segment;
 mod source;
 mod status;
+mod stretch;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -47,7 +48,7 @@ pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
 pub use status::{State, Status};
 
-use crate::model::id::ActivityId;
+use crate::model::{horizon::Horizon, id::ActivityId};
 use folder::Folder;
 use status::Shared;
 
@@ -77,6 +78,13 @@ impl Index {
     /// How far the index is.
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// From the next [`Index::searcher`] on, nothing that lies behind `horizon` is found or counted. Its documents are removed
+    /// later, in the background, so after a start the same horizon has to be set again, or one further on; never one that
+    /// brings something back.
+    pub fn forget(&self, horizon: Horizon) {
+        self.shared.forget(horizon);
     }
 
     /// Waits until the activity `id` and all before it can be found, and says whether that came true in time.

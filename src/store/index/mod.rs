@@ -6,7 +6,8 @@
 //!
 //! Segments are sorted newest first and merged only with neighbours in time, so the first hits of a posting list are
 //! the first rows of the page: a walk takes segments by their newest time, seeks to the period, and stops when the page
-//! is full. Nothing is ever scored, and no document is ever deleted.
+//! is full. Nothing is ever scored. What retention has taken out of the log lies behind a horizon, which every
+//! search keeps to; its documents leave the files in their own time.
 
 mod bits;
 mod compile;
@@ -21,6 +22,7 @@ mod merge;
 mod page;
 mod phrase;
 mod plan;
+mod purge;
 mod schema;
 mod search;
 mod segment;

@@ -1,5 +1,7 @@
 //! A set of documents as bits.
 
+use std::ops::Range;
+
 use tantivy::{DocId, DocSet, TERMINATED};
 
 /// Which documents of a range belong to a set.
@@ -25,6 +27,26 @@ impl Bits {
         let bit = 1 << (at % 64);
         self.len += u32::from(*word & bit == 0);
         *word |= bit;
+    }
+
+    /// Adds a document of the range, or takes it away.
+    pub(super) fn set(&mut self, doc: DocId, there: bool) {
+        let at = doc - self.base;
+        let word = &mut self.words[(at / 64) as usize];
+        let bit = 1 << (at % 64);
+        match (*word & bit != 0, there) {
+            (false, true) => self.len += 1,
+            (true, false) => self.len -= 1,
+            _ => return,
+        }
+        *word ^= bit;
+    }
+
+    /// Adds `docs`, all of which are of the range.
+    pub(super) fn fill(&mut self, docs: Range<DocId>) {
+        for doc in docs {
+            self.insert(doc);
+        }
     }
 
     pub(super) fn contains(&self, doc: DocId) -> bool {

@@ -1,5 +1,5 @@
-//! From what is looked for to a plan for one segment. This is the only place where a scope becomes a condition, and no
-//! plan is made without one.
+//! From what is looked for to a plan for one segment. This is the only place where a scope and a horizon become
+//! conditions, and no plan is made without them.
 
 use std::{ops::Range, sync::Arc};
 
@@ -35,9 +35,9 @@ pub(super) struct Compiler<'a> {
 type Planned = Result<Plan, SearchError>;
 
 impl Compiler<'_> {
-    /// The documents that `filter` is after and that may be seen in `scope`.
-    pub(super) fn filter(&self, filter: &Filter, scope: &Scope) -> Planned {
-        let mut plans = Vec::new();
+    /// The documents that `filter` is after and that may be seen in `scope`, without those that are gone.
+    pub(super) fn filter(&self, filter: &Filter, scope: &Scope, gone: Plan) -> Planned {
+        let mut plans = vec![Plan::not(gone)];
         if let Scope::Own(user) = scope {
             plans.push(self.value(self.fields.user, user.as_str(), false)?);
         }
@@ -115,6 +115,15 @@ impl Compiler<'_> {
             key.push(NUL);
         }
         Span::prefix(&index, &key).documents(&self.docs, self.deadline, |_| true)
+    }
+
+    /// Those with this whole value, in any case, which may be empty.
+    pub(super) fn whole(&self, column: Column, text: &str) -> Planned {
+        if !schema::value_key(text).is_empty() {
+            return self.value(column, text, false);
+        }
+        let index = self.segment.inverted(column)?;
+        Ok(Plan::not(Span::all(&index).documents(&self.docs, self.deadline, |_| true)?))
     }
 
     /// Those whose value has these words. The dictionary is read through: it holds cities, devices, systems, browsers or

@@ -6,17 +6,21 @@
 
 use std::{
     panic::{self, AssertUnwindSafe},
+    pin::Pin,
     sync::Arc,
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
-use tantivy::{IndexWriter, TantivyError, indexer::IndexWriterOptions};
+use tantivy::{FutureResult, IndexWriter, SegmentMeta, TantivyError, indexer::IndexWriterOptions};
 
 use super::{
     OpenError, SourceError,
     folder::{Folder, payload},
     merge::Neighbours,
+    purge::Purge,
     schema,
+    search::SearchError,
     source::Source,
     status::{Shared, State, Stop},
 };
@@ -50,6 +54,8 @@ pub(super) struct Follower {
 enum Failure {
     #[error(transparent)]
     Index(#[from] TantivyError),
+    #[error(transparent)]
+    Search(#[from] SearchError),
     #[error(transparent)]
     Source(#[from] SourceError),
     #[error(transparent)]
@@ -106,7 +112,17 @@ impl Follower {
         writer.set_merge_policy(Box::new(Neighbours::new(self.folder.index.clone())));
         let indexed = self.folder.indexed().unwrap_or(ActivityId(0));
         self.shared.set_state(State::Following);
-        Session { follower: self, writer, read: indexed, waiting: None, tidied: Instant::now() }.run()
+        let now = Instant::now();
+        let session = Session {
+            follower: self,
+            writer,
+            read: indexed,
+            waiting: None,
+            tidied: now,
+            rewriting: None,
+            purge_from: now,
+        };
+        session.run()
     }
 }
 
@@ -118,12 +134,16 @@ struct Session<'a> {
     read: ActivityId,
     /// Since when something waits for its commit.
     waiting: Option<Instant>,
-    /// When merges were last looked for.
+    /// When merges and what is gone were last looked for.
     tidied: Instant,
+    /// A segment being written again without what is gone.
+    rewriting: Option<FutureResult<Option<SegmentMeta>>>,
+    /// When segments may next be looked through for what is gone.
+    purge_from: Instant,
 }
 
 impl Session<'_> {
-    fn run(&mut self) -> Result<(), Failure> {
+    fn run(mut self) -> Result<(), Failure> {
         let Follower { source, shared, .. } = self.follower;
         loop {
             match shared.stopping() {
@@ -138,9 +158,10 @@ impl Session<'_> {
             let waited = self.waiting.map(|since| since.elapsed());
             if waited.is_some_and(|waited| waited >= patience) {
                 self.commit()?;
+                self.tidy()?;
             } else if added == 0 {
                 if waited.is_none() {
-                    self.take_over_merges()?;
+                    self.tidy()?;
                 }
                 let at_most = waited.map_or(TICK, |waited| SOON.saturating_sub(waited).min(TICK));
                 source.wait(self.read, at_most);
@@ -180,12 +201,18 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// While nothing else is to be done: searches move on to merged segments, and the files of the old ones go.
-    fn take_over_merges(&mut self) -> Result<(), Failure> {
+    /// Now and then, while nothing waits for its commit.
+    fn tidy(&mut self) -> Result<(), Failure> {
         if self.tidied.elapsed() < TIDY {
             return Ok(());
         }
         self.tidied = Instant::now();
+        self.take_over_merges()?;
+        self.purge()
+    }
+
+    /// Searches move on to merged segments, and the files of the old ones go.
+    fn take_over_merges(&self) -> Result<(), Failure> {
         let Follower { folder, shared, .. } = self.follower;
         let now = folder.index.searchable_segment_ids()?;
         let snapshot = shared.snapshot();
@@ -195,6 +222,36 @@ impl Session<'_> {
         drop(snapshot);
         self.publish()?;
         self.writer.garbage_collect_files().wait()?;
+        Ok(())
+    }
+
+    /// Removes some of what lies behind the horizon: in the background, and one large segment after the other.
+    fn purge(&mut self) -> Result<(), Failure> {
+        if let Some(rewriting) = &mut self.rewriting {
+            match Pin::new(rewriting).poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Pending => return Ok(()),
+                Poll::Ready(Ok(_)) => self.rewriting = None,
+                Poll::Ready(Err(error)) => {
+                    // Another merge may have been faster; or there is no room.
+                    log::warn!("what retention removed still takes room in the search index: {error}");
+                    self.rewriting = None;
+                    self.purge_from = Instant::now() + PAUSE.1;
+                }
+            }
+            self.take_over_merges()?;
+        }
+        if Instant::now() < self.purge_from {
+            return Ok(());
+        }
+        let purge = Purge::of(&self.follower.shared.snapshot())?;
+        if purge.is_empty() {
+            return Ok(());
+        }
+        purge.delete(&self.writer)?;
+        self.commit()?;
+        if !purge.rewritten().is_empty() {
+            self.rewriting = Some(self.writer.merge(purge.rewritten()));
+        }
         Ok(())
     }
 }

@@ -6,7 +6,8 @@
 //!
 //! Segments are sorted newest first and merged only with neighbours in time, so the first hits of a posting list are
 //! the first rows of the page: a walk takes segments by their newest time, seeks to the period, and stops when the page
-//! is full. Nothing is ever scored, and no document is ever deleted.
+//! is full. Nothing is ever scored. What retention has taken out of the log lies behind a horizon, which every
+//! search keeps to; its documents leave the files in their own time.
 
 mod bits;
 mod compile;
@@ -21,11 +22,13 @@ mod merge;
 mod page;
 mod phrase;
 mod plan;
+mod purge;
 mod schema;
 mod search;
 mod segment;
 mod source;
 mod status;
+mod stretch;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -47,7 +50,7 @@ pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
 pub use status::{State, Status};
 
-use crate::model::id::ActivityId;
+use crate::model::{horizon::Horizon, id::ActivityId};
 use folder::Folder;
 use status::Shared;
 
@@ -77,6 +80,13 @@ impl Index {
     /// How far the index is.
     pub fn status(&self) -> Status {
         self.shared.status()
+    }
+
+    /// From the next [`Index::searcher`] on, nothing that lies behind `horizon` is found or counted. Its documents are removed
+    /// later, in the background, so after a start the same horizon has to be set again, or one further on; never one that
+    /// brings something back.
+    pub fn forget(&self, horizon: Horizon) {
+        self.shared.forget(horizon);
     }
 
     /// Waits until the activity `id` and all before it can be found, and says whether that came true in time.

@@ -52,8 +52,8 @@ impl Search {
         deadline: &Deadline,
     ) -> Result<Vec<Cursor>, SearchError> {
         let mut best = Best::<Reverse<Cursor>>::new(limit);
-        for (index, segment) in self.snapshot.segments.iter().enumerate() {
-            if best.last().is_some_and(|Reverse(last)| segment.newest < last.time) {
+        for (index, stretch) in self.snapshot.stretches.iter().enumerate() {
+            if best.last().is_some_and(|Reverse(last)| stretch.newest < last.time) {
                 break;
             }
             let (segment, part) = self.part(index, deadline)?;
@@ -92,10 +92,11 @@ impl Search {
         deadline: &Deadline,
     ) -> Result<Vec<Cursor>, SearchError> {
         let mut best = Best::<Cursor>::new(limit);
-        let mut order: Vec<usize> = (0..self.snapshot.segments.len()).collect();
-        order.sort_by_key(|index| self.snapshot.segments[*index].oldest);
+        let stretches = &self.snapshot.stretches;
+        let mut order: Vec<usize> = (0..stretches.len()).collect();
+        order.sort_by_key(|index| stretches[*index].oldest);
         for index in order {
-            if best.last().is_some_and(|last| self.snapshot.segments[index].oldest > last.time) {
+            if best.last().is_some_and(|last| stretches[index].oldest > last.time) {
                 break;
             }
             let (segment, part) = self.part(index, deadline)?;

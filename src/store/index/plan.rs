@@ -137,12 +137,23 @@ impl Plan {
         deadline: &Deadline,
     ) -> Result<Bits, SearchError> {
         let mut bits = Bits::empty(docs.start, docs.end);
-        each_block(self.open(segment)?.as_mut(), docs, deadline, |block| {
+        self.each(segment, docs, deadline, |block| {
             for doc in block {
                 bits.insert(*doc);
             }
         })?;
         Ok(bits)
+    }
+
+    /// Calls `each` with the documents within `docs`, up to 64 at a time and in order.
+    pub(super) fn each(
+        &self,
+        segment: &Segment,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+        each: impl FnMut(&[DocId]),
+    ) -> Result<(), SearchError> {
+        each_block(self.open(segment)?.as_mut(), docs, deadline, each)
     }
 }
 

@@ -18,7 +18,7 @@ use crate::model::{filter::Filter, id::ActivityId, session::Scope};
 /// The index of one moment. It costs little to make, and keeps the files it reads.
 #[derive(Clone)]
 pub struct Searcher {
-    snapshot: Arc<Snapshot>,
+    pub(super) snapshot: Arc<Snapshot>,
 }
 
 /// One search. Everything it is asked is answered from the same moment, and what it means in a segment is worked out once.
@@ -26,13 +26,13 @@ pub struct Search {
     pub(super) snapshot: Arc<Snapshot>,
     filter: Filter,
     scope: Scope,
-    /// One for each segment, in the snapshot's order.
+    /// One for each stretch, in the snapshot's order.
     parts: Vec<OnceLock<Part>>,
     /// The period: from the first instant in it, before the second, in milliseconds since 1970.
     period: Range<i64>,
 }
 
-/// What a search means in one segment.
+/// What a search means in one stretch of a segment.
 pub(super) struct Part {
     /// The documents of the period.
     pub(super) docs: Range<DocId>,
@@ -78,31 +78,33 @@ impl Searcher {
             snapshot: Arc::clone(&self.snapshot),
             filter: filter.clone(),
             scope: scope.clone(),
-            parts: self.snapshot.segments.iter().map(|_| OnceLock::new()).collect(),
+            parts: self.snapshot.stretches.iter().map(|_| OnceLock::new()).collect(),
             period: whole(filter.range.from)..whole(filter.range.to),
         }
     }
 }
 
 impl Search {
-    /// What the search means in the segment at `index`.
+    /// What the search means in the stretch at `index`.
     pub(super) fn part(&self, index: usize, deadline: &Deadline) -> Result<(&Segment, &Part), SearchError> {
-        let segment = self.snapshot.segments[index].as_ref();
+        let stretch = self.snapshot.stretches[index].as_ref();
+        let segment = stretch.segment.as_ref();
         if let Some(part) = self.parts[index].get() {
             return Ok((segment, part));
         }
         deadline.check()?;
-        let docs = segment.docs(self.period.start, self.period.end);
+        let docs = stretch.docs(self.period.start, self.period.end);
         let plan = if docs.is_empty() {
             Plan::Nothing
         } else {
             let fields = &self.snapshot.fields;
-            Compiler { segment, fields, docs: docs.clone(), deadline }.filter(&self.filter, &self.scope)?
+            let compiler = Compiler { segment, fields, docs: docs.clone(), deadline };
+            compiler.filter(&self.filter, &self.scope, stretch.left_out(fields, deadline)?)?
         };
         Ok((segment, self.parts[index].get_or_init(|| Part { docs, plan })))
     }
 
-    /// What the search means in every segment that holds anything for it.
+    /// What the search means in every stretch that holds anything for it.
     pub(super) fn parts<'a>(
         &'a self,
         deadline: &'a Deadline,

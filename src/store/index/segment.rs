@@ -10,8 +10,9 @@ use tantivy::{
 use super::{
     schema::{DETAIL_END, Fields, ID, TIME},
     search::SearchError,
+    stretch::Stretch,
 };
-use crate::model::{filter::Cursor, id::ActivityId};
+use crate::model::{filter::Cursor, horizon::Horizon, id::ActivityId};
 
 /// A part of the index: documents in the order of their times, newest first.
 pub(super) struct Segment {
@@ -84,8 +85,11 @@ impl Segment {
 
 /// The whole index at one moment.
 pub(super) struct Snapshot {
-    /// Newest first, by their newest document.
     pub(super) segments: Vec<Arc<Segment>>,
+    /// What can be found in them; newest first, by their newest document.
+    pub(super) stretches: Vec<Arc<Stretch>>,
+    /// What lies behind it cannot be found.
+    pub(super) horizon: Arc<Horizon>,
     pub(super) fields: Fields,
     /// This activity and all before it are in it.
     pub(super) indexed: ActivityId,
@@ -108,7 +112,33 @@ impl Snapshot {
                 None => segments.extend(Segment::open(reader.clone())?.map(Arc::new)),
             }
         }
-        segments.sort_by_key(|segment| std::cmp::Reverse(segment.newest));
-        Ok(Self { segments, fields, indexed })
+        let nothing = Self::default_of(fields);
+        Ok(before.unwrap_or(&nothing).with(segments, indexed))
+    }
+
+    fn default_of(fields: Fields) -> Self {
+        let (segments, stretches) = (Vec::new(), Vec::new());
+        Self { segments, stretches, horizon: Arc::default(), fields, indexed: ActivityId(0) }
+    }
+
+    /// The same with other segments; what is known of those that stay is kept.
+    fn with(&self, segments: Vec<Arc<Segment>>, indexed: ActivityId) -> Self {
+        let mut stretches = Vec::with_capacity(segments.len());
+        for segment in &segments {
+            let before = stretches.len();
+            let known = self.stretches.iter().filter(|stretch| Arc::ptr_eq(&stretch.segment, segment));
+            stretches.extend(known.cloned());
+            if stretches.len() == before {
+                stretches.extend(Stretch::of(segment, &self.horizon).map(Arc::new));
+            }
+        }
+        stretches.sort_by_key(|stretch| std::cmp::Reverse(stretch.newest));
+        Self { segments, stretches, horizon: Arc::clone(&self.horizon), fields: self.fields, indexed }
+    }
+
+    /// The same before another horizon.
+    pub(super) fn before(&self, horizon: &Arc<Horizon>) -> Self {
+        let bare = Self { horizon: Arc::clone(horizon), ..Self::default_of(self.fields) };
+        bare.with(self.segments.clone(), self.indexed)
     }
 }

@@ -6,7 +6,7 @@ use std::{
 };
 
 use super::segment::Snapshot;
-use crate::model::id::ActivityId;
+use crate::model::{horizon::Horizon, id::ActivityId};
 
 /// How far the index is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,10 +71,14 @@ impl Shared {
     }
 
     pub(super) fn wait_for(&self, id: ActivityId, at_most: Duration) -> bool {
-        let reached = |inner: &Inner| inner.snapshot.indexed >= id && inner.state != State::Checking;
+        self.wait_until(at_most, |snapshot, state| snapshot.indexed >= id && *state != State::Checking)
+    }
+
+    /// Waits until something has come true of what searches see, and says whether it has in time.
+    pub(super) fn wait_until(&self, at_most: Duration, reached: impl Fn(&Snapshot, &State) -> bool) -> bool {
         let end = Instant::now() + at_most;
         let mut inner = self.lock();
-        while !reached(&inner) {
+        while !reached(&inner.snapshot, &inner.state) {
             let left = end.saturating_duration_since(Instant::now());
             if left.is_zero() || inner.state == State::Stopped {
                 return false;
@@ -84,8 +88,24 @@ impl Shared {
         true
     }
 
+    /// Searches from now on see `snapshot`, before the horizon that was last set.
     pub(super) fn publish(&self, snapshot: Snapshot) {
-        self.lock().snapshot = Arc::new(snapshot);
+        let mut inner = self.lock();
+        let horizon = &inner.snapshot.horizon;
+        let snapshot =
+            if Arc::ptr_eq(&snapshot.horizon, horizon) { snapshot } else { snapshot.before(horizon) };
+        inner.snapshot = Arc::new(snapshot);
+        drop(inner);
+        self.changed.notify_all();
+    }
+
+    /// Searches from now on see nothing behind `horizon`.
+    pub(super) fn forget(&self, horizon: Horizon) {
+        let mut inner = self.lock();
+        if *inner.snapshot.horizon != horizon {
+            inner.snapshot = Arc::new(inner.snapshot.before(&Arc::new(horizon)));
+        }
+        drop(inner);
         self.changed.notify_all();
     }
 

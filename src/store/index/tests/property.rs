@@ -14,6 +14,7 @@ use crate::model::{
     activity::{Activity, Outcome},
     device::Device,
     filter::{Cursor, Filter, Order},
+    horizon::{Class, Horizon},
     id::ActivityId,
     period::Range,
     place::Place,
@@ -227,6 +228,23 @@ pub(super) fn index(groups: &[Vec<Activity>]) -> Searcher {
     Searcher::new(Arc::new(snapshot))
 }
 
+/// The same index before a horizon.
+fn before(searcher: &Searcher, horizon: &Horizon) -> Searcher {
+    Searcher::new(Arc::new(searcher.snapshot.before(&Arc::new(horizon.clone()))))
+}
+
+/// Classes in any case, one of them of activities without an app, one that nothing belongs to, and some twice.
+fn horizon() -> impl Strategy<Value = Horizon> {
+    let class = prop_oneof![
+        prop::sample::select(&["VAULT", "wiki", "", "none"][..]).prop_map(|app| Class::App(app.into())),
+        prop::sample::select(&["backup", "Sign-In", "restore"][..])
+            .prop_map(|action| Class::Action(action.into())),
+    ];
+    let moment = || prop_oneof![2 => 0..110_i64, 1 => Just(i64::MIN)];
+    (prop::collection::vec((class, moment()), 0..4), moment())
+        .prop_map(|(classes, all)| Horizon { classes, all })
+}
+
 fn value(field: FacetField, activity: &Activity) -> &str {
     match field {
         FacetField::User => &activity.user,
@@ -298,10 +316,15 @@ pub(super) fn compare(
     Ok(())
 }
 
-fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> Result<(), TestCaseError> {
+fn check(
+    searcher: &Searcher,
+    (activities, horizon): (&[Activity], &Horizon),
+    question: &Question,
+) -> Result<(), TestCaseError> {
     let deadline = Deadline::never();
     let (filter, scope) = (question.filter(), question.scope());
-    let hits: Vec<&Activity> = activities.iter().filter(|activity| question.hits(activity)).collect();
+    let left = || activities.iter().filter(|activity| !horizon.hides(activity));
+    let hits: Vec<&Activity> = left().filter(|activity| question.hits(activity)).collect();
     compare(searcher, &hits, (&filter, &scope), (question.limit, 7))?;
     let search = searcher.search(&filter, &scope);
 
@@ -315,7 +338,7 @@ fn check(searcher: &Searcher, activities: &[Activity], question: &Question) -> R
         }
     }
 
-    let seen = activities.iter().filter(|a| question.own.is_none_or(|own| a.user.to_lowercase() == own));
+    let seen = left().filter(|a| question.own.is_none_or(|own| a.user.to_lowercase() == own));
     let begun = seen.filter(|activity| activity.user.to_lowercase().starts_with("an"));
     let suggested = searcher.suggest(FacetField::User, "AN", &scope, 100, &deadline).unwrap();
     let suggested: Vec<_> =
@@ -332,6 +355,7 @@ proptest! {
         activities in prop::collection::vec(generated(), 0..400),
         groups in 1..8_usize,
         questions in prop::collection::vec(question(), 40),
+        horizons in prop::collection::vec(horizon(), 1..4),
     ) {
         let mut activities = activities;
         for (activity, id) in activities.iter_mut().zip(1..) {
@@ -340,9 +364,14 @@ proptest! {
         let size = activities.len().div_ceil(groups).max(1);
         let groups: Vec<Vec<Activity>> = activities.chunks(size).map(<[Activity]>::to_vec).collect();
         let searcher = index(&groups);
-        for question in &questions {
-            check(&searcher, &activities, question)
-                .map_err(|error| TestCaseError::fail(format!("{}\n{question:?}\n{error}", question.filter().query)))?;
+        let horizons: Vec<Horizon> = [Horizon::default()].into_iter().chain(horizons).collect();
+        let searchers: Vec<Searcher> = horizons.iter().map(|horizon| before(&searcher, horizon)).collect();
+        for (question, turn) in questions.iter().zip((0..horizons.len()).cycle()) {
+            let horizon = &horizons[turn];
+            check(&searchers[turn], (&activities, horizon), question).map_err(|error| {
+                let query = question.filter().query;
+                TestCaseError::fail(format!("{query}\n{question:?}\n{horizon:?}\n{error}"))
+            })?;
         }
     }
 }
@@ -367,7 +396,8 @@ fn every_kind_of_question_is_asked_alone_too() {
             own: None,
             limit: 10,
         };
-        check(&searcher, &activities, &question).unwrap_or_else(|error| panic!("{text}: {error}"));
+        check(&searcher, (&activities, &Horizon::default()), &question)
+            .unwrap_or_else(|error| panic!("{text}: {error}"));
         assert!(*text == "nowhere" || activities.iter().any(hits), "{text} finds nothing: it tests nothing");
     }
 }

@@ -71,7 +71,8 @@ impl Follower {
 
     /// Follows until it is told to stop.
     pub(super) fn run(mut self) {
-        let mut whole = self.folder.is_whole();
+        let going_on = || self.shared.stopping().is_none();
+        let mut whole = self.folder.is_whole(going_on);
         let mut pause = PAUSE.0;
         while self.shared.stopping().is_none() {
             let before = self.shared.snapshot().indexed;
@@ -83,7 +84,7 @@ impl Follower {
                 log::error!("the search index waits: {failure}");
                 self.shared.set_state(State::Retrying(failure.to_string()));
                 // Files that can no longer be believed are not tried again.
-                whole = whole && self.folder.is_whole();
+                whole = whole && self.folder.is_whole(|| self.shared.stopping().is_none());
                 if self.shared.snapshot().indexed > before {
                     pause = PAUSE.0;
                 }

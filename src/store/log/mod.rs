@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::{Database, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
 pub use self::removal::Horizons;
@@ -38,7 +38,7 @@ use self::{keys::Entry, shelf::Shelf};
 use super::{
     Read, StoreError, Write,
     index::{Source, SourceError},
-    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_RUNS},
+    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
 };
 use crate::model::{
     activity::{Activity, NewActivity},
@@ -161,6 +161,25 @@ impl Read {
     /// At most `most` activities that came after `after`, in order of arrival.
     pub fn activities_after(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, StoreError> {
         self.shelf()?.after(after.0, most)
+    }
+
+    /// How many bytes the log takes, to a hundredth or so.
+    pub fn log_bytes(&self) -> Result<u64, StoreError> {
+        // Blocks, volumes and keys have a page each, and how many there are is known without a look. Of runs and recent
+        // keys there are never many, and small ones share a page.
+        let few = self.pages(LOG_RUNS)? + self.pages(KEYS_RECENT)?;
+        let many = self.count(LOG_BLOCKS)? + self.count(LOG_VOLUMES)? + self.count(KEY_CHUNKS)?;
+        Ok((few + many) * 4096)
+    }
+
+    fn pages<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {
+        let table = self.transaction.open_table(table).map_err(StoreError::file)?;
+        let stats = table.stats().map_err(StoreError::file)?;
+        Ok(stats.leaf_pages() + stats.branch_pages())
+    }
+
+    fn count<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {
+        self.transaction.open_table(table).map_err(StoreError::file)?.len().map_err(StoreError::file)
     }
 
     fn shelf(&self) -> Result<Shelf<'_>, StoreError> {

@@ -321,7 +321,7 @@ proptest! {
         log.append(second);
         let all = log.all();
         let kinds = [Class::App("A".into()), Class::Action("x".into())];
-        let mut horizon = Horizon { classes: kinds.into_iter().zip(moments.iter().copied()).take(classes).collect(), all: moments[2] };
+        let mut horizon = Horizon::new(kinds.into_iter().zip(moments.iter().copied()).take(classes).collect(), moments[2]);
         for later in [0, 1_000_000_000_000] {
             horizon.all += later;
             let before = log.all();
@@ -348,8 +348,9 @@ fn the_horizon_is_remembered() {
     use crate::store::Horizons as _;
     let log = Bare::new();
     assert_eq!(log.read(|read| read.horizon().unwrap()), Horizon::default());
-    let horizon =
-        Horizon { classes: vec![(Class::App("wiki".into()), -5), (Class::Action("x".into()), 7)], all: 9 };
+    let horizon = Horizon::new(vec![(Class::App("wiki".into()), -5), (Class::Action("x".into()), 7)], 9);
+    let horizon = horizon.advanced_to(&Horizon::new(Vec::new(), 8));
+    assert_eq!(horizon.earlier.len(), 1);
     let set = horizon.clone();
     log.work.write(move |write| write.set_horizon(&set)).unwrap();
     assert_eq!(log.read(|read| read.horizon().unwrap()), horizon);
@@ -369,7 +370,7 @@ fn what_was_removed_leaves_neither_volumes_nor_keys() {
             log.work.fold_keys().unwrap();
         }
     }
-    assert_eq!(log.work.remove(&Horizon { classes: Vec::new(), all: 220_000 }).unwrap(), 220_000);
+    assert_eq!(log.work.remove(&Horizon::new(Vec::new(), 220_000)).unwrap(), 220_000);
     let pages = log.read(|read| {
         use redb::ReadableTableMetadata as _;
         let volumes = read.transaction.open_table(tables::LOG_VOLUMES).unwrap().len().unwrap();

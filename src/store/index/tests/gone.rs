@@ -1,10 +1,10 @@
 //! What lies behind the horizon: hidden at once, removed in time, and never back after a kill.
 
-use std::{fs, path::Path, sync::Arc, time::Duration};
+use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 
 use super::{
     super::{
-        Deadline, Index, Source,
+        Deadline, Index, Source, State,
         folder::{Folder, payload},
         purge::Purge,
         segment::Snapshot,
@@ -173,8 +173,10 @@ fn kills_while_it_is_removed_do_no_harm() {
         let index = open(&path, &log);
         index.forget(horizon.clone());
         assert_finds(&index, 2000, &horizon);
-        // As far as it happens to get, and no further.
-        index.shared.wait_until(Duration::from_millis(300 * (step.cast_unsigned() % 5)), |_, _| false);
+        // Not at all, to the deletion, or to the segment without what is gone.
+        let seen = Cell::new(0);
+        let far_enough = |_: &Snapshot, _: &State| seen.replace(seen.get() + 1) == step % 3;
+        assert!(index.shared.wait_until(LONG, far_enough));
         drop(index);
     }
     let index = open(&path, &log);

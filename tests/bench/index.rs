@@ -1,0 +1,387 @@
+//! Measures the index alone, on as many activities as there are: how fast it is built, how large it becomes, how soon it
+//! is open, and how long a first page, a count, a histogram and facets take for each class of queries.
+//!
+//! ```sh
+//! cargo bench --profile quick --bench index -- FOLDER ACTIVITIES.ndjson QUERIES.json COUNT
+//! ```
+//!
+//! An index that is already in `FOLDER` is used as it is. The queries are classes of `terms`, `phrase`, `prefix`, `query`,
+//! `user`, `offset`, and a period from `t0` to `t1`.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    env, fs,
+    fs::File,
+    io::{BufRead, BufReader},
+    path::Path,
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        mpsc::{Receiver, sync_channel},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use jiff::Timestamp;
+use rollcall::{
+    domain::{
+        agent::{self, Agent},
+        geo::Geo,
+    },
+    model::{
+        activity::{Activity, Outcome},
+        device::Device,
+        filter::{Filter, Order},
+        id::ActivityId,
+        period::Range,
+        place::Place,
+        query::Query,
+        session::Scope,
+    },
+    store::index::{Deadline, FacetField, Index, Search, Source, SourceError},
+};
+use serde::Deserialize;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> anyhow::Result<()> {
+    let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
+    let [folder, activities, queries, count] = args.as_slice() else {
+        println!("index: nothing measured; it takes FOLDER ACTIVITIES.ndjson QUERIES.json COUNT");
+        return Ok(());
+    };
+    let (folder, count) = (Path::new(folder), count.parse()?);
+    fs::create_dir_all(folder)?;
+    let index = folder.join("index");
+    if !index.exists() {
+        build(&index, folder, activities, count)?;
+    }
+    let index = open(&index, count)?;
+    let questions: Vec<Question> = serde_json::from_reader(BufReader::new(File::open(queries)?))?;
+    ask(&index, &questions)?;
+    println!("\nresident: {}", resident());
+    index.stop();
+    Ok(())
+}
+
+fn build(index: &Path, folder: &Path, activities: &str, count: u64) -> anyhow::Result<()> {
+    let lines = Arc::new(Lines::read_from(activities, folder, count)?);
+    let start = Instant::now();
+    let built = Index::open(index, lines)?;
+    while !built.wait_for(ActivityId(count), Duration::from_secs(10)) {
+        println!("{} after {:.0?}; {}", built.status().indexed.0, start.elapsed(), resident());
+    }
+    let took = start.elapsed();
+    built.stop();
+    let threads = threads();
+    let index_time: f64 = threads.iter().filter(|(name, _)| name != "lines").map(|(_, time)| time).sum();
+    let per = |seconds: f64| count as f64 / seconds;
+    println!(
+        "built in {took:.1?}: {:.0}/s, {:.0} a second of processor time; {}",
+        per(took.as_secs_f64()),
+        per(index_time),
+        resident()
+    );
+    println!("processor seconds: {threads:.1?}");
+    sizes(index, count)
+}
+
+fn sizes(index: &Path, count: u64) -> anyhow::Result<()> {
+    let mut sizes: BTreeMap<String, u64> = BTreeMap::new();
+    let mut segments = 0;
+    for entry in fs::read_dir(index)? {
+        let entry = entry?;
+        let ending = entry.path().extension().map(|ending| ending.to_string_lossy().into_owned());
+        segments += u64::from(ending.as_deref() == Some("idx"));
+        *sizes.entry(ending.unwrap_or_default()).or_default() += entry.metadata()?.len();
+    }
+    let total: u64 = sizes.values().sum();
+    println!("{segments} segments, {:.1} bytes an activity:", total as f64 / count as f64);
+    for (ending, size) in sizes {
+        println!("  {ending:6} {:.2}", size as f64 / count as f64);
+    }
+    Ok(())
+}
+
+fn open(index: &Path, count: u64) -> anyhow::Result<Index> {
+    let start = Instant::now();
+    let index = Index::open(index, Arc::new(Lines::none(count)))?;
+    let opened = start.elapsed();
+    let found = index.searcher().search(&Filter::default(), &Scope::All);
+    let first = found.page(Order::Desc, None, 50, &Deadline::never())?.len();
+    println!("open after {opened:.1?}, the first {first} after {:.1?}; {}", start.elapsed(), resident());
+    index.wait_for(ActivityId(count), Duration::from_secs(100));
+    println!("verified after {:.1?}; {}", start.elapsed(), resident());
+    Ok(index)
+}
+
+/// One query of a class, in the form of the query set.
+#[derive(Deserialize)]
+struct Question {
+    class: String,
+    t0: i64,
+    t1: i64,
+    #[serde(default)]
+    terms: Vec<String>,
+    #[serde(default)]
+    phrase: Vec<String>,
+    prefix: Option<String>,
+    query: Option<String>,
+    user: Option<String>,
+    #[serde(default)]
+    offset: usize,
+}
+
+impl Question {
+    fn filter(&self) -> anyhow::Result<Filter> {
+        let mut words = self.terms.clone();
+        words.extend(self.query.clone());
+        words.extend(self.prefix.as_ref().map(|prefix| format!("{prefix}*")));
+        if !self.phrase.is_empty() {
+            words.push(format!("\"{}\"", self.phrase.join(" ")));
+        }
+        let at = Timestamp::from_millisecond;
+        Ok(Filter {
+            query: Query::parse(&words.join(" "))?,
+            user: self.user.clone(),
+            range: Range { from: at(self.t0)?, to: at(self.t1)? },
+            ..Filter::default()
+        })
+    }
+}
+
+/// Kinds of questions that the query set does not have.
+fn more(period: (i64, i64)) -> impl Iterator<Item = Question> {
+    [
+        ("i_not", "compare -the"),
+        ("i_not", "-compare"),
+        ("i_not", "backup -nightly"),
+        ("j_or", "backup OR replicate"),
+        ("j_or", "invoice OR payroll OR quota"),
+        ("k_network", "ip:10.0.0.0/8"),
+        ("k_network", "ip:81.0.0.0/8"),
+        ("l_compound_prefix", "TK-1*"),
+        ("l_compound_prefix", "\"retention pol\"*"),
+        ("m_short_prefix", "a*"),
+        ("m_short_prefix", "TK*"),
+        ("n_field", "outcome:failure"),
+        ("n_field", "browser:chrome"),
+        ("n_field", "detail:compare"),
+        ("n_field", "detail:acco*"),
+        ("n_field", "outcome:failure action:login"),
+    ]
+    .into_iter()
+    .map(move |(class, query)| Question {
+        class: class.into(),
+        t0: period.0,
+        t1: period.1,
+        terms: Vec::new(),
+        phrase: Vec::new(),
+        prefix: None,
+        query: Some(query.into()),
+        user: None,
+        offset: 0,
+    })
+}
+
+#[derive(Default)]
+struct Times {
+    page: Vec<Duration>,
+    count: Vec<Duration>,
+    histogram: Vec<Duration>,
+    facets: Vec<Duration>,
+    found: u64,
+    buckets: u64,
+}
+
+fn ask(index: &Index, questions: &[Question]) -> anyhow::Result<()> {
+    let only = env::var("ONLY").unwrap_or_default();
+    let period = questions.first().map_or((0, 0), |question| (question.t0, question.t1));
+    let more: Vec<Question> = more(period).collect();
+    let mut classes: BTreeMap<&str, Times> = BTreeMap::new();
+    for question in questions.iter().chain(&more).filter(|question| question.class.starts_with(&only)) {
+        let filter = question.filter()?;
+        let never = Deadline::never();
+        let search = || index.searcher().search(&filter, &Scope::All);
+        let mut after = None;
+        for page in search().walk(Order::Desc, None, 1000, never.clone()).take(question.offset / 1000) {
+            after = page?.last().copied();
+        }
+        let times = classes.entry(&question.class).or_default();
+        time(&mut times.page, 40, search, |search| search.page(Order::Desc, after, 50, &never))?;
+        let found = time(&mut times.count, 5, search, |search| search.count(&never))?;
+        let step = (question.t1 - question.t0) / 60;
+        let edges: Vec<i64> = (0..=60).map(|edge| question.t0 + edge * step).collect();
+        let buckets = time(&mut times.histogram, 5, search, |search| search.histogram(&edges, &never))?;
+        time(&mut times.facets, 3, search, |search| search.facets(FacetField::Action, 10, &never))?;
+        times.found += found;
+        times.buckets += buckets.iter().map(|bucket| bucket.total + bucket.failures).sum::<u64>();
+        if env::var("EACH").is_ok() {
+            println!("{:20} {:?} {found} {:?}", question.class, filter.query.to_string(), times.count.last());
+        }
+    }
+    println!("\np50/p99 in ms; found and bucketed are sums to compare one build with another by");
+    println!(
+        "| class | page | count | histogram | facets | found | bucketed |\n|---|---|---|---|---|---|---|"
+    );
+    for (class, times) in classes {
+        let [page, count, histogram, facets] =
+            [times.page, times.count, times.histogram, times.facets].map(summary);
+        println!(
+            "| {class} | {page} | {count} | {histogram} | {facets} | {} | {} |",
+            times.found, times.buckets
+        );
+    }
+    Ok(())
+}
+
+/// Times `ask` on a fresh search, after a first one that warms up.
+fn time<T, E>(
+    times: &mut Vec<Duration>,
+    rounds: usize,
+    search: impl Fn() -> Search,
+    ask: impl Fn(Search) -> Result<T, E>,
+) -> Result<T, E> {
+    let mut answer = ask(search())?;
+    for _ in 0..rounds {
+        let start = Instant::now();
+        answer = ask(search())?;
+        times.push(start.elapsed());
+    }
+    Ok(answer)
+}
+
+fn summary(mut times: Vec<Duration>) -> String {
+    times.sort_unstable();
+    let at = |percent: usize| times[(times.len() * percent / 100).min(times.len() - 1)].as_secs_f64() * 1e3;
+    format!("{:.3}/{:.3}", at(50), at(99))
+}
+
+/// Activities from a file, read and completed on a thread of their own.
+struct Lines {
+    count: u64,
+    batches: Mutex<Option<Receiver<Vec<Activity>>>>,
+    idle: Condvar,
+}
+
+#[derive(Deserialize)]
+struct Line<'a> {
+    id: u64,
+    time: Timestamp,
+    user: &'a str,
+    app: &'a str,
+    action: &'a str,
+    detail: String,
+    ip: std::net::IpAddr,
+    user_agent: &'a str,
+    session: &'a str,
+    outcome: &'a str,
+}
+
+impl Lines {
+    /// A log whose activities are all indexed already.
+    fn none(count: u64) -> Self {
+        Self { count, batches: Mutex::new(None), idle: Condvar::new() }
+    }
+
+    fn read_from(path: &str, folder: &Path, count: u64) -> anyhow::Result<Self> {
+        let (sender, batches) = sync_channel(64);
+        let file = BufReader::with_capacity(1 << 20, File::open(path)?);
+        let geo = Geo::open(&folder.join("geo"), None)?;
+        thread::Builder::new().name("lines".into()).spawn(move || {
+            let mut complete = Complete { geo, places: HashMap::new(), devices: HashMap::new() };
+            let mut batch = Vec::new();
+            for line in file.lines().take(usize::try_from(count).unwrap_or(usize::MAX)) {
+                batch.push(complete.activity(&line.expect("a file that can be read")));
+                if batch.len() == 1000 && sender.send(std::mem::take(&mut batch)).is_err() {
+                    return;
+                }
+            }
+            let _ = sender.send(batch);
+        })?;
+        Ok(Self { count, batches: Mutex::new(Some(batches)), idle: Condvar::new() })
+    }
+}
+
+struct Complete {
+    geo: Geo,
+    places: HashMap<std::net::IpAddr, Place>,
+    devices: HashMap<String, Device>,
+}
+
+impl Complete {
+    fn activity(&mut self, line: &str) -> Activity {
+        let line: Line<'_> = serde_json::from_str(line).expect("an activity");
+        let Self { geo, places, devices } = self;
+        let device = match devices.get(line.user_agent) {
+            Some(device) => device.clone(),
+            None => devices
+                .entry(line.user_agent.to_owned())
+                .or_insert_with(|| agent::device(&Agent { user_agent: line.user_agent, ..Agent::default() }))
+                .clone(),
+        };
+        Activity {
+            id: ActivityId(line.id),
+            time: line.time,
+            received: line.time,
+            user: line.user.into(),
+            action: line.action.into(),
+            detail: line.detail,
+            app: line.app.into(),
+            outcome: if line.outcome == "failure" { Outcome::Failure } else { Outcome::Success },
+            session: Some(line.session.into()),
+            ip: Some(line.ip),
+            place: places.entry(line.ip).or_insert_with(|| geo.place(line.ip)).clone(),
+            device,
+            user_agent: Some(line.user_agent.into()),
+            target: None,
+            attributes: Vec::new(),
+        }
+    }
+}
+
+impl Source for Lines {
+    fn last(&self) -> ActivityId {
+        ActivityId(self.count)
+    }
+
+    fn read(&self, _: ActivityId, _: usize) -> Result<Vec<Activity>, SourceError> {
+        let batches = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(batches.as_ref().and_then(|batches| batches.recv().ok()).unwrap_or_default())
+    }
+
+    fn wait(&self, _: ActivityId, at_most: Duration) -> ActivityId {
+        let guard = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(self.idle.wait_timeout(guard, at_most));
+        self.last()
+    }
+}
+
+/// Resident memory, in all and what of it is files.
+fn resident() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let value = |key: &str| {
+        let line = status.lines().find(|line| line.starts_with(key)).unwrap_or_default();
+        line.split_whitespace().nth(1).and_then(|kb| kb.parse::<u64>().ok()).unwrap_or(0) / 1024
+    };
+    format!(
+        "{} MB resident, {} of them files, at most {}",
+        value("VmRSS:"),
+        value("RssFile:"),
+        value("VmHWM:")
+    )
+}
+
+/// Processor seconds by name of thread.
+fn threads() -> Vec<(String, f64)> {
+    let mut times: BTreeMap<String, f64> = BTreeMap::new();
+    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
+        let name = head.split_once('(').map_or("", |(_, name)| name);
+        let ticks: f64 = rest.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+        *times.entry(name.to_owned()).or_default() += ticks / 100.0;
+    }
+    times.into_iter().collect()
+}

@@ -25,7 +25,7 @@ use crate::{
         user::Actor,
     },
     store::{
-        Horizons as _, Settings as _, StoreError, Write,
+        Horizons, Settings as _, StoreError, Write,
         index::{Deadline, SearchError, Searcher},
     },
 };
@@ -118,7 +118,7 @@ impl App {
                 *own = moment.max(*own);
             }
         }
-        let horizon = self.0.store.read(|read| read.horizon())?.advanced_to(&wanted);
+        let horizon = self.0.store.read(Horizons::horizon)?.advanced_to(&wanted);
         let left = count(&searcher.before(&horizon), Timestamp::MAX)?;
         Ok(Outlook { removes: of.saturating_sub(left), of, horizon })
     }
@@ -209,7 +209,7 @@ impl App {
 
     /// Takes what lies behind the horizon off the disk. It may take minutes, and others go on meanwhile. Blocks.
     pub fn clear_away(&self) -> Result<(), StoreError> {
-        let horizon = self.0.store.read(|read| read.horizon())?;
+        let horizon = self.0.store.read(Horizons::horizon)?;
         if horizon != Horizon::default() {
             self.0.store.remove_behind(horizon)?;
         }

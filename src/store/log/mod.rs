@@ -15,6 +15,7 @@ mod keeper;
 mod keys;
 mod record;
 mod removal;
+mod room;
 mod run;
 mod shelf;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use redb::{Database, Key, ReadableDatabase, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{Key, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
 pub use self::removal::Horizons;
@@ -37,6 +38,7 @@ pub(super) use self::{keeper::Keeper, keys::Keys, volumes::Volumes};
 use self::{keys::Entry, shelf::Shelf};
 use super::{
     Read, StoreError, Write,
+    disk::Disk,
     index::{Source, SourceError},
     tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
 };
@@ -190,14 +192,14 @@ impl Read {
 /// The log as its followers see it: a place to read from and to wait at.
 #[derive(Clone)]
 pub struct Log {
-    db: Arc<Database>,
+    disk: Arc<Disk>,
     tail: Arc<Tail>,
     volumes: Arc<Volumes>,
 }
 
 impl Log {
-    pub(super) const fn new(db: Arc<Database>, tail: Arc<Tail>, volumes: Arc<Volumes>) -> Self {
-        Self { db, tail, volumes }
+    pub(super) const fn new(disk: Arc<Disk>, tail: Arc<Tail>, volumes: Arc<Volumes>) -> Self {
+        Self { disk, tail, volumes }
     }
 
     /// The newest id on disk, as something a task can await changes of.
@@ -212,7 +214,7 @@ impl Source for Log {
     }
 
     fn read(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, SourceError> {
-        let transaction = self.db.begin_read().map_err(|error| SourceError(error.into()))?;
+        let transaction = self.disk.read().map_err(|error| SourceError(error.into()))?;
         let read = Read { transaction, volumes: Arc::clone(&self.volumes) };
         read.activities_after(after, most).map_err(|error| SourceError(error.into()))
     }
@@ -230,8 +232,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn of(db: &Database) -> Result<Self, StoreError> {
-        let read = db.begin_read().map_err(StoreError::file)?;
+    pub(super) fn of(disk: &Disk) -> Result<Self, StoreError> {
+        let read = disk.read()?;
         let last = Shelf::open(&read, &Volumes::default())?.last()?;
         Ok(Self { last: Mutex::new(last), moved: Condvar::new(), watch: watch::Sender::new(last) })
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -81,13 +81,14 @@ type Change = (u64, Option<Vec<u8>>);
 impl Work {
     /// Removes what lies behind `horizon`, and says how many activities that were.
     pub(super) fn remove(&self, horizon: &Horizon) -> Result<u64, Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.volumes)?;
         let last = log.last()?;
         let removed = self.remove_rows(&log, horizon, last)? + self.remove_records(&log, horizon, last)?;
         drop((log, read));
         if removed > 0 {
             self.remove_keys()?;
+            self.give_back()?;
         }
         Ok(removed)
     }
@@ -189,7 +190,7 @@ impl Work {
 
     /// Forgets runs of keys all of whose activities are gone.
     fn remove_keys(&self) -> Result<(), Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.volumes)?;
         let block = log.blocks.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
         let run = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());

@@ -175,30 +175,30 @@ async fn reset(admin: Admin<'_>, _form: Form) -> Result<Redirect, Failure> {
 #[post("/settings/retention", data = "<sent>")]
 async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status, Html)>, Failure> {
     let typed = |name| sent.get(name).unwrap_or_default();
-    let set = match Retention::read(typed("keep"), typed("size"), typed("rules")) {
-        Ok(set) => set,
+    let retention = match Retention::read(typed("keep"), typed("size"), typed("rules")) {
+        Ok(retention) => retention,
         Err(error) => {
             let refused = |name, is: bool| {
                 if is { Input::refused(typed(name), &error) } else { Input::of(typed(name)) }
             };
             let in_keep = typed("keep").parse::<Keep>().is_err();
             let in_size = !in_keep && matches!(error, BadRetention::Size(_));
-            let retention = views::Retention {
+            let shown = views::Retention {
                 keep: refused("keep", in_keep),
                 size: refused("size", in_size),
                 rules: refused("rules", !in_keep && !in_size),
                 ..Kept::of(admin.app).await?.view()
             };
-            return Ok(Err((Status::BadRequest, show(&page(&admin, &Params::default(), "", retention))?)));
+            return Ok(Err((Status::BadRequest, show(&page(&admin, &Params::default(), "", shown))?)));
         }
     };
-    let wanted = set.clone();
+    let wanted = retention.clone();
     let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
     if outlook.removes > 0 && !sent.flag("confirmed") {
         return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook)?)));
     }
     let by = admin.actor();
-    apart(admin.app, move |app| app.set_retention(&by, &set)).await?;
+    apart(admin.app, move |app| app.set_retention(&by, &retention)).await?;
     let app = admin.app.clone();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = app.clear_away() {

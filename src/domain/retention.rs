@@ -86,6 +86,11 @@ impl Outlook {
         self.removes > FEW && self.removes > self.of / SHARE
     }
 
+    /// Whether nothing has a time of its own.
+    pub const fn only_by_age(&self) -> bool {
+        self.horizon.classes.is_empty()
+    }
+
     /// The moment before which nothing is left but classes with a longer time; none if nothing goes by its age alone.
     pub fn moment(&self) -> Option<Timestamp> {
         Timestamp::from_millisecond(self.horizon.all).ok().filter(|_| self.horizon.all != i64::MIN)

@@ -211,7 +211,8 @@ async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status
 fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook) -> Result<Html, Failure> {
     let count = counted(usize::try_from(outlook.removes).unwrap_or(usize::MAX), "activity", "activities");
     let since = outlook.moment().map(|moment| {
-        format!(" All of them, or all but those with a time of their own, happened before {moment:.0}.")
+        let but = if outlook.only_by_age() { "" } else { ", but for those with a time of their own" };
+        format!(" They happened before {moment:.0}{but}.")
     });
     let hidden = sent.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed"));
     show(&Confirm {

@@ -16,11 +16,15 @@ pub mod live;
 mod password;
 pub mod places;
 pub mod random;
+pub mod retention;
 pub mod sessions;
 mod setup;
 pub mod tokens;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use jiff::Timestamp;
 
@@ -30,7 +34,7 @@ use self::{
 };
 use crate::{
     model::user::Actor,
-    store::{OpenError, Pending, Sessions as _, Store, StoreError, Write, index::Index},
+    store::{Horizons as _, OpenError, Pending, Sessions as _, Store, StoreError, Write, index::Index},
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.
@@ -50,6 +54,8 @@ struct Parts {
     hasher: Hasher,
     devices: Devices,
     setup: Setup,
+    /// Held while the horizon moves.
+    retaining: Mutex<()>,
 }
 
 /// Why the application could not be assembled.
@@ -80,6 +86,7 @@ impl App {
             .map_err(|error| StartError::Index(error.to_string()))?;
         let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
         let snapshot = store.snapshot()?;
+        index.forget(snapshot.horizon()?);
         let live = LiveTable::of(snapshot.live_sessions()?);
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
@@ -97,6 +104,7 @@ impl App {
             hasher,
             devices: Devices::default(),
             setup,
+            retaining: Mutex::default(),
         };
         Ok(Self(Arc::new(parts)))
     }

@@ -20,6 +20,7 @@ mod http;
 mod ingest;
 mod logout;
 mod programs;
+mod retention;
 mod rules;
 mod server;
 mod sessions;

@@ -81,13 +81,24 @@ impl Stretch {
         Ok(Some(gone.bits.get_or_init(|| Arc::new(bits))))
     }
 
-    /// Of the classes that an activity belongs to, the one with the latest moment decides, so it is gone through last.
     fn work_out(&self, horizon: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Bits, SearchError> {
+        let mut bits = self.by_rules(horizon, fields, deadline)?;
+        for earlier in &horizon.earlier {
+            let more = self.by_rules(earlier, fields, deadline)?;
+            for doc in more.iter() {
+                bits.insert(doc);
+            }
+        }
+        Ok(bits)
+    }
+
+    /// Of the classes that an activity belongs to, the one with the latest moment decides, so it is gone through last.
+    fn by_rules(&self, rules: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Bits, SearchError> {
         let Self { segment, docs, .. } = self;
         let first_gone = |moment| segment.first_before(moment, docs.clone());
         let mut bits = Bits::empty(docs.start, docs.end);
-        bits.fill(first_gone(horizon.all)..docs.end);
-        let mut classes: Vec<_> = horizon.classes.iter().collect();
+        bits.fill(first_gone(rules.all)..docs.end);
+        let mut classes: Vec<_> = rules.classes.iter().collect();
         classes.sort_by_key(|(_, moment)| *moment);
         for (class, moment) in classes {
             let (column, value) = match class {

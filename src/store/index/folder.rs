@@ -11,6 +11,7 @@ use tantivy::{
 };
 
 use super::{
+    document::Document,
     schema::{self, Fields, VERSION},
     segment::Snapshot,
 };
@@ -80,7 +81,7 @@ impl Folder {
         remove(&old)?;
         fs::create_dir_all(&new)?;
         let index = schema::create(MmapDirectory::open(&new).map_err(TantivyError::from)?)?;
-        let mut writer = index.writer_with_num_threads::<tantivy::TantivyDocument>(1, 15_000_000)?;
+        let mut writer = index.writer_with_num_threads::<Document>(1, 15_000_000)?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&payload(ActivityId(0)));
         commit.commit()?;

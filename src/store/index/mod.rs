@@ -14,6 +14,7 @@ mod compile;
 mod count;
 mod deadline;
 mod docsets;
+mod document;
 mod facets;
 mod folder;
 mod follower;

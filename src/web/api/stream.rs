@@ -24,8 +24,9 @@ use crate::{
 /// How often a comment is sent: a client that has gone is noticed by it.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How often a stream looks whether it may go on, besides being told.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a stream looks whether it may go on, besides being told. It ends with the second look that says no: a
+/// session is refused some milliseconds before its end is on disk and told of, and its reader is to hear of it.
+const LOOK: Duration = Duration::from_millis(500);
 
 #[get("/sessions/stream")]
 fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStream![Message] {
@@ -33,6 +34,7 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
     let lease = caller.lease();
     let current = caller.live().map(|live| live.id);
     let mut look = interval(LOOK);
+    let mut over = false;
     let mut events = caller.app.watch_sessions();
     let stream = EventStream! {
         // The first word tells the page that it is connected.
@@ -40,7 +42,7 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
         loop {
             let event = select! {
                 event = events.recv() => event,
-                _ = look.tick() => if lease.over() { break } else { continue },
+                _ = look.tick() => if over { break } else { over = lease.over(); continue },
                 () = &mut shutdown => break,
             };
             match event {

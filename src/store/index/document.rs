@@ -87,7 +87,9 @@ impl Document {
 
     fn words(&mut self, field: Field, texts: &[&str]) {
         let start = self.texts.len();
-        texts.iter().for_each(|text| self.texts.push_str(text));
+        for text in texts {
+            self.texts.push_str(text);
+        }
         self.values.push((field, Kept::Words(start..self.texts.len())));
     }
 

@@ -19,6 +19,7 @@ pub mod random;
 pub mod retention;
 pub mod sessions;
 mod setup;
+pub mod tail;
 pub mod tokens;
 
 use std::{
@@ -30,7 +31,7 @@ use jiff::Timestamp;
 
 use self::{
     accounts::People, clock::Clock, geo::Geo, ingest::Devices, live::LiveTable, password::Hasher,
-    sessions::Limits, setup::Setup, tokens::TokenTable,
+    sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable,
 };
 use crate::{
     model::user::Actor,
@@ -56,6 +57,7 @@ struct Parts {
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
+    tail: Tail,
 }
 
 /// Why the application could not be assembled.
@@ -105,6 +107,7 @@ impl App {
             devices: Devices::default(),
             setup,
             retaining: Mutex::default(),
+            tail: Tail::default(),
         };
         Ok(Self(Arc::new(parts)))
     }

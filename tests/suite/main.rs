@@ -26,4 +26,5 @@ mod server;
 mod sessions;
 mod signin;
 mod stream;
+mod tail;
 mod tokens;

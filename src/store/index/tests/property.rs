@@ -18,7 +18,7 @@ use crate::model::{
     id::ActivityId,
     period::Range,
     place::Place,
-    query::Query,
+    query::{Candidate, Matcher, Query},
     session::Scope,
 };
 
@@ -323,6 +323,11 @@ fn check(
     let (filter, scope) = (question.filter(), question.scope());
     let left = || activities.iter().filter(|activity| !horizon.hides(activity));
     let hits: Vec<&Activity> = left().filter(|activity| question.hits(activity)).collect();
+    let matcher = Matcher::new(&filter, &scope);
+    for activity in activities {
+        let found = matcher.matches(&Candidate::from(activity.clone()));
+        prop_assert_eq!(found, question.hits(activity), "the matcher, of {:?}", activity);
+    }
     compare(searcher, &hits, (&filter, &scope), (question.limit, 7))?;
     let search = searcher.search(&filter, &scope);
 

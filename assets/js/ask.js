@@ -1,31 +1,6 @@
-// The question to the log: the custom period unfolds, filters fold on a small screen, late counts arrive, and Live follows the tail.
+// The question to the log: the custom period unfolds, filters fold on a small screen, and late counts arrive.
 
 import { swap } from "./swap.js";
-
-/** @type {EventSource | null} */
-let tail = null;
-
-/** @param {Element} button */
-function follow(button) {
-  if (tail) return leave(button);
-  tail = new EventSource(button.getAttribute("data-tail") ?? "");
-  button.setAttribute("aria-pressed", "true");
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  let soon;
-  tail.addEventListener("activity", () => {
-    soon ??= setTimeout(() => {
-      soon = undefined;
-      if (tail) swap("results", location.href, { quiet: true });
-    }, 500);
-  });
-}
-
-/** @param {Element} button */
-function leave(button) {
-  tail?.close();
-  tail = null;
-  button.setAttribute("aria-pressed", "false");
-}
 
 /** What was not counted yet when the rows were ready is asked for now. */
 function late() {
@@ -50,10 +25,6 @@ function poll() {
 export function start() {
   late();
   poll();
-  addEventListener("scroll", () => {
-    const button = document.querySelector("[data-tail]");
-    if (tail && button && scrollY > 40) leave(button);
-  }, { passive: true });
   document.addEventListener("swapped", late);
   document.addEventListener("change", (event) => {
     const field = event.target;
@@ -72,9 +43,8 @@ export function start() {
     for (const name of ["from", "to", "tz"]) event.formData.delete(name);
   });
   document.addEventListener("click", (event) => {
-    const button = event.target instanceof Element ? event.target.closest("[data-tail], [data-unfold]") : null;
+    const button = event.target instanceof Element ? event.target.closest("[data-unfold]") : null;
     if (!button) return;
-    if (button.hasAttribute("data-tail")) return follow(button);
     const open = button.closest("form")?.classList.toggle("unfolded") ?? false;
     button.setAttribute("aria-expanded", String(open));
   });

@@ -11,6 +11,7 @@ import { start as preferences } from "./preferences.js";
 import { start as rows } from "./rows.js";
 import { start as select } from "./select.js";
 import { start as swap } from "./swap.js";
+import { start as tail } from "./tail.js";
 import { start as times } from "./times.js";
 
-for (const start of [preferences, times, select, confirm, swap, rows, filter, keys, chart, complete, ask, live]) start();
+for (const start of [preferences, times, select, confirm, swap, rows, filter, keys, chart, complete, ask, tail, live]) start();

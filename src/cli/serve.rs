@@ -3,6 +3,7 @@
 use std::{
     io::{self, Write},
     path::Path,
+    time::Duration,
 };
 
 use rocket::fairing::AdHoc;
@@ -22,6 +23,9 @@ use crate::{
     },
     web,
 };
+
+/// How often the log is looked through for what is too old.
+const HOUR: Duration = Duration::from_hours(1);
 
 /// Serves the data in `folder`, or a made-up organisation in a folder that goes away again.
 pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
@@ -76,8 +80,10 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
         shutdown.notify();
     });
     let sweeping = tokio::spawn(sweep(app.clone()));
+    let retaining = tokio::spawn(retain(app.clone()));
     let served = rocket.launch().await;
     sweeping.abort();
+    retaining.abort();
     drop(control);
     app.close().await;
     match served {
@@ -137,6 +143,20 @@ async fn sweep(app: App) {
             && let Err(error) = app.flush_tokens().await
         {
             log::error!("the last uses of tokens could not be written down: {error}");
+        }
+    }
+}
+
+/// Removes what is kept long enough, once an hour.
+async fn retain(app: App) {
+    let mut tick = interval(HOUR);
+    loop {
+        tick.tick().await;
+        let app = app.clone();
+        match tokio::task::spawn_blocking(move || app.retain()).await {
+            Ok(Ok(_)) => {}
+            Ok(Err(error)) => log::error!("{error}"),
+            Err(error) => log::error!("retention failed: {error}"),
         }
     }
 }

@@ -27,6 +27,9 @@ use crate::{
 /// How long a search may take before it is given up.
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// How long rows wait for their count: what takes longer comes after them.
+const SOON: Duration = Duration::from_millis(50);
+
 /// Why a search has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
@@ -108,6 +111,15 @@ impl App {
         let next = if more { found.last().map(|last| last.write(search)) } else { None };
         let items = self.0.store.read(|read| read.activities(found.iter().map(|hit| hit.id)))?;
         Ok(Page { items, next })
+    }
+
+    /// How many activities there are, exactly, if that can be told soon.
+    pub fn count_soon(&self, scope: &Scope, filter: &Filter) -> Result<Option<u64>, LookError> {
+        match self.0.index.searcher().search(filter, scope).count(&Deadline::within(SOON)) {
+            Ok(count) => Ok(Some(count)),
+            Err(SearchError::TooSlow) => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// How many activities there are, exactly.

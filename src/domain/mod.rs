@@ -16,21 +16,26 @@ pub mod live;
 mod password;
 pub mod places;
 pub mod random;
+pub mod retention;
 pub mod sessions;
 mod setup;
+pub mod tail;
 pub mod tokens;
 
-use std::{path::Path, sync::Arc};
+use std::{
+    path::Path,
+    sync::{Arc, Mutex},
+};
 
 use jiff::Timestamp;
 
 use self::{
     accounts::People, clock::Clock, geo::Geo, ingest::Devices, live::LiveTable, password::Hasher,
-    sessions::Limits, setup::Setup, tokens::TokenTable,
+    sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable,
 };
 use crate::{
     model::user::Actor,
-    store::{OpenError, Pending, Sessions as _, Store, StoreError, Write, index::Index},
+    store::{Horizons as _, OpenError, Pending, Sessions as _, Store, StoreError, Write, index::Index},
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.
@@ -50,6 +55,9 @@ struct Parts {
     hasher: Hasher,
     devices: Devices,
     setup: Setup,
+    /// Held while the horizon moves.
+    retaining: Mutex<()>,
+    tail: Tail,
 }
 
 /// Why the application could not be assembled.
@@ -80,6 +88,7 @@ impl App {
             .map_err(|error| StartError::Index(error.to_string()))?;
         let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
         let snapshot = store.snapshot()?;
+        index.forget(snapshot.horizon()?);
         let live = LiveTable::of(snapshot.live_sessions()?);
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
@@ -97,6 +106,8 @@ impl App {
             hasher,
             devices: Devices::default(),
             setup,
+            retaining: Mutex::default(),
+            tail: Tail::default(),
         };
         Ok(Self(Arc::new(parts)))
     }

@@ -196,6 +196,8 @@ pub mod action {
     pub const EXPORT: &str = "export";
     /// Activities were read from a file.
     pub const IMPORT: &str = "import";
+    /// Activities were removed because of their age or the room they took.
+    pub const RETENTION: &str = "retention";
     /// An account was made.
     pub const USER_ADDED: &str = "user-added";
     /// An account was changed.

@@ -108,7 +108,7 @@ impl Retention {
     /// What is too old at `now`. Room is not a matter of time and not in it.
     pub fn horizon(&self, now: Timestamp) -> Horizon {
         let moment = |(class, keep): &(Class, Keep)| (class.clone(), keep.moment(now));
-        Horizon { classes: self.classes.iter().map(moment).collect(), all: self.all.moment(now) }
+        Horizon::new(self.classes.iter().map(moment).collect(), self.all.moment(now))
     }
 
     /// Whether nothing is ever removed.

@@ -7,6 +7,7 @@
 
 mod apps;
 mod codec;
+mod disk;
 pub mod index;
 mod log;
 mod sessions;
@@ -16,22 +17,14 @@ mod tokens;
 mod users;
 mod writer;
 
-use std::{
-    fs::{File, OpenOptions},
-    io,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
-    path::Path,
-    sync::Arc,
-};
+use std::{io, path::Path, sync::Arc};
 
 use jiff::Timestamp;
-use redb::{
-    Database, Key, ReadTransaction, ReadableDatabase, ReadableTable, TableDefinition, Value,
-    backends::{FileBackend, InMemoryBackend},
-};
+use redb::{Key, ReadableTable, TableDefinition, Value};
 
 use crate::model::horizon::Horizon;
 
+use self::disk::{Disk, Moment};
 pub use self::{
     apps::Apps,
     log::{Appended, Horizons, Log},
@@ -45,14 +38,10 @@ pub use self::{
 /// The name of the truth inside the data folder.
 pub const FILE: &str = "rollcall.redb";
 
-/// How much of the file is held in memory, in bytes. The operating system caches it as well; this only spares
-/// the copying.
-const CACHE: usize = 24 << 20;
-
 /// The truth, and the thread that writes it. Dropping it finishes what was handed to the writer.
 #[derive(Clone)]
 pub struct Store {
-    db: Arc<Database>,
+    disk: Arc<Disk>,
     // Ends before the writer it hands its work to.
     keeper: Arc<log::Keeper>,
     writer: Arc<writer::Writer>,
@@ -63,26 +52,23 @@ pub struct Store {
 impl Store {
     /// Opens the file in `folder`, or makes a new one there, for this process alone.
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, OpenError> {
-        let path = folder.join(FILE);
-        let file = open_private(&path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
-        let db = redb::Builder::new().set_cache_size(CACHE).create_with_backend(FileBackend::new(file)?)?;
-        Self::over(db, now)
+        Self::over(Disk::open(folder)?, now)
     }
 
     /// A store in memory, which is gone when it is dropped.
     pub fn in_memory(now: Timestamp) -> Result<Self, OpenError> {
-        Self::over(redb::Builder::new().create_with_backend(InMemoryBackend::new())?, now)
+        Self::over(Disk::in_memory()?, now)
     }
 
-    fn over(db: Database, now: Timestamp) -> Result<Self, OpenError> {
-        tables::prepare(&db, now)?;
-        let db = Arc::new(db);
-        let tail = Arc::new(log::Tail::of(&db)?);
-        let (volumes, keys) = (Arc::default(), Arc::new(log::Keys::of(&db)?));
-        let writer = writer::Writer::start(Arc::clone(&db), Arc::clone(&tail), Arc::clone(&keys));
+    fn over(disk: Disk, now: Timestamp) -> Result<Self, OpenError> {
+        tables::prepare(&disk, now)?;
+        let disk = Arc::new(disk);
+        let tail = Arc::new(log::Tail::of(&disk)?);
+        let (volumes, keys) = (Arc::default(), Arc::new(log::Keys::of(&disk)?));
+        let writer = writer::Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys));
         let writer = Arc::new(writer);
-        let keeper = log::Keeper::start(Arc::clone(&db), Arc::clone(&writer), keys, Arc::clone(&volumes));
-        Ok(Self { db, keeper: Arc::new(keeper), writer, tail, volumes })
+        let keeper = log::Keeper::start(Arc::clone(&disk), Arc::clone(&writer), keys, Arc::clone(&volumes));
+        Ok(Self { disk, keeper: Arc::new(keeper), writer, tail, volumes })
     }
 
     /// Looks at one moment of the whole file.
@@ -93,8 +79,7 @@ impl Store {
     /// One moment of the whole file, for as long as it is held. A long-held one keeps the file from reusing
     /// the room of what is removed meanwhile.
     pub fn snapshot(&self) -> Result<Read, StoreError> {
-        let transaction = self.db.begin_read().map_err(StoreError::file)?;
-        Ok(Read { transaction, volumes: Arc::clone(&self.volumes) })
+        Ok(Read { transaction: self.disk.read()?, volumes: Arc::clone(&self.volumes) })
     }
 
     /// Changes something, at `now`. The closure runs in the writer thread, in a transaction that it may share
@@ -126,25 +111,13 @@ impl Store {
 
     /// The log, for those who follow it.
     pub fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.db), Arc::clone(&self.tail), Arc::clone(&self.volumes))
+        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), Arc::clone(&self.volumes))
     }
-}
-
-/// Opens a file that nobody but its owner can read.
-fn open_private(path: &Path) -> io::Result<File> {
-    let file =
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
-    let mut rights = file.metadata()?.permissions();
-    if rights.mode() & 0o077 != 0 {
-        rights.set_mode(0o600);
-        file.set_permissions(rights)?;
-    }
-    Ok(file)
 }
 
 /// One moment of the file.
 pub struct Read {
-    transaction: ReadTransaction,
+    transaction: Moment,
     volumes: Arc<log::Volumes>,
 }
 

@@ -4,9 +4,9 @@
 //! unless it says otherwise.
 
 use jiff::Timestamp;
-use redb::{Database, Key, ReadableTable, TableDefinition, Value, WriteTransaction};
+use redb::{Key, ReadableTable, TableDefinition, Value, WriteTransaction};
 
-use super::{OpenError, StoreError};
+use super::{OpenError, StoreError, disk::Disk};
 
 /// Format of the data file. It is raised when an older binary could no longer read what a newer one writes.
 pub(super) const FORMAT: u32 = 2;
@@ -60,9 +60,37 @@ pub(super) const KEY_CHUNKS: TableDefinition<(u64, &[u8; 10]), &[u8]> = TableDef
 /// Format 1 only: fingerprint of a sender and its id -> activity id.
 const LOG_KEYS: TableDefinition<&[u8; 16], u64> = TableDefinition::new("log_keys");
 
+/// Calls a function with each table, after whatever else is given; where it fails, so does the caller.
+macro_rules! every_table {
+    ($each:ident, $($with:expr),*) => {{
+        use $crate::store::tables::{
+            APPS, ENDED, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META,
+            PASSWORDS, SESSIONS, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
+        };
+        $each($($with,)* META)?;
+        $each($($with,)* USERS)?;
+        $each($($with,)* PASSWORDS)?;
+        $each($($with,)* SESSIONS)?;
+        $each($($with,)* SESSION_TOKENS)?;
+        $each($($with,)* LAST_ACCESS)?;
+        $each($($with,)* ENDED)?;
+        $each($($with,)* TOKENS)?;
+        $each($($with,)* TOKEN_HASHES)?;
+        $each($($with,)* APPS)?;
+        $each($($with,)* SETTINGS)?;
+        $each($($with,)* LOG_RUNS)?;
+        $each($($with,)* LOG_BLOCKS)?;
+        $each($($with,)* LOG_VOLUMES)?;
+        $each($($with,)* KEYS_RECENT)?;
+        $each($($with,)* KEY_RUNS)?;
+        $each($($with,)* KEY_CHUNKS)?;
+    }};
+}
+pub(super) use every_table;
+
 /// Checks the format of a file and makes what is missing in it.
-pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<(), OpenError> {
-    let transaction = db.begin_write().map_err(StoreError::file)?;
+pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
+    let transaction = disk.write()?;
     {
         let mut meta = transaction.open_table(META).map_err(StoreError::file)?;
         let number = |bytes: &[u8]| bytes.try_into().map_or(u32::MAX, u32::from_le_bytes);
@@ -82,22 +110,7 @@ pub(super) fn prepare(db: &Database, now: Timestamp) -> Result<(), OpenError> {
         meta.insert("format", FORMAT.to_le_bytes().as_slice()).map_err(StoreError::file)?;
         meta.insert("written-by", env!("CARGO_PKG_VERSION").as_bytes()).map_err(StoreError::file)?;
     }
-    make(&transaction, USERS)?;
-    make(&transaction, PASSWORDS)?;
-    make(&transaction, SESSIONS)?;
-    make(&transaction, SESSION_TOKENS)?;
-    make(&transaction, LAST_ACCESS)?;
-    make(&transaction, ENDED)?;
-    make(&transaction, TOKENS)?;
-    make(&transaction, TOKEN_HASHES)?;
-    make(&transaction, APPS)?;
-    make(&transaction, SETTINGS)?;
-    make(&transaction, LOG_RUNS)?;
-    make(&transaction, LOG_BLOCKS)?;
-    make(&transaction, LOG_VOLUMES)?;
-    make(&transaction, KEYS_RECENT)?;
-    make(&transaction, KEY_RUNS)?;
-    make(&transaction, KEY_CHUNKS)?;
+    every_table!(make, &transaction);
     upgrade_keys(&transaction)?;
     transaction.commit().map_err(StoreError::file)?;
     Ok(())

@@ -18,11 +18,12 @@ use std::{
 };
 
 use jiff::Timestamp;
-use redb::{Database, Key, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
+use redb::{Key, ReadableTable, Table, TableDefinition, Value, WriteTransaction};
 use tokio::sync::oneshot;
 
 use super::{
     StoreError, View,
+    disk::Disk,
     log::{Batch, Keys, Tail},
 };
 
@@ -133,17 +134,17 @@ where
 
 /// The thread's handle. Dropping it lets the thread finish what waits, and waits for it.
 pub(super) struct Writer {
-    queue: Mutex<Option<mpsc::Sender<Box<dyn Job>>>>,
+    queue: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     works: Arc<AtomicBool>,
 }
 
 impl Writer {
-    pub(super) fn start(db: Arc<Database>, tail: Arc<Tail>, keys: Arc<Keys>) -> Self {
+    pub(super) fn start(disk: Arc<Disk>, tail: Arc<Tail>, keys: Arc<Keys>) -> Self {
         let (sender, receiver) = mpsc::channel();
         let works = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&works);
-        let file = File { db, tail, keys };
+        let file = File { disk, tail, keys };
         let spawned =
             thread::Builder::new().name("writer".into()).spawn(move || work(&file, &receiver, &health));
         Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), works }
@@ -165,13 +166,22 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Change { now, run: change, result: None, reply });
+        self.send(Message::Change(job));
+        Pending { answer }
+    }
+
+    /// Has the thread do something while it writes nothing.
+    pub(super) fn alone(&self, work: impl FnOnce() + Send + 'static) {
+        self.send(Message::Alone(Box::new(work)));
+    }
+
+    fn send(&self, message: Message) {
         if let Ok(queue) = self.queue.lock()
             && let Some(queue) = queue.as_ref()
         {
-            // Where the thread is gone the job is dropped, and with it the reply: `Closed`.
-            let _ = queue.send(job);
+            // Where the thread is gone the message is dropped, and with it the reply: `Closed`.
+            let _ = queue.send(message);
         }
-        Pending { answer }
     }
 }
 
@@ -190,20 +200,37 @@ impl Drop for Writer {
 
 /// What the thread writes to, and who is told.
 struct File {
-    db: Arc<Database>,
+    disk: Arc<Disk>,
     tail: Arc<Tail>,
     keys: Arc<Keys>,
 }
 
-fn work(file: &File, queue: &mpsc::Receiver<Box<dyn Job>>, health: &AtomicBool) {
-    while let Ok(first) = queue.recv() {
-        let mut group = vec![first];
-        while group.len() < GROUP
-            && let Ok(next) = queue.try_recv()
-        {
-            group.push(next);
+/// What the thread is asked for.
+enum Message {
+    Change(Box<dyn Job>),
+    Alone(Box<dyn FnOnce() + Send>),
+}
+
+fn work(file: &File, queue: &mpsc::Receiver<Message>, health: &AtomicBool) {
+    while let Ok(message) = queue.recv() {
+        let (mut group, mut alone) = (Vec::new(), None);
+        let mut next = Some(message);
+        while let Some(message) = next {
+            match message {
+                Message::Change(job) => group.push(job),
+                Message::Alone(work) => {
+                    alone = Some(work);
+                    break;
+                }
+            }
+            next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
         }
-        health.store(commit(file, group), Ordering::Relaxed);
+        if !group.is_empty() {
+            health.store(commit(file, group), Ordering::Relaxed);
+        }
+        if let Some(work) = alone {
+            work();
+        }
     }
 }
 
@@ -231,7 +258,7 @@ fn commit(file: &File, mut group: Vec<Box<dyn Job>>) -> bool {
 
 /// One transaction over the group. The index of the change that must drop out, if one must.
 fn attempt(file: &File, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, StoreError> {
-    let mut transaction = file.db.begin_write().map_err(StoreError::file)?;
+    let mut transaction = file.disk.write()?;
     // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
     transaction.set_quick_repair(true);
     let mut batch = Batch::behind(file.tail.last());

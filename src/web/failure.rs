@@ -22,6 +22,7 @@ use crate::{
         export::ExportError,
         ingest::IngestError,
         places::PlacesError,
+        retention::RetentionError,
         sessions::{SessionError, SignInError},
         tokens::TokenError,
     },
@@ -363,6 +364,17 @@ impl From<IngestError> for Failure {
         match error {
             IngestError::Gone(gone) => gone.into(),
             IngestError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<RetentionError> for Failure {
+    fn from(error: RetentionError) -> Self {
+        match error {
+            RetentionError::Much { .. } => Self::conflict(error.to_string()),
+            RetentionError::Gone(gone) => gone.into(),
+            RetentionError::Look(error) => error.into(),
+            RetentionError::Store(error) => error.into(),
         }
     }
 }

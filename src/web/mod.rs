@@ -13,6 +13,7 @@ mod headers;
 pub mod ingest;
 mod looking;
 mod pages;
+mod tail;
 pub mod views;
 pub mod wire;
 

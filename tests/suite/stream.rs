@@ -6,40 +6,47 @@ use super::server::{Client, Connection, Folder};
 
 const STREAM: &str = "/api/v1/sessions/stream";
 
-/// An open stream, behind its first word.
+/// The open stream of sessions, behind its first word.
 fn open(client: &Client) -> Events {
-    let mut connection = client.connect();
-    connection.ask("GET", STREAM, b"");
-    let (status, headers) = connection.head();
-    assert_eq!(status, 200);
-    let kind = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
-    assert!(kind.is_some_and(|(_, kind)| kind.starts_with("text/event-stream")), "{headers:?}");
-    let mut events = Events { connection, text: String::new() };
-    while !events.text.contains("connected") {
-        assert!(events.read(), "it greets");
-    }
-    events
+    Events::open(client, STREAM)
 }
 
-struct Events {
+/// An open stream, and all that it has said.
+pub(super) struct Events {
     connection: Connection,
-    text: String,
+    pub(super) text: String,
 }
 
 impl Events {
-    fn read(&mut self) -> bool {
+    /// Opens a stream and waits for its first word.
+    pub(super) fn open(client: &Client, path: &str) -> Self {
+        let mut connection = client.connect();
+        connection.ask("GET", path, b"");
+        let (status, headers) = connection.head();
+        assert_eq!(status, 200);
+        let kind = headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("content-type"));
+        assert!(kind.is_some_and(|(_, kind)| kind.starts_with("text/event-stream")), "{headers:?}");
+        let mut events = Self { connection, text: String::new() };
+        while !events.text.contains("connected") {
+            assert!(events.read(), "it greets");
+        }
+        events
+    }
+
+    /// Reads a piece more; whether there was one.
+    pub(super) fn read(&mut self) -> bool {
         let chunk = self.connection.chunk();
         self.text.extend(chunk.as_deref().map(String::from_utf8_lossy));
         chunk.is_some()
     }
 
     /// Reads to the end of the stream; the events of this name.
-    fn rest(mut self, name: &str) -> Vec<Value> {
+    pub(super) fn rest(mut self, name: &str) -> Vec<Value> {
         while self.read() {}
         self.all(name)
     }
 
-    fn all(&self, name: &str) -> Vec<Value> {
+    pub(super) fn all(&self, name: &str) -> Vec<Value> {
         let named = |event: &&str| event.lines().any(|line| line == format!("event:{name}"));
         let data = |event: &str| {
             let line = event.lines().find_map(|line| line.strip_prefix("data:")).expect("data");
@@ -51,7 +58,7 @@ impl Events {
     }
 
     /// Reads until there is an event of this name.
-    fn until(&mut self, name: &str) -> Value {
+    pub(super) fn until(&mut self, name: &str) -> Value {
         loop {
             if let Some(event) = self.all(name).pop() {
                 return event;

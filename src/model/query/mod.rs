@@ -16,6 +16,7 @@ mod field;
 mod fold;
 mod highlight;
 mod lex;
+mod matches;
 mod parse;
 #[cfg(test)]
 mod tests;
@@ -31,6 +32,7 @@ pub use error::{Fault, QueryError};
 pub use field::Field;
 pub use fold::fold;
 pub use highlight::{has_words, highlight};
+pub use matches::{Candidate, Matcher};
 
 /// The most a query may hold (catalogue SQ-02).
 pub mod limits {

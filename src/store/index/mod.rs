@@ -14,6 +14,7 @@ mod compile;
 mod count;
 mod deadline;
 mod docsets;
+mod document;
 mod facets;
 mod folder;
 mod follower;
@@ -37,7 +38,8 @@ mod tests;
 mod tokenizer;
 
 use std::{
-    path::Path,
+    fs,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
     time::Duration,
@@ -60,6 +62,7 @@ use status::Shared;
 pub struct Index {
     shared: Arc<Shared>,
     follower: Mutex<Option<JoinHandle<()>>>,
+    dir: PathBuf,
 }
 
 impl Index {
@@ -71,12 +74,18 @@ impl Index {
         let shared = Arc::new(Shared::new(folder.snapshot()?, last));
         let follower = follower::Follower::new(folder, source, Arc::clone(&shared));
         let follower = thread::Builder::new().name("index".into()).spawn(move || follower.run())?;
-        Ok(Self { shared, follower: Mutex::new(Some(follower)) })
+        Ok(Self { shared, follower: Mutex::new(Some(follower)), dir: dir.to_owned() })
     }
 
     /// The index as it is now: what comes later does not change what it finds.
     pub fn searcher(&self) -> Searcher {
         Searcher::new(self.shared.snapshot())
+    }
+
+    /// How many bytes its files take.
+    pub fn bytes(&self) -> u64 {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
     /// How far the index is.

@@ -15,6 +15,7 @@ use tantivy::{
 use super::{
     bits::{Bits, BitsWalk, Marks},
     deadline::Deadline,
+    document::Document,
     search::SearchError,
     segment::Snapshot,
 };
@@ -78,7 +79,7 @@ impl Purge {
     }
 
     /// Tells `writer` what is deleted, from its next commit on. That commit drops segments that have nothing left.
-    pub(super) fn delete(&self, writer: &IndexWriter) -> Result<(), TantivyError> {
+    pub(super) fn delete(&self, writer: &IndexWriter<Document>) -> Result<(), TantivyError> {
         writer.delete_query(Box::new(Doomed(Arc::new(self.doomed.clone())))).map(drop)
     }
 }

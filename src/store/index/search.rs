@@ -14,7 +14,7 @@ use super::{
     segment::{Segment, Snapshot},
     stretch::Stretch,
 };
-use crate::model::{filter::Filter, id::ActivityId, session::Scope};
+use crate::model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Scope};
 
 /// The index of one moment. It costs little to make, and keeps the files it reads.
 #[derive(Clone)]
@@ -60,6 +60,12 @@ impl From<std::io::Error> for SearchError {
 impl Searcher {
     pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
         Self { snapshot }
+    }
+
+    /// The same index as it is seen before another horizon.
+    #[must_use]
+    pub fn before(&self, horizon: &Horizon) -> Self {
+        Self::new(Arc::new(self.snapshot.before(&Arc::new(horizon.clone()))))
     }
 
     /// This activity and all before it can be found.

@@ -86,13 +86,21 @@ impl Stretch {
         Ok(Some(gone.bits.get_or_init(|| Arc::new(bits))))
     }
 
-    /// Of the classes that an activity belongs to, the one with the latest moment decides, so it is gone through last.
     fn work_out(&self, horizon: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Bits, SearchError> {
+        let mut gone = self.by_rules(horizon, fields, deadline)?;
+        for earlier in &horizon.earlier {
+            gone.add_all(&self.by_rules(earlier, fields, deadline)?);
+        }
+        Ok(gone.done())
+    }
+
+    /// Of the classes that an activity belongs to, the one with the latest moment decides, so it is gone through last.
+    fn by_rules(&self, rules: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Marks, SearchError> {
         let Self { segment, docs, .. } = self;
         let first_gone = |moment| segment.first_before(moment, docs.clone());
         let mut gone = Marks::none(docs.clone());
-        gone.add_range(first_gone(horizon.all)..docs.end);
-        let mut classes: Vec<_> = horizon.classes.iter().collect();
+        gone.add_range(first_gone(rules.all)..docs.end);
+        let mut classes: Vec<_> = rules.classes.iter().collect();
         classes.sort_by_key(|(_, moment)| *moment);
         for (class, moment) in classes {
             let (column, value) = match class {
@@ -108,6 +116,6 @@ impl Stretch {
             own_gone.keep(&own);
             gone.add_all(&own_gone);
         }
-        Ok(gone.done())
+        Ok(gone)
     }
 }

@@ -16,7 +16,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::ReadableTable;
 use tokio::sync::oneshot;
 
 use super::{
@@ -31,6 +31,7 @@ use crate::{
     model::horizon::Horizon,
     store::{
         StoreError, Write,
+        disk::Disk,
         tables::{KEY_CHUNKS, KEY_RUNS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
         writer::Writer,
     },
@@ -40,7 +41,7 @@ use crate::{
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// How many activities stay as they came, behind those that wait for a volume: the newest are read most.
-const HOT: u64 = 1 << 14;
+pub(super) const HOT: u64 = 1 << 14;
 
 /// How many keys wait before they become a run.
 const RECENT: usize = 1 << 17;
@@ -63,14 +64,14 @@ pub(in crate::store) struct Keeper {
 
 impl Keeper {
     pub(in crate::store) fn start(
-        db: Arc<Database>,
+        disk: Arc<Disk>,
         writer: Arc<Writer>,
         keys: Arc<Keys>,
         volumes: Arc<Volumes>,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (orders, queue) = mpsc::channel();
-        let work = Work { db, writer, keys, volumes, stop: Arc::clone(&stop) };
+        let work = Work { disk, writer, keys, volumes, stop: Arc::clone(&stop) };
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || work.run(&queue));
         Self { stop, orders: Some(orders), thread: thread.ok() }
     }
@@ -105,7 +106,7 @@ struct Order {
 
 /// What the thread works with.
 pub(super) struct Work {
-    pub(super) db: Arc<Database>,
+    pub(super) disk: Arc<Disk>,
     pub(super) writer: Arc<Writer>,
     pub(super) keys: Arc<Keys>,
     pub(super) volumes: Arc<Volumes>,
@@ -119,6 +120,8 @@ pub(super) enum Left {
     Store(#[from] StoreError),
     #[error("the log is being closed")]
     Stopped,
+    #[error("the file could not be copied: {0}")]
+    Copy(String),
 }
 
 impl Work {
@@ -129,7 +132,7 @@ impl Work {
                 Ok(Order { horizon, reply }) => {
                     let removed = self.remove(&horizon).map_err(|left| match left {
                         Left::Store(error) => error,
-                        Left::Stopped => StoreError::Closed,
+                        Left::Stopped | Left::Copy(_) => StoreError::Closed,
                     });
                     // Whoever asked may have left meanwhile.
                     let _ = reply.send(removed);
@@ -159,7 +162,7 @@ impl Work {
 
     /// Moves the oldest runs into a volume, if more than `least` activities are in runs. Whether they were.
     pub(super) fn bind(&self, least: u64) -> Result<bool, Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.volumes)?;
         let Some((first, _)) = log.runs.first().map_err(StoreError::file)? else { return Ok(false) };
         let first = first.value();
@@ -229,7 +232,7 @@ impl Work {
 
     /// Makes a run of the recent keys.
     pub(super) fn fold_keys(&self) -> Result<(), Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let recent = read.open_table(KEYS_RECENT).map_err(StoreError::file)?;
         let mut entries: Vec<Entry> = Vec::new();
         let mut pages = Vec::new();
@@ -268,7 +271,7 @@ impl Work {
         let numbers: Vec<u64> = runs.iter().map(|run| run.number).collect();
         let length: u64 = runs.iter().map(|run| run.length).sum();
         let about = (length, runs.iter().map(|run| run.newest).max().unwrap_or(0));
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let chunks = read.open_table(KEY_CHUNKS).map_err(StoreError::file)?;
         let mut lines = Vec::new();
         for number in &numbers {
@@ -322,7 +325,7 @@ impl Work {
 
     /// Removes the pages of runs of keys that are not listed: those that a kill left, and those that were merged.
     pub(super) fn remove_leftovers(&self) -> Result<(), Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let chunks = read.open_table(KEY_CHUNKS).map_err(StoreError::file)?;
         let listed = read.open_table(KEY_RUNS).map_err(StoreError::file)?;
         let mut from = 0;
@@ -363,7 +366,7 @@ impl Work {
 
     /// Makes the filters of runs that were there at the start.
     pub(super) fn make_filters(&self) -> Result<(), Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let chunks = read.open_table(KEY_CHUNKS).map_err(StoreError::file)?;
         for run in self.keys.runs().into_iter().filter(|run| !run.has_filter()) {
             let mut filter = Filter::new(run.length);

@@ -15,7 +15,7 @@ use std::{
 };
 
 use fastbloom::BloomFilter;
-use redb::{Database, ReadableDatabase, ReadableTable};
+use redb::ReadableTable;
 use sha2::{Digest, Sha256};
 
 use super::{
@@ -26,6 +26,7 @@ use crate::{
     model::activity::SenderKey,
     store::{
         StoreError,
+        disk::Disk,
         tables::{KEY_RUNS, KEYS_RECENT},
     },
 };
@@ -114,8 +115,8 @@ fn hash(key: &Fingerprint) -> u64 {
 
 impl Keys {
     /// The keys of a file. The filters of its runs are made later: until then, finding takes a read more.
-    pub(in crate::store) fn of(db: &Database) -> Result<Self, StoreError> {
-        let read = db.begin_read().map_err(StoreError::file)?;
+    pub(in crate::store) fn of(disk: &Disk) -> Result<Self, StoreError> {
+        let read = disk.read()?;
         let mut known = Known::default();
         for value in
             read.open_table(KEYS_RECENT).map_err(StoreError::file)?.iter().map_err(StoreError::file)?

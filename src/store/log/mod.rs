@@ -15,6 +15,7 @@ mod keeper;
 mod keys;
 mod record;
 mod removal;
+mod room;
 mod run;
 mod shelf;
 #[cfg(test)]
@@ -29,7 +30,7 @@ use std::{
     time::Duration,
 };
 
-use redb::{Database, ReadableDatabase, WriteTransaction};
+use redb::{Key, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
 pub use self::removal::Horizons;
@@ -37,8 +38,9 @@ pub(super) use self::{keeper::Keeper, keys::Keys, volumes::Volumes};
 use self::{keys::Entry, shelf::Shelf};
 use super::{
     Read, StoreError, Write,
+    disk::Disk,
     index::{Source, SourceError},
-    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_RUNS},
+    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
 };
 use crate::model::{
     activity::{Activity, NewActivity},
@@ -163,6 +165,25 @@ impl Read {
         self.shelf()?.after(after.0, most)
     }
 
+    /// How many bytes the log takes, to a hundredth or so.
+    pub fn log_bytes(&self) -> Result<u64, StoreError> {
+        // Blocks, volumes and keys have a page each, and how many there are is known without a look. Of runs and recent
+        // keys there are never many, and small ones share a page.
+        let few = self.pages(LOG_RUNS)? + self.pages(KEYS_RECENT)?;
+        let many = self.count(LOG_BLOCKS)? + self.count(LOG_VOLUMES)? + self.count(KEY_CHUNKS)?;
+        Ok((few + many) * 4096)
+    }
+
+    fn pages<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {
+        let table = self.transaction.open_table(table).map_err(StoreError::file)?;
+        let stats = table.stats().map_err(StoreError::file)?;
+        Ok(stats.leaf_pages() + stats.branch_pages())
+    }
+
+    fn count<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {
+        self.transaction.open_table(table).map_err(StoreError::file)?.len().map_err(StoreError::file)
+    }
+
     fn shelf(&self) -> Result<Shelf<'_>, StoreError> {
         Shelf::open(&self.transaction, &self.volumes)
     }
@@ -171,14 +192,14 @@ impl Read {
 /// The log as its followers see it: a place to read from and to wait at.
 #[derive(Clone)]
 pub struct Log {
-    db: Arc<Database>,
+    disk: Arc<Disk>,
     tail: Arc<Tail>,
     volumes: Arc<Volumes>,
 }
 
 impl Log {
-    pub(super) const fn new(db: Arc<Database>, tail: Arc<Tail>, volumes: Arc<Volumes>) -> Self {
-        Self { db, tail, volumes }
+    pub(super) const fn new(disk: Arc<Disk>, tail: Arc<Tail>, volumes: Arc<Volumes>) -> Self {
+        Self { disk, tail, volumes }
     }
 
     /// The newest id on disk, as something a task can await changes of.
@@ -193,7 +214,7 @@ impl Source for Log {
     }
 
     fn read(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, SourceError> {
-        let transaction = self.db.begin_read().map_err(|error| SourceError(error.into()))?;
+        let transaction = self.disk.read().map_err(|error| SourceError(error.into()))?;
         let read = Read { transaction, volumes: Arc::clone(&self.volumes) };
         read.activities_after(after, most).map_err(|error| SourceError(error.into()))
     }
@@ -211,8 +232,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn of(db: &Database) -> Result<Self, StoreError> {
-        let read = db.begin_read().map_err(StoreError::file)?;
+    pub(super) fn of(disk: &Disk) -> Result<Self, StoreError> {
+        let read = disk.read()?;
         let last = Shelf::open(&read, &Volumes::default())?.last()?;
         Ok(Self { last: Mutex::new(last), moved: Condvar::new(), watch: watch::Sender::new(last) })
     }

@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableDatabase, ReadableTable, TableDefinition};
+use redb::{ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,11 +26,27 @@ use crate::{
 const TABLE: &str = "the horizon";
 const VERSION: u8 = 1;
 
+/// The moments of some rules.
 #[derive(Serialize, Deserialize)]
-struct HorizonRecord {
+struct RulesRecord {
     /// Whether it is an app's, its name, its moment.
     classes: Vec<(bool, String, i64)>,
     all: i64,
+}
+
+impl RulesRecord {
+    fn of(horizon: &Horizon) -> Self {
+        let class = |(class, moment): &(Class, i64)| match class {
+            Class::App(name) => (true, name.clone(), *moment),
+            Class::Action(name) => (false, name.clone(), *moment),
+        };
+        Self { classes: horizon.classes.iter().map(class).collect(), all: horizon.all }
+    }
+
+    fn horizon(self) -> Horizon {
+        let class = |(app, name, moment)| (if app { Class::App(name) } else { Class::Action(name) }, moment);
+        Horizon::new(self.classes.into_iter().map(class).collect(), self.all)
+    }
 }
 
 /// Where the horizon of the log is.
@@ -41,9 +57,9 @@ pub trait Horizons: View {
         let Some(bytes) = meta.get("horizon").map_err(StoreError::file)? else {
             return Ok(Horizon::default());
         };
-        let record: HorizonRecord = codec::open(TABLE, VERSION, bytes.value())?;
-        let class = |(app, name, moment)| (if app { Class::App(name) } else { Class::Action(name) }, moment);
-        Ok(Horizon { classes: record.classes.into_iter().map(class).collect(), all: record.all })
+        let (now, earlier): (RulesRecord, Vec<RulesRecord>) = codec::open(TABLE, VERSION, bytes.value())?;
+        let earlier = earlier.into_iter().map(RulesRecord::horizon).collect();
+        Ok(Horizon { earlier, ..now.horizon() })
     }
 }
 
@@ -52,12 +68,8 @@ impl<V: View> Horizons for V {}
 impl Write<'_> {
     /// Moves the horizon. What lies behind it is removed later.
     pub fn set_horizon(&mut self, horizon: &Horizon) -> Result<(), StoreError> {
-        let class = |(class, moment): &(Class, i64)| match class {
-            Class::App(name) => (true, name.clone(), *moment),
-            Class::Action(name) => (false, name.clone(), *moment),
-        };
-        let record = HorizonRecord { classes: horizon.classes.iter().map(class).collect(), all: horizon.all };
-        let bytes = codec::seal(VERSION, &record);
+        let earlier: Vec<RulesRecord> = horizon.earlier.iter().map(RulesRecord::of).collect();
+        let bytes = codec::seal(VERSION, &(RulesRecord::of(horizon), earlier));
         self.edit(META)?.insert("horizon", bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
@@ -69,13 +81,14 @@ type Change = (u64, Option<Vec<u8>>);
 impl Work {
     /// Removes what lies behind `horizon`, and says how many activities that were.
     pub(super) fn remove(&self, horizon: &Horizon) -> Result<u64, Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.volumes)?;
         let last = log.last()?;
         let removed = self.remove_rows(&log, horizon, last)? + self.remove_records(&log, horizon, last)?;
         drop((log, read));
         if removed > 0 {
             self.remove_keys()?;
+            self.give_back()?;
         }
         Ok(removed)
     }
@@ -177,7 +190,7 @@ impl Work {
 
     /// Forgets runs of keys all of whose activities are gone.
     fn remove_keys(&self) -> Result<(), Left> {
-        let read = self.db.begin_read().map_err(StoreError::file)?;
+        let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.volumes)?;
         let block = log.blocks.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
         let run = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());

@@ -4,7 +4,7 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use jiff::Timestamp;
 use proptest::{prelude::*, sample::Index};
-use redb::{Database, backends::InMemoryBackend};
+use redb::backends::InMemoryBackend;
 
 use super::{
     Appended, Keys, Log, Tail, Volumes,
@@ -20,7 +20,7 @@ use crate::{
         id::ActivityId,
         place::Place,
     },
-    store::{Read, StoreError, index::Source as _, tables, writer::Writer},
+    store::{Read, StoreError, disk::Disk, index::Source as _, tables, writer::Writer},
 };
 
 /// A log without its thread: what the keeper does is done when the test says so.
@@ -31,15 +31,15 @@ struct Bare {
 
 impl Bare {
     fn new() -> Self {
-        Self::over(redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap())
+        Self::over(Disk::in_memory().unwrap())
     }
 
-    fn over(db: Database) -> Self {
-        tables::prepare(&db, Timestamp::UNIX_EPOCH).unwrap();
-        let (db, volumes) = (Arc::new(db), Arc::new(Volumes::default()));
-        let (tail, keys) = (Arc::new(Tail::of(&db).unwrap()), Arc::new(Keys::of(&db).unwrap()));
-        let writer = Arc::new(Writer::start(Arc::clone(&db), Arc::clone(&tail), Arc::clone(&keys)));
-        Self { work: Work { db, writer, keys, volumes, stop: Arc::new(AtomicBool::new(false)) }, tail }
+    fn over(disk: Disk) -> Self {
+        tables::prepare(&disk, Timestamp::UNIX_EPOCH).unwrap();
+        let (disk, volumes) = (Arc::new(disk), Arc::new(Volumes::default()));
+        let (tail, keys) = (Arc::new(Tail::of(&disk).unwrap()), Arc::new(Keys::of(&disk).unwrap()));
+        let writer = Arc::new(Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys)));
+        Self { work: Work { disk, writer, keys, volumes, stop: Arc::new(AtomicBool::new(false)) }, tail }
     }
 
     fn append(&self, activities: Vec<NewActivity>) -> Vec<Appended> {
@@ -49,13 +49,11 @@ impl Bare {
     }
 
     fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.work.db), Arc::clone(&self.tail), Arc::clone(&self.work.volumes))
+        Log::new(Arc::clone(&self.work.disk), Arc::clone(&self.tail), Arc::clone(&self.work.volumes))
     }
 
     fn read<T>(&self, look: impl FnOnce(&Read) -> T) -> T {
-        use redb::ReadableDatabase as _;
-        let transaction = self.work.db.begin_read().unwrap();
-        look(&Read { transaction, volumes: Arc::clone(&self.work.volumes) })
+        look(&Read { transaction: self.work.disk.read().unwrap(), volumes: Arc::clone(&self.work.volumes) })
     }
 
     fn all(&self) -> Vec<Activity> {
@@ -242,9 +240,9 @@ fn what_is_sent_again_is_a_duplicate_wherever_its_key_is() {
     assert_eq!(again, (1..=6 * size).map(|id| Appended::Duplicate(ActivityId(id))).collect::<Vec<_>>());
     assert_eq!(log.log().last().0, 6 * size);
     // A file that is opened again knows them too, before and after its filters are made.
-    let Bare { work: Work { db, writer, .. }, tail } = log;
+    let Bare { work: Work { disk, writer, .. }, tail } = log;
     drop((writer, tail));
-    let log = Bare::over(Arc::into_inner(db).unwrap());
+    let log = Bare::over(Arc::into_inner(disk).unwrap());
     assert!(all(&log.append(numbered(0..6 * size)), false));
     log.work.make_filters().unwrap();
     assert!(all(&log.append(numbered(0..6 * size)), false));
@@ -260,8 +258,8 @@ fn a_run_of_keys_that_a_kill_left_unlisted_is_removed_and_never_believed() {
     log.work.write_keys([Ok((key, 5))].into_iter(), 1).unwrap();
     assert!(matches!(log.append(numbered(77..78))[0], Appended::New(_)));
     let pages = |log: &Bare| {
-        use redb::{ReadableDatabase as _, ReadableTableMetadata as _};
-        log.work.db.begin_read().unwrap().open_table(tables::KEY_CHUNKS).unwrap().len().unwrap()
+        use redb::ReadableTableMetadata as _;
+        log.work.disk.read().unwrap().open_table(tables::KEY_CHUNKS).unwrap().len().unwrap()
     };
     assert_eq!(pages(&log), 2);
     log.work.remove_leftovers().unwrap();
@@ -289,7 +287,7 @@ fn a_file_of_the_first_format_is_read_and_its_keys_are_known() {
         write.open_table(keys).unwrap().insert(&key, 1).unwrap();
     }
     write.commit().unwrap();
-    let log = Bare::over(db);
+    let log = Bare::over(Disk::over(db));
     assert_eq!(log.all()[0].detail, numbered(3..4)[0].detail);
     assert_eq!(
         log.append(numbered(3..5)),
@@ -321,7 +319,7 @@ proptest! {
         log.append(second);
         let all = log.all();
         let kinds = [Class::App("A".into()), Class::Action("x".into())];
-        let mut horizon = Horizon { classes: kinds.into_iter().zip(moments.iter().copied()).take(classes).collect(), all: moments[2] };
+        let mut horizon = Horizon::new(kinds.into_iter().zip(moments.iter().copied()).take(classes).collect(), moments[2]);
         for later in [0, 1_000_000_000_000] {
             horizon.all += later;
             let before = log.all();
@@ -336,10 +334,10 @@ proptest! {
         log.append(numbered(0..3));
         log.work.bind(0).unwrap();
         prop_assert_eq!(log.all().len(), left(&all, &horizon).len() + 3);
-        let Bare { work: Work { db, writer, .. }, tail } = log;
+        let Bare { work: Work { disk, writer, .. }, tail } = log;
         let last = tail.last();
         drop((writer, tail));
-        prop_assert_eq!(Bare::over(Arc::into_inner(db).unwrap()).tail.last(), last);
+        prop_assert_eq!(Bare::over(Arc::into_inner(disk).unwrap()).tail.last(), last);
     }
 }
 
@@ -348,8 +346,9 @@ fn the_horizon_is_remembered() {
     use crate::store::Horizons as _;
     let log = Bare::new();
     assert_eq!(log.read(|read| read.horizon().unwrap()), Horizon::default());
-    let horizon =
-        Horizon { classes: vec![(Class::App("wiki".into()), -5), (Class::Action("x".into()), 7)], all: 9 };
+    let horizon = Horizon::new(vec![(Class::App("wiki".into()), -5), (Class::Action("x".into()), 7)], 9);
+    let horizon = horizon.advanced_to(&Horizon::new(Vec::new(), 8));
+    assert_eq!(horizon.earlier.len(), 1);
     let set = horizon.clone();
     log.work.write(move |write| write.set_horizon(&set)).unwrap();
     assert_eq!(log.read(|read| read.horizon().unwrap()), horizon);
@@ -369,7 +368,7 @@ fn what_was_removed_leaves_neither_volumes_nor_keys() {
             log.work.fold_keys().unwrap();
         }
     }
-    assert_eq!(log.work.remove(&Horizon { classes: Vec::new(), all: 220_000 }).unwrap(), 220_000);
+    assert_eq!(log.work.remove(&Horizon::new(Vec::new(), 220_000)).unwrap(), 220_000);
     let pages = log.read(|read| {
         use redb::ReadableTableMetadata as _;
         let volumes = read.transaction.open_table(tables::LOG_VOLUMES).unwrap().len().unwrap();
@@ -377,4 +376,36 @@ fn what_was_removed_leaves_neither_volumes_nor_keys() {
     });
     assert_eq!(pages, (0, 0));
     assert_eq!(log.all().len(), 20_000);
+}
+
+#[test]
+fn half_a_file_that_is_free_is_given_back_while_readers_go_on_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Bare::over(Disk::open(dir.path()).unwrap());
+    for from in (0..240_000).step_by(10_000) {
+        let mut some = numbered(from..from + 10_000);
+        for (activity, number) in some.iter_mut().zip(i64::try_from(from).unwrap()..) {
+            activity.time = Some(Timestamp::from_millisecond(number).unwrap());
+            activity.session = Some(format!("{number:022}"));
+        }
+        log.append(some);
+        if from == 130_000 {
+            log.work.bind(0).unwrap();
+            log.work.fold_keys().unwrap();
+        }
+    }
+    let before = log.work.disk.length();
+    let reader = Read { transaction: log.work.disk.read().unwrap(), volumes: Arc::clone(&log.work.volumes) };
+    log.work.remove(&Horizon::new(Vec::new(), 220_000)).unwrap();
+    let after = log.work.disk.length();
+    assert!(after < before / 2, "{before} bytes became {after}");
+    assert_eq!(reader.activities([ActivityId(7)]).unwrap().len(), 1, "whoever began before goes on");
+    assert!(log.read(|read| read.activities([ActivityId(7)]).unwrap()).is_empty());
+    assert_eq!(log.all().len(), 20_000);
+    assert!(matches!(log.append(numbered(230_000..230_001))[0], Appended::Duplicate(_)));
+    assert!(matches!(log.append(numbered(240_000..240_001))[0], Appended::New(ActivityId(240_001))));
+    drop((reader, log));
+    let log = Bare::over(Disk::open(dir.path()).unwrap());
+    assert_eq!(log.all().len(), 20_001);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
 }

@@ -1,4 +1,4 @@
-//! What happens to sessions, as it happens: Server-Sent Events.
+//! What happens to sessions, and what comes into the log, as it happens: Server-Sent Events.
 //!
 //! A stream ends with its session, with the server, and with whoever reads it. A client that must not come
 //! back is answered 204, or it would try again for ever.
@@ -6,26 +6,32 @@
 use std::{sync::Arc, time::Duration};
 
 use rocket::{
-    Shutdown, get,
-    response::stream::{Event as Message, EventStream},
+    Shutdown,
+    futures::Stream,
+    get,
+    response::stream::{Event as Message, EventStream, stream},
     routes,
 };
 use tokio::{select, sync::broadcast::error::RecvError, time::interval};
 
 use crate::{
-    domain::live::Event,
-    model::id::SessionId,
+    domain::{live::Event, tail::News},
+    model::{activity::Activity, id::SessionId},
     web::{
-        door::{Caller, SessionRead},
-        wire::SessionWire,
+        door::{ActivityRead, Caller, Params, SessionRead},
+        failure::Failure,
+        looking::Looking,
+        tail::{Events, LastEvent, Turn, Watch, event, resumed},
+        wire::{ActivityWire, SessionWire},
     },
 };
 
 /// How often a comment is sent: a client that has gone is noticed by it.
 const HEARTBEAT: Duration = Duration::from_secs(10);
 
-/// How often a stream looks whether it may go on, besides being told.
-const LOOK: Duration = Duration::from_secs(1);
+/// How often a stream looks whether it may go on, besides being told. It ends with the second look that says no: a
+/// session is refused some milliseconds before its end is on disk and told of, and its reader is to hear of it.
+const LOOK: Duration = Duration::from_millis(500);
 
 #[get("/sessions/stream")]
 fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStream![Message] {
@@ -33,6 +39,7 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
     let lease = caller.lease();
     let current = caller.live().map(|live| live.id);
     let mut look = interval(LOOK);
+    let mut over = false;
     let mut events = caller.app.watch_sessions();
     let stream = EventStream! {
         // The first word tells the page that it is connected.
@@ -40,7 +47,7 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
         loop {
             let event = select! {
                 event = events.recv() => event,
-                _ = look.tick() => if lease.over() { break } else { continue },
+                _ = look.tick() => if over { break } else { over = lease.over(); continue },
                 () = &mut shutdown => break,
             };
             match event {
@@ -71,6 +78,46 @@ fn message(event: Event, current: Option<SessionId>) -> Message {
     Message::data(data).event(name)
 }
 
+/// What says nothing of what is yet to come. The page of the log and bookmarks have it in their address.
+const IDLE: [&str; 5] = ["period", "tz", "order", "limit", "cursor"];
+
+#[get("/activity/stream")]
+fn activities(
+    caller: Caller<'_, ActivityRead>,
+    params: Params,
+    last: LastEvent<'_>,
+    shutdown: Shutdown,
+) -> Result<Events<impl Stream<Item = String> + use<>>, Failure> {
+    for end in ["from", "to"] {
+        if params.get(end).is_some() {
+            let message = "a stream tells what comes in from now on, whenever it happened; \
+                           leave from and to out, or go on behind an activity with last_event_id";
+            return Err(Failure::field(end, message));
+        }
+    }
+    let asked: Vec<(&str, &str)> = params.iter().filter(|(name, _)| !IDLE.contains(name)).collect();
+    let looking = Looking::read(&Params::of(&asked), caller.app.now())?;
+    let follower = caller.app.follow(&caller.scope(), &looking.filter, resumed(&last, &params)?);
+    let mut watch = Watch::new(follower, caller.lease(), shutdown);
+    Ok(Events(stream! {
+        yield watch.mark("connected");
+        while let Some(turn) = watch.turn().await {
+            yield match turn {
+                Turn::Beat => watch.mark(""),
+                Turn::News(news) => news.iter().map(|news| written(news)).collect(),
+            };
+        }
+    }))
+}
+
+fn written(news: &News) -> &str {
+    news.written(|activity: &Activity| {
+        // Strings and numbers: nothing there can fail.
+        let data = serde_json::to_string(&ActivityWire::from(activity)).unwrap_or_default();
+        event("activity", activity.id, &data)
+    })
+}
+
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![sessions]
+    routes![sessions, activities]
 }

@@ -1,27 +1,32 @@
 //! Activity Log: who did what.
 
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use askama::Template as _;
 use jiff::Timestamp;
-use rocket::{get, routes};
+use rocket::{Shutdown, futures::Stream, get, response::stream::stream, routes};
+use tokio::time::{Instant, timeout_at};
 
 use super::{Html, Part, inside, now, show};
 use crate::{
-    domain::activity::LookError,
+    domain::{activity::LookError, tail::News},
     model::{
-        filter::Filter,
+        filter::{Filter, Order},
         id::ActivityId,
         query::{Query, QueryError},
         session::Scope,
     },
     store::index::FacetField,
     web::{
-        door::{Member, Params},
+        door::{Lease, Member, Params},
         draw::chart::{Bucket, Chart},
         failure::Failure,
         looking::{Looking, apart},
+        tail::{Events, LastEvent, Turn, Watch, event, resumed},
         views::{
             Page,
-            activity::{ActivityPage, ActivityRow, Fault, Total},
-            parts::{Link, Moment},
+            activity::{ActivityPage, ActivityRow, Fault, NewRows, Total},
+            parts::{Link, Moment, Now},
             record::{Field, RecordPage},
             search::Search,
         },
@@ -77,13 +82,16 @@ fn narrowed(search: &Search) -> Vec<Link> {
     given.map(|(name, value, clear)| Link::new(format!("{name}: {value}"), without(clear))).collect()
 }
 
+/// What is read of it; while one types, the last word is taken for the beginning of one.
+fn read<'a>(asked: &'a Search, params: &Params) -> Vec<(&'static str, &'a str)> {
+    let typing = params.flag("typing").then_some(("typing", "1"));
+    asked.pairs().into_iter().chain(typing).collect()
+}
+
 #[get("/activity")]
 async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
     let asked = search(&params);
-    let mut read: Vec<(&str, &str)> = asked.pairs();
-    if params.flag("typing") {
-        read.push(("typing", "1"));
-    }
+    let read = read(&asked, &params);
     let at = now(member.app);
     let mut view = ActivityPage {
         frame: inside(&member, Page::Activity, &params),
@@ -120,14 +128,21 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
     let later = cursor.is_some();
     let (filter, order) = (looking.filter.clone(), looking.order);
     let found = apart(member.app, move |app| {
+        // Before the search: what may be on the page already is not drawn twice, what is missing would stay away.
+        let known = app.index().status().indexed;
         let page = app.search(&scope, &filter, order, cursor.as_deref(), PAGE)?;
         let total = app.count(&scope, &filter)?;
         let spread = app.histogram(&scope, &filter, BARS)?;
         let any = !page.items.is_empty() || app.count(&scope, &Filter::default())? > 0;
-        Ok::<_, LookError>((page, total, spread, any))
+        Ok::<_, LookError>((page, total, spread, any, known))
     });
-    let (page, value, spread, any) = found.await?;
+    let (page, value, spread, any, known) = found.await?;
     view.any = any;
+    // New rows come on top: of the first page, newest first, of a period that goes on.
+    if !later && looking.order == Order::Desc && looking.filter.range.to == Timestamp::MAX {
+        let typing = if params.flag("typing") { &[("typing", "1")][..] } else { &[] };
+        view.tail = asked.with(STREAM, &[typing, &[("last_event_id", &known.to_string())]].concat());
+    }
     view.total = Some(Total { value, exact: true });
     view.rows = page
         .items
@@ -200,6 +215,85 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
     if part.0 == "record" { show(&view.as_record()) } else { show(&view) }
 }
 
+/// The address of the stream of new rows.
+const STREAM: &str = "/activity/stream";
+
+/// The most rows that are sent at once, and that the page keeps: what is older has gone by unread.
+const ROWS: usize = 500;
+
+/// How long rows are gathered once some have been sent: a page that changes more often cannot be read.
+const GATHER: Duration = Duration::from_millis(300);
+
+/// How many activities a page may be behind. One that was away for longer draws itself anew.
+const FAR: u64 = 10_000;
+
+#[get("/activity/stream")]
+fn follow(
+    member: Member<'_>,
+    params: Params,
+    last: LastEvent<'_>,
+    shutdown: Shutdown,
+) -> Result<Events<impl Stream<Item = String> + use<>>, Failure> {
+    let asked = search(&params);
+    let looking = Looking::read(&Params::of(&read(&asked, &params)), member.app.now())?;
+    let app = member.app.clone();
+    let follower = app.follow(&member.scope(), &looking.filter, resumed(&last, &params)?);
+    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), shutdown);
+    Ok(Events(stream! {
+        yield watch.mark("connected");
+        if watch.follower.left() > FAR {
+            yield event("stale", watch.follower.seen(), "reload");
+            return;
+        }
+        let mut next = Instant::now();
+        while let Some(turn) = watch.turn().await {
+            let Turn::News(news) = turn else {
+                yield watch.mark("");
+                continue;
+            };
+            let mut rows = Rows::default();
+            rows.add(news);
+            loop {
+                match timeout_at(next, watch.turn()).await {
+                    Ok(Some(Turn::News(news))) => rows.add(news),
+                    Ok(Some(Turn::Beat)) => {}
+                    Ok(None) => return,
+                    Err(_) => break,
+                }
+            }
+            next = Instant::now() + GATHER;
+            match rows.draw(&asked, &looking.filter.query, &now(&app)) {
+                Ok(rows) => yield event("rows", watch.follower.seen(), &rows),
+                Err(error) => {
+                    log::error!("new rows could not be drawn: {error}");
+                    return;
+                }
+            }
+        }
+    }))
+}
+
+/// What has come in since rows were last sent.
+#[derive(Default)]
+struct Rows {
+    newest: VecDeque<Arc<News>>,
+    found: usize,
+}
+
+impl Rows {
+    fn add(&mut self, news: Vec<Arc<News>>) {
+        self.found += news.len();
+        self.newest.extend(news);
+        let unread = self.newest.len().saturating_sub(ROWS);
+        self.newest.drain(..unread);
+    }
+
+    fn draw(&self, asked: &Search, query: &Query, at: &Now) -> Result<String, askama::Error> {
+        let rows = self.newest.iter().rev().map(|news| ActivityRow::of(news.activity(), asked, query, at));
+        NewRows { found: self.found, rows: rows.collect() }.render()
+    }
+}
+
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![list, one]
+    routes![list, one, follow]
 }

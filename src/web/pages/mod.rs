@@ -152,6 +152,7 @@ fn notice(done: &str) -> Option<Notice> {
         "token-revoked" => "The token is revoked. The next call with it is refused.",
         "app-added" => "The app is added.",
         "app-removed" => "The app is removed.",
+        "retention" => "The retention is set.",
         "geo" => "The new city database is in use.",
         "geo-reset" => "The built-in city database is in use again.",
         _ => return None,

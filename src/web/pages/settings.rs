@@ -4,7 +4,12 @@ use rocket::{FromForm, form::Form as Multipart, fs::TempFile, get, http::Status,
 
 use super::{Html, Part, Redirect, help::in_words, inside, see, show};
 use crate::{
-    domain::geo::Source,
+    domain::{
+        App,
+        geo::Source,
+        retention::{Outlook, RetentionError},
+    },
+    model::retention::{BadRetention, Keep, Retention},
     store::index::State,
     web::{
         door::{Admin, Form, Params},
@@ -12,14 +17,59 @@ use crate::{
         looking::apart,
         views::{
             Page,
-            parts::Fact,
-            settings::{Geo, Index, Settings},
-            text::grouped,
+            notice::Confirm,
+            parts::{Fact, Input},
+            settings::{self as views, Geo, Index, Settings},
+            text::{counted, grouped},
         },
     },
 };
 
-fn page(admin: &Admin<'_>, params: &Params, geo_error: &str) -> Settings {
+/// What is shown of the retention besides what is set.
+#[derive(Default)]
+struct Kept {
+    set: Retention,
+    takes: u64,
+    waits: Option<String>,
+}
+
+impl Kept {
+    async fn of(app: &App) -> Result<Self, Failure> {
+        apart(app, |app| {
+            let set = app.retention()?;
+            let outlook = app.outlook(&set)?;
+            let waits = outlook.much().then(|| {
+                let (removes, of) = (grouped(outlook.removes), grouped(outlook.of));
+                format!("Retention waits, because it would remove {removes} of {of} activities at once. Save to agree to it, or keep them longer.")
+            });
+            Ok::<_, RetentionError>(Self { takes: app.log_bytes()?, set, waits })
+        })
+        .await
+    }
+
+    fn view(self) -> views::Retention {
+        let keep = if self.set.all == Keep::Forever { String::new() } else { self.set.all.to_string() };
+        views::Retention {
+            keep: Input::of(keep),
+            size: Input::of(self.set.gigabytes()),
+            rules: Input::of(self.set.rules()),
+            takes: bytes(self.takes),
+            waits: self.waits.unwrap_or_default(),
+        }
+    }
+}
+
+/// A size in words.
+fn bytes(bytes: u64) -> String {
+    let tenths = |unit: u64| format!("{}.{}", bytes / unit, bytes % unit / (unit / 10));
+    match bytes {
+        0..1_000_000 => format!("{} kB", bytes.div_ceil(1000)),
+        1_000_000..1_000_000_000 => format!("{} MB", tenths(1_000_000)),
+        _ => format!("{} GB", tenths(1_000_000_000)),
+    }
+}
+
+fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::Retention) -> Settings {
     let app = admin.app;
     let info = app.geo().info();
     let date = info.built.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
@@ -50,6 +100,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str) -> Settings {
             Fact::new("A session that is not used ends after", in_words(limits.idle)),
             Fact::new("A session ends at the latest after", in_words(limits.absolute)),
         ],
+        retention,
         index: Index { line, progress: (done < all).then_some((done, all)) },
         about: vec![
             Fact::new("Version", env!("CARGO_PKG_VERSION")),
@@ -69,8 +120,10 @@ fn source(source: &Source) -> String {
 }
 
 #[get("/settings")]
-fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
-    let view = page(&admin, &params, "");
+async fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
+    // The part that is asked for again and again shows none of it.
+    let kept = if part.0 == "index" { Kept::default() } else { Kept::of(admin.app).await? };
+    let view = page(&admin, &params, "", kept.view());
     if part.0 == "index" { show(&view.as_index()) } else { show(&view) }
 }
 
@@ -104,7 +157,8 @@ async fn replace(
         Ok(()) => Ok(Ok(see("/settings?done=geo"))),
         Err(failure) if failure.status().code >= 500 => Err(failure),
         Err(failure) => {
-            let view = page(&admin, &Params::default(), failure.message());
+            let kept = Kept::of(admin.app).await?;
+            let view = page(&admin, &Params::default(), failure.message(), kept.view());
             Ok(Err((failure.status(), show(&view)?)))
         }
     }
@@ -117,6 +171,68 @@ async fn reset(admin: Admin<'_>, _form: Form) -> Result<Redirect, Failure> {
     Ok(see("/settings?done=geo-reset"))
 }
 
+/// Sets how long the log is kept. Where that removes anything now, it is asked about first.
+#[post("/settings/retention", data = "<sent>")]
+async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status, Html)>, Failure> {
+    let typed = |name| sent.get(name).unwrap_or_default();
+    let retention = match Retention::read(typed("keep"), typed("size"), typed("rules")) {
+        Ok(retention) => retention,
+        Err(error) => {
+            let refused = |name, is: bool| {
+                if is { Input::refused(typed(name), &error) } else { Input::of(typed(name)) }
+            };
+            let in_keep = typed("keep").parse::<Keep>().is_err();
+            let in_size = !in_keep && matches!(error, BadRetention::Size(_));
+            let shown = views::Retention {
+                keep: refused("keep", in_keep),
+                size: refused("size", in_size),
+                rules: refused("rules", !in_keep && !in_size),
+                ..Kept::of(admin.app).await?.view()
+            };
+            return Ok(Err((Status::BadRequest, show(&page(&admin, &Params::default(), "", shown))?)));
+        }
+    };
+    let wanted = retention.clone();
+    let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
+    if outlook.removes > 0 && !sent.flag("confirmed") {
+        return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook)?)));
+    }
+    let by = admin.actor();
+    apart(admin.app, move |app| app.set_retention(&by, &retention)).await?;
+    let app = admin.app.clone();
+    tokio::task::spawn_blocking(move || {
+        if let Err(error) = app.clear_away() {
+            log::error!("what retention leaves behind could not be cleared away: {error}");
+        }
+    });
+    Ok(Ok(see("/settings?done=retention#retention")))
+}
+
+fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook) -> Result<Html, Failure> {
+    let count = counted(usize::try_from(outlook.removes).unwrap_or(usize::MAX), "activity", "activities");
+    let since = outlook.moment().map(|moment| {
+        let but = if outlook.only_by_age() { "" } else { ", but for those with a time of their own" };
+        format!(" They happened before {moment:.0}{but}.")
+    });
+    let hidden = sent.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed"));
+    show(&Confirm {
+        frame: inside(admin, Page::Settings, &Params::default()),
+        title: format!("Remove {count}?"),
+        line: format!(
+            "That is what these rules remove now, of {} in the log. They cannot be brought back; download them first if they may be needed.{}",
+            grouped(outlook.of),
+            since.unwrap_or_default()
+        ),
+        items: Vec::new(),
+        more: 0,
+        action: "/settings/retention".to_owned(),
+        hidden: hidden.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        asks_reason: false,
+        button: format!("Remove {count}"),
+        back: "/settings#retention".to_owned(),
+    })
+}
+
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![all, replace, reset]
+    routes![all, replace, reset, retain]
 }

@@ -48,7 +48,7 @@ pub struct ActivityPage {
     pub older: Option<String>,
     /// The address of the CSV of all that was found.
     pub download: String,
-    /// The address of the stream of what comes in; empty where it cannot be followed.
+    /// The address of the stream of new rows; empty where there is no place for them.
     pub tail: String,
     /// Whether the log holds anything at all that may be seen.
     pub any: bool,
@@ -169,6 +169,16 @@ struct Count {
 struct Rows<'a> {
     search: &'a Search,
     rows: &'a [ActivityRow],
+}
+
+/// Rows that have come in while the page is open.
+#[derive(Debug, Template)]
+#[template(path = "activity-news.html")]
+pub struct NewRows {
+    /// How many were found; the oldest of them may have gone by unseen.
+    pub found: usize,
+    /// The others, the newest first.
+    pub rows: Vec<ActivityRow>,
 }
 
 /// An activity as a row.

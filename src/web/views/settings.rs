@@ -2,7 +2,10 @@
 
 use askama::Template;
 
-use super::{frame::Frame, parts::Fact};
+use super::{
+    frame::Frame,
+    parts::{Fact, Input},
+};
 
 /// The page `/settings`.
 #[derive(Clone, Debug, Template)]
@@ -14,6 +17,8 @@ pub struct Settings {
     pub geo: Geo,
     /// The limits of sessions.
     pub limits: Vec<Fact>,
+    /// How long the log is kept.
+    pub retention: Retention,
     /// The search index.
     pub index: Index,
     /// The version, the data folder, how much is in it.
@@ -29,6 +34,21 @@ pub struct Geo {
     pub replaced: bool,
     /// Why the last file was refused; empty if none was.
     pub error: String,
+}
+
+/// How long the log is kept, as it was typed.
+#[derive(Clone, Debug)]
+pub struct Retention {
+    /// A time like `1y`; empty for ever.
+    pub keep: Input,
+    /// Gigabytes; empty without a limit.
+    pub size: Input,
+    /// Rules of their own, one a line.
+    pub rules: Input,
+    /// What the log takes on the disk, in words.
+    pub takes: String,
+    /// Why nothing has been removed that should have been, and how much that is; empty where nothing waits.
+    pub waits: String,
 }
 
 /// How far the search index is.

@@ -93,3 +93,68 @@ async fn the_box_completes_what_it_knows_and_says_what_it_cannot_understand() {
     ann.fits("/activity?q=report+colour%3Ared").await;
     ann.leave();
 }
+
+/// An activity of now that a search for `export` finds.
+fn export(user: &str, detail: &str) -> String {
+    format!("{{\"user\":\"{user}\",\"action\":\"ExportReport\",\"detail\":\"{detail}\"}}\n")
+}
+
+#[tokio::test]
+async fn what_comes_in_takes_its_place_among_the_rows_while_live_is_on() {
+    let Some(chromium) = Chromium::start() else { return };
+    let house = House::of(&["ann:admin"]);
+    house.import(&some_activities());
+    let ann = chromium.browser(&house).await;
+    ann.sign_in("ann").await;
+    ann.find("/activity?q=export+-mallory&period=all", "#rows").await;
+    ann.count("#rows tbody tr", 45).await;
+    assert_eq!(ann.text("#count").await, "45 activities");
+
+    // It comes by itself, marked; what the search does not find stays away; what is of long ago stands below.
+    ann.click("#live").await;
+    ann.see("#live[aria-pressed=true]").await;
+    let old = r#"{"time":"2023-07-03T12:00:00Z","user":"olga","action":"Export"}"#;
+    house.import(&format!("{old}\n{}{}", export("mallory", ""), export("dora", "the first")));
+    ann.count("#rows tbody tr", 47).await;
+    assert_eq!(ann.text("#rows tbody tr:first-child .user").await, "dora");
+    assert_eq!(ann.text("#rows tbody tr:first-child .action mark").await, "Export");
+    let users = ann.texts("#rows tbody tr .user").await;
+    assert_eq!(users[users.len() - 4..], ["olga", "carl", "carl", "carl"], "in its place in time");
+    assert_eq!(ann.text("#count").await, "47 activities");
+
+    // While a record is open nothing moves.
+    ann.click("#rows tbody tr:first-child .time a").await;
+    ann.see("tr.record dl.record").await;
+    house.import(&export("emil", "the second"));
+    ann.see("#news:not([hidden])").await;
+    assert_eq!(ann.text("#news").await, "1 new");
+    assert_eq!(ann.text("#rows tbody tr:first-child .user").await, "dora");
+    ann.click("#news").await;
+    ann.count("#news[hidden]", 1).await;
+    assert_eq!(ann.text("#rows tbody tr:first-child .user").await, "emil");
+
+    // The page keeps so many and no more.
+    ann.click("#rows tbody tr.open .time a").await;
+    ann.gone("tr.record").await;
+    ann.click("h1").await;
+    house.import(&export("emil", "many").repeat(600));
+    ann.count("#rows tbody tr", 500).await;
+    let counted = "return document.querySelector('#count').textContent === '648 activities'";
+    ann.until(counted, vec![], "all are counted").await;
+
+    // It follows another search, also one that finds nothing yet; and stops when it is told to.
+    ann.fill("q", "zebra").await;
+    ann.click("#ask .primary").await;
+    ann.see("#results .nothing").await;
+    house.import(&export("emil", "a zebra"));
+    ann.count("#rows tbody tr", 1).await;
+    ann.gone(".nothing").await;
+    ann.click("#live").await;
+    ann.see("#live[aria-pressed=false]").await;
+    house.import(&export("emil", "another zebra"));
+    let found = r#"const done = arguments[0]; const ask = () => fetch("/api/v1/activity?q=zebra")
+        .then((answer) => answer.json()).then((page) => page.total.value === 2 ? done(true) : setTimeout(ask, 25)); ask()"#;
+    ann.later(found).await;
+    ann.count("#rows tbody tr", 1).await;
+    ann.leave();
+}

@@ -253,6 +253,11 @@ impl Browser<'_> {
         answer.as_str().unwrap().to_owned()
     }
 
+    /// Waits until a script says that it is done.
+    pub(super) async fn later(&self, script: &str) {
+        self.client.execute_async(script, vec![]).await.unwrap();
+    }
+
     /// The page fits a telephone: nothing scrolls sideways at 360 px.
     pub(super) async fn fits(&self, path: &str) {
         self.open(path).await;

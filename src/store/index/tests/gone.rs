@@ -35,7 +35,7 @@ fn numbered(id: u64) -> Activity {
 
 /// The wiki is kept from `wiki` on and everything else from `all` on.
 fn horizon(wiki: i64, all: i64) -> Horizon {
-    Horizon { classes: vec![(Class::App("wiki".into()), wiki)], all }
+    Horizon::new(vec![(Class::App("wiki".into()), wiki)], all)
 }
 
 fn open(dir: &Path, log: &Arc<Log>) -> Index {

@@ -4,5 +4,6 @@ mod gone;
 mod large;
 mod life;
 mod log;
+mod matcher;
 mod plain;
 mod property;

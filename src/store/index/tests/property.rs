@@ -6,7 +6,7 @@ use proptest::{prelude::*, strategy::ValueTree};
 use tantivy::{ReloadPolicy, directory::RamDirectory};
 
 use super::{
-    super::{Bucket, Deadline, FacetField, Searcher, schema, segment::Snapshot},
+    super::{Bucket, Deadline, FacetField, Searcher, document::Document, schema, segment::Snapshot},
     log::activity,
     plain::LEAVES,
 };
@@ -18,7 +18,7 @@ use crate::model::{
     id::ActivityId,
     period::Range,
     place::Place,
-    query::Query,
+    query::{Candidate, Matcher, Query},
     session::Scope,
 };
 
@@ -213,7 +213,7 @@ pub(super) fn index(groups: &[Vec<Activity>]) -> Searcher {
     writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
     for (number, group) in groups.iter().enumerate() {
         for activity in group {
-            writer.add_document(schema::document(&fields, activity)).unwrap();
+            writer.add_document(Document::of(&fields, activity)).unwrap();
         }
         writer.commit().unwrap();
         if number == groups.len() / 2 {
@@ -228,11 +228,6 @@ pub(super) fn index(groups: &[Vec<Activity>]) -> Searcher {
     Searcher::new(Arc::new(snapshot))
 }
 
-/// The same index before a horizon.
-fn before(searcher: &Searcher, horizon: &Horizon) -> Searcher {
-    Searcher::new(Arc::new(searcher.snapshot.before(&Arc::new(horizon.clone()))))
-}
-
 /// Classes in any case, one of them of activities without an app, one that nothing belongs to, and some twice.
 fn horizon() -> impl Strategy<Value = Horizon> {
     let class = prop_oneof![
@@ -241,8 +236,11 @@ fn horizon() -> impl Strategy<Value = Horizon> {
             .prop_map(|action| Class::Action(action.into())),
     ];
     let moment = || prop_oneof![2 => 0..110_i64, 1 => Just(i64::MIN)];
-    (prop::collection::vec((class, moment()), 0..4), moment())
-        .prop_map(|(classes, all)| Horizon { classes, all })
+    let rules = (prop::collection::vec((class, moment()), 0..4), moment())
+        .prop_map(|(classes, all)| Horizon::new(classes, all));
+    // Every other one has others behind it.
+    prop::collection::vec(rules, 1..4)
+        .prop_map(|rules| rules.iter().fold(Horizon::default(), |horizon, rules| horizon.advanced_to(rules)))
 }
 
 fn value(field: FacetField, activity: &Activity) -> &str {
@@ -325,6 +323,11 @@ fn check(
     let (filter, scope) = (question.filter(), question.scope());
     let left = || activities.iter().filter(|activity| !horizon.hides(activity));
     let hits: Vec<&Activity> = left().filter(|activity| question.hits(activity)).collect();
+    let matcher = Matcher::new(&filter, &scope);
+    for activity in activities {
+        let found = matcher.matches(&Candidate::from(activity.clone()));
+        prop_assert_eq!(found, question.hits(activity), "the matcher, of {:?}", activity);
+    }
     compare(searcher, &hits, (&filter, &scope), (question.limit, 7))?;
     let search = searcher.search(&filter, &scope);
 
@@ -365,7 +368,7 @@ proptest! {
         let groups: Vec<Vec<Activity>> = activities.chunks(size).map(<[Activity]>::to_vec).collect();
         let searcher = index(&groups);
         let horizons: Vec<Horizon> = [Horizon::default()].into_iter().chain(horizons).collect();
-        let searchers: Vec<Searcher> = horizons.iter().map(|horizon| before(&searcher, horizon)).collect();
+        let searchers: Vec<Searcher> = horizons.iter().map(|horizon| searcher.before(horizon)).collect();
         for (question, turn) in questions.iter().zip((0..horizons.len()).cycle()) {
             let horizon = &horizons[turn];
             check(&searchers[turn], (&activities, horizon), question).map_err(|error| {

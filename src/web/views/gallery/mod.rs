@@ -26,7 +26,7 @@ use super::{
     record::{Field, RecordPage},
     search::Search,
     session::SessionPage,
-    settings::{Geo, Index, Settings},
+    settings::{Geo, Index, Retention, Settings},
     tokens::{TokenForm, TokenRow, Tokens},
     users::{UserForm, UserPage, UserRow, Users},
 };
@@ -243,6 +243,22 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             error: error.into(),
         },
         limits: vec![Fact::new("Idle", "12 hours"), Fact::new("At most", "7 days")],
+        retention: Retention {
+            keep: Input::of("1y"),
+            size: if error.is_empty() {
+                Input::of("20")
+            } else {
+                Input::refused("20 GB", "20 GB: write a size in GB, as 20 or 0.5")
+            },
+            rules: Input::of("app wiki 90d\naction sign-in 2y"),
+            takes: "1.2 GB".into(),
+            waits: if error.is_empty() {
+                String::new()
+            } else {
+                "Retention waits: it would remove 812,004 of 1,204,880 activities. Save to agree to it."
+                    .into()
+            },
+        },
         index: Index { line: "Everything in the log can be searched.".into(), progress },
         about: vec![
             Fact::new("Version", "0.1.0"),

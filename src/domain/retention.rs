@@ -1,0 +1,250 @@
+//! Retention: how long the log is kept, and what is taken out of it.
+//!
+//! Where the horizon is, who moved it and why are written in one transaction; from its commit on nobody finds what lies
+//! behind it. The disk gets its room back afterwards, in the background.
+//!
+//! A clock that jumps ahead must not cost the log. So the hourly run removes at most a tenth of it by itself; more has to
+//! be agreed to by an administrator, on the Settings page.
+
+use std::sync::PoisonError;
+
+use jiff::Timestamp;
+
+use super::{
+    App, Gone,
+    activity::{LookError, PATIENCE},
+};
+use crate::{
+    model::{
+        activity::{NewActivity, OWN_APP, action},
+        filter::{Filter, Order},
+        horizon::{Class, Horizon},
+        period::Range,
+        retention::Retention,
+        session::Scope,
+        user::Actor,
+    },
+    store::{
+        Horizons, Settings as _, StoreError, Write,
+        index::{Deadline, SearchError, Searcher},
+    },
+};
+
+/// The setting it is kept in.
+const SETTING: &str = "retention";
+
+/// One in so many activities may go without being asked about, and [`FEW`] in any case.
+const SHARE: u64 = 10;
+
+/// See [`SHARE`].
+const FEW: u64 = 1000;
+
+/// What rules would do now.
+#[derive(Clone, Debug)]
+pub struct Outlook {
+    /// How many activities would be gone.
+    pub removes: u64,
+    /// How many there are.
+    pub of: u64,
+    /// Where the horizon would be.
+    horizon: Horizon,
+}
+
+/// Why the log was not tended to.
+#[derive(Debug, thiserror::Error)]
+pub enum RetentionError {
+    /// Too much would go for nobody to have been asked.
+    #[error(
+        "retention waits: it would remove {removes} of {of} activities; look at Settings > Retention and agree to it, or mend the clock"
+    )]
+    Much {
+        /// How many activities would go.
+        removes: u64,
+        /// How many there are.
+        of: u64,
+    },
+    /// The one who asked has been signed out.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The index could not count.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<SearchError> for RetentionError {
+    fn from(error: SearchError) -> Self {
+        Self::Look(error.into())
+    }
+}
+
+impl Outlook {
+    /// Whether it is more than may go without being asked about.
+    pub const fn much(&self) -> bool {
+        self.removes > FEW && self.removes > self.of / SHARE
+    }
+
+    /// Whether nothing has a time of its own.
+    pub const fn only_by_age(&self) -> bool {
+        self.horizon.classes.is_empty()
+    }
+
+    /// The moment before which nothing is left but classes with a longer time; none if nothing goes by its age alone.
+    pub fn moment(&self) -> Option<Timestamp> {
+        Timestamp::from_millisecond(self.horizon.all).ok().filter(|_| self.horizon.all != i64::MIN)
+    }
+}
+
+impl App {
+    /// How long the log is kept.
+    pub fn retention(&self) -> Result<Retention, StoreError> {
+        let text = self.0.store.read(|read| read.setting(SETTING))?;
+        // It was checked when it was set.
+        Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
+    }
+
+    /// How many bytes the log and its index take. Blocks: it looks at every page.
+    pub fn log_bytes(&self) -> Result<u64, StoreError> {
+        Ok(self.0.store.read(crate::store::Read::log_bytes)? + self.0.index.bytes())
+    }
+
+    /// What rules would remove if they were applied now. Blocks.
+    pub fn outlook(&self, retention: &Retention) -> Result<Outlook, RetentionError> {
+        let searcher = self.0.index.searcher();
+        let of = count(&searcher, Timestamp::MAX)?;
+        let mut wanted = retention.horizon(self.now());
+        if let Some(most) = retention.size
+            && let Some(moment) = self.too_much(&searcher, most, of)?
+        {
+            wanted.all = wanted.all.max(moment);
+            for (_, own) in &mut wanted.classes {
+                *own = moment.max(*own);
+            }
+        }
+        let horizon = self.0.store.read(Horizons::horizon)?.advanced_to(&wanted);
+        let left = count(&searcher.before(&horizon), Timestamp::MAX)?;
+        Ok(Outlook { removes: of.saturating_sub(left), of, horizon })
+    }
+
+    /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
+    /// if it does so with them.
+    fn too_much(&self, searcher: &Searcher, most: u64, of: u64) -> Result<Option<i64>, RetentionError> {
+        let bytes = self.log_bytes()?;
+        if bytes <= most {
+            return Ok(None);
+        }
+        // A twentieth more than needed, so that it is not the same again in an hour.
+        let keeps = u128::from(of) * u128::from(most - most / 20) / u128::from(bytes.max(1));
+        let removes = of.saturating_sub(u64::try_from(keeps).unwrap_or(of));
+        let everything = searcher.search(&Filter::default(), &Scope::All);
+        let deadline = Deadline::within(PATIENCE);
+        let end = |order| {
+            Ok::<_, SearchError>(everything.page(order, None, 1, &deadline)?.first().map(|hit| hit.time))
+        };
+        let (Some(mut low), Some(newest)) = (end(Order::Asc)?, end(Order::Desc)?) else { return Ok(None) };
+        let mut high = newest.saturating_add(1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let before = Timestamp::from_millisecond(middle).unwrap_or(Timestamp::MAX);
+            if count(searcher, before)? < removes {
+                low = middle + 1;
+            } else {
+                high = middle;
+            }
+        }
+        Ok(Some(low))
+    }
+
+    /// Sets the rules and applies them, in the name of `by`, who has agreed to what they remove. How many activities are
+    /// gone. The room they took comes back later: see [`App::clear_away`]. Blocks.
+    pub fn set_retention(&self, by: &Actor, retention: &Retention) -> Result<u64, RetentionError> {
+        let text = retention.to_string();
+        let said =
+            if retention.keeps_all() { "everything is kept".to_owned() } else { text.replace('\n', "; ") };
+        let told = self.did(by, action::SETTING_CHANGED).to(SETTING).saying(said.trim_end_matches("; "));
+        self.move_horizon(by, retention, move |write| {
+            write.put_setting(SETTING, &text)?;
+            write.append(&told).map(drop)
+        })
+    }
+
+    /// Applies the rules that are set, as is done every hour, and takes away what they leave behind. How many activities
+    /// are gone. Blocks.
+    pub fn retain(&self) -> Result<u64, RetentionError> {
+        let retention = self.retention()?;
+        let removed = if retention.keeps_all() {
+            0
+        } else {
+            let outlook = self.outlook(&retention)?;
+            if outlook.much() {
+                return Err(RetentionError::Much { removes: outlook.removes, of: outlook.of });
+            }
+            self.move_horizon(&Actor::system(), &retention, |_| Ok(()))?
+        };
+        self.clear_away()?;
+        Ok(removed)
+    }
+
+    fn move_horizon(
+        &self,
+        by: &Actor,
+        retention: &Retention,
+        mut besides: impl FnMut(&mut Write<'_>) -> Result<(), StoreError> + Send + 'static,
+    ) -> Result<u64, RetentionError> {
+        // Two at a time would count the same activities twice.
+        let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
+        let Outlook { removes, horizon, .. } = self.outlook(retention)?;
+        let moved = horizon.clone();
+        self.change(by, move |write| {
+            besides(write)?;
+            if removes > 0 {
+                write.set_horizon(&moved)?;
+                write.append(&tell(&moved, removes))?;
+            }
+            Ok::<_, RetentionError>(())
+        })
+        .wait()?;
+        if removes > 0 {
+            self.0.index.forget(horizon);
+        }
+        Ok(removes)
+    }
+
+    /// Takes what lies behind the horizon off the disk. It may take minutes, and others go on meanwhile. Blocks.
+    pub fn clear_away(&self) -> Result<(), StoreError> {
+        let horizon = self.0.store.read(Horizons::horizon)?;
+        if horizon != Horizon::default() {
+            self.0.store.remove_behind(horizon)?;
+        }
+        Ok(())
+    }
+}
+
+/// How many activities happened before a moment.
+fn count(searcher: &Searcher, before: Timestamp) -> Result<u64, SearchError> {
+    let filter = Filter { range: Range { from: Timestamp::MIN, to: before }, ..Filter::default() };
+    searcher.search(&filter, &Scope::All).count(&Deadline::within(PATIENCE))
+}
+
+/// The activity that tells what was removed.
+fn tell(horizon: &Horizon, removes: u64) -> NewActivity {
+    let moment = |moment: i64| Timestamp::from_millisecond(moment).ok().filter(|_| moment != i64::MIN);
+    let mut parts = Vec::new();
+    parts.extend(moment(horizon.all).map(|all| format!("before {all:.0}")));
+    for (class, own) in &horizon.classes {
+        let name = match class {
+            Class::App(name) => format!("app {name}"),
+            Class::Action(name) => format!("action {name}"),
+        };
+        parts.push(
+            moment(*own)
+                .map_or_else(|| format!("none of {name}"), |own| format!("of {name} before {own:.0}")),
+        );
+    }
+    let mut told = NewActivity::new(OWN_APP, action::RETENTION, OWN_APP);
+    told.detail = format!("{removes} activities removed: {}", parts.join(", "));
+    told.attributes.push(("removed".to_owned(), removes.to_string()));
+    told
+}

@@ -1,0 +1,147 @@
+//! Retention: what is too old, or too much, is gone at once for everybody, and the log says so.
+
+use jiff::SignedDuration;
+use rollcall::model::{retention::Retention, user::Actor};
+use serde_json::{Value, json};
+
+use super::{
+    house::{Caller, House},
+    http::each,
+};
+
+const SETTINGS: &str = "/settings/retention";
+
+/// A house whose log has an activity a day, of three apps, for `days` days before now.
+fn house(days: i64) -> House {
+    let house = House::new().with_admin("ada");
+    let program = house.program("app", &["activity:write"]);
+    let records: Vec<Value> = (0..days)
+        .map(|day| {
+            let time = house.now() - SignedDuration::from_hours(24 * day + 1);
+            let app = ["wiki", "crm", "vault"][usize::try_from(day % 3).unwrap()];
+            json!({"time": time.to_string(), "user": "bob", "action": "edit", "app": app, "detail": format!("day {day}")})
+        })
+        .collect();
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).json()["accepted"], days);
+    house.caught_up();
+    house
+}
+
+/// What can still be found of bob's days, newest first.
+fn days(house: &House) -> Vec<i64> {
+    let day = |item: &Value| item["detail"].as_str().unwrap()[4..].parse().unwrap();
+    house.log("user=bob&action=edit").iter().map(day).collect()
+}
+
+fn save(caller: &Caller<'_>, keep: &str, size: &str, rules: &str, confirmed: bool) -> u16 {
+    let mut form = vec![("keep", keep), ("size", size), ("rules", rules)];
+    form.extend(confirmed.then_some(("confirmed", "1")));
+    caller.form(SETTINGS, &form).status
+}
+
+#[test]
+fn what_is_too_old_is_removed_once_that_was_agreed_to_and_the_log_says_so() {
+    let house = house(90);
+    let ada = house.signed_in("ada");
+    let asked = ada.form(SETTINGS, &[("keep", "30d"), ("size", ""), ("rules", "")]);
+    assert_eq!(asked.status, 200);
+    assert!(asked.text().contains("Remove 60 activities?"), "{}", asked.text());
+    assert_eq!(days(&house).len(), 90, "nothing is removed without being agreed to");
+    assert_eq!(save(&ada, "30d", "", "", true), 303);
+    assert_eq!(days(&house), (0..30).collect::<Vec<_>>());
+    let told = house.log("action=retention");
+    assert_eq!(each(&told, "detail"), ["60 activities removed: before 2026-02-13T12:00:00Z"]);
+    assert_eq!((&told[0]["app"], &told[0]["attributes"]["removed"]), (&json!("rollcall"), &json!("60")));
+    assert_eq!(each(&house.log("action=setting-changed&user=ada"), "detail"), ["30d"]);
+    // Counts, charts, lists and files know nothing of it either.
+    let auditor = house.program("auditor", &["activity:read"]);
+    assert_eq!(auditor.get("/api/v1/activity?user=bob").json()["total"]["value"], 30);
+    let buckets = auditor.get("/api/v1/activity/histogram?user=bob").json();
+    let sum: u64 =
+        buckets["buckets"].as_array().unwrap().iter().map(|bar| bar["total"].as_u64().unwrap()).sum();
+    assert_eq!(sum, 30);
+    assert_eq!(auditor.get("/api/v1/activity/facets?field=app&user=bob").items()[0]["count"], 10);
+    assert_eq!(auditor.get("/api/v1/activity.csv?user=bob").text().lines().count(), 31);
+    // Nor does the disk, once it was cleared away.
+    house.app.clear_away().unwrap();
+    assert_eq!(days(&house), (0..30).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_program_or_an_action_may_have_a_time_of_its_own() {
+    let house = house(90);
+    let ada = house.signed_in("ada");
+    assert_eq!(save(&ada, "60d", "", "app WIKI 10d\napp crm forever", true), 303);
+    let kept = |day: &i64| match day % 3 {
+        0 => *day < 10,
+        1 => true,
+        _ => *day < 60,
+    };
+    assert_eq!(days(&house), (0..90).filter(kept).collect::<Vec<_>>());
+    // Rules that are taken away bring nothing back.
+    assert_eq!(save(&ada, "", "", "", true), 303);
+    assert_eq!(days(&house), (0..90).filter(kept).collect::<Vec<_>>());
+    assert!(ada.get("/settings").text().contains("name=\"keep\" value=\"\""));
+}
+
+#[test]
+fn time_goes_on_and_every_hour_what_has_become_too_old_goes() {
+    let house = house(90);
+    let ada = house.signed_in("ada");
+    assert_eq!(save(&ada, "60d", "", "", true), 303);
+    for passed in 1..=3 {
+        house.later(SignedDuration::from_hours(24));
+        assert_eq!(house.app.retain().unwrap(), 1);
+        assert_eq!(days(&house).len(), 60 - passed);
+    }
+    assert_eq!(house.log("action=retention").len(), 4);
+}
+
+#[test]
+fn a_clock_that_jumps_ahead_does_not_cost_the_log() {
+    let house = house(1500);
+    let console = Actor::console();
+    house.app.set_retention(&console, &Retention::read("5y", "", "").unwrap()).unwrap();
+    house.later(SignedDuration::from_hours(24 * 365 * 8));
+    let waits = house.app.retain().unwrap_err().to_string();
+    assert!(waits.contains("retention waits: it would remove"), "{waits}");
+    assert!(house.log("user=bob&limit=1").len() == 1);
+    let ada = house.signed_in("ada");
+    assert!(ada.get("/settings").text().contains("Retention waits"));
+    assert_eq!(save(&ada, "5y", "", "", true), 303, "an administrator may agree to it");
+    assert!(house.log("user=bob").is_empty());
+}
+
+#[test]
+fn what_takes_too_much_room_goes_oldest_first() {
+    let house = house(3000);
+    let takes = house.app.log_bytes().unwrap();
+    let half = Retention { size: Some(takes / 2), ..Retention::default() };
+    let removed = house.app.set_retention(&Actor::console(), &half).unwrap();
+    assert!((1300..1900).contains(&removed), "{removed} of 3000 for half of {takes} bytes");
+    let total = house
+        .program("auditor", &["activity:read"])
+        .get("/api/v1/activity?user=bob&order=asc&limit=1")
+        .json();
+    let left = total["total"]["value"].as_i64().unwrap();
+    assert_eq!(total["items"][0]["detail"], json!(format!("day {}", left - 1)), "the newest are left");
+}
+
+#[test]
+fn what_cannot_be_meant_is_said_at_its_field_and_nothing_is_changed() {
+    let house = house(3);
+    let ada = house.signed_in("ada");
+    for (keep, size, rules, sentence) in [
+        ("soon", "", "", "soon: write a time as 90d, 6m or 2y, or forever"),
+        ("", "much", "", "much: write a size in GB, as 20 or 0.5"),
+        ("", "", "wiki 90d", "write a rule as app NAME TIME or action NAME TIME"),
+    ] {
+        let reply = ada.form(SETTINGS, &[("keep", keep), ("size", size), ("rules", rules)]);
+        assert_eq!(reply.status, 400);
+        assert!(reply.text().contains(sentence), "{}", reply.text());
+    }
+    assert!(house.log("action=setting-changed").is_empty());
+    let house = house.with_member("eve");
+    assert_eq!(save(&house.signed_in("eve"), "1d", "", "", true), 403);
+    assert_eq!(days(&house).len(), 3);
+}

@@ -1,7 +1,17 @@
 //! How many: exact, and without reading documents where a posting list knows.
 
-use std::ops::Range;
+use std::{
+    collections::hash_map::DefaultHasher,
+    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
+    num::NonZeroUsize,
+    ops::Range,
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
+};
 
+use lru::LruCache;
 use tantivy::DocId;
 
 use super::{
@@ -10,13 +20,96 @@ use super::{
     search::{Search, SearchError},
     segment::Segment,
 };
+use crate::model::{filter::Filter, period, session::Scope};
+
+/// So many counts are kept of each stretch.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
+
+/// Counts of a whole stretch that were not to be had by the length of a list alone. A stretch never changes, so who asks
+/// again, with every page and every refresh, waits only for what has come since.
+pub(super) struct Counts(Mutex<LruCache<Arc<Question>, u64>>);
+
+/// What tells a search, whatever its period, from every other.
+#[derive(PartialEq)]
+pub(super) struct Question {
+    filter: Filter,
+    scope: Scope,
+    hash: u64,
+}
+
+impl Question {
+    pub(super) fn new(filter: &Filter, scope: &Scope) -> Self {
+        let (filter, scope) = (Filter { range: period::Range::ALL, ..filter.clone() }, scope.clone());
+        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{scope:?} {filter:?}"));
+        Self { filter, scope, hash }
+    }
+}
+
+impl Eq for Question {}
+
+impl Hash for Question {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.hash.hash(state);
+    }
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self(Mutex::new(LruCache::new(KEPT)))
+    }
+}
+
+impl Counts {
+    fn of(&self, question: &Question) -> Option<u64> {
+        self.lock().get(question).copied()
+    }
+
+    fn keep(&self, question: Arc<Question>, count: u64) {
+        self.lock().put(question, count);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, u64>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 impl Search {
     /// How many activities there are.
     pub fn count(&self, deadline: &Deadline) -> Result<u64, SearchError> {
-        let counts =
-            self.of_each(deadline, |segment, part| count(segment, &part.plan, &part.docs, deadline))?;
-        Ok(counts.into_iter().sum())
+        match self.count_within(deadline)? {
+            (count, true) => Ok(count),
+            (_, false) => Err(SearchError::TooSlow),
+        }
+    }
+
+    /// How many activities there are, and whether that is all: else there are at least so many, counted until the time was
+    /// over, the newest first.
+    pub fn count_within(&self, deadline: &Deadline) -> Result<(u64, bool), SearchError> {
+        let stretches = &self.snapshot.stretches;
+        let (mut counted, mut unknown) = (AtomicU64::new(0), Vec::new());
+        for (index, stretch) in stretches.iter().enumerate() {
+            let docs = self.docs(stretch);
+            let known = if docs == stretch.docs { stretch.counts.of(self.question()) } else { None };
+            match known {
+                Some(count) => *counted.get_mut() += count,
+                None if docs.is_empty() => {}
+                None => unknown.push(index),
+            }
+        }
+        let all = self.of_each(&unknown, deadline, |index, segment, part| {
+            let count = count(segment, &part.plan, &part.docs, deadline)?;
+            counted.fetch_add(count, Ordering::Relaxed);
+            if part.docs == stretches[index].docs && !part.plan.is_known(segment) {
+                stretches[index].counts.keep(Arc::clone(self.question()), count);
+            }
+            Ok(())
+        });
+        let exact = match all {
+            Ok(_) => true,
+            Err(SearchError::TooSlow) => false,
+            Err(error) => return Err(error),
+        };
+        Ok((counted.into_inner(), exact))
     }
 }
 

@@ -91,7 +91,7 @@ impl Search {
         deadline: &Deadline,
     ) -> Result<Vec<Facet>, SearchError> {
         let column = field.column(&self.snapshot.fields);
-        let counted = self.of_each(deadline, |segment, part| {
+        let counted = self.of_all(deadline, |segment, part| {
             let index = segment.inverted(column)?;
             let hits = hits(segment, part, deadline)?;
             let mut counted = Vec::new();

@@ -223,11 +223,12 @@ impl Iterator for Walk {
     type Item = Result<Vec<Cursor>, SearchError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.ahead.is_empty() && !self.done {
-            if let Err(error) = self.look() {
-                self.done = true;
-                return Some(Err(error));
-            }
+        if self.ahead.is_empty()
+            && !self.done
+            && let Err(error) = self.look()
+        {
+            self.done = true;
+            return Some(Err(error));
         }
         let chunk: Vec<Cursor> = self.ahead.drain(..self.chunk.min(self.ahead.len())).collect();
         (!chunk.is_empty()).then_some(Ok(chunk))

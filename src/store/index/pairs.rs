@@ -20,23 +20,34 @@ const MANY: u32 = 300_000;
 
 impl Search {
     /// What `count` says of each stretch that holds anything, in no order.
-    pub(super) fn of_each<T: Send>(
+    pub(super) fn of_all<T: Send>(
         &self,
         deadline: &Deadline,
         count: impl Fn(&Segment, &Part) -> Result<T, SearchError> + Sync,
     ) -> Result<Vec<T>, SearchError> {
+        let all: Vec<usize> = (0..self.snapshot.stretches.len()).collect();
+        self.of_each(&all, deadline, |_, segment, part| count(segment, part))
+    }
+
+    /// What `count` says of each of `stretches`, given by their places in the snapshot, that holds anything.
+    pub(super) fn of_each<T: Send>(
+        &self,
+        stretches: &[usize],
+        deadline: &Deadline,
+        count: impl Fn(usize, &Segment, &Part) -> Result<T, SearchError> + Sync,
+    ) -> Result<Vec<T>, SearchError> {
         let next = AtomicUsize::new(0);
         let work = || {
             let mut counts = Vec::new();
-            while let Some(index) = self.following(&next) {
-                let (segment, part) = self.part(index, deadline)?;
+            while let Some(index) = stretches.get(next.fetch_add(1, Ordering::Relaxed)) {
+                let (segment, part) = self.part(*index, deadline)?;
                 if !matches!(part.plan, Plan::Nothing) {
-                    counts.push(count(segment, part)?);
+                    counts.push(count(*index, segment, part)?);
                 }
             }
             Ok(counts)
         };
-        if !self.is_much(deadline)? {
+        if !self.is_much(stretches, deadline)? {
             return work();
         }
         thread::scope(|scope| {
@@ -50,19 +61,14 @@ impl Search {
         })
     }
 
-    fn following(&self, next: &AtomicUsize) -> Option<usize> {
-        let index = next.fetch_add(1, Ordering::Relaxed);
-        (index < self.snapshot.stretches.len()).then_some(index)
-    }
-
     /// Whether so much has to be looked at that two threads are sooner done than one.
-    fn is_much(&self, deadline: &Deadline) -> Result<bool, SearchError> {
+    fn is_much(&self, stretches: &[usize], deadline: &Deadline) -> Result<bool, SearchError> {
         let mut documents = 0_u32;
-        for (index, stretch) in self.snapshot.stretches.iter().enumerate() {
-            let docs = self.docs(stretch);
+        for index in stretches {
+            let docs = self.docs(&self.snapshot.stretches[*index]);
             documents = documents.saturating_add(docs.end - docs.start);
             if documents >= MANY {
-                let (segment, part) = self.part(index, deadline)?;
+                let (segment, part) = self.part(*index, deadline)?;
                 return Ok(!part.plan.is_known(segment));
             }
         }

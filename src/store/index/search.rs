@@ -9,6 +9,7 @@ use tantivy::{DocId, TantivyError};
 
 use super::{
     compile::Compiler,
+    count::Question,
     deadline::Deadline,
     plan::Plan,
     segment::{Segment, Snapshot},
@@ -27,6 +28,7 @@ pub struct Search {
     pub(super) snapshot: Arc<Snapshot>,
     filter: Filter,
     scope: Scope,
+    question: OnceLock<Arc<Question>>,
     /// One for each stretch, in the snapshot's order.
     parts: Vec<OnceLock<Part>>,
     /// The period: from the first instant in it, before the second, in milliseconds since 1970.
@@ -85,6 +87,7 @@ impl Searcher {
             snapshot: Arc::clone(&self.snapshot),
             filter: filter.clone(),
             scope: scope.clone(),
+            question: OnceLock::new(),
             parts: self.snapshot.stretches.iter().map(|_| OnceLock::new()).collect(),
             period: whole(filter.range.from)..whole(filter.range.to),
         }
@@ -109,6 +112,11 @@ impl Search {
             compiler.filter(&self.filter, &self.scope, stretch.left_out(fields, deadline)?)?
         };
         Ok((segment, self.parts[index].get_or_init(|| Part { docs, plan })))
+    }
+
+    /// What is looked for and by whom, in any period.
+    pub(super) fn question(&self) -> &Arc<Question> {
+        self.question.get_or_init(|| Arc::new(Question::new(&self.filter, &self.scope)))
     }
 
     /// The documents of a stretch that are of the period.

@@ -15,6 +15,7 @@ use tantivy::DocId;
 use super::{
     bits::{Bits, Marks},
     compile::Compiler,
+    count::Counts,
     deadline::Deadline,
     plan::Plan,
     schema::Fields,
@@ -31,6 +32,7 @@ pub(super) struct Stretch {
     pub(super) newest: i64,
     /// The time of its last one.
     pub(super) oldest: i64,
+    pub(super) counts: Counts,
     /// What some of the documents may be gone by; worked out when it is first asked.
     gone: Option<Gone>,
 }
@@ -51,6 +53,7 @@ impl Stretch {
                 oldest: segment.time(docs.end - 1),
                 segment: Arc::clone(segment),
                 docs,
+                counts: Counts::default(),
                 gone: some_gone.then(|| Gone { horizon: Arc::clone(horizon), bits: OnceLock::new() }),
             },
         )

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::model::{
     filter::{Cursor, Filter, Order},
+    horizon::Horizon,
     id::ActivityId,
     query::Query,
     session::Scope,
@@ -189,5 +190,33 @@ fn a_search_stops_when_its_time_is_over() {
     deadline.stop();
     let search = index.searcher().search(&Filter::default(), &Scope::All);
     assert!(matches!(search.count(&deadline), Err(super::super::SearchError::TooSlow)));
+    assert_eq!(search.count_within(&deadline).unwrap(), (0, false));
     assert_eq!(search.count(&Deadline::never()).unwrap(), 100);
+}
+
+#[test]
+fn what_was_counted_once_is_known_until_the_segment_or_the_question_is_another() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(100);
+    let index = open(&dir.path().join("index"), &log);
+    assert_all_found(&index, 100);
+    let over = Deadline::never();
+    over.stop();
+    let count = |text: &str, user: Option<&str>, deadline: &Deadline| {
+        let filter = Filter { query: Query::parse(text).unwrap(), ..Filter::default() };
+        let scope = user.map_or(Scope::All, |user| Scope::Own(user.parse().unwrap()));
+        index.searcher().search(&filter, &scope).count_within(deadline).unwrap()
+    };
+    assert_eq!(count("number -5", None, &over), (0, false));
+    assert_eq!(count("number -5", None, &Deadline::never()), (99, true));
+    assert_eq!(count("number -5", None, &over), (99, true));
+    assert_eq!(count("number -6", None, &over), (0, false), "another question");
+    assert_eq!(count("number -5", Some("bob"), &over), (0, false), "another scope");
+    index.forget(Horizon { all: 51, ..Horizon::default() });
+    let (left, exact) = count("number -5", None, &Deadline::never());
+    assert!(exact && left < 99, "{left}");
+    log.append(numbered(101));
+    assert!(index.wait_for(ActivityId(101), LONG));
+    assert!(count("number -5", None, &over).0 <= left + 1);
+    assert_eq!(count("number -5", None, &Deadline::never()), (left + 1, true));
 }

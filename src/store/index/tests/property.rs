@@ -300,6 +300,8 @@ pub(super) fn compare(
         prop_assert_eq!(walked, found);
     }
     prop_assert_eq!(search.count(&deadline).unwrap(), expected.len() as u64);
+    let again = searcher.search(filter, scope).count_within(&deadline).unwrap();
+    prop_assert_eq!(again, (expected.len() as u64, true), "as it was kept");
 
     let edges = [10, 20, 21, 50, 90, 100, 3000, 6500];
     let buckets: Vec<Bucket> = edges

@@ -8,6 +8,8 @@
 //! An index that is already in `FOLDER` is used as it is. The queries are classes of `terms`, `phrase`, `prefix`, `query`,
 //! `user`, `offset`, and a period from `t0` to `t1`.
 
+#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints what it measured")]
+
 use std::{
     collections::{BTreeMap, HashMap},
     env, fs,
@@ -15,7 +17,7 @@ use std::{
     io::{BufRead, BufReader},
     path::Path,
     sync::{
-        Arc, Condvar, Mutex, PoisonError,
+        Arc, Condvar, Mutex, OnceLock, PoisonError,
         mpsc::{Receiver, sync_channel},
     },
     thread,
@@ -24,13 +26,10 @@ use std::{
 
 use jiff::Timestamp;
 use rollcall::{
-    domain::{
-        agent::{self, Agent},
-        geo::Geo,
-    },
+    domain::{agent, geo::Geo},
     model::{
         activity::{Activity, Outcome},
-        device::Device,
+        device::{Agent, Device},
         filter::{Filter, Order},
         id::ActivityId,
         period::Range,
@@ -74,8 +73,7 @@ fn build(index: &Path, folder: &Path, activities: &str, count: u64) -> anyhow::R
     }
     let took = start.elapsed();
     built.stop();
-    let threads = threads();
-    let index_time: f64 = threads.iter().filter(|(name, _)| name != "lines").map(|(_, time)| time).sum();
+    let index_time = processor("/proc/self/stat") - *READING.get().unwrap_or(&0.0);
     let per = |seconds: f64| count as f64 / seconds;
     println!(
         "built in {took:.1?}: {:.0}/s, {:.0} a second of processor time; {}",
@@ -83,7 +81,6 @@ fn build(index: &Path, folder: &Path, activities: &str, count: u64) -> anyhow::R
         per(index_time),
         resident()
     );
-    println!("processor seconds: {threads:.1?}");
     sizes(index, count)
 }
 
@@ -268,7 +265,7 @@ struct Lines {
 #[derive(Deserialize)]
 struct Line<'a> {
     id: u64,
-    time: Timestamp,
+    time: &'a str,
     user: &'a str,
     app: &'a str,
     action: &'a str,
@@ -298,6 +295,7 @@ impl Lines {
                     return;
                 }
             }
+            let _ = READING.set(processor("/proc/thread-self/stat"));
             let _ = sender.send(batch);
         })?;
         Ok(Self { count, batches: Mutex::new(Some(batches)), idle: Condvar::new() })
@@ -314,17 +312,20 @@ impl Complete {
     fn activity(&mut self, line: &str) -> Activity {
         let line: Line<'_> = serde_json::from_str(line).expect("an activity");
         let Self { geo, places, devices } = self;
+        let time: Timestamp = line.time.parse().expect("a time");
         let device = match devices.get(line.user_agent) {
             Some(device) => device.clone(),
             None => devices
                 .entry(line.user_agent.to_owned())
-                .or_insert_with(|| agent::device(&Agent { user_agent: line.user_agent, ..Agent::default() }))
+                .or_insert_with(|| {
+                    agent::device(&Agent { user_agent: line.user_agent.into(), ..Agent::default() })
+                })
                 .clone(),
         };
         Activity {
             id: ActivityId(line.id),
-            time: line.time,
-            received: line.time,
+            time,
+            received: time,
             user: line.user.into(),
             action: line.action.into(),
             detail: line.detail,
@@ -373,15 +374,14 @@ fn resident() -> String {
     )
 }
 
-/// Processor seconds by name of thread.
-fn threads() -> Vec<(String, f64)> {
-    let mut times: BTreeMap<String, f64> = BTreeMap::new();
-    for task in fs::read_dir("/proc/self/task").into_iter().flatten().flatten() {
-        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
-        let Some((head, rest)) = stat.rsplit_once(')') else { continue };
-        let name = head.split_once('(').map_or("", |(_, name)| name);
-        let ticks: f64 = rest.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
-        *times.entry(name.to_owned()).or_default() += ticks / 100.0;
-    }
-    times.into_iter().collect()
+/// How long the thread that reads activities kept a processor.
+static READING: OnceLock<f64> = OnceLock::new();
+
+/// Processor seconds of this process or a thread of it.
+fn processor(stat: &str) -> f64 {
+    let stat = fs::read_to_string(stat).unwrap_or_default();
+    let Some((_, rest)) = stat.rsplit_once(')') else { return 0.0 };
+    // A tick is a hundredth of a second.
+    rest.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>()
+        / 100.0
 }

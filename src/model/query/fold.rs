@@ -55,7 +55,8 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-fn ascii_class(c: char) -> Class {
+/// The class of a character of ASCII.
+pub(super) fn ascii_class(c: char) -> Class {
     match c {
         'a'..='z' => Class::Lower,
         'A'..='Z' => Class::Upper,

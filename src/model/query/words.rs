@@ -9,7 +9,7 @@
 
 use std::ops::Range;
 
-use super::fold::{Class, fold_each};
+use super::fold::{Class, ascii_class, fold_each};
 
 /// The longest word in bytes; a longer segment is cut into such pieces, as if they were written apart.
 pub const WORD_BYTES: usize = 200;
@@ -43,35 +43,71 @@ pub struct Asked {
 /// positions.
 pub fn tokens(text: &str, mut emit: impl FnMut(Token<'_>)) -> u32 {
     let mut position = 0;
-    segments(text, |run| match run.script {
-        Script::Letters => run.pieces(|piece, whole| {
-            emit(Token { text: run.text(&piece), position, at: run.source(&piece) });
-            if whole {
-                run.parts(|part| {
-                    emit(Token { text: run.text(&part), position, at: run.source(&part) });
-                });
-            }
-            position += 1;
-        }),
-        Script::Ideographs => {
-            for index in 0..run.chars.len() {
-                let pair = index..(index + 2).min(run.chars.len());
-                emit(Token { text: run.text(&pair), position, at: run.source(&pair) });
+    if text.is_ascii() {
+        let mut run = Run::new();
+        ascii_segments(text, |at| {
+            let word = &text[at.clone()];
+            if let Some(lower) = simple(word.as_bytes()) {
+                let folded = if lower { word } else { run.lower(word) };
+                emit(Token { text: folded, position, at });
                 position += 1;
+            } else {
+                run.fill_ascii(text, at);
+                position = run.tokens(position, &mut emit);
             }
-        }
-    });
+        });
+    } else {
+        segments(text, |run| position = run.tokens(position, &mut emit));
+    }
     position
 }
 
 /// How many positions [`tokens`] would give `text`.
 pub fn positions(text: &str) -> u32 {
     let mut count = 0;
+    if text.is_ascii() {
+        ascii_segments(text, |at| count += at.len().div_ceil(WORD_BYTES));
+        return u32::try_from(count).unwrap_or(u32::MAX);
+    }
+    let mut count = 0;
     segments(text, |run| match run.script {
         Script::Letters => run.pieces(|_, _| count += 1),
         Script::Ideographs => count += u32::try_from(run.chars.len()).unwrap_or(u32::MAX),
     });
     count
+}
+
+/// Calls `each` with where every segment of a text in ASCII stands.
+fn ascii_segments(text: &str, mut each: impl FnMut(Range<usize>)) {
+    let mut start = None;
+    for (at, byte) in text.bytes().enumerate() {
+        match (start, byte.is_ascii_alphanumeric()) {
+            (None, true) => start = Some(at),
+            (Some(from), false) => {
+                each(from..at);
+                start = None;
+            }
+            _ => {}
+        }
+    }
+    if let Some(from) = start {
+        each(from..text.len());
+    }
+}
+
+/// Whether a segment in ASCII is found only whole, as most are, which can be said without taking it apart: it is a number, in
+/// capitals, or in small letters but for the first. If so, whether it is folded as it stands.
+fn simple(segment: &[u8]) -> Option<bool> {
+    let (first, rest) = segment.split_first()?;
+    if segment.len() > WORD_BYTES {
+        return None;
+    }
+    let whole = match first {
+        b'0'..=b'9' => rest.iter().all(u8::is_ascii_digit),
+        b'a'..=b'z' => rest.iter().all(u8::is_ascii_lowercase),
+        _ => rest.iter().all(u8::is_ascii_lowercase) || rest.iter().all(u8::is_ascii_uppercase),
+    };
+    whole.then_some(!first.is_ascii_uppercase())
 }
 
 /// The words to look for when `text` is asked for, one behind the other; with `prefix`, the last one is just the
@@ -156,7 +192,7 @@ struct Char {
 
 /// Calls `each` with every segment of `text`. The segment is reused, so that cutting a text allocates only once.
 fn segments(text: &str, mut each: impl FnMut(&Run)) {
-    let mut run = Run { script: Script::Letters, folded: String::new(), chars: Vec::new() };
+    let mut run = Run::new();
     fold_each(text, |c, class, source| {
         let script = match class {
             Class::Separator => None,
@@ -180,6 +216,53 @@ fn segments(text: &str, mut each: impl FnMut(&Run)) {
 }
 
 impl Run {
+    fn new() -> Self {
+        Self { script: Script::Letters, folded: String::new(), chars: Vec::new() }
+    }
+
+    /// A word in ASCII, in small letters.
+    fn lower(&mut self, word: &str) -> &str {
+        self.folded.clear();
+        self.folded.push_str(word);
+        self.folded.make_ascii_lowercase();
+        &self.folded
+    }
+
+    /// Becomes the segment of a text in ASCII that stands `at`.
+    fn fill_ascii(&mut self, text: &str, at: Range<usize>) {
+        self.chars.clear();
+        let place = |(folded, byte): (usize, u8)| Char {
+            folded,
+            class: ascii_class(byte.into()),
+            source: at.start + folded..at.start + folded + 1,
+        };
+        self.chars.extend(text[at.clone()].bytes().enumerate().map(place));
+        self.lower(&text[at]);
+    }
+
+    /// Cuts the segment into words, the first at `position`, and returns the position behind the last.
+    fn tokens(&self, mut position: u32, emit: &mut impl FnMut(Token<'_>)) -> u32 {
+        match self.script {
+            Script::Letters => self.pieces(|piece, whole| {
+                emit(Token { text: self.text(&piece), position, at: self.source(&piece) });
+                if whole {
+                    self.parts(|part| {
+                        emit(Token { text: self.text(&part), position, at: self.source(&part) });
+                    });
+                }
+                position += 1;
+            }),
+            Script::Ideographs => {
+                for index in 0..self.chars.len() {
+                    let pair = index..(index + 2).min(self.chars.len());
+                    emit(Token { text: self.text(&pair), position, at: self.source(&pair) });
+                    position += 1;
+                }
+            }
+        }
+        position
+    }
+
     /// The folded text of a range of characters.
     fn text(&self, chars: &Range<usize>) -> &str {
         let start = self.chars[chars.start].folded;
@@ -257,7 +340,23 @@ impl Run {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn a_text_in_ascii_is_cut_as_any_other(text in "([A-Z]{0,3}[a-z]{0,3}[0-9]{0,3}[ ._-]{0,2}){0,9}|[a-z]{190,410}|[A-Za-z0-9]{195,205}") {
+            let mut found = Vec::new();
+            let count = tokens(&text, |token| found.push((token.text.to_owned(), token.position, token.at)));
+            let (mut general, mut position) = (Vec::new(), 0);
+            segments(&text, |run| {
+                position = run.tokens(position, &mut |token| general.push((token.text.to_owned(), token.position, token.at)));
+            });
+            prop_assert_eq!(found, general);
+            prop_assert_eq!((count, positions(&text)), (position, position));
+        }
+    }
 
     fn words(text: &str) -> String {
         let mut out = Vec::new();

@@ -14,12 +14,9 @@ use super::{
 impl Search {
     /// How many activities there are.
     pub fn count(&self, deadline: &Deadline) -> Result<u64, SearchError> {
-        let mut total = 0;
-        for part in self.parts(deadline) {
-            let (segment, part) = part?;
-            total += count(segment, &part.plan, &part.docs, deadline)?;
-        }
-        Ok(total)
+        let counts =
+            self.of_each(deadline, |segment, part| count(segment, &part.plan, &part.docs, deadline))?;
+        Ok(counts.into_iter().sum())
     }
 }
 
@@ -42,10 +39,11 @@ fn count(
             let all = u64::from(docs.end - docs.start);
             Ok(all - count(segment, inner, docs, deadline)?)
         }
-        plan => {
+        plan if plan.is_rare(segment) => {
             let mut total = 0;
             each_block(plan.open(segment)?.as_mut(), docs, deadline, |docs| total += docs.len() as u64)?;
             Ok(total)
         }
+        plan => Ok(u64::from(plan.marks(segment, docs, deadline)?.len())),
     }
 }

@@ -90,17 +90,23 @@ impl Search {
         limit: usize,
         deadline: &Deadline,
     ) -> Result<Vec<Facet>, SearchError> {
-        let mut tally = Tally::new();
         let column = field.column(&self.snapshot.fields);
-        for part in self.parts(deadline) {
-            let (segment, part) = part?;
+        let counted = self.of_each(deadline, |segment, part| {
             let index = segment.inverted(column)?;
-            let span = Span::prefix(&index, prefix);
             let hits = hits(segment, part, deadline)?;
-            span.each(deadline, |term, info| {
-                add(&mut tally, term, count(&Posting::of(&index, info), &hits)?);
+            let mut counted = Vec::new();
+            Span::prefix(&index, prefix).each(deadline, |term, info| {
+                let count = count(&Posting::of(&index, info), &hits)?;
+                if count > 0 {
+                    counted.push((term.to_vec(), count));
+                }
                 Ok(())
             })?;
+            Ok(counted)
+        })?;
+        let mut tally = Tally::new();
+        for (term, count) in counted.into_iter().flatten() {
+            add(&mut tally, &term, count);
         }
         Ok(ranked(tally, limit))
     }
@@ -148,7 +154,7 @@ fn count(posting: &Posting, hits: &Hits) -> Result<u64, SearchError> {
     let mut blocks = posting.blocks()?;
     let mut count = 0;
     while !blocks.docs().is_empty() {
-        count += blocks.docs().iter().filter(|doc| bits.contains(**doc)).count() as u64;
+        count += u64::from(bits.len_of(blocks.docs()));
         blocks.advance();
     }
     Ok(count)
@@ -156,7 +162,7 @@ fn count(posting: &Posting, hits: &Hits) -> Result<u64, SearchError> {
 
 fn add(tally: &mut Tally, term: &[u8], count: u64) {
     let Ok(term) = std::str::from_utf8(term) else { return };
-    let Some((folded, _)) = term.split_once(schema::NUL).filter(|_| count > 0) else { return };
+    let Some((folded, _)) = term.split_once(schema::NUL) else { return };
     let spellings = match tally.get_mut(folded) {
         Some(spellings) => spellings,
         None => tally.entry(folded.to_owned()).or_default(),

@@ -16,10 +16,10 @@ use tantivy::{FutureResult, IndexWriter, SegmentMeta, TantivyError, indexer::Ind
 
 use super::{
     OpenError, SourceError,
+    document::Document,
     folder::{Folder, payload},
     merge::Neighbours,
     purge::Purge,
-    schema,
     search::SearchError,
     source::Source,
     status::{Shared, State, Stop},
@@ -71,7 +71,8 @@ impl Follower {
 
     /// Follows until it is told to stop.
     pub(super) fn run(mut self) {
-        let mut whole = self.folder.is_whole();
+        let going_on = || self.shared.stopping().is_none();
+        let mut whole = self.folder.is_whole(going_on);
         let mut pause = PAUSE.0;
         while self.shared.stopping().is_none() {
             let before = self.shared.snapshot().indexed;
@@ -83,7 +84,7 @@ impl Follower {
                 log::error!("the search index waits: {failure}");
                 self.shared.set_state(State::Retrying(failure.to_string()));
                 // Files that can no longer be believed are not tried again.
-                whole = whole && self.folder.is_whole();
+                whole = whole && self.folder.is_whole(|| self.shared.stopping().is_none());
                 if self.shared.snapshot().indexed > before {
                     pause = PAUSE.0;
                 }
@@ -108,7 +109,7 @@ impl Follower {
             .num_merge_threads(1)
             .memory_budget_per_thread(MEMORY)
             .build();
-        let writer: IndexWriter = self.folder.index.writer_with_options(options)?;
+        let writer: IndexWriter<Document> = self.folder.index.writer_with_options(options)?;
         writer.set_merge_policy(Box::new(Neighbours::new(self.folder.index.clone())));
         let indexed = self.folder.indexed().unwrap_or(ActivityId(0));
         self.shared.set_state(State::Following);
@@ -129,7 +130,7 @@ impl Follower {
 /// The time between two failures, in which one writer is open.
 struct Session<'a> {
     follower: &'a Follower,
-    writer: IndexWriter,
+    writer: IndexWriter<Document>,
     /// The last activity that was added.
     read: ActivityId,
     /// Since when something waits for its commit.
@@ -176,7 +177,7 @@ impl Session<'_> {
         for activity in &batch {
             // A source that repeats itself must not make an activity be found twice.
             if activity.id > self.read {
-                self.writer.add_document(schema::document(&folder.fields, activity))?;
+                self.writer.add_document(Document::of(&folder.fields, activity))?;
                 self.read = activity.id;
             }
         }

@@ -1,8 +1,11 @@
 //! How many and how many failures, over time: exact.
 
-use tantivy::{DocId, DocSet};
+use std::ops::Range;
+
+use tantivy::DocId;
 
 use super::{
+    bits::Marks,
     deadline::Deadline,
     docsets,
     plan::{Plan, each_block},
@@ -28,42 +31,15 @@ impl Search {
     pub fn histogram(&self, edges: &[i64], deadline: &Deadline) -> Result<Vec<Bucket>, SearchError> {
         let mut buckets = vec![Bucket::default(); edges.len().saturating_sub(1)];
         let outcome = self.snapshot.fields.outcome;
-        for part in self.parts(deadline) {
-            let (segment, part) = part?;
+        let parts = self.of_each(deadline, |segment, part| {
             let failure = format!("{}{NUL}", Outcome::Failure);
             let failures = Posting::exact(&segment.inverted(outcome)?, failure.as_bytes())?;
-            let ends = ends(segment, part, edges);
-            match &part.plan {
-                Plan::Everything => by_rank(None, failures.as_ref(), &ends, &mut buckets)?,
-                Plan::One(posting) => {
-                    by_rank(Some(posting), None, &ends, &mut buckets)?;
-                    if let Some(failures) = failures {
-                        let sets: Vec<docsets::AnySet> =
-                            vec![Box::new(posting.open()?), Box::new(failures.open()?)];
-                        let mut both = docsets::Both::of(sets);
-                        one_by_one(both.as_mut(), &ends, deadline, |bucket, count| {
-                            buckets[bucket].failures += count;
-                        })?;
-                    }
-                }
-                plan => {
-                    let mut failures = failures.map(|failures| failures.open()).transpose()?;
-                    let mut set = plan.open(segment)?;
-                    let mut now = 0;
-                    let docs = ends[0]..ends[ends.len() - 1];
-                    each_block(set.as_mut(), &docs, deadline, |docs| {
-                        for &doc in docs {
-                            while ends[now + 1] <= doc {
-                                now += 1;
-                            }
-                            let bucket = &mut buckets[ends.len() - 2 - now];
-                            bucket.total += 1;
-                            if let Some(failures) = &mut failures {
-                                bucket.failures += u64::from(docsets::seek(failures, doc) == doc);
-                            }
-                        }
-                    })?;
-                }
+            Count { segment, part, failures, ends: ends(segment, part, edges), deadline }.buckets()
+        })?;
+        for part in parts {
+            for (bucket, found) in buckets.iter_mut().zip(part.iter().rev()) {
+                bucket.total += found.total;
+                bucket.failures += found.failures;
             }
         }
         Ok(buckets)
@@ -85,46 +61,96 @@ fn ends(segment: &Segment, part: &Part, edges: &[i64]) -> Vec<DocId> {
     ends
 }
 
-/// Counts documents, all of them or those of a list, by their ranks alone.
-fn by_rank(
-    total: Option<&Posting>,
-    failures: Option<&Posting>,
-    ends: &[DocId],
-    buckets: &mut [Bucket],
-) -> Result<(), SearchError> {
-    let mut totals = total.map(Posting::blocks).transpose()?;
-    let mut failed = failures.map(Posting::blocks).transpose()?;
-    let mut before: Option<(u32, u32)> = None;
-    for (index, end) in ends.iter().enumerate() {
-        let now = (
-            totals.as_mut().map_or(*end, |blocks| blocks.rank(*end)),
-            failed.as_mut().map_or(0, |blocks| blocks.rank(*end)),
-        );
-        if let Some(before) = before {
-            let bucket = &mut buckets[ends.len() - 1 - index];
-            bucket.total += u64::from(now.0 - before.0);
-            bucket.failures += u64::from(now.1 - before.1);
-        }
-        before = Some(now);
-    }
-    Ok(())
+/// The buckets of one stretch, newest first.
+struct Count<'a> {
+    segment: &'a Segment,
+    part: &'a Part,
+    failures: Option<Posting>,
+    ends: Vec<DocId>,
+    deadline: &'a Deadline,
 }
 
-/// Counts the documents of a set, bucket by bucket.
-fn one_by_one(
-    set: &mut dyn DocSet,
-    ends: &[DocId],
-    deadline: &Deadline,
-    mut count: impl FnMut(usize, u64),
-) -> Result<(), SearchError> {
-    let mut now = 0;
-    let docs = ends[0]..ends[ends.len() - 1];
-    each_block(set, &docs, deadline, |docs| {
-        for &doc in docs {
-            while ends[now + 1] <= doc {
-                now += 1;
+impl Count<'_> {
+    fn buckets(&self) -> Result<Vec<Bucket>, SearchError> {
+        let mut buckets = vec![Bucket::default(); self.ends.len() - 1];
+        match &self.part.plan {
+            Plan::Everything => {
+                for (bucket, docs) in buckets.iter_mut().zip(self.stretches()) {
+                    bucket.total = u64::from(docs.end - docs.start);
+                }
+                if let Some(failures) = &self.failures {
+                    self.by_rank(failures, &mut buckets, |bucket| &mut bucket.failures)?;
+                }
             }
-            count(ends.len() - 2 - now, 1);
+            plan if plan.is_rare(self.segment) => self.one_by_one(plan, &mut buckets)?,
+            Plan::One(posting) => {
+                self.by_rank(posting, &mut buckets, |bucket| &mut bucket.total)?;
+                let marks = self.part.plan.marks(self.segment, &self.docs(), self.deadline)?;
+                self.failures_of(marks, &mut buckets)?;
+            }
+            plan => {
+                let marks = plan.marks(self.segment, &self.docs(), self.deadline)?;
+                for (bucket, docs) in buckets.iter_mut().zip(self.stretches()) {
+                    bucket.total = u64::from(marks.len_in(&docs));
+                }
+                self.failures_of(marks, &mut buckets)?;
+            }
         }
-    })
+        Ok(buckets)
+    }
+
+    /// The documents of each bucket.
+    fn stretches(&self) -> impl Iterator<Item = Range<DocId>> {
+        self.ends.windows(2).map(|ends| ends[0]..ends[1])
+    }
+
+    /// The documents of all buckets.
+    fn docs(&self) -> Range<DocId> {
+        self.ends[0]..self.ends[self.ends.len() - 1]
+    }
+
+    /// Counts those of a list by their ranks alone.
+    fn by_rank(
+        &self,
+        list: &Posting,
+        buckets: &mut [Bucket],
+        count: impl Fn(&mut Bucket) -> &mut u64,
+    ) -> Result<(), SearchError> {
+        let mut blocks = list.blocks()?;
+        let mut before = blocks.rank(self.ends[0]);
+        for (bucket, end) in buckets.iter_mut().zip(&self.ends[1..]) {
+            let rank = blocks.rank(*end);
+            *count(bucket) = u64::from(rank - before);
+            before = rank;
+        }
+        Ok(())
+    }
+
+    /// Counts those of `marks` that failed.
+    fn failures_of(&self, mut marks: Marks, buckets: &mut [Bucket]) -> Result<(), SearchError> {
+        let Some(failures) = &self.failures else { return Ok(()) };
+        let docs = self.docs();
+        marks.keep(&Plan::One(failures.clone()).marks(self.segment, &docs, self.deadline)?);
+        for (bucket, docs) in buckets.iter_mut().zip(self.stretches()) {
+            bucket.failures = u64::from(marks.len_in(&docs));
+        }
+        Ok(())
+    }
+
+    /// Counts a few.
+    fn one_by_one(&self, plan: &Plan, buckets: &mut [Bucket]) -> Result<(), SearchError> {
+        let mut failures = self.failures.as_ref().map(Posting::open).transpose()?;
+        let mut now = 0;
+        each_block(plan.open(self.segment)?.as_mut(), &self.docs(), self.deadline, |docs| {
+            for &doc in docs {
+                while self.ends[now + 1] <= doc {
+                    now += 1;
+                }
+                buckets[now].total += 1;
+                if let Some(failures) = &mut failures {
+                    buckets[now].failures += u64::from(docsets::seek(failures, doc) == doc);
+                }
+            }
+        })
+    }
 }

@@ -9,7 +9,7 @@ use tantivy::{
 };
 
 use super::{
-    bits::Bits,
+    bits::{Bits, Marks},
     deadline::Deadline,
     docsets::{self, AnySet},
     search::SearchError,
@@ -59,12 +59,44 @@ pub(super) fn gather(
 impl Phrase {
     /// The documents that have the phrase.
     pub(super) fn open(&self) -> Result<AnySet, SearchError> {
-        let words = self.words.iter().map(PhraseWord::open).collect::<Result<Vec<_>, _>>()?;
-        let mut walk =
-            Walk { words, before: self.before.clone(), starts: Vec::new(), places: Vec::new(), doc: 0 };
+        let mut walk = self.walk()?;
         let start = walk.words.iter().map(|word| word.places.doc()).max().unwrap_or(TERMINATED);
         walk.settle(start);
         Ok(Box::new(walk))
+    }
+
+    fn walk(&self) -> Result<Walk, SearchError> {
+        let words = self.words.iter().map(PhraseWord::open).collect::<Result<Vec<_>, _>>()?;
+        Ok(Walk { words, before: self.before.clone(), starts: Vec::new(), places: Vec::new(), doc: 0 })
+    }
+
+    /// Those of `candidates` that have the phrase.
+    pub(super) fn among(
+        &self,
+        candidates: &Bits,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+    ) -> Result<Marks, SearchError> {
+        let mut walk = self.walk()?;
+        let mut marks = Marks::none(docs.clone());
+        for (count, doc) in candidates.iter().enumerate() {
+            if walk.words.iter_mut().all(|word| word.places.seek(doc) == doc) && walk.has_phrase(doc) {
+                marks.add(doc);
+            }
+            if count % 4096 == 0 {
+                deadline.check()?;
+            }
+        }
+        Ok(marks)
+    }
+
+    /// At most how many documents have it.
+    pub(super) fn at_most(&self) -> u32 {
+        let len = |word: &PhraseWord| match &word.places {
+            Places::Listed(posting) => posting.len(),
+            Places::Gathered(places) => u32::try_from(places.len()).unwrap_or(u32::MAX),
+        };
+        self.words.iter().map(len).min().unwrap_or(0)
     }
 }
 

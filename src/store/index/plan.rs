@@ -128,33 +128,6 @@ impl Plan {
             }
         })
     }
-
-    /// The documents within `docs`, gathered.
-    pub(super) fn gather(
-        &self,
-        segment: &Segment,
-        docs: &Range<DocId>,
-        deadline: &Deadline,
-    ) -> Result<Bits, SearchError> {
-        let mut bits = Bits::empty(docs.start, docs.end);
-        self.each(segment, docs, deadline, |block| {
-            for doc in block {
-                bits.insert(*doc);
-            }
-        })?;
-        Ok(bits)
-    }
-
-    /// Calls `each` with the documents within `docs`, up to 64 at a time and in order.
-    pub(super) fn each(
-        &self,
-        segment: &Segment,
-        docs: &Range<DocId>,
-        deadline: &Deadline,
-        each: impl FnMut(&[DocId]),
-    ) -> Result<(), SearchError> {
-        each_block(self.open(segment)?.as_mut(), docs, deadline, each)
-    }
 }
 
 /// The posting lists among `plans` that are so long that leaping through them saves nothing. If there is a short one, it

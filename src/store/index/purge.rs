@@ -13,8 +13,9 @@ use tantivy::{
 };
 
 use super::{
-    bits::{Bits, BitsWalk},
+    bits::{Bits, BitsWalk, Marks},
     deadline::Deadline,
+    document::Document,
     search::SearchError,
     segment::Snapshot,
 };
@@ -52,18 +53,18 @@ impl Purge {
             if !all && (!purge.rewritten.is_empty() || gone < segment.len.div_ceil(WORTHWHILE)) {
                 continue;
             }
-            let mut doomed = Bits::empty(0, segment.len);
-            doomed.fill(seen..segment.len);
+            let mut doomed = Marks::none(0..segment.len);
+            doomed.add_range(seen..segment.len);
             for stretch in snapshot.stretches.iter().filter(|stretch| Arc::ptr_eq(&stretch.segment, segment))
             {
                 if let Some(gone) = stretch.gone(&snapshot.fields, &Deadline::never())? {
-                    gone.iter().for_each(|doc| doomed.insert(doc));
+                    doomed.add_bits(gone);
                 }
             }
             if !all {
                 purge.rewritten.push(segment.id());
             }
-            purge.doomed.insert(segment.id(), Arc::new(doomed));
+            purge.doomed.insert(segment.id(), Arc::new(doomed.done()));
         }
         Ok(purge)
     }
@@ -78,7 +79,7 @@ impl Purge {
     }
 
     /// Tells `writer` what is deleted, from its next commit on. That commit drops segments that have nothing left.
-    pub(super) fn delete(&self, writer: &IndexWriter) -> Result<(), TantivyError> {
+    pub(super) fn delete(&self, writer: &IndexWriter<Document>) -> Result<(), TantivyError> {
         writer.delete_query(Box::new(Doomed(Arc::new(self.doomed.clone())))).map(drop)
     }
 }
@@ -96,7 +97,8 @@ impl Query for Doomed {
 
 impl Weight for Doomed {
     fn scorer(&self, reader: &SegmentReader, boost: Score) -> Result<Box<dyn Scorer>, TantivyError> {
-        let bits = self.0.get(&reader.segment_id()).map_or_else(|| Arc::new(Bits::empty(0, 0)), Arc::clone);
+        let bits =
+            self.0.get(&reader.segment_id()).map_or_else(|| Arc::new(Marks::none(0..0).done()), Arc::clone);
         Ok(Box::new(ConstScorer::new(BitsWalk::new(bits), boost)))
     }
 

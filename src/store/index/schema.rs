@@ -15,7 +15,7 @@
 use std::net::IpAddr;
 
 use tantivy::{
-    Index, IndexSettings, IndexSortByField, Order, TantivyDocument, TantivyError,
+    Index, IndexSettings, IndexSortByField, Order, TantivyError,
     directory::Directory,
     schema::{
         BytesOptions, Field, IndexRecordOption, NumericOptions, Schema, TextFieldIndexing, TextOptions,
@@ -24,14 +24,11 @@ use tantivy::{
 };
 
 use super::tokenizer;
-use crate::model::{
-    activity::Activity,
-    query::{fold_value, words},
-};
+use crate::model::query::fold_value;
 
 /// The number of the format. It changes with anything that changes what a file or a term means, the way words are cut
 /// included; an index of another number is built anew.
-pub(super) const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 2;
 
 /// Between a value as it is compared and the value as it was written.
 pub(super) const NUL: char = '\0';
@@ -73,29 +70,24 @@ pub(super) fn schema() -> (Schema, Fields) {
             .set_fieldnorms(false);
         TextOptions::default().set_indexing_options(indexing)
     };
-    let value = || {
-        let indexing = TextFieldIndexing::default()
-            .set_tokenizer("raw")
-            .set_index_option(IndexRecordOption::Basic)
-            .set_fieldnorms(false);
-        TextOptions::default().set_indexing_options(indexing)
-    };
+    // Bytes, because a text would be handed to a tokenizer first.
+    let value = || BytesOptions::default().set_indexed();
     let column = || NumericOptions::default().set_fast();
     let mut schema = Schema::builder();
     let fields = Fields {
         text: schema.add_text_field("text", words(tokenizer::WORDS)),
         part: schema.add_text_field("part", words(tokenizer::NAMED_WORDS)),
-        user: schema.add_text_field("user", value()),
-        action: schema.add_text_field("action", value()),
-        app: schema.add_text_field("app", value()),
-        outcome: schema.add_text_field("outcome", value()),
-        session: schema.add_text_field("session", value()),
-        country: schema.add_text_field("country", value()),
-        city: schema.add_text_field("city", value()),
-        device: schema.add_text_field("device", value()),
-        os: schema.add_text_field("os", value()),
-        browser: schema.add_text_field("browser", value()),
-        ip: schema.add_bytes_field("ip", BytesOptions::default().set_indexed()),
+        user: schema.add_bytes_field("user", value()),
+        action: schema.add_bytes_field("action", value()),
+        app: schema.add_bytes_field("app", value()),
+        outcome: schema.add_bytes_field("outcome", value()),
+        session: schema.add_bytes_field("session", value()),
+        country: schema.add_bytes_field("country", value()),
+        city: schema.add_bytes_field("city", value()),
+        device: schema.add_bytes_field("device", value()),
+        os: schema.add_bytes_field("os", value()),
+        browser: schema.add_bytes_field("browser", value()),
+        ip: schema.add_bytes_field("ip", value()),
         time: schema.add_i64_field(TIME, column()),
         id: schema.add_u64_field(ID, column()),
         detail_end: schema.add_u64_field(DETAIL_END, column()),
@@ -123,68 +115,21 @@ pub(super) fn create(directory: impl Into<Box<dyn Directory>>) -> Result<Index, 
     Ok(index)
 }
 
-/// What the index keeps of `activity`.
-pub(super) fn document(fields: &Fields, activity: &Activity) -> TantivyDocument {
-    let mut document = TantivyDocument::new();
-    document.add_i64(fields.time, activity.time.as_millisecond());
-    document.add_u64(fields.id, activity.id.0);
-    // A search for a word must not find those who searched for it.
-    let detail = if activity.tells_of_a_search() { "" } else { &activity.detail };
-    let detail_end = words::positions(detail);
-    document.add_u64(fields.detail_end, u64::from(detail_end));
-    if detail_end > 0 {
-        document.add_text(fields.text, detail);
-    }
-    for text in [&activity.action, &activity.user, &activity.app] {
-        document.add_text(fields.text, text);
-    }
-    if let Some(target) = &activity.target {
-        document.add_text(fields.text, target);
-        document.add_text(fields.part, named(&target_key(), target));
-    }
-    for (name, value) in &activity.attributes {
-        document.add_text(fields.text, value);
-        document.add_text(fields.part, named(&attribute_key(name), value));
-    }
-    let (place, device) = (&activity.place, &activity.device);
-    for (field, text) in [
-        (fields.user, activity.user.as_str()),
-        (fields.action, &activity.action),
-        (fields.app, &activity.app),
-        (fields.outcome, activity.outcome.as_str()),
-        (fields.country, place.country.as_deref().unwrap_or_default()),
-        (fields.city, place.city.as_deref().unwrap_or_default()),
-        (fields.device, &device.device),
-        (fields.os, &device.os),
-        (fields.browser, &device.browser),
-    ] {
-        if let Some(term) = value_term(text) {
-            document.add_text(field, term);
-        }
-    }
-    // A session's id is shown to nobody in a list of values; its spelling is not kept.
-    if let Some(term) = activity.session.as_deref().and_then(|id| value_term(&fold_value(id))) {
-        document.add_text(fields.session, term);
-    }
-    if let Some(ip) = activity.ip {
-        document.add_bytes(fields.ip, &ip_term(ip));
-    }
-    document
-}
-
-/// The term of a value that counts as a whole; none if it is empty.
-fn value_term(text: &str) -> Option<String> {
-    let folded = value_key(text);
-    if folded.is_empty() {
-        return None;
-    }
-    let written = if folded == text { "" } else { text };
-    Some(format!("{folded}{NUL}{}", written.replace(NUL, " ")))
-}
-
 /// A value as it begins its term.
 pub(super) fn value_key(text: &str) -> String {
-    fold_value(text).replace(NUL, " ")
+    let mut key = String::with_capacity(text.len() + NUL.len_utf8());
+    push_value_key(&mut key, text);
+    key
+}
+
+/// Appends a value as it begins its term.
+pub(super) fn push_value_key(key: &mut String, text: &str) {
+    let spaced = |c| if c == NUL { ' ' } else { c };
+    if text.is_ascii() {
+        key.extend(text.trim().chars().map(|c| spaced(c.to_ascii_lowercase())));
+    } else {
+        key.extend(fold_value(text).chars().map(spaced));
+    }
 }
 
 /// The value a term was made from, as it is compared.
@@ -209,10 +154,6 @@ pub(super) fn target_key() -> String {
 /// In front of the words of the attribute `name` in `part`.
 pub(super) fn attribute_key(name: &str) -> String {
     format!("a{}{NUL}", name.to_lowercase().replace(NUL, " "))
-}
-
-fn named(key: &str, text: &str) -> String {
-    format!("{key}{text}")
 }
 
 /// An address as it is ordered.

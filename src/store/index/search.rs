@@ -12,6 +12,7 @@ use super::{
     deadline::Deadline,
     plan::Plan,
     segment::{Segment, Snapshot},
+    stretch::Stretch,
 };
 use crate::model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Scope};
 
@@ -99,7 +100,7 @@ impl Search {
             return Ok((segment, part));
         }
         deadline.check()?;
-        let docs = stretch.docs(self.period.start, self.period.end);
+        let docs = self.docs(stretch);
         let plan = if docs.is_empty() {
             Plan::Nothing
         } else {
@@ -110,13 +111,8 @@ impl Search {
         Ok((segment, self.parts[index].get_or_init(|| Part { docs, plan })))
     }
 
-    /// What the search means in every stretch that holds anything for it.
-    pub(super) fn parts<'a>(
-        &'a self,
-        deadline: &'a Deadline,
-    ) -> impl Iterator<Item = Result<(&'a Segment, &'a Part), SearchError>> {
-        (0..self.parts.len())
-            .map(move |index| self.part(index, deadline))
-            .filter(|part| !matches!(part, Ok((_, Part { plan: Plan::Nothing, .. }))))
+    /// The documents of a stretch that are of the period.
+    pub(super) fn docs(&self, stretch: &Stretch) -> Range<DocId> {
+        stretch.docs(self.period.start, self.period.end)
     }
 }

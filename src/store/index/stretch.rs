@@ -13,7 +13,12 @@ use std::{
 use tantivy::DocId;
 
 use super::{
-    bits::Bits, compile::Compiler, deadline::Deadline, plan::Plan, schema::Fields, search::SearchError,
+    bits::{Bits, Marks},
+    compile::Compiler,
+    deadline::Deadline,
+    plan::Plan,
+    schema::Fields,
+    search::SearchError,
     segment::Segment,
 };
 use crate::model::horizon::{Class, Horizon};
@@ -82,22 +87,19 @@ impl Stretch {
     }
 
     fn work_out(&self, horizon: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Bits, SearchError> {
-        let mut bits = self.by_rules(horizon, fields, deadline)?;
+        let mut gone = self.by_rules(horizon, fields, deadline)?;
         for earlier in &horizon.earlier {
-            let more = self.by_rules(earlier, fields, deadline)?;
-            for doc in more.iter() {
-                bits.insert(doc);
-            }
+            gone.add_all(&self.by_rules(earlier, fields, deadline)?);
         }
-        Ok(bits)
+        Ok(gone.done())
     }
 
     /// Of the classes that an activity belongs to, the one with the latest moment decides, so it is gone through last.
-    fn by_rules(&self, rules: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Bits, SearchError> {
+    fn by_rules(&self, rules: &Horizon, fields: &Fields, deadline: &Deadline) -> Result<Marks, SearchError> {
         let Self { segment, docs, .. } = self;
         let first_gone = |moment| segment.first_before(moment, docs.clone());
-        let mut bits = Bits::empty(docs.start, docs.end);
-        bits.fill(first_gone(rules.all)..docs.end);
+        let mut gone = Marks::none(docs.clone());
+        gone.add_range(first_gone(rules.all)..docs.end);
         let mut classes: Vec<_> = rules.classes.iter().collect();
         classes.sort_by_key(|(_, moment)| *moment);
         for (class, moment) in classes {
@@ -107,12 +109,13 @@ impl Stretch {
             };
             let compiler = Compiler { segment, fields, docs: docs.clone(), deadline };
             let gone_from = first_gone(*moment);
-            compiler.whole(column, value)?.each(segment, docs, deadline, |block| {
-                for &doc in block {
-                    bits.set(doc, doc >= gone_from);
-                }
-            })?;
+            let own = compiler.whole(column, value)?.marks(segment, docs, deadline)?;
+            gone.take_away(&own);
+            let mut own_gone = Marks::none(docs.clone());
+            own_gone.add_range(gone_from..docs.end);
+            own_gone.keep(&own);
+            gone.add_all(&own_gone);
         }
-        Ok(bits)
+        Ok(gone)
     }
 }

@@ -8,7 +8,7 @@ use tantivy::{
     schema::IndexRecordOption,
 };
 
-use super::{bits::Bits, deadline::Deadline, docsets, plan::Plan, search::SearchError, segment::Segment};
+use super::{bits::Marks, deadline::Deadline, docsets, plan::Plan, search::SearchError, segment::Segment};
 
 /// So many posting lists are read side by side; the documents of more are gathered beforehand, one list at a time, so
 /// that a short prefix costs time but no memory.
@@ -114,7 +114,7 @@ impl<'a> Span<'a> {
             gathered.add(self.index, info)
         })?;
         Ok(match (many, few.len()) {
-            (Some(gathered), _) => Plan::bits(gathered.bits),
+            (Some(gathered), _) => Plan::bits(gathered.marks.done()),
             (None, 0) => Plan::Nothing,
             (None, 1) => Plan::One(few.remove(0)),
             (None, _) => Plan::Few(few),
@@ -128,15 +128,15 @@ impl<'a> Span<'a> {
         docs: &Range<DocId>,
         deadline: &Deadline,
     ) -> Result<Plan, SearchError> {
-        let mut bits = Bits::empty(docs.start, docs.end);
+        let mut marks = Marks::none(docs.clone());
         let mut positions = Vec::new();
         self.each_place(docs, deadline, &mut positions, |doc, positions| {
             // Positions ascend and the detail comes first.
             if positions.first().is_some_and(|first| u64::from(*first) < segment.detail_end.get_val(doc)) {
-                bits.insert(doc);
+                marks.add(doc);
             }
         })?;
-        Ok(Plan::bits(bits))
+        Ok(Plan::bits(marks.done()))
     }
 
     /// Calls `each` with every document of `docs` that has any of the terms, and where; term by term.
@@ -169,14 +169,14 @@ impl<'a> Span<'a> {
 /// Documents gathered from many posting lists.
 struct Gathered {
     docs: Range<DocId>,
-    bits: Bits,
+    marks: Marks,
     blocks: BlockSegmentPostings,
 }
 
 impl Gathered {
     fn new(docs: Range<DocId>) -> Self {
-        let bits = Bits::empty(docs.start, docs.end);
-        Self { docs, bits, blocks: BlockSegmentPostings::empty() }
+        let marks = Marks::none(docs.clone());
+        Self { docs, marks, blocks: BlockSegmentPostings::empty() }
     }
 
     fn add(&mut self, index: &InvertedIndexReader, info: &TermInfo) -> Result<(), SearchError> {
@@ -187,16 +187,7 @@ impl Gathered {
         } else {
             index.reset_block_postings_from_terminfo(info, &mut self.blocks)?;
         }
-        self.blocks.seek(self.docs.start);
-        loop {
-            let block = self.blocks.docs();
-            for &doc in block.iter().filter(|doc| self.docs.contains(*doc)) {
-                self.bits.insert(doc);
-            }
-            if block.last().is_none_or(|last| *last >= self.docs.end) {
-                return Ok(());
-            }
-            self.blocks.advance();
-        }
+        self.marks.add_list(&mut self.blocks, &self.docs);
+        Ok(())
     }
 }

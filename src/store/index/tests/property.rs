@@ -6,7 +6,7 @@ use proptest::{prelude::*, strategy::ValueTree};
 use tantivy::{ReloadPolicy, directory::RamDirectory};
 
 use super::{
-    super::{Bucket, Deadline, FacetField, Searcher, schema, segment::Snapshot},
+    super::{Bucket, Deadline, FacetField, Searcher, document::Document, schema, segment::Snapshot},
     log::activity,
     plain::LEAVES,
 };
@@ -213,7 +213,7 @@ pub(super) fn index(groups: &[Vec<Activity>]) -> Searcher {
     writer.set_merge_policy(Box::new(tantivy::merge_policy::NoMergePolicy));
     for (number, group) in groups.iter().enumerate() {
         for activity in group {
-            writer.add_document(schema::document(&fields, activity)).unwrap();
+            writer.add_document(Document::of(&fields, activity)).unwrap();
         }
         writer.commit().unwrap();
         if number == groups.len() / 2 {

@@ -28,7 +28,7 @@ use crate::{
 pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long rows wait for their count: what takes longer comes after them.
-const SOON: Duration = Duration::from_millis(50);
+pub const SOON: Duration = Duration::from_millis(50);
 
 /// Why a search has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -113,15 +113,6 @@ impl App {
         Ok(Page { items, next })
     }
 
-    /// How many activities there are, exactly, if that can be told soon.
-    pub fn count_soon(&self, scope: &Scope, filter: &Filter) -> Result<Option<u64>, LookError> {
-        match self.0.index.searcher().search(filter, scope).count(&Deadline::within(SOON)) {
-            Ok(count) => Ok(Some(count)),
-            Err(SearchError::TooSlow) => Ok(None),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// How many activities there are, exactly.
     pub fn count(&self, scope: &Scope, filter: &Filter) -> Result<u64, LookError> {
         Ok(self.0.index.searcher().search(filter, scope).count(&Deadline::within(PATIENCE))?)
@@ -129,10 +120,38 @@ impl App {
 
     /// How activities spread over time, in `buckets` equal parts. An open end is that of what there is.
     pub fn histogram(&self, scope: &Scope, filter: &Filter, buckets: usize) -> Result<Histogram, LookError> {
+        self.histogram_by(scope, filter, buckets, &Deadline::within(PATIENCE))
+    }
+
+    /// How many activities there are, and how they spread over time: what of it can be told within [`SOON`].
+    pub fn overview(
+        &self,
+        scope: &Scope,
+        filter: &Filter,
+        buckets: usize,
+    ) -> Result<(Option<u64>, Option<Histogram>), LookError> {
+        let deadline = Deadline::within(SOON);
+        let count =
+            soon(self.0.index.searcher().search(filter, scope).count(&deadline).map_err(LookError::from))?;
+        Ok((count, soon(self.histogram_by(scope, filter, buckets, &deadline))?))
+    }
+
+    /// How many activities there are, exactly, if that can be told within [`SOON`].
+    pub fn count_soon(&self, scope: &Scope, filter: &Filter) -> Result<Option<u64>, LookError> {
         let looked = self.0.index.searcher().search(filter, scope);
-        let deadline = Deadline::within(PATIENCE);
+        soon(looked.count(&Deadline::within(SOON)).map_err(LookError::from))
+    }
+
+    fn histogram_by(
+        &self,
+        scope: &Scope,
+        filter: &Filter,
+        buckets: usize,
+        deadline: &Deadline,
+    ) -> Result<Histogram, LookError> {
+        let looked = self.0.index.searcher().search(filter, scope);
         let end = |order| -> Result<Option<i64>, SearchError> {
-            Ok(looked.page(order, None, 1, &deadline)?.first().map(|hit| hit.time))
+            Ok(looked.page(order, None, 1, deadline)?.first().map(|hit| hit.time))
         };
         let now = self.now().as_millisecond();
         let Range { from, to } = filter.range;
@@ -149,7 +168,7 @@ impl App {
         let edges: Vec<i64> = (0..=parts)
             .map(|part| i64::try_from(i128::from(from) + width * part / parts).unwrap_or(to))
             .collect();
-        let counted = looked.histogram(&edges, &deadline)?;
+        let counted = looked.histogram(&edges, deadline)?;
         let time = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
         Ok(Histogram {
             range: Range { from: time(from), to: time(to) },
@@ -189,6 +208,15 @@ impl App {
     /// The log, for those who follow it within a scope of their own.
     pub fn log(&self) -> Log {
         self.0.store.log()
+    }
+}
+
+/// What was told in time, if it was.
+fn soon<T>(told: Result<T, LookError>) -> Result<Option<T>, LookError> {
+    match told {
+        Ok(told) => Ok(Some(told)),
+        Err(LookError::Search(SearchError::TooSlow)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

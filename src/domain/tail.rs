@@ -32,7 +32,7 @@ use crate::{
         session::Scope,
     },
     store::{
-        Log,
+        Horizons, Log, Store,
         index::{Source as _, SourceError},
     },
 };
@@ -79,30 +79,35 @@ impl fmt::Debug for News {
     }
 }
 
-/// All activities behind one number up to another.
+/// All activities behind one number up to another, but for those that no search finds any more.
 #[derive(Debug)]
 struct Batch {
     after: ActivityId,
     last: ActivityId,
-    /// In the order of their ids; never empty.
+    /// Whether there may be more behind it.
+    full: bool,
+    /// In the order of their ids.
     news: Vec<Arc<News>>,
 }
 
 impl Batch {
     /// What comes behind `after`; none if nothing does. Blocks.
-    fn read(log: &Log, after: ActivityId) -> Result<Option<Self>, SourceError> {
-        let mut read = log.read(after, BATCH)?;
+    fn read(store: &Store, after: ActivityId) -> Result<Option<Self>, SourceError> {
+        let mut read = store.log().read(after, BATCH)?;
         let mut weight = 0;
         let fits = |activity: &Activity| {
             weight += self::weight(activity);
             weight <= WEIGHT
         };
         let light = read.iter().map(fits).take_while(|fits| *fits).count();
+        let full = read.len() == BATCH || light < read.len();
         read.truncate(light.max(1));
         let Some(last) = read.last().map(|last| last.id) else { return Ok(None) };
+        let horizon = store.read(Horizons::horizon).map_err(|error| SourceError(error.into()))?;
+        let left = read.into_iter().filter(|activity| !horizon.hides(activity));
         let news =
             |activity: Activity| Arc::new(News { candidate: activity.into(), written: OnceLock::new() });
-        Ok(Some(Self { after, last, news: read.into_iter().map(news).collect() }))
+        Ok(Some(Self { after, last, full, news: left.map(news).collect() }))
     }
 
     /// What of it comes behind `seen` and is looked for.
@@ -138,37 +143,38 @@ impl Default for Tail {
 
 impl Tail {
     /// What is handed around from now on.
-    fn subscribe(&self, log: Log) -> broadcast::Receiver<Arc<Batch>> {
+    fn subscribe(&self, store: &Store) -> broadcast::Receiver<Arc<Batch>> {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let feed = self.feed.subscribe();
         if !*running {
             *running = true;
             // From here, not from where the log is when the task begins: whoever came in between waits for it.
-            let at = log.last();
-            tokio::spawn(hand_around(log, at, self.feed.clone(), Arc::clone(&self.running)));
+            let at = store.log().last();
+            tokio::spawn(hand_around(store.clone(), at, self.feed.clone(), Arc::clone(&self.running)));
         }
         feed
     }
 
-    fn follow(&self, log: Log, matcher: Matcher, after: Option<ActivityId>) -> Follower {
-        let feed = self.subscribe(log.clone());
+    fn follow(&self, store: &Store, matcher: Matcher, after: Option<ActivityId>) -> Follower {
+        let feed = self.subscribe(store);
+        let log = store.log();
         // Asked for only now, so that nothing falls between the two. A log that was put back to an older state may be
         // shorter than somebody remembers it.
         let last = log.last();
         let seen = after.map_or(last, |after| after.min(last));
         let (matcher, readers) = (Arc::new(matcher), Arc::clone(&self.readers));
-        Follower { matcher, feed, readers, seen, behind: seen < last, log }
+        Follower { store: store.clone(), log, matcher, feed, readers, seen, behind: seen < last }
     }
 }
 
 /// Reads what is new behind `at` and hands it around, as long as somebody follows.
 async fn hand_around(
-    log: Log,
+    store: Store,
     mut at: ActivityId,
     feed: broadcast::Sender<Arc<Batch>>,
     running: Arc<Mutex<bool>>,
 ) {
-    let mut newest = log.watch();
+    let mut newest = store.log().watch();
     loop {
         let grown = tokio::select! {
             () = feed.closed() => false,
@@ -183,10 +189,10 @@ async fn hand_around(
             }
             continue;
         }
-        match apart(&log, move |log| Batch::read(log, at)).await {
+        match apart(&store, move |store| Batch::read(store, at)).await {
             Ok(Some(batch)) => {
                 at = batch.last;
-                let full = batch.news.len() == BATCH;
+                let full = batch.full;
                 // The last to follow may just have left.
                 let _ = feed.send(Arc::new(batch));
                 if !full {
@@ -203,18 +209,19 @@ async fn hand_around(
     }
 }
 
-/// Does something slow with the log where it holds up nobody.
+/// Does something slow with the store where it holds up nobody.
 async fn apart<T: Send + 'static>(
-    log: &Log,
-    work: impl FnOnce(&Log) -> Result<T, SourceError> + Send + 'static,
+    store: &Store,
+    work: impl FnOnce(&Store) -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {
-    let log = log.clone();
-    let done = tokio::task::spawn_blocking(move || work(&log)).await;
+    let store = store.clone();
+    let done = tokio::task::spawn_blocking(move || work(&store)).await;
     done.unwrap_or_else(|error| Err(SourceError(error.into())))
 }
 
 /// Somebody who watches what comes in, of what they look for and may see.
 pub struct Follower {
+    store: Store,
     log: Log,
     matcher: Arc<Matcher>,
     feed: broadcast::Receiver<Arc<Batch>>,
@@ -228,7 +235,7 @@ impl App {
     /// Follows what comes in, within `scope`: behind the activity `after`, or from now on. The period of `filter` counts
     /// like the rest of it. Must be called within the runtime.
     pub fn follow(&self, scope: &Scope, filter: &Filter, after: Option<ActivityId>) -> Follower {
-        self.0.tail.follow(self.log(), Matcher::new(filter, scope), after)
+        self.0.tail.follow(&self.0.store, Matcher::new(filter, scope), after)
     }
 }
 
@@ -274,10 +281,10 @@ impl Follower {
         let turn = Arc::clone(&self.readers).acquire_owned().await;
         let turn = turn.map_err(|error| SourceError(error.into()))?;
         let (matcher, seen) = (Arc::clone(&self.matcher), self.seen);
-        let read = apart(&self.log, move |log| {
+        let read = apart(&self.store, move |store| {
             // The turn is over when the reading is, also where nobody waits for it any more.
             let _turn = turn;
-            let batch = Batch::read(log, seen)?;
+            let batch = Batch::read(store, seen)?;
             Ok(batch.map(|batch| (batch.last, batch.hits(&matcher, seen))))
         });
         let Some((last, hits)) = read.await? else {
@@ -295,7 +302,10 @@ mod tests {
 
     use super::*;
     use crate::{
-        model::activity::{NewActivity, limits},
+        model::{
+            activity::{NewActivity, limits},
+            horizon::Horizon,
+        },
         store::Store,
     };
 
@@ -312,7 +322,7 @@ mod tests {
     }
 
     fn all(tail: &Tail, store: &Store, after: Option<ActivityId>) -> Follower {
-        tail.follow(store.log(), Matcher::new(&Filter::default(), &Scope::All), after)
+        tail.follow(store, Matcher::new(&Filter::default(), &Scope::All), after)
     }
 
     /// The numbers of so many activities.
@@ -344,7 +354,7 @@ mod tests {
     async fn what_is_handed_around_is_limited_in_bytes_but_for_a_single_activity() {
         let (store, tail) = (store(), Tail::default());
         append(&store, 100, "x".repeat(limits::DETAIL)).await;
-        let batch = Batch::read(&store.log(), ActivityId(0)).unwrap().unwrap();
+        let batch = Batch::read(&store, ActivityId(0)).unwrap().unwrap();
         assert_eq!(batch.last, ActivityId(3), "a fourth would weigh too much");
         let mut follower = all(&tail, &store, Some(ActivityId(0)));
         assert_eq!(numbers(&mut follower, 100).await, (1..=100).collect::<Vec<_>>());
@@ -354,6 +364,22 @@ mod tests {
         let change = store.write(Timestamp::UNIX_EPOCH, move |write| write.append(&heavy).map(drop));
         change.done().await.unwrap();
         assert_eq!(numbers(&mut follower, 1).await, [101]);
+    }
+
+    #[tokio::test]
+    async fn what_lies_behind_the_horizon_is_not_told() {
+        let (store, tail) = (store(), Tail::default());
+        let mut follower = all(&tail, &store, None);
+        let now = Timestamp::from_millisecond(5).unwrap();
+        let change = store.write(now, |write| {
+            write.set_horizon(&Horizon::new(Vec::new(), 1))?;
+            let new = NewActivity::new("ann", "count", "app");
+            let old = NewActivity { time: Some(Timestamp::UNIX_EPOCH), ..new.clone() };
+            write.append_all([&old, &new]).map(drop)
+        });
+        change.done().await.unwrap();
+        assert_eq!(numbers(&mut follower, 1).await, [2]);
+        assert_eq!(numbers(&mut all(&tail, &store, Some(ActivityId(0))), 1).await, [2]);
     }
 
     #[tokio::test]

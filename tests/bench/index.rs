@@ -215,7 +215,13 @@ fn ask(index: &Index, questions: &[Question]) -> anyhow::Result<()> {
         times.found += found;
         times.buckets += buckets.iter().map(|bucket| bucket.total + bucket.failures).sum::<u64>();
         if env::var("EACH").is_ok() {
-            println!("{:20} {:?} {found} {:?}", question.class, filter.query.to_string(), times.count.last());
+            println!(
+                "{:20} {:?} {found} {:?} {:?}",
+                question.class,
+                filter.query.to_string(),
+                times.page.last(),
+                times.count.last()
+            );
         }
     }
     println!("\np50/p99 in ms; found and bucketed are sums to compare one build with another by");

@@ -381,3 +381,19 @@ fn a_member_finds_counts_and_downloads_their_own_and_nothing_else() {
     let cursor = ada.get("/api/v1/activity?limit=2").ok()["next"].as_str().unwrap().to_owned();
     assert_eq!(mia.get(&format!("/api/v1/activity?cursor={cursor}")).refusal(), "400 bad_field cursor");
 }
+
+#[test]
+fn a_page_that_did_not_wait_for_its_count_and_chart_gets_them_one_by_one() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("vault", &["activity:write"]);
+    let records: Vec<Value> = (0..7).map(|_| json!({"user": "bob", "action": "backup"})).collect();
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).status, 200);
+    house.caught_up();
+    let ada = house.signed_in("ada");
+    let part = |name: &str| ada.with("Fragment", name).get("/activity?user=bob&period=1m").text();
+    assert_eq!(part("count").trim(), "7 activities");
+    let chart = part("histogram");
+    assert!(chart.contains("<svg") && !chart.contains("id=\"rows\""), "{chart}");
+    let whole = ada.get("/activity?user=bob&period=1m&wait=1").text();
+    assert!(whole.contains("7 activities") && !whole.contains("data-late"));
+}

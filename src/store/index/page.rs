@@ -5,7 +5,10 @@
 //! could be relied on; so what is found goes through a heap as large as the page, and the walk goes on for as long as
 //! it meets the time of the last one in it.
 
-use std::{cmp::Reverse, collections::BinaryHeap};
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, VecDeque},
+};
 
 use tantivy::DocSet;
 
@@ -21,6 +24,11 @@ use crate::model::filter::{Cursor, Order};
 /// as many, so that a walk looks at no more than some five times what it needs.
 const STEP: u32 = 1024;
 
+/// Activities of the same time are in no order that could be relied on, so each page looks at all of them again. A walk
+/// takes at least so large a part of them that it looks at each no more than about so many times; what it took ahead
+/// needs one byte an activity of that time.
+const PASSES: usize = 16;
+
 impl Search {
     /// The first `limit` activities behind `after`, in `order`.
     pub fn page(
@@ -30,10 +38,19 @@ impl Search {
         limit: usize,
         deadline: &Deadline,
     ) -> Result<Vec<Cursor>, SearchError> {
-        if limit == 0 {
-            return Ok(Vec::new());
-        }
+        self.look(order, after, limit, deadline).map(|(found, _)| found)
+    }
+
+    /// A page, and how many documents were looked at for it.
+    fn look(
+        &self,
+        order: Order,
+        after: Option<Cursor>,
+        limit: usize,
+        deadline: &Deadline,
+    ) -> Result<(Vec<Cursor>, usize), SearchError> {
         match order {
+            _ if limit == 0 => Ok((Vec::new(), 0)),
             Order::Desc => self.newest(after, limit, deadline),
             Order::Asc => self.oldest(after, limit, deadline),
         }
@@ -42,7 +59,9 @@ impl Search {
     /// Everything behind `after` in `order`, `chunk` activities at a time. However many there are, it needs no more
     /// memory than a page; all of them are of the same moment.
     pub fn walk(self, order: Order, after: Option<Cursor>, chunk: usize, deadline: Deadline) -> Walk {
-        Walk { search: self, order, after, chunk: chunk.max(1), deadline, done: false }
+        let chunk = chunk.max(1);
+        let ahead = VecDeque::new();
+        Walk { search: self, order, after, chunk, stride: chunk, ahead, deadline, done: false }
     }
 
     fn newest(
@@ -50,8 +69,9 @@ impl Search {
         after: Option<Cursor>,
         limit: usize,
         deadline: &Deadline,
-    ) -> Result<Vec<Cursor>, SearchError> {
+    ) -> Result<(Vec<Cursor>, usize), SearchError> {
         let mut best = Best::<Reverse<Cursor>>::new(limit);
+        let mut looked = 0_usize;
         for (index, stretch) in self.snapshot.stretches.iter().enumerate() {
             if best.last().is_some_and(|Reverse(last)| stretch.newest < last.time) {
                 break;
@@ -66,7 +86,6 @@ impl Search {
             }
             let mut set = part.plan.open(segment)?;
             let mut doc = docsets::seek(set.as_mut(), docs.start);
-            let mut seen = 0_u32;
             while doc < docs.end {
                 let cursor = segment.cursor(doc);
                 if best.last().is_some_and(|Reverse(last)| cursor.time < last.time) {
@@ -76,13 +95,13 @@ impl Search {
                     best.offer(Reverse(cursor));
                 }
                 doc = set.advance();
-                seen += 1;
-                if seen.is_multiple_of(4096) {
+                looked += 1;
+                if looked.is_multiple_of(4096) {
                     deadline.check()?;
                 }
             }
         }
-        Ok(best.sorted().map(|Reverse(cursor)| cursor).collect())
+        Ok((best.sorted().map(|Reverse(cursor)| cursor).collect(), looked))
     }
 
     fn oldest(
@@ -90,8 +109,9 @@ impl Search {
         after: Option<Cursor>,
         limit: usize,
         deadline: &Deadline,
-    ) -> Result<Vec<Cursor>, SearchError> {
+    ) -> Result<(Vec<Cursor>, usize), SearchError> {
         let mut best = Best::<Cursor>::new(limit);
+        let mut looked = 0;
         let stretches = &self.snapshot.stretches;
         let mut order: Vec<usize> = (0..stretches.len()).collect();
         order.sort_by_key(|index| stretches[*index].oldest);
@@ -100,20 +120,22 @@ impl Search {
                 break;
             }
             let (segment, part) = self.part(index, deadline)?;
-            oldest_in(segment, part, after, &mut best, deadline)?;
+            looked += oldest_in(segment, part, after, &mut best, deadline)?;
         }
-        Ok(best.sorted().collect())
+        Ok((best.sorted().collect(), looked))
     }
 }
 
-/// Walks back through a segment, step by step, because posting lists can only be read forward.
+/// Walks back through a segment, step by step, because posting lists can only be read forward; says how many documents it
+/// looked at.
 fn oldest_in(
     segment: &Segment,
     part: &Part,
     after: Option<Cursor>,
     best: &mut Best<Cursor>,
     deadline: &Deadline,
-) -> Result<(), SearchError> {
+) -> Result<usize, SearchError> {
+    let mut looked = 0;
     let mut docs = part.docs.clone();
     if let Some(after) = after {
         docs.end = segment.first_before(after.time, docs.clone());
@@ -129,6 +151,7 @@ fn oldest_in(
                 best.offer(cursor);
             }
             doc = set.advance();
+            looked += 1;
         }
         deadline.check()?;
         if start > docs.start && best.last().is_some_and(|last| segment.time(start - 1) > last.time) {
@@ -137,7 +160,7 @@ fn oldest_in(
         docs.end = start;
         step = step.saturating_mul(4);
     }
-    Ok(())
+    Ok(looked)
 }
 
 /// The least of what was offered, as many as fit.
@@ -177,25 +200,36 @@ pub struct Walk {
     order: Order,
     after: Option<Cursor>,
     chunk: usize,
+    /// How many are looked for at once: more than a chunk where many have the same time.
+    pub(super) stride: usize,
+    /// What was found beyond the last chunk.
+    ahead: VecDeque<Cursor>,
     deadline: Deadline,
     done: bool,
+}
+
+impl Walk {
+    fn look(&mut self) -> Result<(), SearchError> {
+        let (found, looked) = self.search.look(self.order, self.after, self.stride, &self.deadline)?;
+        self.done = found.len() < self.stride;
+        self.after = found.last().copied().or(self.after);
+        self.ahead = found.into();
+        self.stride = self.chunk.max(looked / PASSES);
+        Ok(())
+    }
 }
 
 impl Iterator for Walk {
     type Item = Result<Vec<Cursor>, SearchError>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        if self.done {
-            return None;
+        if self.ahead.is_empty() && !self.done {
+            if let Err(error) = self.look() {
+                self.done = true;
+                return Some(Err(error));
+            }
         }
-        let page = self.search.page(self.order, self.after, self.chunk, &self.deadline);
-        self.done = page.as_ref().map_or(true, |page| page.len() < self.chunk);
-        if let Ok(page) = &page {
-            self.after = page.last().copied().or(self.after);
-        }
-        match page {
-            Ok(page) if page.is_empty() => None,
-            page => Some(page),
-        }
+        let chunk: Vec<Cursor> = self.ahead.drain(..self.chunk.min(self.ahead.len())).collect();
+        (!chunk.is_empty()).then_some(Ok(chunk))
     }
 }

@@ -140,7 +140,14 @@ impl OpenPlaces {
         match self {
             Self::Listed(postings) => docsets::seek(postings.as_mut(), target),
             Self::Gathered { places, at } => {
-                *at += places[*at..].partition_point(|(doc, _)| *doc < target);
+                // Mostly not far, so it is looked for in strides of twice the length each.
+                let rest = &places[*at..];
+                let mut stride = 1;
+                while rest.get(stride).is_some_and(|(doc, _)| *doc < target) {
+                    stride *= 2;
+                }
+                let (from, to) = (stride / 2, rest.len().min(stride));
+                *at += from + rest[from..to].partition_point(|(doc, _)| *doc < target);
                 self.doc()
             }
         }

@@ -9,7 +9,10 @@ use tokio::time::{Instant, timeout_at};
 
 use super::{Html, Part, inside, now, show};
 use crate::{
-    domain::{activity::LookError, tail::News},
+    domain::{
+        activity::{Histogram, LookError},
+        tail::News,
+    },
     model::{
         filter::{Filter, Order},
         id::ActivityId,
@@ -107,6 +110,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         download: asked.href("/api/v1/activity.csv"),
         tail: String::new(),
         any: true,
+        slow: None,
         search: asked.clone(),
     };
     let scope = member.scope();
@@ -124,26 +128,37 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
             return answer(&view, part.0);
         }
     };
+    if let Some(late) = late(&member, &mut view, &looking, part.0).await? {
+        return Ok(late);
+    }
     let cursor = params.get("cursor").map(str::to_owned);
     let later = cursor.is_some();
+    // Who cannot have it come later waits for it.
+    let wait = params.flag("wait");
     let (filter, order) = (looking.filter.clone(), looking.order);
     let found = apart(member.app, move |app| {
         // Before the search: what may be on the page already is not drawn twice, what is missing would stay away.
         let known = app.index().status().indexed;
         let page = app.search(&scope, &filter, order, cursor.as_deref(), PAGE)?;
-        let total = app.count(&scope, &filter)?;
-        let spread = app.histogram(&scope, &filter, BARS)?;
+        let (total, spread) = if wait {
+            (Some(app.count(&scope, &filter)?), Some(app.histogram(&scope, &filter, BARS)?))
+        } else {
+            app.overview(&scope, &filter, BARS)?
+        };
         let any = !page.items.is_empty() || app.count(&scope, &Filter::default())? > 0;
         Ok::<_, LookError>((page, total, spread, any, known))
     });
-    let (page, value, spread, any, known) = found.await?;
+    let (page, total, spread, any, known) = found.await?;
     view.any = any;
     // New rows come on top: of the first page, newest first, of a period that goes on.
     if !later && looking.order == Order::Desc && looking.filter.range.to == Timestamp::MAX {
         let typing = if params.flag("typing") { &[("typing", "1")][..] } else { &[] };
         view.tail = asked.with(STREAM, &[typing, &[("last_event_id", &known.to_string())]].concat());
     }
-    view.total = Some(Total { value, exact: true });
+    view.total = total.map(|value| Total { value, exact: true });
+    view.chart = spread.map(|spread| chart(&asked, &looking, &spread));
+    view.slow = (!wait && (total.is_none() || view.chart.is_none()))
+        .then(|| asked.with("/activity", &[("wait", "1")]));
     view.rows = page
         .items
         .iter()
@@ -151,6 +166,33 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         .collect();
     view.older = page.next.map(|next| asked.with("/activity", &[("cursor", &next)]));
     view.newer = later.then(|| asked.href("/activity"));
+    answer(&view, part.0)
+}
+
+/// The count or the chart alone, where the page asks for what it could not wait for.
+async fn late(
+    member: &Member<'_>,
+    view: &mut ActivityPage,
+    looking: &Looking,
+    part: &str,
+) -> Result<Option<Html>, Failure> {
+    let (scope, filter) = (member.scope(), looking.filter.clone());
+    match part {
+        "count" => {
+            let value = apart(member.app, move |app| app.count(&scope, &filter)).await?;
+            view.total = Some(Total { value, exact: true });
+            show(&view.as_count()).map(Some)
+        }
+        "histogram" => {
+            let spread = apart(member.app, move |app| app.histogram(&scope, &filter, BARS)).await?;
+            view.chart = Some(chart(&view.search, looking, &spread));
+            show(&view.as_histogram()).map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+fn chart(asked: &Search, looking: &Looking, spread: &Histogram) -> Chart {
     let ends = spread.buckets.iter().skip(1).map(|(from, _)| *from).chain([spread.range.to]);
     let buckets: Vec<Bucket> = spread
         .buckets
@@ -164,10 +206,9 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         })
         .collect();
     let stamp = |at: Timestamp| crate::web::wire::time(at);
-    view.chart = Some(Chart::new(&buckets, &looking.zone, |bucket| {
+    Chart::new(&buckets, &looking.zone, |bucket| {
         asked.between(&stamp(bucket.from), &stamp(bucket.to)).href("/activity")
-    }));
-    answer(&view, part.0)
+    })
 }
 
 fn answer(view: &ActivityPage, part: &str) -> Result<Html, Failure> {

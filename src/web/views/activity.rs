@@ -52,6 +52,8 @@ pub struct ActivityPage {
     pub tail: String,
     /// Whether the log holds anything at all that may be seen.
     pub any: bool,
+    /// The address of the page that waits for what comes later here, if anything does.
+    pub slow: Option<String>,
 }
 
 /// How many were found.

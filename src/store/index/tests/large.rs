@@ -1,12 +1,13 @@
 //! More activities than fit a block, a window or a step, and more terms than are read side by side.
 
 use super::{
+    super::Deadline,
     log::activity,
     property::{compare, index},
 };
 use crate::model::{
     activity::{Activity, Outcome},
-    filter::Filter,
+    filter::{Filter, Order},
     id::ActivityId,
     query::Query,
     session::Scope,
@@ -55,5 +56,24 @@ fn long_lists_and_many_terms_are_walked_right() {
         let filter = Filter { query: Query::parse(text).unwrap(), ..Filter::default() };
         compare(&searcher, &hits, (&filter, &Scope::All), (700, 1300))
             .unwrap_or_else(|error| panic!("{text}: {error}"));
+    }
+}
+
+#[test]
+fn a_walk_through_activities_of_one_time_gives_each_once_and_looks_at_all_but_a_few_times() {
+    let same = |id: u64| Activity {
+        detail: if id.is_multiple_of(3) { "three".into() } else { String::new() },
+        ..activity(id, if id.is_multiple_of(10) { 4000 } else { 5000 })
+    };
+    let activities: Vec<Activity> = (1..=6000).map(same).collect();
+    let searcher = index(&activities.chunks(2500).map(<[Activity]>::to_vec).collect::<Vec<_>>());
+    for (text, every) in [("", 1), ("three", 3)] {
+        let hits: Vec<&Activity> =
+            activities.iter().filter(|activity| activity.id.0.is_multiple_of(every)).collect();
+        let filter = Filter { query: Query::parse(text).unwrap(), ..Filter::default() };
+        compare(&searcher, &hits, (&filter, &Scope::All), (900, 7)).unwrap();
+        let mut walk = searcher.search(&filter, &Scope::All).walk(Order::Desc, None, 7, Deadline::never());
+        walk.by_ref().take(3).for_each(|chunk| assert_eq!(chunk.unwrap().len(), 7));
+        assert!(walk.stride * 20 > hits.len(), "it takes {} at once", walk.stride);
     }
 }

@@ -238,6 +238,9 @@ pub(super) enum Activity {
         /// The form of the file
         #[arg(long, value_enum, default_value_t = Form::Csv)]
         format: Form,
+        /// Newest first or oldest first
+        #[arg(long, value_enum, default_value_t = Sequence::Desc)]
+        order: Sequence,
         /// The file; standard output if none is named
         #[arg(short, value_name = "FILE")]
         output: Option<PathBuf>,
@@ -264,6 +267,12 @@ pub(super) struct Narrow {
 pub(super) enum Form {
     Csv,
     Ndjson,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum, Serialize, Deserialize)]
+pub(super) enum Sequence {
+    Desc,
+    Asc,
 }
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]

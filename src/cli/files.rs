@@ -13,6 +13,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Activity, Command, Geo, GeoCommand, User};
 
+/// How much of an export is written at a time, in bytes.
+const BUFFER: usize = 256 << 10;
+
 /// The ends of a command.
 pub(super) struct Files {
     pub(super) input: Box<dyn Read + Send>,
@@ -29,7 +32,21 @@ struct Unfinished {
 }
 
 impl Unfinished {
+    /// Begins what will be `file`, in the same folder under a name of its own. What was there under that name is
+    /// left as it is until then.
+    fn begin(file: &Path) -> anyhow::Result<(Self, File)> {
+        // Behind a symbolic link stands what is meant.
+        let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        let mut part = file.clone().into_os_string();
+        part.push(format!(".{}.part", std::process::id()));
+        let part = PathBuf::from(part);
+        let made = File::create(&part).with_context(|| format!("{} could not be made", part.display()))?;
+        Ok((Self { part, file }, made))
+    }
+
     fn finish(self) -> io::Result<()> {
+        // Under its name there is never less than the whole, whatever happens to the machine.
+        File::open(&self.part)?.sync_all()?;
         std::fs::rename(&self.part, &self.file)
     }
 }
@@ -50,7 +67,7 @@ impl Files {
             Command::Activity(Activity::Import { file }) => {
                 let length = std::fs::metadata(file).map_or(0, |metadata| metadata.len());
                 let shown = if length > 0 { ProgressBar::new(length) } else { ProgressBar::new_spinner() };
-                shown.set_style(style(length > 0)?);
+                shown.set_style(style((length > 0).then_some(Unit::Bytes))?);
                 let input: Box<dyn Read + Send> =
                     if file == Path::new("-") { Box::new(io::stdin()) } else { Box::new(read(file)?) };
                 let wrapped = shown.wrap_read(input);
@@ -62,21 +79,30 @@ impl Files {
         };
         let mut unfinished = None;
         let out: Box<dyn Write + Send> = match command {
-            Command::Activity(Activity::Export { output: Some(file), .. }) => {
-                let mut part = file.clone().into_os_string();
-                part.push(".part");
-                let part = PathBuf::from(part);
-                let made =
-                    File::create(&part).with_context(|| format!("{} could not be made", part.display()))?;
-                unfinished = Some(Unfinished { part, file: file.clone() });
-                let shown = ProgressBar::new_spinner();
-                shown.set_style(style(false)?);
-                bar = Some(shown);
-                Box::new(BufWriter::with_capacity(1 << 18, made))
+            Command::Activity(Activity::Export { output, .. }) => {
+                if output.is_some() || !io::stdout().is_terminal() {
+                    let shown = ProgressBar::new_spinner();
+                    shown.set_style(style(None)?);
+                    bar = Some(shown);
+                }
+                match output {
+                    None => Box::new(BufWriter::with_capacity(BUFFER, io::stdout())),
+                    Some(file) if is_special(file) => {
+                        let opened = File::options().write(true).open(file);
+                        let opened =
+                            opened.with_context(|| format!("{} could not be opened", file.display()))?;
+                        Box::new(BufWriter::with_capacity(BUFFER, opened))
+                    }
+                    Some(file) => {
+                        let (begun, part) = Unfinished::begin(file)?;
+                        unfinished = Some(begun);
+                        Box::new(BufWriter::with_capacity(BUFFER, part))
+                    }
+                }
             }
             _ => Box::new(BufWriter::new(io::stdout())),
         };
-        Ok(Self { input, out, progress: Progress { bar, rows: 0 }, unfinished })
+        Ok(Self { input, out, progress: Progress { bar, total: None }, unfinished })
     }
 
     /// Puts what was written in its place, if the command did its work.
@@ -99,27 +125,49 @@ fn read(file: &Path) -> anyhow::Result<File> {
     Ok(opened)
 }
 
-fn style(known: bool) -> anyhow::Result<ProgressStyle> {
-    let template = if known {
-        "{bar:30} {percent:>3} % of {total_bytes}, {msg}, {eta} left"
-    } else {
-        "{spinner} {msg}, {elapsed}"
+/// Whether it is there and no file: a device or a pipe, which is written to and never replaced.
+fn is_special(file: &Path) -> bool {
+    std::fs::metadata(file).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// What the length of a bar counts.
+#[derive(Clone, Copy)]
+enum Unit {
+    Bytes,
+    Activities,
+}
+
+fn style(known: Option<Unit>) -> anyhow::Result<ProgressStyle> {
+    let template = match known {
+        Some(Unit::Bytes) => "{bar:30} {percent:>3} % of {total_bytes}, {msg}, {eta} left",
+        Some(Unit::Activities) => "{bar:30} {percent:>3} % of {len} activities, {eta} left",
+        None => "{spinner} {msg}, {elapsed}",
     };
     Ok(ProgressStyle::with_template(template)?)
 }
 
-/// How far a command is.
+/// How far a command is. It is shown where standard error is a terminal.
 pub(super) struct Progress {
     bar: Option<ProgressBar>,
-    rows: u64,
+    /// How many activities there will be, once that is known.
+    total: Option<u64>,
 }
 
 impl Progress {
-    /// Says how many activities are done.
-    pub(super) fn rows(&mut self, rows: u64) {
-        self.rows = rows;
-        if let Some(bar) = self.bar.as_ref().filter(|_| io::stderr().is_terminal()) {
-            bar.enable_steady_tick(Duration::from_millis(200));
+    /// Says how many activities are done, and of how many, if that is known.
+    pub(super) fn rows(&mut self, rows: u64, total: Option<u64>) {
+        let Some(bar) = self.bar.as_ref().filter(|_| io::stderr().is_terminal()) else { return };
+        bar.enable_steady_tick(Duration::from_millis(200));
+        if let Some(total) = total {
+            if self.total != Some(total)
+                && let Ok(style) = style(Some(Unit::Activities))
+            {
+                bar.set_style(style);
+                bar.set_length(total);
+                self.total = Some(total);
+            }
+            bar.set_position(rows);
+        } else {
             bar.set_message(format!("{rows} activities"));
         }
     }
@@ -133,12 +181,12 @@ impl Progress {
 
 /// Whoever is told how far a command is.
 pub(super) trait Watcher {
-    /// So many activities are done.
-    fn rows(&mut self, rows: u64);
+    /// So many activities are done, of so many if that is known.
+    fn rows(&mut self, rows: u64, total: Option<u64>);
 }
 
 impl Watcher for Progress {
-    fn rows(&mut self, rows: u64) {
-        Self::rows(self, rows);
+    fn rows(&mut self, rows: u64, total: Option<u64>) {
+        Self::rows(self, rows, total);
     }
 }

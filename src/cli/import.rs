@@ -34,6 +34,17 @@ struct Tally {
     line: u64,
 }
 
+impl Tally {
+    fn count(&mut self, appended: &[Appended]) {
+        for appended in appended {
+            match appended {
+                Appended::New(_) => self.accepted += 1,
+                Appended::Duplicate(_) => self.duplicates += 1,
+            }
+        }
+    }
+}
+
 /// Imports what `io` reads; `name` is the file's.
 pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
     let mut input = BufReader::with_capacity(1 << 18, unpacked(&mut *io.input)?);
@@ -46,7 +57,8 @@ pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -
         }
     };
     let mut tally = Tally::default();
-    let read = read_all(app, runtime, &mut *records, &mut tally, io.out, &mut |rows| io.progress.rows(rows));
+    let mut told = |rows| io.progress.rows(rows, None);
+    let read = read_all(app, runtime, &mut *records, &mut tally, io.out, &mut told);
     // Whatever broke, what was taken is in the log, and so is that it came from here.
     let Tally { accepted, duplicates, refused, line } = tally;
     runtime.block_on(app.tell_of_import(&Actor::console(), name, accepted, refused))?;
@@ -60,7 +72,8 @@ pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -
     Ok(if accepted + duplicates == 0 { NO } else { 0 })
 }
 
-/// Takes record after record, and what waits even where reading breaks off.
+/// Takes record after record, and what waits even where reading breaks off. While one batch goes to disk the next
+/// is read.
 fn read_all(
     app: &App,
     runtime: &Handle,
@@ -69,35 +82,35 @@ fn read_all(
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> anyhow::Result<()> {
-    let mut waiting = Vec::with_capacity(BATCH);
+    let mut batch = Vec::with_capacity(BATCH);
+    let mut writing = app.ingest(Vec::new());
     loop {
-        let end = match records.next_record() {
+        let mut end: Option<anyhow::Result<()>> = None;
+        match records.next_record() {
             Ok(Some((line, record))) => {
                 tally.line = line;
                 match record.and_then(|record| app.admit(keyed(record)).map_err(|error| error.to_string())) {
-                    Ok(activity) => waiting.push(activity),
+                    Ok(activity) => batch.push(activity),
                     Err(why) => {
                         tally.refused += 1;
                         if tally.refused <= SHOWN {
-                            writeln!(out, "line {line}: {}", why.replace(char::is_control, " "))?;
+                            let said = writeln!(out, "line {line}: {}", why.replace(char::is_control, " "));
+                            end = said.err().map(|error| Err(error.into()));
                         }
                     }
                 }
-                None
             }
-            Ok(None) => Some(Ok(())),
-            Err(error) => Some(Err(error.into())),
-        };
-        if waiting.len() == BATCH || end.is_some() {
-            for appended in runtime.block_on(app.ingest(std::mem::take(&mut waiting)))? {
-                match appended {
-                    Appended::New(_) => tally.accepted += 1,
-                    Appended::Duplicate(_) => tally.duplicates += 1,
-                }
-            }
+            Ok(None) => end = Some(Ok(())),
+            Err(error) => end = Some(Err(error.into())),
+        }
+        if batch.len() == BATCH || end.is_some() {
+            tally.count(&runtime.block_on(writing)?);
             progress(tally.accepted + tally.duplicates);
+            writing = app.ingest(std::mem::replace(&mut batch, Vec::with_capacity(BATCH)));
         }
         if let Some(end) = end {
+            tally.count(&runtime.block_on(writing)?);
+            progress(tally.accepted + tally.duplicates);
             return end;
         }
     }

@@ -3,7 +3,8 @@
 //! ```text
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
 //! client    Command (JSON), then Input … until one is empty, or Abort (text)
-//! server    Output …, Progress (8 bytes, big-endian) …, then Exit (1 byte) or Failure (1 byte, text)
+//! server    Output …, Progress (8 bytes, big-endian, and 8 more where the end is known) …,
+//!           then Exit (1 byte) or Failure (1 byte, text)
 //! ```
 //!
 //! The command's files are opened by the client, in its own folder and with its own rights.
@@ -120,7 +121,11 @@ impl Client {
                 .map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
             match kind {
                 Kind::Output => files.out.write_all(&payload)?,
-                Kind::Progress => files.progress.rows(payload.try_into().map_or(0, u64::from_be_bytes)),
+                Kind::Progress => {
+                    let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
+                    let (rows, total) = payload.split_at(payload.len().min(8));
+                    files.progress.rows(number(rows).unwrap_or_default(), number(total));
+                }
                 Kind::Exit => return Ok(payload.first().copied().unwrap_or(2)),
                 Kind::Failure => {
                     let (code, text) = payload.split_first().unwrap_or((&0, &[]));
@@ -244,8 +249,10 @@ impl Write for Output {
 }
 
 impl Watcher for Output {
-    fn rows(&mut self, rows: u64) {
+    fn rows(&mut self, rows: u64, total: Option<u64>) {
+        let mut payload = rows.to_be_bytes().to_vec();
+        payload.extend(total.into_iter().flat_map(u64::to_be_bytes));
         // A client that has gone is noticed at the next write.
-        let _ = send(&locked(&self.stream), Kind::Progress, &rows.to_be_bytes());
+        let _ = send(&locked(&self.stream), Kind::Progress, &payload);
     }
 }

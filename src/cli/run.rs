@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use tokio::runtime::Handle;
 
 use super::{
-    args::{self, Activity, Command, Form, GeoCommand, Narrow},
+    args::{self, Activity, Command, Form, GeoCommand, Narrow, Sequence},
     files::Watcher,
     import, table,
 };
@@ -296,17 +296,22 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             }
             Ok(if page.items.is_empty() { NO } else { 0 })
         }
-        Activity::Export { query, narrow, format, .. } => {
+        Activity::Export { query, narrow, format, order, .. } => {
             let filter = filter(app, &query, &narrow)?;
             app.catch_up(CATCH_UP);
+            let order = match order {
+                Sequence::Desc => Order::Desc,
+                Sequence::Asc => Order::Asc,
+            };
             let described = if query.is_empty() { "everything".to_owned() } else { format!("q={query}") };
-            let export = app.export(&Actor::console(), &Scope::All, &filter, Order::Desc, &described)?;
+            let export = app.export(&Actor::console(), &Scope::All, &filter, order, &described)?;
+            let total = Some(export.rows());
             let format = match format {
                 Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
                 Form::Ndjson => Format::Ndjson,
             };
             let Io { out, progress, .. } = io;
-            download::write_all(export, &format, *out, |rows| progress.rows(rows))?;
+            download::write_all(export, &format, *out, |rows| progress.rows(rows, total))?;
             Ok(0)
         }
     }

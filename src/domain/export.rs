@@ -1,6 +1,14 @@
 //! Exports: every activity of a filter, of any number, in constant memory and as of one moment.
+//!
+//! How many it holds is said before the first, and kept: the index and the log are looked at as they were when it
+//! began, and where the two do not agree to the end the export fails rather than ends.
 
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+    vec,
+};
 
 use super::{
     App, Gone,
@@ -9,25 +17,44 @@ use super::{
 use crate::{
     model::{
         activity::{Activity, action},
-        filter::{Filter, Order},
+        filter::{Cursor, Filter, Order},
         session::Scope,
-        user::Actor,
+        user::{Actor, ActorKind},
     },
     store::{
         Read, StoreError,
-        index::{Deadline, Walk},
+        index::{Deadline, Search, Walk},
     },
 };
 
-/// How many activities are read at a time.
+/// How many activities the index is asked for at a time.
+const FOUND: usize = 8000;
+
+/// The most activities that are handed out at a time.
 const CHUNK: usize = 1000;
+
+/// How many are handed out at first, while nothing is known of how long they are.
+const FIRST: usize = 64;
+
+/// How much text is handed out at a time, in bytes, as far as it can be told from what came before.
+const TEXT: usize = 1 << 20;
 
 /// How long an export waits for the index at most; then it holds what can be found.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
+/// How many exports somebody may have under way.
+const AT_ONCE: u32 = 2;
+
+/// How often the index and the log are looked at anew before an export is given up: each time somebody must have
+/// removed activities between the two looks.
+const TRIES: usize = 3;
+
 /// Why an export did not begin.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
+    /// The one who asked has as many under way as one may have.
+    #[error("{AT_ONCE} of your downloads are under way; wait until one of them has ended")]
+    Busy,
     /// The one who asked has been signed out.
     #[error(transparent)]
     Gone(#[from] Gone),
@@ -39,15 +66,45 @@ pub enum ExportError {
     Store(#[from] StoreError),
 }
 
+/// Why an export did not come to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokenOff {
+    /// The log could not be read.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// There were not as many as had been said, because some were removed meanwhile.
+    #[error("{read} activities were read and {promised} were there when the export began; ask for it again")]
+    Miscounted {
+        /// How many were said to come.
+        promised: u64,
+        /// How many came before it was noticed.
+        read: u64,
+    },
+}
+
+impl From<StoreError> for BrokenOff {
+    fn from(error: StoreError) -> Self {
+        Self::Look(error.into())
+    }
+}
+
 /// An export under way: the index and the log as they were when it began.
 pub struct Export {
     hits: Walk,
+    /// What the index has found and the log was not yet asked for.
+    found: vec::IntoIter<Cursor>,
     store: Read,
-    rows: u64,
+    promised: u64,
+    read: u64,
+    /// How many activities make a chunk.
+    chunk: usize,
+    _turn: Option<Turn>,
 }
 
 impl App {
     /// Begins an export of all that is in the log now, and tells the log of it. Blocks.
+    ///
+    /// Nobody has more than two under way; the console has as many as it likes.
     pub fn export(
         &self,
         by: &Actor,
@@ -56,33 +113,251 @@ impl App {
         order: Order,
         described: &str,
     ) -> Result<Export, ExportError> {
+        let turn = match by.kind {
+            ActorKind::Console => None,
+            _ => Some(Turn::take(self, &by.name)?),
+        };
         // What was answered before the export was asked for belongs into it.
         self.catch_up(CATCH_UP);
-        let looked = self.0.index.searcher().search(filter, scope);
-        let rows = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
-        let store = self.0.store.snapshot()?;
+        let (looked, store) = self.one_moment(scope, filter)?;
+        let promised = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
         let mut told = self.did(by, action::EXPORT).saying(described);
-        told.attributes.push(("rows".to_owned(), rows.to_string()));
+        told.attributes.push(("rows".to_owned(), promised.to_string()));
         self.change(by, move |write| {
             write.append(&told)?;
             Ok::<_, ExportError>(())
         })
         .wait()?;
-        Ok(Export { hits: looked.walk(order, None, CHUNK, Deadline::never()), store, rows })
+        Ok(Export {
+            hits: looked.walk(order, None, FOUND, Deadline::never()),
+            found: Vec::new().into_iter(),
+            store,
+            promised,
+            read: 0,
+            chunk: FIRST,
+            _turn: turn,
+        })
+    }
+
+    /// The index and the log as of one moment.
+    ///
+    /// The index follows the log, so it is looked at first: the log has all that it knows, but for what is removed
+    /// between the two looks. What is removed is removed from the oldest on; while the oldest that was found is
+    /// still there, the two agree. Where they do not after all, reading comes to [`BrokenOff::Miscounted`].
+    fn one_moment(&self, scope: &Scope, filter: &Filter) -> Result<(Search, Read), ExportError> {
+        let mut tries = 1;
+        loop {
+            let looked = self.0.index.searcher().search(filter, scope);
+            let store = self.0.store.snapshot()?;
+            let deadline = Deadline::within(PATIENCE);
+            let oldest = looked.page(Order::Asc, None, 1, &deadline).map_err(LookError::from)?;
+            let there = match oldest.first() {
+                Some(oldest) => store.activity(oldest.id)?.is_some(),
+                None => true,
+            };
+            if there || tries == TRIES {
+                return Ok((looked, store));
+            }
+            tries += 1;
+        }
     }
 }
 
 impl Export {
     /// How many activities it holds.
     pub const fn rows(&self) -> u64 {
-        self.rows
+        self.promised
     }
 
-    /// The next activities; none when all were handed out.
-    pub fn next_chunk(&mut self) -> Result<Option<Vec<Activity>>, LookError> {
-        match self.hits.next() {
-            None => Ok(None),
-            Some(found) => Ok(Some(self.store.activities(found?.iter().map(|hit| hit.id))?)),
+    /// The next activities; none when all were handed out, and as many as [`Export::rows`] had said.
+    pub fn next_chunk(&mut self) -> Result<Option<Vec<Activity>>, BrokenOff> {
+        if self.found.len() == 0 {
+            match self.hits.next() {
+                Some(found) => self.found = found.map_err(LookError::from)?.into_iter(),
+                None if self.read == self.promised => return Ok(None),
+                None => return Err(self.miscounted()),
+            }
+        }
+        let ids = self.found.by_ref().take(self.chunk).map(|hit| hit.id);
+        let asked = ids.len();
+        let activities = self.store.activities(ids)?;
+        self.read += activities.len() as u64;
+        if activities.len() < asked || self.read > self.promised {
+            return Err(self.miscounted());
+        }
+        let text: usize = activities.iter().map(text).sum();
+        let fitting = TEXT / (text / asked.max(1)).max(1);
+        // Those that come next may be longer: it grows step by step.
+        self.chunk = fitting.min(4 * self.chunk).clamp(1, CHUNK);
+        Ok(Some(activities))
+    }
+
+    const fn miscounted(&self) -> BrokenOff {
+        BrokenOff::Miscounted { promised: self.promised, read: self.read }
+    }
+}
+
+impl Iterator for Export {
+    type Item = Result<Vec<Activity>, BrokenOff>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.next_chunk().transpose()
+    }
+}
+
+/// How many bytes of text an activity holds, as far as they can be many.
+fn text(activity: &Activity) -> usize {
+    let attributes = activity.attributes.iter().map(|(name, value)| name.len() + value.len());
+    let agent = activity.user_agent.as_ref().map_or(0, String::len);
+    activity.detail.len() + agent + attributes.sum::<usize>()
+}
+
+/// How many exports everybody has under way.
+#[derive(Default)]
+pub(super) struct Turns(Mutex<HashMap<String, u32>>);
+
+/// The right to one export, until it is dropped.
+struct Turn {
+    app: App,
+    name: String,
+}
+
+impl Turn {
+    fn take(app: &App, name: &str) -> Result<Self, ExportError> {
+        let mut turns = app.0.exports.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let taken = turns.entry(name.to_owned()).or_default();
+        if *taken == AT_ONCE {
+            return Err(ExportError::Busy);
+        }
+        *taken += 1;
+        Ok(Self { app: app.clone(), name: name.to_owned() })
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        let mut turns = self.app.0.exports.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(taken) = turns.get_mut(&self.name) {
+            *taken -= 1;
+            if *taken == 0 {
+                turns.remove(&self.name);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        domain::{clock::Clock, sessions::Limits},
+        model::{
+            activity::{NewActivity, Outcome},
+            horizon::Horizon,
+            user::Role,
+        },
+    };
+
+    /// Some thousands of activities, a second each.
+    fn filled(detail: &str) -> (TempDir, App) {
+        let folder = TempDir::new().unwrap();
+        let cities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mmdb/GeoLite2-City-Test.mmdb");
+        let clock = Clock::fixed("2026-03-15T12:00:00Z".parse().unwrap());
+        let app = App::open(folder.path(), Some(cities.as_ref()), clock, Limits::default()).unwrap();
+        let activity = |second| NewActivity {
+            time: Timestamp::from_second(second).ok(),
+            detail: detail.to_owned(),
+            outcome: Outcome::Success,
+            ..NewActivity::new("ann", "tick", "t")
+        };
+        append(&app, (1..=3217).map(activity).collect());
+        assert!(app.catch_up(Duration::from_secs(60)));
+        (folder, app)
+    }
+
+    fn append(app: &App, activities: Vec<NewActivity>) {
+        app.0.store.write(app.now(), move |write| write.append_all(&activities)).wait().unwrap();
+    }
+
+    fn by(name: &str) -> Actor {
+        Actor { name: name.to_owned(), kind: ActorKind::User(Role::Admin), session: None, ip: None }
+    }
+
+    fn begin(app: &App, name: &str, order: Order) -> Result<Export, ExportError> {
+        let filter = Filter { app: Some("t".to_owned()), ..Filter::default() };
+        app.export(&by(name), &Scope::All, &filter, order, "x")
+    }
+
+    #[test]
+    fn what_happens_while_an_export_is_read_does_not_show() {
+        let (_folder, app) = filled("");
+        for order in [Order::Desc, Order::Asc] {
+            let mut export = begin(&app, "ann", order).unwrap();
+            let promised = export.rows();
+            let mut seen = export.next_chunk().unwrap().unwrap();
+            let late =
+                NewActivity { time: Timestamp::from_second(60).ok(), ..NewActivity::new("b", "late", "t") };
+            append(&app, vec![late; 500]);
+            assert!(app.catch_up(Duration::from_secs(30)));
+            while let Some(more) = export.next_chunk().unwrap() {
+                seen.extend(more);
+            }
+            assert_eq!(seen.len() as u64, promised);
+            let sorted = seen.is_sorted_by_key(|activity| (activity.time, activity.id));
+            assert!(if order == Order::Asc {
+                sorted
+            } else {
+                seen.iter().rev().is_sorted_by_key(|activity| (activity.time, activity.id))
+            });
+        }
+        assert_eq!(begin(&app, "ann", Order::Asc).unwrap().rows(), 3217 + 1000);
+    }
+
+    #[test]
+    fn an_export_that_lacks_what_it_promised_fails_rather_than_ends() {
+        let (_folder, app) = filled("");
+        // The log has lost what the index was not yet told of.
+        app.0.store.remove_behind(Horizon { all: 2_000_000, ..Horizon::default() }).unwrap();
+        for order in [Order::Desc, Order::Asc] {
+            let mut export = begin(&app, "ann", order).unwrap();
+            assert_eq!(export.rows(), 3217);
+            let end = loop {
+                match export.next_chunk() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            assert!(matches!(end, Some(BrokenOff::Miscounted { promised: 3217, .. })), "{end:?}");
+        }
+    }
+
+    #[test]
+    fn everybody_has_two_exports_at_once_and_the_console_as_many_as_it_likes() {
+        let (_folder, app) = filled("");
+        let (one, two) = (begin(&app, "ann", Order::Asc), begin(&app, "ann", Order::Asc));
+        assert!(matches!(begin(&app, "ann", Order::Asc), Err(ExportError::Busy)));
+        assert!(begin(&app, "bob", Order::Asc).is_ok());
+        drop(one);
+        assert!(begin(&app, "ann", Order::Asc).is_ok());
+        drop(two);
+        assert!(app.0.exports.0.lock().unwrap().is_empty(), "nobody is remembered for nothing");
+        let console = || app.export(&Actor::console(), &Scope::All, &Filter::default(), Order::Asc, "x");
+        let many: Vec<_> = (0..5).map(|_| console().unwrap()).collect();
+        drop(many);
+    }
+
+    #[test]
+    fn long_activities_are_handed_out_in_small_chunks() {
+        let (_folder, app) = filled(&"x".repeat(10_000));
+        let mut export = begin(&app, "ann", Order::Asc).unwrap();
+        let first = export.next_chunk().unwrap().unwrap().len();
+        assert_eq!(first, FIRST, "nothing is known of them yet");
+        while let Some(chunk) = export.next_chunk().unwrap() {
+            assert!(chunk.len() <= TEXT / 10_000, "{}", chunk.len());
         }
     }
 }

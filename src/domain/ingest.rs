@@ -1,10 +1,5 @@
 //! Activities from outside: from programs with a token, and from files.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-};
-
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action, limits},
@@ -13,33 +8,20 @@ use crate::{
         place::Place,
         user::{Actor, UserName},
     },
-    store::{Appended, StoreError},
+    store::{Appended, StoreError, Write},
 };
 
-use super::{App, Gone, agent, sessions::fill_session};
+use super::{App, Gone, agent, memo::Memo, sessions::fill_session};
 
 /// The devices of the user agents that were seen last: a log names few, again and again, and judging one takes
 /// ten microseconds.
 #[derive(Default)]
-pub(super) struct Devices(Mutex<HashMap<String, Device>>);
+pub(super) struct Devices(Memo<String, Device, 4096>);
 
 impl Devices {
-    /// How many are remembered before all are forgotten.
-    const MOST: usize = 4096;
-
     fn of(&self, user_agent: &str) -> Device {
-        let known = |devices: &HashMap<String, Device>| devices.get(user_agent).cloned();
-        let lock = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(device) = known(&lock()) {
-            return device;
-        }
-        let device = agent::device(&Agent::of(user_agent));
-        let mut devices = lock();
-        if devices.len() >= Self::MOST {
-            devices.clear();
-        }
-        devices.insert(user_agent.to_owned(), device.clone());
-        device
+        let judged = Agent::cut(user_agent);
+        self.0.get(judged, || agent::device(&Agent::of(judged)))
     }
 }
 
@@ -79,10 +61,9 @@ impl App {
     /// from its session where it names one of ours.
     pub fn admit(&self, mut activity: NewActivity) -> Result<NewActivity, RecordError> {
         check(&activity)?;
-        let session = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok());
-        if let Some(id) = session
-            && activity.ip.is_none()
+        if activity.ip.is_none()
             && activity.user_agent.is_none()
+            && let Some(id) = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok())
             && let Some(session) = self.session_of_record(id)
         {
             fill_session(&mut activity, &session);
@@ -110,17 +91,23 @@ impl App {
         }
     }
 
-    /// Appends records that were admitted; what became of each, in their order. All are on disk when this
-    /// returns, or none.
-    pub async fn ingest(&self, activities: Vec<NewActivity>) -> Result<Vec<Appended>, IngestError> {
-        if activities.is_empty() {
-            return Ok(Vec::new());
+    /// Appends records that were admitted; what became of each, in their order. Writing begins at once, not when
+    /// the answer is first waited for: meanwhile the next records can be read. When the answer is there, all are
+    /// on disk, or none.
+    pub fn ingest(
+        &self,
+        activities: Vec<NewActivity>,
+    ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
+        let begun = (!activities.is_empty()).then(|| {
+            let append = move |write: &mut Write<'_>| Ok(write.append_all(&activities)?);
+            self.0.store.write(self.now(), append)
+        });
+        async {
+            match begun {
+                None => Ok(Vec::new()),
+                Some(writing) => writing.done().await,
+            }
         }
-        self.0
-            .store
-            .write(self.now(), move |write| write.append_all(&activities).map_err(IngestError::from))
-            .done()
-            .await
     }
 
     /// Tells that `by` imported `accepted` records from `source`.
@@ -142,6 +129,11 @@ impl App {
     }
 }
 
+/// Whether a name would pass for ours. It is folded as the search folds it: full-width letters would pass there.
+fn is_own(app: &str) -> bool {
+    if app.is_ascii() { app.trim().eq_ignore_ascii_case(OWN_APP) } else { UserName::fold(app) == OWN_APP }
+}
+
 /// Holds a record against the limits.
 fn check(activity: &NewActivity) -> Result<(), RecordError> {
     let name = |field, text: &str| {
@@ -156,8 +148,7 @@ fn check(activity: &NewActivity) -> Result<(), RecordError> {
     name("app", &activity.app)?;
     name("session", activity.session.as_deref().unwrap_or_default())?;
     name("target", activity.target.as_deref().unwrap_or_default())?;
-    // As the search folds it: full-width letters would pass for ours there.
-    if UserName::fold(&activity.app) == OWN_APP {
+    if is_own(&activity.app) {
         return Err(RecordError::Reserved);
     }
     if activity.detail.len() > limits::DETAIL {
@@ -206,6 +197,9 @@ mod tests {
             check(&record)
         };
         assert_eq!(with(|a| a.user = " ".into()), Err(RecordError::Missing("user")));
+        for own in ["Rollcall", " ROLLCALL\t", "ｒｏｌｌｃａｌｌ"] {
+            assert!(is_own(own), "{own}");
+        }
         assert_eq!(with(|a| a.app = "Rollcall".into()), Err(RecordError::Reserved));
         assert_eq!(with(|a| a.action = "x".repeat(1025)), Err(RecordError::Long("action", 1024)));
         assert_eq!(with(|a| a.time = "1969-12-31T23:59:59Z".parse().ok()), Err(RecordError::Time));

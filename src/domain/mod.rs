@@ -13,6 +13,7 @@ pub mod export;
 pub mod geo;
 pub mod ingest;
 pub mod live;
+mod memo;
 mod password;
 pub mod places;
 pub mod random;
@@ -30,8 +31,8 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    accounts::People, clock::Clock, geo::Geo, ingest::Devices, live::LiveTable, password::Hasher,
-    sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable,
+    accounts::People, clock::Clock, export::Turns, geo::Geo, ingest::Devices, live::LiveTable,
+    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable,
 };
 use crate::{
     model::user::Actor,
@@ -54,6 +55,7 @@ struct Parts {
     tokens: TokenTable,
     hasher: Hasher,
     devices: Devices,
+    exports: Turns,
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
@@ -105,6 +107,7 @@ impl App {
             tokens,
             hasher,
             devices: Devices::default(),
+            exports: Turns::default(),
             setup,
             retaining: Mutex::default(),
             tail: Tail::default(),

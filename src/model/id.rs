@@ -54,7 +54,10 @@ pub struct ActivityId(pub u64);
 
 impl fmt::Display for ActivityId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&BASE32_DNSSEC.encode(&self.0.to_be_bytes()))
+        // Without memory of its own: millions are written in an export.
+        let mut letters = [0; 13];
+        BASE32_DNSSEC.encode_mut(&self.0.to_be_bytes(), &mut letters);
+        f.write_str(std::str::from_utf8(&letters).map_err(|_| fmt::Error)?)
     }
 }
 

@@ -352,6 +352,10 @@ impl From<LookError> for Failure {
 impl From<ExportError> for Failure {
     fn from(error: ExportError) -> Self {
         match error {
+            ExportError::Busy => {
+                let busy = Self::new(Status::TooManyRequests, "busy", error.to_string());
+                Self { retry_after: Some(10), ..busy }
+            }
             ExportError::Gone(gone) => gone.into(),
             ExportError::Look(error) => error.into(),
             ExportError::Store(error) => error.into(),

@@ -1,6 +1,11 @@
 //! What is sent: sessions and activities in JSON, in the words of the contract.
 
-use jiff::Timestamp;
+use std::{fmt, fmt::Write as _};
+
+use jiff::{
+    Timestamp,
+    fmt::{StdFmtWrite, temporal::DateTimePrinter},
+};
 use rocket::{
     Request,
     http::ContentType,
@@ -27,7 +32,62 @@ impl<'r, T: Serialize> Responder<'r, 'static> for Answer<T> {
 
 /// A time as the contract writes it: RFC 3339 in UTC with milliseconds, always.
 pub fn time(at: Timestamp) -> String {
-    format!("{at:.3}")
+    Short::time(at).as_str().to_owned()
+}
+
+/// A text of at most 40 bytes that needs no memory of its own: a time, an id, an address. What many rows are written
+/// from has several of them.
+#[derive(Clone, Copy)]
+pub struct Short {
+    bytes: [u8; 40],
+    length: usize,
+}
+
+impl Default for Short {
+    fn default() -> Self {
+        Self { bytes: [0; 40], length: 0 }
+    }
+}
+
+impl Short {
+    /// Whatever shows itself in 40 bytes; cut where it does not.
+    pub fn of(short: impl fmt::Display) -> Self {
+        let mut text = Self::default();
+        let fits = write!(text, "{short}");
+        debug_assert!(fits.is_ok(), "{short} is too long");
+        text
+    }
+
+    /// [`time`].
+    pub fn time(at: Timestamp) -> Self {
+        const MILLISECONDS: DateTimePrinter = DateTimePrinter::new().precision(Some(3));
+        let mut text = Self::default();
+        let fits = MILLISECONDS.print_timestamp(&at, StdFmtWrite(&mut text));
+        debug_assert!(fits.is_ok(), "{at} is too long");
+        text
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // It is made of whole texts.
+        std::str::from_utf8(&self.bytes[..self.length]).unwrap_or_default()
+    }
+}
+
+impl fmt::Write for Short {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let room = self.bytes.get_mut(self.length..end).ok_or(fmt::Error)?;
+        room.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
+}
+
+impl Serialize for Short {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
+    }
 }
 
 /// A page of something.
@@ -114,9 +174,9 @@ impl SessionWire {
 /// An activity.
 #[derive(Serialize)]
 pub struct ActivityWire<'a> {
-    id: String,
-    time: String,
-    received: String,
+    id: Short,
+    time: Short,
+    received: Short,
     user: &'a str,
     action: &'a str,
     detail: &'a str,
@@ -125,7 +185,7 @@ pub struct ActivityWire<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     session: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    ip: Option<String>,
+    ip: Option<Short>,
     #[serde(skip_serializing_if = "Option::is_none")]
     city: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -149,16 +209,16 @@ impl<'a> From<&'a Activity> for ActivityWire<'a> {
     fn from(activity: &'a Activity) -> Self {
         let filled = |text: &'a str| (!text.is_empty()).then_some(text);
         Self {
-            id: activity.id.to_string(),
-            time: time(activity.time),
-            received: time(activity.received),
+            id: Short::of(activity.id),
+            time: Short::time(activity.time),
+            received: Short::time(activity.received),
             user: &activity.user,
             action: &activity.action,
             detail: &activity.detail,
             app: &activity.app,
             outcome: activity.outcome.as_str(),
             session: activity.session.as_deref(),
-            ip: activity.ip.map(|ip| ip.to_string()),
+            ip: activity.ip.map(Short::of),
             city: activity.place.city.as_deref(),
             region: activity.place.region.as_deref(),
             country: activity.place.country.as_deref(),
@@ -182,5 +242,22 @@ impl Serialize for Pairs<'_> {
             map.serialize_entry(name, value)?;
         }
         map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::id::ActivityId;
+
+    #[test]
+    fn every_time_id_and_address_is_short_enough() {
+        for at in [Timestamp::MIN, Timestamp::MAX, Timestamp::UNIX_EPOCH] {
+            assert_eq!(time(at), format!("{at:.3}"));
+        }
+        assert_eq!(time("2026-01-02T03:04:05.6789Z".parse().unwrap()), "2026-01-02T03:04:05.678Z");
+        let longest = "1111:2222:3333:4444:5555:6666:7777:8888";
+        assert_eq!(Short::of(longest.parse::<std::net::IpAddr>().unwrap()).as_str(), longest);
+        assert_eq!(Short::of(ActivityId(u64::MAX)).as_str(), ActivityId(u64::MAX).to_string());
     }
 }

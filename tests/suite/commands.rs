@@ -144,6 +144,52 @@ fn what_a_command_does_while_a_server_runs_counts_there_at_once() {
 }
 
 #[test]
+fn an_export_is_written_whole_or_not_at_all() {
+    both_ways(|folder| {
+        let lines = "{\"user\":\"ann\",\"action\":\"tick\",\"app\":\"t\"}\n".repeat(2345);
+        folder.run_with(&["activity", "import", "-"], lines).ok();
+        let elsewhere = tempfile::tempdir().unwrap();
+        let file = elsewhere.path().join("all.ndjson");
+        let export = |query: &str, more: &[&str]| {
+            let args = ["activity", "export", query, "--format", "ndjson", "-o", file.to_str().unwrap()];
+            folder.run(&[&args, more].concat())
+        };
+        export("app:t", &[]).says("");
+        let rows = || -> Vec<Value> {
+            let text = std::fs::read_to_string(&file).unwrap();
+            text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
+        };
+        let newest = rows();
+        assert_eq!(newest.len(), 2345);
+        export("app:t", &["--order", "asc"]).says("");
+        assert!(rows().into_iter().eq(newest.iter().rev().cloned()), "oldest first");
+        export("(", &[]).refuses(2, "column 1");
+        assert_eq!(rows().len(), 2345, "what failed leaves what was there");
+        let names: Vec<_> =
+            std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["all.ndjson"], "and nothing beside it");
+        let printed = folder.run(&["activity", "export", "app:t", "--format", "ndjson"]);
+        assert_eq!(printed.ok().lines().count(), 2345);
+        assert_eq!(printed.err, "", "progress is for terminals");
+    });
+}
+
+#[test]
+fn an_export_into_a_device_leaves_the_device_there() {
+    use std::os::unix::fs::FileTypeExt as _;
+    let folder = Folder::with_admin();
+    let pipe = folder.path().join("pipe");
+    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    let reader = std::thread::spawn({
+        let pipe = pipe.clone();
+        move || std::fs::read_to_string(pipe).unwrap()
+    });
+    folder.run(&["activity", "export", "-o", pipe.to_str().unwrap()]).says("");
+    assert!(reader.join().unwrap().starts_with("Time,User,"));
+    assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+}
+
+#[test]
 fn the_first_start_prints_the_way_to_the_first_administrator() {
     let folder = Folder::new();
     let mut server = folder.serve();

@@ -5,9 +5,18 @@ use std::{
     process::{Command, Stdio},
 };
 
+use rocket::http::Method;
+use rollcall::model::{
+    filter::{Filter, Order},
+    session::Scope,
+    user::{Actor, ActorKind, Role},
+};
 use serde_json::{Value, json};
 
-use super::house::{Caller, House, LONDON, loudly};
+use super::{
+    house::{Caller, House, LONDON, loudly},
+    server::Folder,
+};
 
 const HEADER: &str = "Time,User,Activity,Detail,App,Outcome,Public IP,City,Location,Device Details,\
                       OS Details,Browser Details,Session,Id";
@@ -160,7 +169,7 @@ fn a_download_has_as_many_rows_as_the_search_has_hits() {
     let line = |n| format!(r#"{{"user":"u{}","action":"tick","app":"t","detail":"a\nb"}}"#, n % 7);
     let lines = (0..3217).map(line).collect::<Vec<_>>().join("\n");
     let lines = program.with("Content-Type", "application/x-ndjson").send(
-        rocket::http::Method::Post,
+        Method::Post,
         "/api/v1/activity",
         lines.as_bytes(),
     );
@@ -192,4 +201,72 @@ fn a_download_is_in_the_log_with_what_was_looked_for() {
     assert!(told["detail"].as_str().unwrap().contains("q=plain"), "{told}");
     // `plain` stands in one record.
     assert_eq!(told["attributes"]["rows"], "1");
+}
+
+#[test]
+fn whoever_asks_only_what_would_come_begins_no_export() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    for path in ["/api/v1/activity.csv?app=t&q=plain", "/api/v1/activity.ndjson?app=t"] {
+        let (head, get) = (ada.send(Method::Head, path, b""), ada.get(path));
+        assert_eq!((head.status, head.body.len()), (200, 0), "{path}");
+        for name in ["Content-Type", "Content-Disposition", "Rows"] {
+            assert_eq!(head.header(name), get.header(name), "{path} {name}");
+            assert!(head.header(name).is_some(), "{path} {name}");
+        }
+    }
+    assert_eq!(house.log("action=export").len(), 2, "two were read");
+    let wrong = ada.send(Method::Head, "/api/v1/activity.csv?q=%28", b"");
+    assert_eq!(wrong.status, 400);
+}
+
+#[test]
+fn a_third_download_at_once_has_to_wait() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    let by = Actor { name: "ada".into(), kind: ActorKind::User(Role::Admin), session: None, ip: None };
+    let begin = || house.app.export(&by, &Scope::All, &Filter::default(), Order::Desc, "x").unwrap();
+    let (one, _two) = (begin(), begin());
+    let refused = ada.get("/api/v1/activity.csv?app=t");
+    assert_eq!(refused.refusal(), "429 busy");
+    assert!(refused.header("Retry-After").is_some());
+    assert!(refused.text().contains("2 of your downloads"), "{}", refused.text());
+    assert_eq!(
+        house.signed_in("mia").get("/api/v1/activity.csv?app=t").status,
+        200,
+        "it is nobody else's matter"
+    );
+    assert_eq!(house.log("action=export").len(), 3, "what was refused is none");
+    drop(one);
+    assert_eq!(ada.get("/api/v1/activity.csv?app=t").status, 200);
+}
+
+#[test]
+fn a_download_that_ends_in_the_middle_is_seen_to_be_broken() {
+    let folder = Folder::with_admin();
+    let server = folder.serve();
+    let token = folder.run(&["token", "add", "t", "--scope", "activity:write"]);
+    let program = server.bearer(token.ok()).with("Content-Type", "application/x-ndjson");
+    // More than all buffers on the way can hold.
+    let line =
+        format!("{{\"user\":\"u\",\"action\":\"a\",\"app\":\"t\",\"detail\":\"{}\"}}\n", "x".repeat(60_000));
+    let body = line.repeat(600);
+    assert_eq!(program.connect().send("POST", "/api/v1/activity", body.as_bytes()).ok()["accepted"], 600);
+    let ada = server.signed_in("ada");
+    ada.get_until("/api/v1/activity?app=t&limit=1", |reply| reply.json()["total"]["value"] == 600);
+    let begin = || {
+        let mut reading = ada.connect();
+        reading.ask("GET", "/api/v1/activity.csv?app=t", b"");
+        let (status, headers) = reading.head();
+        assert_eq!(status, 200, "{headers:?}");
+        assert!(headers.iter().any(|(name, rows)| name.eq_ignore_ascii_case("rows") && rows == "600"));
+        assert!(!headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-length")));
+        reading.chunk().unwrap();
+        reading
+    };
+    let whole = begin().rest().unwrap();
+    assert!(whole > 600 * 60_000, "{whole}");
+    let mut reading = begin();
+    folder.run(&["session", "logout", "--user", "ada"]).says("1 sessions ended");
+    assert!(reading.rest().is_err(), "it ends without the last chunk");
 }

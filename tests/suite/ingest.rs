@@ -128,6 +128,51 @@ fn packed_lines_are_unpacked() {
 }
 
 #[test]
+fn a_long_body_is_counted_exactly() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    // Several batches and several blocks of lines, with what is bad and what is there twice across all of them.
+    let line = |n: u32| match n {
+        n if n % 1000 == 7 => "no record".to_owned(),
+        n => format!(
+            r#"{{"id":{},"user":"ann","action":"tick","detail":"{}"}}"#,
+            if n % 1000 == 8 { 1 } else { n },
+            "x".repeat(500)
+        ),
+    };
+    let body: Vec<String> = (1..=9000).map(line).collect();
+    let answer = ndjson(&vault, body.join("\n").as_bytes()).ok();
+    assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(8982), &json!(9)));
+    let rejected = answer["rejected"].as_array().unwrap();
+    let at: Vec<u64> = rejected.iter().map(|refusal| refusal["line"].as_u64().unwrap()).collect();
+    assert_eq!(at, (0..9).map(|n| n * 1000 + 7).collect::<Vec<_>>());
+    let newest = house.log("action=tick&limit=1").remove(0);
+    assert_eq!(answer["last"], newest["id"]);
+    let array = format!(
+        "[{}]",
+        body[10..5000]
+            .iter()
+            .filter(|line| line.starts_with('{'))
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(",")
+    );
+    let again = vault.with("Content-Type", "application/json").send(Method::Post, ACTIVITY, array.as_bytes());
+    assert_eq!(counts(&again)[0], 0);
+}
+
+#[test]
+fn more_refusals_than_anybody_reads_stop_the_reading() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let body = format!("{}{}", "{\"user\":\"ann\",\"action\":\"good\"}\n".repeat(10), "x\n".repeat(10_001));
+    let reply = ndjson(&vault, body.as_bytes());
+    assert_eq!(reply.refusal(), "400 bad_request");
+    assert!(reply.text().contains("not JSON"), "{}", reply.text());
+    assert_eq!(house.log("action=good").len(), 0, "nothing of that batch was written");
+}
+
+#[test]
 fn one_bad_line_does_not_sink_the_others() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);

@@ -312,6 +312,15 @@ impl Connection {
         self.try_chunk().unwrap()
     }
 
+    /// Reads to the end; how many bytes came, or an error where the connection broke before.
+    pub(crate) fn rest(&mut self) -> io::Result<usize> {
+        let mut length = 0;
+        while let Some(chunk) = self.try_chunk()? {
+            length += chunk.len();
+        }
+        Ok(length)
+    }
+
     fn try_chunk(&mut self) -> io::Result<Option<Vec<u8>>> {
         let length = usize::from_str_radix(&self.line()?, 16).map_err(io::Error::other)?;
         let mut chunk = vec![0; length + 2];

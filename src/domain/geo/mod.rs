@@ -37,6 +37,7 @@ use std::{
 use jiff::Timestamp;
 
 use self::{database::Database, folder::Folder};
+use super::memo::Memo;
 use crate::model::place::{Network, Place};
 
 pub use self::{error::GeoError, gate::MAX_BYTES};
@@ -54,6 +55,8 @@ pub struct Geo {
 struct Serving {
     database: Database,
     info: Info,
+    /// What it was asked last: a log names few addresses, again and again. It goes with its database.
+    places: Memo<IpAddr, Place, 8192>,
 }
 
 /// Which database answers.
@@ -111,7 +114,10 @@ impl Geo {
     pub fn place(&self, ip: IpAddr) -> Place {
         match Network::of(ip) {
             Network::Private | Network::Loopback | Network::LinkLocal | Network::Shared => Place::default(),
-            Network::Public | Network::Reserved => self.serving().database.place(ip.to_canonical()),
+            Network::Public | Network::Reserved => {
+                let (ip, serving) = (ip.to_canonical(), self.serving());
+                serving.places.get(&ip, || serving.database.place(ip))
+            }
         }
     }
 
@@ -177,7 +183,7 @@ impl Serving {
 
     fn new(database: Database, source: Source) -> Self {
         let info = database.info(source);
-        Self { database, info }
+        Self { database, info, places: Memo::default() }
     }
 
     fn with(mut self, problem: Option<String>) -> Self {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use rocket::{get, routes};
+use rocket::{get, head, routes};
 use serde::Serialize;
 
 use crate::{
@@ -11,7 +11,7 @@ use crate::{
     store::index::FacetField,
     web::{
         door::{ActivityRead, Caller, Params},
-        download::{Download, Format},
+        download::{Download, Format, Label},
         failure::Failure,
         looking::{Looking, apart},
         wire::{ActivityWire, Answer, time},
@@ -149,13 +149,28 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
 
 #[get("/activity.csv")]
 async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Download, Failure> {
-    let attributes = params.all("attribute").map(str::to_owned).collect();
-    download(&caller, &params, Format::Csv { attributes, raw: params.flag("raw") }).await
+    download(&caller, &params, as_csv(&params)).await
 }
 
 #[get("/activity.ndjson")]
 async fn ndjson(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Download, Failure> {
     download(&caller, &params, Format::Ndjson).await
+}
+
+/// Whoever only asks what would come begins no export.
+#[head("/activity.csv")]
+async fn csv_label(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Label, Failure> {
+    label(&caller, &params, as_csv(&params)).await
+}
+
+#[head("/activity.ndjson")]
+async fn ndjson_label(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Label, Failure> {
+    label(&caller, &params, Format::Ndjson).await
+}
+
+fn as_csv(params: &Params) -> Format {
+    let attributes = params.all("attribute").map(str::to_owned).collect();
+    Format::Csv { attributes, raw: params.flag("raw") }
 }
 
 async fn download(
@@ -169,9 +184,17 @@ async fn download(
     let (filter, order) = (looking.filter, looking.order);
     let export = apart(caller.app, move |app| app.export(&by, &scope, &filter, order, &described)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
-    Ok(Download::begin(export, format, date, caller.lease()))
+    Download::begin(export, format, date, caller.lease()).map_err(|error| Failure::internal(&error))
+}
+
+async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Format) -> Result<Label, Failure> {
+    let now = caller.app.now();
+    let looking = Looking::read(params, now)?;
+    let scope = caller.scope();
+    let rows = apart(caller.app, move |app| app.count(&scope, &looking.filter)).await?;
+    Ok(Label::new(&format, rows, now.to_zoned_datetime(looking.zone).date()))
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![search, one, histogram, facets, csv, ndjson]
+    routes![search, one, histogram, facets, csv, csv_label, ndjson, ndjson_label]
 }

@@ -3,8 +3,6 @@
 
 use std::io::{self, Read};
 
-use serde_json::{Map, Value};
-
 use super::{Record, Records, json};
 use crate::web::download::plain;
 
@@ -80,10 +78,8 @@ impl<R: Read> Records for Csv<R> {
                 let line = row.position().map_or(0, csv::Position::line) + self.behind;
                 let cells =
                     self.names.iter().zip(&row).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
-                let fields: Map<String, Value> = cells
-                    .map(|(name, cell)| (name.clone(), Value::String(self.cell(cell).to_owned())))
-                    .collect();
-                Ok(Some((line, json::record(Value::Object(fields), &self.sender))))
+                let cells = cells.map(|(name, cell)| (name.as_str(), self.cell(cell)));
+                Ok(Some((line, json::of_cells(cells, &self.sender))))
             }
             Err(error) => match error.position().map(csv::Position::line) {
                 Some(line) if !error.is_io_error() => {

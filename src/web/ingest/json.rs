@@ -1,71 +1,277 @@
 //! A record as JSON: one object, with the field names of the contract.
 //!
-//! What the contract does not name is kept as an attribute, so nothing that was sent is lost.
+//! What the contract does not name is kept as an attribute, so nothing that was sent is lost. A record is read in one
+//! pass over its text ([`Draft`]) and judged when all of it was seen: of a name that is there twice the last counts,
+//! and what is said to be wrong does not depend on the order of the fields.
 
-use std::io::{self, BufRead};
+use std::{
+    borrow::Cow,
+    fmt,
+    io::{self, BufRead},
+};
 
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use memchr::memchr;
+use serde::de::{
+    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+    value::{MapAccessDeserializer, SeqAccessDeserializer},
+};
+use serde_json::Value;
 
 use super::{Record, Records};
-use crate::model::activity::{NewActivity, SenderKey, limits};
+use crate::model::activity::{NewActivity, Outcome, SenderKey, limits};
 
-/// The record that a JSON value is; `sender` is who its `id` is unique for.
-pub fn record(value: Value, sender: &str) -> Record {
-    let Value::Object(mut fields) = value else {
-        return Err("a record is a JSON object".to_owned());
-    };
-    let mut activity = NewActivity::new(String::new(), String::new(), String::new());
-    activity.user = text(&mut fields, "user")?.unwrap_or_default();
-    activity.action = text(&mut fields, "action")?.unwrap_or_default();
-    activity.detail = text(&mut fields, "detail")?.unwrap_or_default();
-    activity.app = text(&mut fields, "app")?.unwrap_or_default();
-    activity.session = filled(&mut fields, "session")?;
-    activity.user_agent = filled(&mut fields, "user_agent")?;
-    activity.target = filled(&mut fields, "target")?;
-    activity.place.city = filled(&mut fields, "city")?;
-    activity.place.region = filled(&mut fields, "region")?;
-    activity.place.country = filled(&mut fields, "country")?;
-    activity.device.device = text(&mut fields, "device")?.unwrap_or_default();
-    activity.device.os = text(&mut fields, "os")?.unwrap_or_default();
-    activity.device.browser = text(&mut fields, "browser")?.unwrap_or_default();
-    activity.outcome = match filled(&mut fields, "outcome")? {
-        None => crate::model::activity::Outcome::Unknown,
-        Some(word) => word.parse().map_err(|error| format!("outcome: {error}"))?,
-    };
-    activity.time = filled(&mut fields, "time")?.map(|text| time(&text)).transpose()?;
-    activity.ip = match filled(&mut fields, "ip")? {
-        None => None,
-        Some(ip) => Some(ip.parse().map_err(|_| format!("ip: {ip:.60} is not an address"))?),
-    };
-    activity.key = match fields.remove("id") {
-        None | Some(Value::Null) => None,
-        Some(Value::String(id)) => Some(id),
-        Some(Value::Number(id)) => Some(id.to_string()),
-        Some(_) => return Err("id: a string".to_owned()),
+/// Pairs in the order in which they came; the same name may come again.
+type Pairs<'a> = Vec<(Cow<'a, str>, Held<'a>)>;
+
+/// What a name holds.
+#[derive(Default)]
+enum Held<'a> {
+    /// `null`, or nothing at all.
+    #[default]
+    Nothing,
+    Text(Cow<'a, str>),
+    /// A number, as JSON.
+    Number(String),
+    /// Whatever else, as JSON.
+    Json(String),
+    /// An object whose fields are wanted.
+    Object(Pairs<'a>),
+}
+
+impl<'a> Held<'a> {
+    fn json(value: &Value) -> Self {
+        Self::Json(value.to_string())
     }
-    .map(|id| SenderKey { sender: sender.to_owned(), id });
-    // The log's own; a record that was exported carries it.
-    fields.remove("received");
-    match fields.remove("attributes") {
-        None | Some(Value::Null) => {}
-        Some(Value::Object(attributes)) => {
-            activity.attributes =
-                attributes.into_iter().filter_map(|(name, value)| Some((name, attribute(value)?))).collect();
+
+    fn text(self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
+        match self {
+            Self::Nothing => Ok(None),
+            Self::Text(text) => Ok(Some(text)),
+            _ => Err(format!("{name}: a string")),
         }
-        Some(_) => return Err("attributes: an object of strings".to_owned()),
     }
-    if let Some((name, _)) = activity.attributes.iter().find(|(name, _)| fields.contains_key(name)) {
+
+    fn any(self, name: &str) -> Result<String, String> {
+        Ok(self.text(name)?.map(Cow::into_owned).unwrap_or_default())
+    }
+
+    fn filled(self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
+        Ok(self.text(name)?.filter(|text| !text.is_empty()))
+    }
+
+    fn named(self, name: &str) -> Result<Option<String>, String> {
+        Ok(self.filled(name)?.map(Cow::into_owned))
+    }
+
+    /// An attribute's value as text; what is no text is kept as JSON.
+    fn attribute(self) -> Option<String> {
+        match self {
+            Self::Nothing | Self::Object(_) => None,
+            Self::Text(text) => Some(text.into_owned()),
+            Self::Number(json) | Self::Json(json) => Some(json),
+        }
+    }
+}
+
+/// Reads any value, and keeps of it what may be needed.
+#[derive(Clone, Copy)]
+struct Any {
+    /// Whether the fields of an object are wanted, or just its text.
+    fields: bool,
+}
+
+impl<'de> DeserializeSeed<'de> for Any {
+    type Value = Held<'de>;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Held<'de>, D::Error> {
+        from.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Any {
+    type Value = Held<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Held<'de>, E> {
+        Ok(Held::Nothing)
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Held<'de>, E> {
+        Ok(Held::Text(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Held<'de>, E> {
+        Ok(Held::Text(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_bool<E>(self, yes: bool) -> Result<Held<'de>, E> {
+        Ok(Held::json(&yes.into()))
+    }
+
+    fn visit_u64<E>(self, number: u64) -> Result<Held<'de>, E> {
+        Ok(Held::Number(number.to_string()))
+    }
+
+    fn visit_i64<E>(self, number: i64) -> Result<Held<'de>, E> {
+        Ok(Held::Number(number.to_string()))
+    }
+
+    fn visit_f64<E>(self, number: f64) -> Result<Held<'de>, E> {
+        Ok(Held::Number(Value::from(number).to_string()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Held<'de>, A::Error> {
+        let items: Value = serde::Deserialize::deserialize(SeqAccessDeserializer::new(items))?;
+        Ok(Held::json(&items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Held<'de>, A::Error> {
+        if !self.fields {
+            let fields: Value = serde::Deserialize::deserialize(MapAccessDeserializer::new(fields))?;
+            return Ok(Held::json(&fields));
+        }
+        let mut pairs = Pairs::new();
+        while let Some(name) = name_of(&mut fields)? {
+            pairs.push((name, fields.next_value_seed(Self { fields: false })?));
+        }
+        Ok(Held::Object(pairs))
+    }
+}
+
+fn name_of<'de, A: MapAccess<'de>>(fields: &mut A) -> Result<Option<Cow<'de, str>>, A::Error> {
+    match fields.next_key_seed(Any { fields: false })? {
+        None => Ok(None),
+        Some(Held::Text(name)) => Ok(Some(name)),
+        Some(_) => Err(A::Error::custom("a name is a string")),
+    }
+}
+
+/// A record as it was written, not yet judged.
+#[derive(Default)]
+struct Draft<'a> {
+    user: Held<'a>,
+    action: Held<'a>,
+    detail: Held<'a>,
+    app: Held<'a>,
+    session: Held<'a>,
+    user_agent: Held<'a>,
+    target: Held<'a>,
+    city: Held<'a>,
+    region: Held<'a>,
+    country: Held<'a>,
+    device: Held<'a>,
+    os: Held<'a>,
+    browser: Held<'a>,
+    outcome: Held<'a>,
+    time: Held<'a>,
+    ip: Held<'a>,
+    id: Held<'a>,
+    /// The log's own; a record that was exported carries it.
+    received: Held<'a>,
+    attributes: Held<'a>,
+    others: Pairs<'a>,
+}
+
+impl<'a> Draft<'a> {
+    fn put(&mut self, name: Cow<'a, str>, value: Held<'a>) {
+        let place = match &*name {
+            "user" => &mut self.user,
+            "action" => &mut self.action,
+            "detail" => &mut self.detail,
+            "app" => &mut self.app,
+            "session" => &mut self.session,
+            "user_agent" => &mut self.user_agent,
+            "target" => &mut self.target,
+            "city" => &mut self.city,
+            "region" => &mut self.region,
+            "country" => &mut self.country,
+            "device" => &mut self.device,
+            "os" => &mut self.os,
+            "browser" => &mut self.browser,
+            "outcome" => &mut self.outcome,
+            "time" => &mut self.time,
+            "ip" => &mut self.ip,
+            "id" => &mut self.id,
+            "received" => &mut self.received,
+            "attributes" => &mut self.attributes,
+            _ => return self.others.push((name, value)),
+        };
+        *place = value;
+    }
+
+    /// The record that it is; `sender` is who its `id` is unique for.
+    fn judge(self, sender: &str) -> Record {
+        let mut activity =
+            NewActivity::new(self.user.any("user")?, self.action.any("action")?, String::new());
+        activity.detail = self.detail.any("detail")?;
+        activity.app = self.app.any("app")?;
+        activity.session = self.session.named("session")?;
+        activity.user_agent = self.user_agent.named("user_agent")?;
+        activity.target = self.target.named("target")?;
+        activity.place.city = self.city.named("city")?;
+        activity.place.region = self.region.named("region")?;
+        activity.place.country = self.country.named("country")?;
+        activity.device.device = self.device.any("device")?;
+        activity.device.os = self.os.any("os")?;
+        activity.device.browser = self.browser.any("browser")?;
+        activity.outcome = match self.outcome.filled("outcome")? {
+            None => Outcome::Unknown,
+            Some(word) => word.parse().map_err(|error| format!("outcome: {error}"))?,
+        };
+        activity.time = self.time.filled("time")?.map(|text| time(&text)).transpose()?;
+        activity.ip = match self.ip.filled("ip")? {
+            None => None,
+            Some(ip) => Some(ip.parse().map_err(|_| format!("ip: {ip:.60} is not an address"))?),
+        };
+        let id = match self.id {
+            Held::Nothing => None,
+            Held::Text(id) => Some(id.into_owned()),
+            Held::Number(id) => Some(id),
+            Held::Json(_) | Held::Object(_) => return Err("id: a string".to_owned()),
+        };
+        activity.key = id.map(|id| SenderKey { sender: sender.to_owned(), id });
+        activity.attributes = attributes(self.attributes, self.others)?;
+        Ok(activity)
+    }
+}
+
+/// What stands in `attributes` and then what stands beside them, each sorted by name.
+fn attributes(inner: Held<'_>, others: Pairs<'_>) -> Result<Vec<(String, String)>, String> {
+    let inner = match inner {
+        Held::Nothing => Pairs::new(),
+        Held::Object(pairs) => settled(pairs),
+        _ => return Err("attributes: an object of strings".to_owned()),
+    };
+    let others = settled(others);
+    let beside = |name: &str| others.binary_search_by(|(known, _)| (**known).cmp(name)).is_ok();
+    if let Some((name, _)) = inner.iter().find(|(name, held)| !matches!(held, Held::Nothing) && beside(name))
+    {
         return Err(format!("{name:.60}: stands in attributes and beside them; name it once"));
     }
-    activity
-        .attributes
-        .extend(fields.into_iter().filter_map(|(name, value)| Some((name, attribute(value)?))));
-    Ok(activity)
+    let all = inner.into_iter().chain(others);
+    Ok(all.filter_map(|(name, held)| Some((name.into_owned(), held.attribute()?))).collect())
+}
+
+/// Pairs sorted by name, and of each name the last.
+fn settled(mut pairs: Pairs<'_>) -> Pairs<'_> {
+    // Stable: those of one name stay in their order.
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    pairs.dedup_by(|later, earlier| {
+        let same = later.0 == earlier.0;
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
+    pairs
 }
 
 /// A time as it may be written: RFC 3339, to the millisecond. What is finer is cut off.
-pub(super) fn time(text: &str) -> Result<Timestamp, String> {
+fn time(text: &str) -> Result<Timestamp, String> {
     let at: Timestamp = text
         .trim()
         .parse()
@@ -73,25 +279,100 @@ pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::from_millisecond(at.as_millisecond()).map_err(|_| "time: out of range".to_owned())
 }
 
-fn text(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    match fields.remove(name) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(text)) => Ok(Some(text)),
-        Some(_) => Err(format!("{name}: a string")),
+/// Reads one record.
+#[derive(Clone, Copy)]
+struct One<'s> {
+    sender: &'s str,
+}
+
+impl<'de> DeserializeSeed<'de> for One<'_> {
+    type Value = Record;
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Record, D::Error> {
+        from.deserialize_any(self)
     }
 }
 
-fn filled(fields: &mut Map<String, Value>, name: &str) -> Result<Option<String>, String> {
-    Ok(text(fields, name)?.filter(|text| !text.is_empty()))
+/// For each kind of value that is no record.
+macro_rules! no_record {
+    ($($visit:ident: $kind:ty),*) => {$(
+        fn $visit<E>(self, _: $kind) -> Result<Record, E> {
+            Ok(no_object())
+        }
+    )*};
 }
 
-/// An attribute's value as text; what is no text is kept as JSON.
-fn attribute(value: Value) -> Option<String> {
-    match value {
-        Value::Null => None,
-        Value::String(text) => Some(text),
-        other => Some(other.to_string()),
+impl<'de> Visitor<'de> for One<'_> {
+    type Value = Record;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
     }
+
+    no_record!(visit_bool: bool, visit_u64: u64, visit_i64: i64, visit_f64: f64, visit_str: &str);
+
+    fn visit_unit<E>(self) -> Result<Record, E> {
+        Ok(no_object())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Record, A::Error> {
+        Any { fields: false }.visit_seq(items).map(|_| no_object())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Record, A::Error> {
+        let mut draft = Draft::default();
+        while let Some(name) = name_of(&mut fields)? {
+            let value = fields.next_value_seed(Any { fields: name == "attributes" })?;
+            draft.put(name, value);
+        }
+        Ok(draft.judge(self.sender))
+    }
+}
+
+fn no_object() -> Record {
+    Err("a record is a JSON object".to_owned())
+}
+
+/// The records of an array.
+struct Many<'s> {
+    sender: &'s str,
+}
+
+impl<'de> Visitor<'de> for Many<'_> {
+    type Value = Vec<Record>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an array")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Record>, A::Error> {
+        let mut records = Vec::new();
+        while let Some(record) = items.next_element_seed(One { sender: self.sender })? {
+            records.push(record);
+        }
+        Ok(records)
+    }
+}
+
+/// The records of a body that is one object or an array of them; `sender` is who their ids are unique for.
+pub fn whole(bytes: &[u8], sender: &str) -> serde_json::Result<Vec<Record>> {
+    let mut from = serde_json::Deserializer::from_slice(bytes);
+    let records = if bytes.trim_ascii_start().starts_with(b"[") {
+        from.deserialize_seq(Many { sender })?
+    } else {
+        vec![One { sender }.deserialize(&mut from)?]
+    };
+    from.end()?;
+    Ok(records)
+}
+
+/// The record that cells with names make; `sender` is who its id is unique for.
+pub(super) fn of_cells<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>, sender: &str) -> Record {
+    let mut draft = Draft::default();
+    for (name, cell) in cells {
+        draft.put(Cow::Borrowed(name), Held::Text(Cow::Borrowed(cell)));
+    }
+    draft.judge(sender)
 }
 
 /// Reads a line of NDJSON that has come whole; none where the line is empty.
@@ -104,13 +385,12 @@ pub fn line(bytes: &[u8], sender: &str) -> Option<Record> {
     if bytes.len() > limits::RECORD {
         return Some(Err(format!("a record can have at most {} bytes", limits::RECORD)));
     }
-    if std::str::from_utf8(bytes).is_err() {
+    let Ok(text) = std::str::from_utf8(bytes) else {
         return Some(Err("the line is not UTF-8".to_owned()));
-    }
-    Some(match serde_json::from_slice::<Value>(bytes) {
-        Ok(value) => record(value, sender),
-        Err(error) => Err(format!("not JSON: {}", plain(&error))),
-    })
+    };
+    let mut from = serde_json::Deserializer::from_str(text);
+    let read = One { sender }.deserialize(&mut from).and_then(|record| from.end().map(|()| record));
+    Some(read.unwrap_or_else(|error| Err(format!("not JSON: {}", plain(&error)))))
 }
 
 /// What serde says, without the line and column it counts inside a record.
@@ -158,7 +438,7 @@ fn read_line(input: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<usize> 
         if available.is_empty() {
             return Ok(read);
         }
-        let end = available.iter().position(|byte| *byte == b'\n');
+        let end = memchr(b'\n', available);
         let taken = end.map_or(available.len(), |end| end + 1);
         let room = (limits::RECORD + 2).saturating_sub(into.len());
         into.extend_from_slice(&available[..taken.min(room)]);
@@ -172,6 +452,8 @@ fn read_line(input: &mut impl BufRead, into: &mut Vec<u8>) -> io::Result<usize> 
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn one(text: &str) -> Record {
@@ -213,5 +495,151 @@ mod tests {
         assert!(matches!(records.next_record().unwrap(), Some((3, Err(why))) if why.contains("at most")));
         assert!(matches!(records.next_record().unwrap(), Some((4, Ok(record))) if record.user == "c"));
         assert!(records.next_record().unwrap().is_none());
+    }
+
+    /// What a record is when all of it is read into a [`Value`] first: slow and plain.
+    fn plainly(text: &str, sender: &str) -> Record {
+        type Fields = serde_json::Map<String, Value>;
+        fn any(fields: &mut Fields, name: &str) -> Result<Option<String>, String> {
+            match fields.remove(name) {
+                None | Some(Value::Null) => Ok(None),
+                Some(Value::String(text)) => Ok(Some(text)),
+                Some(_) => Err(format!("{name}: a string")),
+            }
+        }
+        fn filled(fields: &mut Fields, name: &str) -> Result<Option<String>, String> {
+            Ok(any(fields, name)?.filter(|text| !text.is_empty()))
+        }
+        fn attribute((name, value): (String, Value)) -> Option<(String, String)> {
+            match value {
+                Value::Null => None,
+                Value::String(text) => Some((name, text)),
+                other => Some((name, other.to_string())),
+            }
+        }
+        let value = serde_json::from_str(text).map_err(|error| format!("not JSON: {}", plain(&error)))?;
+        let Value::Object(mut fields) = value else { return no_object() };
+        let fields = &mut fields;
+        let mut record = NewActivity::new(String::new(), String::new(), String::new());
+        let texts = [&mut record.user, &mut record.action, &mut record.detail, &mut record.app];
+        for (name, text) in ["user", "action", "detail", "app"].into_iter().zip(texts) {
+            *text = any(fields, name)?.unwrap_or_default();
+        }
+        record.session = filled(fields, "session")?;
+        record.user_agent = filled(fields, "user_agent")?;
+        record.target = filled(fields, "target")?;
+        let place = &mut record.place;
+        let names = [&mut place.city, &mut place.region, &mut place.country];
+        for (name, text) in ["city", "region", "country"].into_iter().zip(names) {
+            *text = filled(fields, name)?;
+        }
+        let device = &mut record.device;
+        let texts = [&mut device.device, &mut device.os, &mut device.browser];
+        for (name, text) in ["device", "os", "browser"].into_iter().zip(texts) {
+            *text = any(fields, name)?.unwrap_or_default();
+        }
+        record.outcome = match filled(fields, "outcome")? {
+            None => Outcome::Unknown,
+            Some(word) => word.parse().map_err(|error| format!("outcome: {error}"))?,
+        };
+        record.time = filled(fields, "time")?.map(|text| time(&text)).transpose()?;
+        record.ip = match filled(fields, "ip")? {
+            None => None,
+            Some(ip) => Some(ip.parse().map_err(|_| format!("ip: {ip:.60} is not an address"))?),
+        };
+        record.key = match fields.remove("id") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(id)) => Some(id),
+            Some(Value::Number(id)) => Some(id.to_string()),
+            Some(_) => return Err("id: a string".to_owned()),
+        }
+        .map(|id| SenderKey { sender: sender.to_owned(), id });
+        fields.remove("received");
+        match fields.remove("attributes") {
+            None | Some(Value::Null) => {}
+            Some(Value::Object(inner)) => {
+                record.attributes = inner.into_iter().filter_map(attribute).collect();
+            }
+            Some(_) => return Err("attributes: an object of strings".to_owned()),
+        }
+        if let Some((name, _)) = record.attributes.iter().find(|(name, _)| fields.contains_key(name)) {
+            return Err(format!("{name:.60}: stands in attributes and beside them; name it once"));
+        }
+        record.attributes.extend(std::mem::take(fields).into_iter().filter_map(attribute));
+        Ok(record)
+    }
+
+    fn names() -> impl Strategy<Value = &'static str> {
+        proptest::sample::select(vec![
+            "user",
+            "action",
+            "detail",
+            "app",
+            "session",
+            "user_agent",
+            "target",
+            "city",
+            "region",
+            "country",
+            "device",
+            "os",
+            "browser",
+            "outcome",
+            "time",
+            "ip",
+            "id",
+            "received",
+            "attributes",
+            "size",
+            "a",
+            "",
+            "us\\u0065r",
+            "\\n",
+            "ż",
+        ])
+    }
+
+    fn values() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
+            4 => proptest::sample::select(vec![
+                "null", "true", "false", "0", "-1", "18446744073709551616", "1.0", "-0", "-0.0", "1e3", "1e999", "0.1", "\"\"",
+                "\"ann\"", "\"success\"", "\"Failure\"", "\"10.0.0.1\"", "\"2026-01-02T03:04:05.6789Z\"",
+                "\"\\ud83d\\ude00\\n\"", "\"\\ud800\"", "\"ż\"", "[]", "{}",
+            ]).prop_map(str::to_owned),
+            1 => any::<f64>().prop_map(|number| number.to_string()),
+            1 => any::<i64>().prop_map(|number| number.to_string()),
+        ];
+        leaf.prop_recursive(3, 12, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..3)
+                    .prop_map(|items| format!("[{}]", items.join(", "))),
+                objects(inner),
+            ]
+        })
+    }
+
+    fn objects(values: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        proptest::collection::vec((names(), values), 0..7).prop_map(|pairs| {
+            let pairs: Vec<_> = pairs.iter().map(|(name, value)| format!("\"{name}\" : {value}")).collect();
+            format!("{{{}}}", pairs.join(","))
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn one_pass_over_the_text_finds_what_many_over_a_value_find(
+            text in prop_oneof![8 => objects(values()), 1 => values()],
+            cut in proptest::option::weighted(0.1, 0_usize..60),
+        ) {
+            let text = &text[..text.floor_char_boundary(cut.unwrap_or(usize::MAX).min(text.len()))];
+            if let Some(read) = line(text.as_bytes(), "x") {
+                prop_assert_eq!(&read, &plainly(text, "x"));
+                let array = whole(format!("[{text}, {text}]").as_bytes(), "x");
+                match serde_json::from_str::<Value>(text) {
+                    Ok(_) => prop_assert_eq!(array.unwrap(), vec![read.clone(), read]),
+                    Err(_) => prop_assert!(array.is_err()),
+                }
+            }
+        }
     }
 }

@@ -1,0 +1,344 @@
+//! Downloads: CSV and NDJSON, row by row, of any length.
+//!
+//! A download is read in one thread and written in another, a chunk at a time, and taken from a short queue, so that
+//! it needs the same little memory whatever its length. Where something fails in the middle the connection is
+//! broken off: what looks whole is whole.
+
+mod cut;
+mod rows;
+
+use std::{
+    io::{self, Write},
+    net::SocketAddr,
+    pin::Pin,
+    sync::mpsc as blocking,
+    task::{Context, Poll, ready},
+    thread,
+    time::Duration,
+};
+
+use rocket::{
+    Request, Response,
+    http::{ContentType, Header},
+    response::{self, Responder},
+};
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    runtime::Handle,
+    sync::mpsc,
+    time,
+};
+
+pub use self::rows::Format;
+pub(super) use self::rows::plain;
+use super::door::Lease;
+use crate::{
+    domain::export::{BrokenOff, Export},
+    model::activity::Activity,
+};
+
+/// How long a reader of a download may take nothing.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How many chunks wait between reading and writing, and again between writing and sending.
+const QUEUE: usize = 2;
+
+/// How much is sent at a time, in bytes.
+const PIECE: usize = 64 << 10;
+
+/// The last chunk: without it a download is not whole, whatever came before.
+const END: Vec<u8> = Vec::new();
+
+/// What is known of a download before its first byte.
+pub struct Label {
+    name: String,
+    kind: ContentType,
+    rows: u64,
+}
+
+impl Label {
+    /// That of `rows` activities in `format`, asked for on `date`.
+    pub fn new(format: &Format, rows: u64, date: jiff::civil::Date) -> Self {
+        let kind = match format {
+            Format::Csv { .. } => ContentType::new("text", "csv").with_params(("charset", "utf-8")),
+            Format::Ndjson => ContentType::new("application", "x-ndjson"),
+        };
+        Self { name: format!("activity-{date}.{}", format.ending()), kind, rows }
+    }
+}
+
+/// It alone is what `HEAD` is answered.
+impl<'r> Responder<'r, 'static> for Label {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        Response::build()
+            .header(self.kind)
+            .header(Header::new("Content-Disposition", format!("attachment; filename=\"{}\"", self.name)))
+            .header(Header::new("Rows", self.rows.to_string()))
+            .ok()
+    }
+}
+
+/// A download under way.
+pub struct Download {
+    label: Label,
+    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+}
+
+impl Download {
+    /// Begins to write `export` in `format`. It stops when nobody reads it any more, and breaks off when
+    /// the session that asked for it ends.
+    pub fn begin(export: Export, format: Format, date: jiff::civil::Date, lease: Lease) -> io::Result<Self> {
+        let label = Label::new(&format, export.rows(), date);
+        let chunks = write_behind(read_ahead(export)?, format, move || lease.over());
+        Ok(Self { label, chunks })
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Download {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        Response::build_from(self.label.respond_to(request)?)
+            .streamed_body(Chunks::new(self.chunks, request.remote()))
+            .max_chunk_size(PIECE)
+            .ok()
+    }
+}
+
+/// What was read: activities, or none at the end. One that comes to no end has gone without a word.
+type Reading = blocking::Receiver<Result<Option<Vec<Activity>>, BrokenOff>>;
+
+/// Reads in a thread of its own, [`QUEUE`] chunks ahead of whoever takes them. It stops when nobody does.
+fn read_ahead(
+    mut export: impl Iterator<Item = Result<Vec<Activity>, BrokenOff>> + Send + 'static,
+) -> io::Result<Reading> {
+    let (sender, reading) = blocking::sync_channel(QUEUE);
+    thread::Builder::new().name("export".into()).spawn(move || {
+        loop {
+            let read = export.next().transpose();
+            let last = !matches!(read, Ok(Some(_)));
+            if sender.send(read).is_err() || last {
+                return;
+            }
+        }
+    })?;
+    Ok(reading)
+}
+
+/// Writes what is read, until `over` says that whoever asked may have no more.
+fn write_behind(
+    reading: Reading,
+    format: Format,
+    over: impl Fn() -> bool + Send + 'static,
+) -> mpsc::Receiver<io::Result<Vec<u8>>> {
+    let (sender, chunks) = mpsc::channel(QUEUE);
+    let runtime = Handle::current();
+    tokio::task::spawn_blocking(move || {
+        // A reader that stands still must not hold the thread, and the moment it reads, for ever.
+        let send = |chunk| {
+            let sending = time::timeout(PATIENCE, sender.send(chunk));
+            runtime.block_on(sending).is_ok_and(|sent| sent.is_ok())
+        };
+        let head = format.head();
+        if head != END && !send(Ok(head)) {
+            return;
+        }
+        loop {
+            let chunk = match reading.recv() {
+                _ if over() => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended")),
+                Ok(Ok(Some(activities))) => Ok(format.write(&activities)),
+                Ok(Ok(None)) => Ok(END),
+                Ok(Err(error)) => {
+                    log::error!("an export broke off: {error}");
+                    Err(io::Error::other("the export failed"))
+                }
+                Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
+            };
+            let last = chunk.as_ref().map_or(true, |chunk| *chunk == END);
+            if !send(chunk) || last {
+                return;
+            }
+        }
+    });
+    chunks
+}
+
+/// Chunks from a queue as one stream of bytes; an error in it breaks the connection.
+struct Chunks {
+    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    current: io::Cursor<Vec<u8>>,
+    /// The other end of the connection.
+    peer: Option<SocketAddr>,
+}
+
+impl Chunks {
+    const fn new(chunks: mpsc::Receiver<io::Result<Vec<u8>>>, peer: Option<SocketAddr>) -> Self {
+        Self { chunks, current: io::Cursor::new(Vec::new()), peer }
+    }
+
+    /// The error alone would end the answer as if it were whole.
+    fn break_off(&self, error: io::Error) -> io::Error {
+        match self.peer.map(cut::cut) {
+            Some(Err(uncut)) => {
+                log::error!("a download broke off and its connection could not be cut: {uncut}")
+            }
+            // Where there is none any more, nobody reads.
+            Some(Ok(_)) | None => {}
+        }
+        error
+    }
+}
+
+impl AsyncRead for Chunks {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let at = usize::try_from(self.current.position()).unwrap_or(usize::MAX);
+            let rest = self.current.get_ref().get(at..).unwrap_or_default();
+            if !rest.is_empty() {
+                let taken = rest.len().min(into.remaining());
+                into.put_slice(&rest[..taken]);
+                self.current.set_position((at + taken) as u64);
+                return Poll::Ready(Ok(()));
+            }
+            match ready!(self.chunks.poll_recv(context)) {
+                // Whoever wrote has gone without a word.
+                None => {
+                    return Poll::Ready(Err(self.break_off(io::ErrorKind::UnexpectedEof.into())));
+                }
+                Some(Err(error)) => return Poll::Ready(Err(self.break_off(error))),
+                Some(Ok(end)) if end == END => return Poll::Ready(Ok(())),
+                Some(Ok(chunk)) => self.current = io::Cursor::new(chunk),
+            }
+        }
+    }
+}
+
+/// Writes an export to wherever a command wants it; `progress` hears of every chunk's rows.
+pub fn write_all(
+    export: Export,
+    format: &Format,
+    into: &mut dyn Write,
+    mut progress: impl FnMut(u64),
+) -> Result<u64, WriteError> {
+    into.write_all(&format.head())?;
+    let reading = read_ahead(export)?;
+    let mut rows = 0;
+    loop {
+        let read = reading.recv().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
+        let Some(activities) = read? else { break };
+        into.write_all(&format.write(&activities))?;
+        rows += activities.len() as u64;
+        progress(rows);
+    }
+    into.flush()?;
+    Ok(rows)
+}
+
+/// Why an export was not written to its end.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// It could not be read.
+    #[error(transparent)]
+    Read(#[from] BrokenOff),
+    /// What it was written to failed.
+    #[error("the export could not be written: {0}")]
+    Io(#[from] io::Error),
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    };
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+    use crate::model::{activity::NewActivity, id::ActivityId};
+
+    fn activity() -> Activity {
+        let new = NewActivity::new("ann", "tick", "t");
+        Activity {
+            id: ActivityId(1),
+            time: jiff::Timestamp::UNIX_EPOCH,
+            received: jiff::Timestamp::UNIX_EPOCH,
+            user: new.user,
+            action: new.action,
+            detail: new.detail,
+            app: new.app,
+            outcome: new.outcome,
+            session: new.session,
+            ip: new.ip,
+            place: new.place,
+            device: new.device,
+            user_agent: new.user_agent,
+            target: new.target,
+            attributes: new.attributes,
+        }
+    }
+
+    fn stream(
+        export: impl Iterator<Item = Result<Vec<Activity>, BrokenOff>> + Send + 'static,
+        over: impl Fn() -> bool + Send + 'static,
+    ) -> Chunks {
+        let chunks = write_behind(read_ahead(export).unwrap(), Format::Ndjson, over);
+        Chunks::new(chunks, None)
+    }
+
+    /// Runs with threads that may block.
+    fn run<T>(work: impl Future<Output = T>) -> T {
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap().block_on(work)
+    }
+
+    #[test]
+    fn no_more_is_read_than_the_queues_hold() {
+        let read = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&read);
+        let endless = std::iter::repeat_with(move || {
+            counted.fetch_add(1, Ordering::SeqCst);
+            Ok(vec![activity()])
+        });
+        run(async {
+            let mut chunks = stream(endless, || false).chunks;
+            for taken in 1..=500 {
+                chunks.recv().await.unwrap().unwrap();
+                // Two queues, and one chunk in the hands of each thread.
+                assert!(read.load(Ordering::SeqCst) <= taken + 2 * QUEUE + 2);
+            }
+        });
+    }
+
+    #[test]
+    fn what_comes_to_its_end_is_whole() {
+        run(async {
+            let mut text = String::new();
+            let mut chunks = stream((0..7).map(|_| Ok(vec![activity(), activity()])), || false);
+            chunks.read_to_string(&mut text).await.unwrap();
+            assert_eq!(text.lines().count(), 14);
+        });
+    }
+
+    #[test]
+    fn what_fails_on_its_way_is_broken_off() {
+        let good = || Ok(vec![activity()]);
+        let fails = |at: usize| {
+            let failure =
+                move |n| if n == at { Err(BrokenOff::Miscounted { promised: 9, read: 1 }) } else { good() };
+            (0..9).map(failure)
+        };
+        run(async {
+            let mut text = Vec::new();
+            for at in [0, 1, 8] {
+                text.clear();
+                assert!(stream(fails(at), || false).read_to_end(&mut text).await.is_err(), "at {at}");
+            }
+            let panics = (0..9).map(move |n| if n == 3 { panic!("as it should") } else { good() });
+            assert!(stream(panics, || false).read_to_end(&mut text).await.is_err());
+            let over = stream(std::iter::repeat_with(good), || true).read_to_end(&mut text).await;
+            assert_eq!(over.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+        });
+    }
+}

@@ -1,0 +1,252 @@
+//! Activities as rows of CSV and lines of JSON.
+
+use csv_core::{QuoteStyle, Terminator, Writer, WriterBuilder};
+use memchr::memchr2;
+
+use crate::{
+    model::activity::Activity,
+    web::wire::{ActivityWire, Short},
+};
+
+/// The columns of the contract.
+const COLUMNS: [&str; 14] = [
+    "Time",
+    "User",
+    "Activity",
+    "Detail",
+    "App",
+    "Outcome",
+    "Public IP",
+    "City",
+    "Location",
+    "Device Details",
+    "OS Details",
+    "Browser Details",
+    "Session",
+    "Id",
+];
+
+/// In which form activities are written.
+#[derive(Clone, Debug)]
+pub enum Format {
+    /// RFC 4180 with a header.
+    Csv {
+        /// Attributes that get a column each.
+        attributes: Vec<String>,
+        /// Whether cells stay as they are even where a spreadsheet would run them.
+        raw: bool,
+    },
+    /// A JSON object a line.
+    Ndjson,
+}
+
+impl Format {
+    /// What stands before the first activity.
+    pub fn head(&self) -> Vec<u8> {
+        match self {
+            Self::Ndjson => Vec::new(),
+            Self::Csv { attributes, raw } => {
+                let names = COLUMNS.iter().copied().chain(attributes.iter().map(String::as_str));
+                let mut rows = Rows::new(*raw, 0);
+                rows.push(names.map(Cell::Text));
+                rows.bytes
+            }
+        }
+    }
+
+    /// Activities, written down.
+    pub fn write(&self, activities: &[Activity]) -> Vec<u8> {
+        match self {
+            Self::Csv { attributes, raw } => {
+                let mut rows = Rows::new(*raw, activities.len());
+                for activity in activities {
+                    rows.activity(activity, attributes);
+                }
+                rows.bytes
+            }
+            Self::Ndjson => {
+                let mut bytes = Vec::with_capacity(activities.len() * 640);
+                for activity in activities {
+                    // Strings and numbers into memory: nothing there can fail.
+                    let _ = serde_json::to_writer(&mut bytes, &ActivityWire::from(activity));
+                    bytes.push(b'\n');
+                }
+                bytes
+            }
+        }
+    }
+
+    pub(super) const fn ending(&self) -> &'static str {
+        match self {
+            Self::Csv { raw: true, .. } => "raw.csv",
+            Self::Csv { .. } => "csv",
+            Self::Ndjson => "ndjson",
+        }
+    }
+}
+
+/// A cell of a CSV file. Only text can be dangerous: numbers and times are our own.
+#[derive(Clone, Copy)]
+enum Cell<'a> {
+    Text(&'a str),
+    Own(&'a str),
+}
+
+/// Rows of a CSV file in memory.
+struct Rows {
+    /// Knows what must be quoted.
+    rules: Writer,
+    raw: bool,
+    bytes: Vec<u8>,
+}
+
+impl Rows {
+    /// None yet, with room for so many of usual length.
+    fn new(raw: bool, rows: usize) -> Self {
+        let rules =
+            WriterBuilder::new().terminator(Terminator::CRLF).quote_style(QuoteStyle::Necessary).build();
+        Self { rules, raw, bytes: Vec::with_capacity(rows * 320) }
+    }
+
+    fn activity(&mut self, activity: &Activity, attributes: &[String]) {
+        let time = Short::time(activity.time);
+        let ip = activity.ip.map(Short::of).unwrap_or_default();
+        let id = Short::of(activity.id);
+        let location = activity.place.location(activity.ip);
+        let cells = [
+            Cell::Own(time.as_str()),
+            Cell::Text(&activity.user),
+            Cell::Text(&activity.action),
+            Cell::Text(&activity.detail),
+            Cell::Text(&activity.app),
+            Cell::Own(activity.outcome.as_str()),
+            Cell::Own(ip.as_str()),
+            Cell::Text(activity.place.city.as_deref().unwrap_or_default()),
+            Cell::Text(&location),
+            Cell::Text(&activity.device.device),
+            Cell::Text(&activity.device.os),
+            Cell::Text(&activity.device.browser),
+            Cell::Text(activity.session.as_deref().unwrap_or_default()),
+            Cell::Own(id.as_str()),
+        ];
+        let attribute = |name: &String| activity.attributes.iter().find(|(known, _)| known == name);
+        let more = attributes.iter().map(|name| Cell::Text(attribute(name).map_or("", |(_, value)| value)));
+        self.push(cells.into_iter().chain(more));
+    }
+
+    /// Writes one row. Where a cell was neutralised, or holds what some spreadsheets split at, the whole row
+    /// is quoted.
+    fn push<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
+        let careful = !self.raw
+            && cells.clone().any(|cell| match cell {
+                Cell::Text(text) => is_dangerous(text) || memchr2(b';', b'\t', text.as_bytes()).is_some(),
+                Cell::Own(_) => false,
+            });
+        for (at, cell) in cells.enumerate() {
+            if at > 0 {
+                self.bytes.push(b',');
+            }
+            match cell {
+                // What is not careful has no danger in it.
+                Cell::Text(text) => self.cell(text, careful, careful && is_dangerous(text)),
+                Cell::Own(text) => self.cell(text, careful, false),
+            }
+        }
+        self.bytes.extend_from_slice(b"\r\n");
+    }
+
+    fn cell(&mut self, text: &str, careful: bool, dangerous: bool) {
+        let text = text.as_bytes();
+        if !careful && !self.rules.should_quote(text) {
+            self.bytes.extend_from_slice(text);
+            return;
+        }
+        self.bytes.push(b'"');
+        if dangerous {
+            self.bytes.push(b'\'');
+        }
+        let start = self.bytes.len();
+        // Room for a text of nothing but quotes: it always fits.
+        self.bytes.resize(start + 2 * text.len(), 0);
+        let (_, _, written) = csv_core::quote(text, &mut self.bytes[start..], b'"', b'"', true);
+        self.bytes.truncate(start + written);
+        self.bytes.push(b'"');
+    }
+}
+
+/// Whether a spreadsheet would run a text, so that a quote goes before it: whatever would begin a formula
+/// (OWASP, CSV Injection; ASVS 5.0, 1.2.10), also behind white space, which some skip.
+fn is_dangerous(text: &str) -> bool {
+    if text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
+        return false;
+    }
+    let skipped = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0' | '"' | '\'');
+    let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
+    // Text that has its quote already gets another, or reading it back would take away its own.
+    text.trim_start_matches('\'').starts_with(['\t', '\r', '\n', '\0'])
+        || text.chars().find(|c| !skipped(*c)).is_some_and(runs)
+}
+
+/// Text as it was before a quote was put before it.
+pub(in crate::web) fn plain(text: &str) -> &str {
+    match text.strip_prefix('\'') {
+        Some(rest) if is_dangerous(rest) => rest,
+        _ => text,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(raw: bool, cells: &[&str]) -> String {
+        let mut rows = Rows::new(raw, 0);
+        rows.push(cells.iter().copied().map(Cell::Text));
+        String::from_utf8(rows.bytes).unwrap()
+    }
+
+    #[test]
+    fn what_a_spreadsheet_would_run_is_text() {
+        for text in
+            ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "\u{feff}=1", "\"=1", "\t"]
+        {
+            assert_eq!(row(false, &[text]), format!("\"'{}\"\r\n", text.replace('"', "\"\"")), "{text:?}");
+        }
+        for text in ["", "backup", "a=b", "1-2", "'quoted'"] {
+            assert_eq!(row(false, &[text]), format!("{text}\r\n"));
+        }
+        for text in ["=1", "'=1", "''=1", "'a", "a", "", "\t", "'\ta", "''"] {
+            let written = if is_dangerous(text) { format!("'{text}") } else { text.to_owned() };
+            assert_eq!(plain(&written), text, "what was neutralised can be read back");
+        }
+    }
+
+    #[test]
+    fn cells_are_quoted_as_rfc_4180_says() {
+        assert_eq!(row(false, &["a,b", "c\"d", "e\r\nf", ""]), "\"a,b\",\"c\"\"d\",\"e\r\nf\",\r\n");
+        assert_eq!(row(false, &["=1", "b;c"]), "\"'=1\",\"b;c\"\r\n");
+        assert_eq!(row(false, &["g", "b;c"]), "\"g\",\"b;c\"\r\n");
+        assert_eq!(row(true, &["=1", "b;c"]), "=1,b;c\r\n");
+        assert_eq!(row(false, &["\"\"\""]), "\"\"\"\"\"\"\"\"\r\n");
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn another_reader_finds_what_was_written(cells in proptest::collection::vec(".*", 2..9)) {
+            let cells: Vec<&str> = cells.iter().map(String::as_str).collect();
+            let reader = |row: String| {
+                // A row is never the first of a file, where some bytes are no text.
+                let text = format!("head\r\n{row}");
+                let mut rows = csv::ReaderBuilder::new().flexible(true).from_reader(text.as_bytes());
+                let mut rows = rows.records().map(Result::unwrap);
+                let read = rows.next().unwrap();
+                assert!(rows.next().is_none());
+                read
+            };
+            assert_eq!(reader(row(true, &cells)), cells);
+            let read = reader(row(false, &cells));
+            assert!(read.iter().map(plain).eq(cells.iter().copied()));
+            assert!(read.iter().all(|cell| cell.starts_with('\'') || !is_dangerous(cell)));
+        }
+    }
+}

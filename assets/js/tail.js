@@ -86,11 +86,12 @@ function place() {
   rows.hidden = false;
   rows.parentElement?.querySelector(".nothing")?.remove();
   for (const row of waiting.reverse()) put(body, row);
-  const total = document.querySelector("#count[data-total]");
-  if (total instanceof HTMLElement) {
-    const sum = Number(total.dataset.total) + found;
-    total.dataset.total = String(sum);
-    total.textContent = `${sum.toLocaleString("en")} ${sum === 1 ? "activity" : "activities"}`;
+  // A count that is still on its way holds them already.
+  const count = document.getElementById("count");
+  const [, words] = count?.textContent?.match(/^([\d,]+) activit/) ?? [];
+  if (count && words) {
+    const sum = Number(words.replaceAll(",", "")) + found;
+    count.textContent = `${sum.toLocaleString("en")} ${sum === 1 ? "activity" : "activities"}`;
   }
   waiting = [];
   found = 0;

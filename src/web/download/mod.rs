@@ -163,25 +163,22 @@ fn write_behind(
 
 /// Chunks from a queue as one stream of bytes; an error in it breaks the connection.
 struct Chunks {
-    chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    queue: mpsc::Receiver<io::Result<Vec<u8>>>,
     current: io::Cursor<Vec<u8>>,
     /// The other end of the connection.
     peer: Option<SocketAddr>,
 }
 
 impl Chunks {
-    const fn new(chunks: mpsc::Receiver<io::Result<Vec<u8>>>, peer: Option<SocketAddr>) -> Self {
-        Self { chunks, current: io::Cursor::new(Vec::new()), peer }
+    const fn new(queue: mpsc::Receiver<io::Result<Vec<u8>>>, peer: Option<SocketAddr>) -> Self {
+        Self { queue, current: io::Cursor::new(Vec::new()), peer }
     }
 
     /// The error alone would end the answer as if it were whole.
     fn break_off(&self, error: io::Error) -> io::Error {
-        match self.peer.map(cut::cut) {
-            Some(Err(uncut)) => {
-                log::error!("a download broke off and its connection could not be cut: {uncut}")
-            }
-            // Where there is none any more, nobody reads.
-            Some(Ok(_)) | None => {}
+        // Where there is no connection any more, nobody reads.
+        if let Some(Err(uncut)) = self.peer.map(cut::cut) {
+            log::error!("a download broke off and its connection could not be cut: {uncut}");
         }
         error
     }
@@ -202,7 +199,7 @@ impl AsyncRead for Chunks {
                 self.current.set_position((at + taken) as u64);
                 return Poll::Ready(Ok(()));
             }
-            match ready!(self.chunks.poll_recv(context)) {
+            match ready!(self.queue.poll_recv(context)) {
                 // Whoever wrote has gone without a word.
                 None => {
                     return Poll::Ready(Err(self.break_off(io::ErrorKind::UnexpectedEof.into())));
@@ -302,7 +299,7 @@ mod tests {
             Ok(vec![activity()])
         });
         run(async {
-            let mut chunks = stream(endless, || false).chunks;
+            let mut chunks = stream(endless, || false).queue;
             for taken in 1..=500 {
                 chunks.recv().await.unwrap().unwrap();
                 // Two queues, and one chunk in the hands of each thread.

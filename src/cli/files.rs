@@ -4,6 +4,7 @@
 use std::{
     fs::File,
     io::{self, BufWriter, IsTerminal, Read, Write},
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -37,11 +38,20 @@ impl Unfinished {
     fn begin(file: &Path) -> anyhow::Result<(Self, File)> {
         // Behind a symbolic link stands what is meant.
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+        // Whoever could not read what was there may not read what replaces it.
+        let rights = std::fs::metadata(&file).ok().map(|metadata| metadata.permissions());
         let mut part = file.clone().into_os_string();
         part.push(format!(".{}.part", std::process::id()));
         let part = PathBuf::from(part);
-        let made = File::create(&part).with_context(|| format!("{} could not be made", part.display()))?;
-        Ok((Self { part, file }, made))
+        // Left by a process of this number that was killed.
+        let _ = std::fs::remove_file(&part);
+        let mode = rights.as_ref().map_or(0o666, |rights| rights.mode() & 0o666);
+        let begun = File::options().write(true).create_new(true).mode(mode).open(&part);
+        let begun = begun.with_context(|| format!("{} could not be made", part.display()))?;
+        if let Some(rights) = rights {
+            begun.set_permissions(rights)?;
+        }
+        Ok((Self { part, file }, begun))
     }
 
     fn finish(self) -> io::Result<()> {
@@ -93,6 +103,7 @@ impl Files {
                             opened.with_context(|| format!("{} could not be opened", file.display()))?;
                         Box::new(BufWriter::with_capacity(BUFFER, opened))
                     }
+                    Some(file) if file.is_dir() => return Err(folder(file)),
                     Some(file) => {
                         let (begun, part) = Unfinished::begin(file)?;
                         unfinished = Some(begun);
@@ -120,9 +131,13 @@ impl Files {
 fn read(file: &Path) -> anyhow::Result<File> {
     let opened = File::open(file).with_context(|| format!("{} could not be opened", file.display()))?;
     if opened.metadata()?.is_dir() {
-        anyhow::bail!("{} is a folder; name a file", file.display());
+        return Err(folder(file));
     }
     Ok(opened)
+}
+
+fn folder(file: &Path) -> anyhow::Error {
+    anyhow::anyhow!("{} is a folder; name a file", file.display())
 }
 
 /// Whether it is there and no file: a device or a pipe, which is written to and never replaced.

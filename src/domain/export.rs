@@ -111,7 +111,7 @@ impl App {
     ) -> Result<Export, ExportError> {
         let turn = match by.kind {
             ActorKind::Console => None,
-            _ => Some(Turn::take(self, &by.name)?),
+            _ => Some(Turn::take(self, by)?),
         };
         // What was answered before the export was asked for belongs into it.
         self.catch_up(CATCH_UP);
@@ -198,33 +198,37 @@ fn text(activity: &Activity) -> usize {
 
 /// How many exports everybody has under way.
 #[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<String, u32>>);
+pub(super) struct Turns(Mutex<HashMap<Who, u32>>);
+
+/// A user or a program: one of each may have the same name.
+type Who = (bool, String);
 
 /// The right to one export, until it is dropped.
 struct Turn {
     app: App,
-    name: String,
+    who: Who,
 }
 
 impl Turn {
-    fn take(app: &App, name: &str) -> Result<Self, ExportError> {
+    fn take(app: &App, by: &Actor) -> Result<Self, ExportError> {
+        let who = (by.kind == ActorKind::Token, by.name.clone());
         let mut turns = app.0.exports.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = turns.entry(name.to_owned()).or_default();
+        let taken = turns.entry(who.clone()).or_default();
         if *taken == AT_ONCE {
             return Err(ExportError::Busy);
         }
         *taken += 1;
-        Ok(Self { app: app.clone(), name: name.to_owned() })
+        Ok(Self { app: app.clone(), who })
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
         let mut turns = self.app.0.exports.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = turns.get_mut(&self.name) {
+        if let Some(taken) = turns.get_mut(&self.who) {
             *taken -= 1;
             if *taken == 0 {
-                turns.remove(&self.name);
+                turns.remove(&self.who);
             }
         }
     }

@@ -18,7 +18,7 @@ use crate::{
     web::{
         door::{ActivityWrite, Program},
         failure::Failure,
-        ingest::{Record, json, lines::Blocks},
+        ingest::{Record, json::Whole, lines::Blocks},
         looking::apart,
         wire::Answer,
     },
@@ -173,9 +173,10 @@ impl Taking<'_> {
         if bytes.len() > JSON {
             return Err(Failure::too_large(JSON as u64));
         }
-        let (long, name) = (bytes.len() > LONG, self.name.to_owned());
+        let text = String::from_utf8(bytes).map_err(|_| Failure::bad_request("the body is not UTF-8"))?;
+        let (long, name) = (text.len() > LONG, self.name.to_owned());
         let read = move |_: App| {
-            json::whole(&bytes, &name)
+            Whole::read(text, &name)
                 .map_err(|error| Failure::bad_request(format!("the body is not JSON: {error}")))
         };
         let records = if long { apart(self.app, read).await? } else { read(self.app.clone())? };

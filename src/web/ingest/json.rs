@@ -13,10 +13,10 @@ use std::{
 use jiff::Timestamp;
 use memchr::memchr;
 use serde::de::{
-    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
+    DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor,
     value::{MapAccessDeserializer, SeqAccessDeserializer},
 };
-use serde_json::Value;
+use serde_json::{Value, value::RawValue};
 
 use super::{Record, Records};
 use crate::model::activity::{NewActivity, Outcome, SenderKey, limits};
@@ -333,37 +333,61 @@ fn no_object() -> Record {
     Err("a record is a JSON object".to_owned())
 }
 
-/// The records of an array.
-struct Many<'s> {
-    sender: &'s str,
+/// The records of a body that is one object or an array of them, one after the other: an array is checked as a whole
+/// and then read record by record, for records take many times the memory of their text.
+pub struct Whole {
+    /// The record of a body that is no array.
+    alone: Option<Record>,
+    /// An array, read as far as `at`.
+    array: String,
+    at: usize,
+    sender: String,
 }
 
-impl<'de> Visitor<'de> for Many<'_> {
-    type Value = Vec<Record>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("an array")
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<Record>, A::Error> {
-        let mut records = Vec::new();
-        while let Some(record) = items.next_element_seed(One { sender: self.sender })? {
-            records.push(record);
+impl Whole {
+    /// Reads a body of which ids are unique for `sender`. Fails where it is no JSON; records of an array fail one by
+    /// one.
+    pub fn read(text: String, sender: &str) -> serde_json::Result<Self> {
+        let mut whole = Self { alone: None, array: String::new(), at: 0, sender: sender.to_owned() };
+        let before = text.len() - text.trim_ascii_start().len();
+        if text[before..].starts_with('[') {
+            serde_json::from_str::<IgnoredAny>(&text)?;
+            whole.at = before + 1;
+            whole.array = text;
+        } else {
+            whole.alone = Some(record(&text, sender)?);
         }
-        Ok(records)
+        Ok(whole)
     }
 }
 
-/// The records of a body that is one object or an array of them; `sender` is who their ids are unique for.
-pub fn whole(bytes: &[u8], sender: &str) -> serde_json::Result<Vec<Record>> {
-    let mut from = serde_json::Deserializer::from_slice(bytes);
-    let records = if bytes.trim_ascii_start().starts_with(b"[") {
-        from.deserialize_seq(Many { sender })?
-    } else {
-        vec![One { sender }.deserialize(&mut from)?]
-    };
+impl Iterator for Whole {
+    type Item = Record;
+
+    fn next(&mut self) -> Option<Record> {
+        if self.alone.is_some() {
+            return self.alone.take();
+        }
+        let rest = self.array[self.at..].trim_start_matches([' ', '\t', '\r', '\n', ',']);
+        let mut values = serde_json::Deserializer::from_str(rest).into_iter::<&RawValue>();
+        // The array is known to be whole: what is no value is its end.
+        let value = values.next()?.ok()?;
+        self.at = self.array.len() - rest.len() + values.byte_offset();
+        Some(judged(record(value.get(), &self.sender)))
+    }
+}
+
+/// Reads one record, and nothing behind it.
+fn record(text: &str, sender: &str) -> serde_json::Result<Record> {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let record = One { sender }.deserialize(&mut from)?;
     from.end()?;
-    Ok(records)
+    Ok(record)
+}
+
+/// A record, if it is one and JSON.
+fn judged(read: serde_json::Result<Record>) -> Record {
+    read.unwrap_or_else(|error| Err(format!("not JSON: {}", plain(&error))))
 }
 
 /// The record that cells with names make; `sender` is who its id is unique for.
@@ -388,9 +412,7 @@ pub fn line(bytes: &[u8], sender: &str) -> Option<Record> {
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Some(Err("the line is not UTF-8".to_owned()));
     };
-    let mut from = serde_json::Deserializer::from_str(text);
-    let read = One { sender }.deserialize(&mut from).and_then(|record| from.end().map(|()| record));
-    Some(read.unwrap_or_else(|error| Err(format!("not JSON: {}", plain(&error)))))
+    Some(judged(record(text, sender)))
 }
 
 /// What serde says, without the line and column it counts inside a record.
@@ -470,6 +492,22 @@ mod tests {
         assert_eq!(record.key, Some(SenderKey { sender: "vault".into(), id: "7".into() }));
         let pairs: Vec<_> = record.attributes.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
         assert_eq!(pairs, [("k", "v"), ("o", r#"{"a":1}"#), ("size", "12")]);
+    }
+
+    #[test]
+    fn an_array_is_whole_or_nothing_and_its_records_are_taken_one_by_one() {
+        let read = |text: &str| Whole::read(text.to_owned(), "x").map(Vec::from_iter);
+        for broken in ["[", "[{}", "[{},]", "[{}]]", "[{} {}]", "", "{} {}", "{\"user\":\"\\ud800\"}"] {
+            assert!(read(broken).is_err(), "{broken}");
+        }
+        assert_eq!(read("\n[ ]\n").unwrap(), []);
+        let mixed = r#"[{"user":"a","action":"],["},7 ,{"user":"\ud800"},[1,[2]],{"user":"b","action":","}]"#;
+        let users: Vec<_> =
+            read(mixed).unwrap().into_iter().map(|record| record.map(|record| record.user)).collect();
+        let bad = |why: &str| Err(why.to_owned());
+        let half = bad("not JSON: unexpected end of hex escape");
+        let none = bad("a record is a JSON object");
+        assert_eq!(users, [Ok("a".to_owned()), none.clone(), half, none, Ok("b".to_owned())]);
     }
 
     #[test]
@@ -631,13 +669,14 @@ mod tests {
             text in prop_oneof![8 => objects(values()), 1 => values()],
             cut in proptest::option::weighted(0.1, 0_usize..60),
         ) {
-            let text = &text[..text.floor_char_boundary(cut.unwrap_or(usize::MAX).min(text.len()))];
+            let cut = cut.map(|cut| text.floor_char_boundary(cut.min(text.len())));
+            let text = &text[..cut.unwrap_or(text.len())];
             if let Some(read) = line(text.as_bytes(), "x") {
                 prop_assert_eq!(&read, &plainly(text, "x"));
-                let array = whole(format!("[{text}, {text}]").as_bytes(), "x");
-                match serde_json::from_str::<Value>(text) {
-                    Ok(_) => prop_assert_eq!(array.unwrap(), vec![read.clone(), read]),
-                    Err(_) => prop_assert!(array.is_err()),
+                // Two halves can be a whole: "[", "]" is one text.
+                if cut.is_none() {
+                    let array = Whole::read(format!(" [{text} ,\n{text}] "), "x").unwrap();
+                    prop_assert_eq!(array.collect::<Vec<_>>(), vec![read.clone(), read]);
                 }
             }
         }

@@ -18,7 +18,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::sessions::Limits,
-    web::door::{self, Networks},
+    web::{
+        door::{self, Networks},
+        syslog,
+    },
 };
 
 /// The settings as they are written: everything may be left out, and nothing is understood yet.
@@ -49,6 +52,14 @@ pub struct Raw {
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_max: Option<String>,
+    /// Address and port to take syslog at, over UDP and TCP
+    #[arg(long, value_name = "ADDR:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syslog: Option<String>,
+    /// A network whose syslog is taken; may be repeated [default: this machine]
+    #[arg(long, value_name = "CIDR")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub syslog_from: Option<Vec<String>>,
 }
 
 /// The settings as they are meant.
@@ -62,6 +73,8 @@ pub struct Config {
     pub geo: Option<PathBuf>,
     /// How long sessions last.
     pub limits: Limits,
+    /// Where syslog is taken, if it is.
+    pub syslog: Option<syslog::Settings>,
 }
 
 /// Settings that were not understood: a sentence each.
@@ -94,18 +107,15 @@ impl Config {
                 raw.listen.unwrap_or_default()
             ));
         }
-        let mut networks = Vec::new();
-        for text in raw.trusted_proxy.iter().flatten().flat_map(|text| text.split(',')) {
-            match Networks::parse(text.trim()) {
-                Some(network) if network.prefix_len() > 0 => networks.push(network),
-                Some(_) => fault(format!(
-                    "trusted-proxy: {text} would believe anybody; name the proxy's own network"
-                )),
-                None => {
-                    fault(format!("trusted-proxy: {text:?} is not an address or a network like 10.0.0.0/8"));
-                }
+        let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
+        let from = networks("syslog-from", raw.syslog_from, "hear", &mut fault);
+        let syslog = raw.syslog.and_then(|text| {
+            let listen = text.parse().ok();
+            if listen.is_none() {
+                fault(format!("syslog: {text:?} is not an address with a port, like 0.0.0.0:514"));
             }
-        }
+            Some(syslog::Settings { listen: listen?, from: from.unwrap_or_else(this_machine) })
+        });
         let public_url = raw.public_url.map(|url| url.trim_end_matches('/').to_owned());
         if let Some(url) = &public_url
             && !good_origin(url)
@@ -131,10 +141,11 @@ impl Config {
                 door: door::Settings {
                     secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
                     public_url,
-                    trusted_proxies: Networks(networks),
+                    trusted_proxies: trusted_proxies.unwrap_or_default(),
                 },
                 geo: raw.geo,
                 limits,
+                syslog,
             }),
             _ => Err(BadConfig(faults)),
         }
@@ -142,7 +153,30 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 6] = ["listen", "trusted-proxy", "public-url", "geo", "session-idle", "session-max"];
+const NAMES: [&str; 8] =
+    ["listen", "trusted-proxy", "public-url", "geo", "session-idle", "session-max", "syslog", "syslog-from"];
+
+/// The networks of an option that lists some; one that would `verb` anybody is a fault.
+fn networks(
+    option: &str,
+    written: Option<Vec<String>>,
+    verb: &str,
+    fault: &mut impl FnMut(String),
+) -> Option<Networks> {
+    let mut networks = Vec::new();
+    for text in written?.iter().flat_map(|text| text.split(',')) {
+        match Networks::parse(text.trim()) {
+            Some(network) if network.prefix_len() > 0 => networks.push(network),
+            Some(_) => fault(format!("{option}: {text} would {verb} anybody; name the network itself")),
+            None => fault(format!("{option}: {text:?} is not an address or a network like 10.0.0.0/8")),
+        }
+    }
+    Some(Networks(networks))
+}
+
+fn this_machine() -> Networks {
+    Networks(["127.0.0.0/8", "::1"].into_iter().filter_map(Networks::parse).collect())
+}
 
 /// Scheme and host, with a port or without, and nothing behind.
 fn good_origin(url: &str) -> bool {

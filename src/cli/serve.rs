@@ -2,6 +2,7 @@
 
 use std::{
     io::{self, Write},
+    net::SocketAddr,
     path::Path,
     time::Duration,
 };
@@ -9,6 +10,7 @@ use std::{
 use rocket::fairing::AdHoc;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
+    sync::watch,
     time::interval,
 };
 
@@ -21,7 +23,7 @@ use crate::{
         demo::{self, Size},
         sessions::SWEEP,
     },
-    web,
+    web::{self, syslog},
 };
 
 /// How often the log is looked through for what is too old.
@@ -59,6 +61,18 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
             "listening beyond this machine without TLS: passwords can be read on the way; put a proxy with TLS before it and name it with --public-url and --trusted-proxy"
         );
     }
+    let syslog = match config.syslog {
+        None => None,
+        Some(settings) => {
+            let at = settings.listen;
+            let bound = syslog::Listener::bind(settings).await;
+            Some(
+                bound
+                    .map_err(|error| anyhow::anyhow!("syslog could not be listened for at {at}: {error}"))?,
+            )
+        }
+    };
+    let heard = syslog.as_ref().and_then(|listener| listener.address().ok());
     let uploads = folder.join("uploads");
     // What a crash left in the middle of an upload is of no use.
     let _ = std::fs::remove_dir_all(&uploads);
@@ -68,8 +82,8 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     let rocket = web::rocket(app.clone(), config.door, config.listen, &uploads)
         .attach(AdHoc::on_liftoff("ready", move |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
-            let here = format!("http://{}", std::net::SocketAddr::new(address, port));
-            Box::pin(async move { announce(&public_url.unwrap_or(here), &ready, welcome.as_deref()) })
+            let here = format!("http://{}", SocketAddr::new(address, port));
+            Box::pin(async move { announce(&public_url.unwrap_or(here), &ready, heard, welcome.as_deref()) })
         }))
         .ignite()
         .await
@@ -81,7 +95,13 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     });
     let sweeping = tokio::spawn(sweep(app.clone()));
     let retaining = tokio::spawn(retain(app.clone()));
+    let (hang_up, stopping) = watch::channel(false);
+    let hearing = syslog.map(|listener| tokio::spawn(listener.serve(app.clone(), stopping)));
     let served = rocket.launch().await;
+    hang_up.send_replace(true);
+    if let Some(hearing) = hearing {
+        let _ = hearing.await;
+    }
     sweeping.abort();
     retaining.abort();
     drop(control);
@@ -117,9 +137,12 @@ impl Stop {
 
 /// Says that the server is ready, how the first administrator is made while there is none, and whatever else
 /// is to be said.
-fn announce(address: &str, app: &App, welcome: Option<&str>) {
+fn announce(address: &str, app: &App, syslog: Option<SocketAddr>, welcome: Option<&str>) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "Rollcall is ready at {address}");
+    if let Some(syslog) = syslog {
+        let _ = writeln!(out, "Syslog is taken at {syslog}, UDP and TCP");
+    }
     if let Some(code) = app.setup_code() {
         let _ = writeln!(out, "Make the first administrator at {address}/setup?code={code}");
     }

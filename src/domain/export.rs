@@ -3,16 +3,12 @@
 //! How many it holds is said before the first, and kept: the index and the log are looked at as they were when it
 //! began, and where the two do not agree to the end the export fails rather than ends.
 
-use std::{
-    collections::HashMap,
-    sync::{Mutex, PoisonError},
-    time::Duration,
-    vec,
-};
+use std::{time::Duration, vec};
 
 use super::{
     App, Gone,
     activity::{LookError, PATIENCE},
+    turns::Turn,
 };
 use crate::{
     model::{
@@ -94,7 +90,7 @@ pub struct Export {
     read: u64,
     /// How many activities make a chunk.
     chunk: usize,
-    _turn: Option<Turn>,
+    _turn: Option<Turn<Who>>,
 }
 
 impl App {
@@ -111,7 +107,7 @@ impl App {
     ) -> Result<Export, ExportError> {
         let turn = match by.kind {
             ActorKind::Console => None,
-            _ => Some(Turn::take(self, by)?),
+            _ => Some(turn(self, by)?),
         };
         // What was answered before the export was asked for belongs into it.
         self.catch_up(CATCH_UP);
@@ -196,42 +192,13 @@ fn text(activity: &Activity) -> usize {
     activity.detail.len() + agent + attributes.sum::<usize>()
 }
 
-/// How many exports everybody has under way.
-#[derive(Default)]
-pub(super) struct Turns(Mutex<HashMap<Who, u32>>);
-
 /// A user or a program: one of each may have the same name.
-type Who = (bool, String);
+pub(super) type Who = (bool, String);
 
 /// The right to one export, until it is dropped.
-struct Turn {
-    app: App,
-    who: Who,
-}
-
-impl Turn {
-    fn take(app: &App, by: &Actor) -> Result<Self, ExportError> {
-        let who = (by.kind == ActorKind::Token, by.name.clone());
-        let mut turns = app.0.exports.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let taken = turns.entry(who.clone()).or_default();
-        if *taken == AT_ONCE {
-            return Err(ExportError::Busy);
-        }
-        *taken += 1;
-        Ok(Self { app: app.clone(), who })
-    }
-}
-
-impl Drop for Turn {
-    fn drop(&mut self) {
-        let mut turns = self.app.0.exports.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(taken) = turns.get_mut(&self.who) {
-            *taken -= 1;
-            if *taken == 0 {
-                turns.remove(&self.who);
-            }
-        }
-    }
+fn turn(app: &App, by: &Actor) -> Result<Turn<Who>, ExportError> {
+    let who = (by.kind == ActorKind::Token, by.name.clone());
+    app.0.exports.take(who, AT_ONCE).ok_or(ExportError::Busy)
 }
 
 #[cfg(test)]
@@ -349,7 +316,7 @@ mod tests {
         drop(one);
         assert!(begin(&app, "ann", Order::Asc).is_ok());
         drop(two);
-        assert!(app.0.exports.0.lock().unwrap().is_empty(), "nobody is remembered for nothing");
+        assert!(app.0.exports.is_empty(), "nobody is remembered for nothing");
         let console = || app.export(&Actor::console(), &Scope::All, &Filter::default(), Order::Asc, "x");
         let many: Vec<_> = (0..5).map(|_| console().unwrap()).collect();
         drop(many);

@@ -8,10 +8,15 @@ use crate::{
         place::Place,
         user::{Actor, UserName},
     },
-    store::{Appended, StoreError, Write},
+    store::{StoreError, Write},
 };
 
-use super::{App, Gone, agent, memo::Memo, sessions::fill_session};
+pub use crate::store::Appended;
+
+use super::{App, Gone, agent, memo::Memo, sessions::fill_session, turns::Turn};
+
+/// How many requests of one program may be under way at once: each holds up to 32 MiB of what was sent.
+pub const AT_ONCE: u32 = 32;
 
 /// The devices of the user agents that were seen last: a log names few, again and again, and judging one takes
 /// ten microseconds.
@@ -51,12 +56,20 @@ pub enum IngestError {
     /// The one who sent it has been signed out.
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// The program sends faster than can be written.
+    #[error("{AT_ONCE} requests of this token are under way; wait for some of them and send this again")]
+    Busy,
     /// The store failed; nothing of the batch was written.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
 impl App {
+    /// A turn of `program` to send activities. To be taken before the body is read.
+    pub fn intake(&self, program: &str) -> Result<Turn<String>, IngestError> {
+        self.0.intakes.take(program.to_owned(), AT_ONCE).ok_or(IngestError::Busy)
+    }
+
     /// Checks a record from outside and completes it: place and device from its address and user agent, or
     /// from its session where it names one of ours.
     pub fn admit(&self, mut activity: NewActivity) -> Result<NewActivity, RecordError> {

@@ -22,6 +22,7 @@ pub mod sessions;
 mod setup;
 pub mod tail;
 pub mod tokens;
+pub mod turns;
 
 use std::{
     path::Path,
@@ -31,8 +32,8 @@ use std::{
 use jiff::Timestamp;
 
 use self::{
-    accounts::People, clock::Clock, export::Turns, geo::Geo, ingest::Devices, live::LiveTable,
-    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable,
+    accounts::People, clock::Clock, export::Who, geo::Geo, ingest::Devices, live::LiveTable,
+    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable, turns::Turns,
 };
 use crate::{
     model::user::Actor,
@@ -55,7 +56,8 @@ struct Parts {
     tokens: TokenTable,
     hasher: Hasher,
     devices: Devices,
-    exports: Turns,
+    exports: Turns<Who>,
+    intakes: Turns<String>,
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
@@ -108,6 +110,7 @@ impl App {
             hasher,
             devices: Devices::default(),
             exports: Turns::default(),
+            intakes: Turns::default(),
             setup,
             retaining: Mutex::default(),
             tail: Tail::default(),

@@ -157,6 +157,11 @@ impl Failure {
         &self.message
     }
 
+    /// The word for programs.
+    pub const fn code(&self) -> &'static str {
+        self.code
+    }
+
     /// What the sentence is about, if it is about one field.
     pub const fn about(&self) -> Option<&'static str> {
         self.field
@@ -212,7 +217,9 @@ struct Inner<'a> {
 
 impl<'r> Responder<'r, 'static> for Failure {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let mut response = if wants_json(request) {
+        let mut response = if let Some(told) = super::shippers::refusal(request, &self) {
+            told
+        } else if wants_json(request) {
             let error =
                 Inner { code: self.code, message: &self.message, field: self.field, column: self.column };
             let body = serde_json::to_string(&Body { error }).unwrap_or_default();
@@ -367,7 +374,16 @@ impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::Gone(gone) => gone.into(),
-            IngestError::Store(error) => error.into(),
+            IngestError::Busy => {
+                let busy = Self::new(Status::TooManyRequests, "busy", error.to_string());
+                Self { retry_after: Some(1), ..busy }
+            }
+            // Programs that send logs give up at 500, and come back at 503.
+            IngestError::Store(error) => {
+                log::error!("{error}");
+                let message = "the log cannot be written now; send this again later";
+                Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "not_written", message) }
+            }
         }
     }
 }

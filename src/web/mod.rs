@@ -13,6 +13,8 @@ mod headers;
 pub mod ingest;
 mod looking;
 mod pages;
+mod shippers;
+pub mod syslog;
 mod tail;
 pub mod views;
 pub mod wire;
@@ -56,6 +58,8 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         .mount("/", pages::routes())
         .mount("/", api::health::routes())
         .mount("/api/v1", api::routes())
+        .mount("/es", shippers::elastic::routes())
+        .mount("/v1", shippers::otlp::routes())
         .register("/", catchers![refused]);
     door::close(rocket, app, settings)
 }

@@ -46,7 +46,14 @@ impl Folder {
     pub(crate) fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_rollcall"));
         command.arg("--data").arg(self.path()).args(args).env("ROLLCALL_GEO", cities());
-        for other in ["ROLLCALL_DATA", "ROLLCALL_LISTEN", "ROLLCALL_PUBLIC_URL", "ROLLCALL_TRUSTED_PROXY"] {
+        for other in [
+            "ROLLCALL_DATA",
+            "ROLLCALL_LISTEN",
+            "ROLLCALL_PUBLIC_URL",
+            "ROLLCALL_TRUSTED_PROXY",
+            "ROLLCALL_SYSLOG",
+            "ROLLCALL_SYSLOG_FROM",
+        ] {
             command.env_remove(other);
         }
         command
@@ -68,7 +75,13 @@ impl Folder {
 
     /// Serves the folder until the server is dropped or killed.
     pub(crate) fn serve(&self) -> Server {
+        self.serve_with(&[])
+    }
+
+    /// Serves it with these options.
+    pub(crate) fn serve_with(&self, options: &[&str]) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.args(options);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
@@ -121,6 +134,11 @@ pub(crate) struct Server {
 impl Server {
     pub(crate) fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Its process.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
     }
 
     /// The next line it says.

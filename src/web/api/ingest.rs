@@ -6,41 +6,34 @@
 
 use std::{io, pin::Pin};
 
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
-use rocket::{Data, Request, data::ByteUnit, http::Status, post, request::FromRequest, routes};
+use percent_encoding::percent_decode_str;
+use rocket::{Data, Request, http::Status, post, request::FromRequest, routes};
 use serde::Serialize;
-use tokio::io::{AsyncRead, AsyncReadExt, BufReader};
 
 use crate::{
-    domain::{App, ingest::IngestError},
+    domain::{
+        App,
+        ingest::{Appended, IngestError},
+    },
     model::activity::NewActivity,
-    store::Appended,
     web::{
         door::{ActivityWrite, Program},
         failure::Failure,
-        ingest::{Record, json::Whole, lines::Blocks},
+        ingest::{
+            Record,
+            body::{self, Packing, Unpacked, bare, unreadable},
+            cloudevents,
+            json::Whole,
+            lines::Blocks,
+            take::{BATCH, admit},
+        },
         looking::apart,
         wire::Answer,
     },
 };
 
-/// The largest JSON object or array, unpacked: it is held in memory.
-const JSON: usize = 32 << 20;
-
-/// The largest body on the wire.
-const BODY: u64 = 4 << 30;
-
-/// The most that NDJSON may unpack to.
-const UNPACKED: u64 = 16 << 30;
-
-/// How many records go into one transaction at most: a thousand a request is what shippers send.
-const BATCH: usize = 2000;
-
 /// From how many bytes on reading records would hold up other requests. A record takes some three microseconds.
 const LONG: usize = 16 << 10;
-
-/// How many bytes of a packed body are read at a time.
-const READ: usize = 64 << 10;
 
 /// The most refusals that are listed one by one.
 const REFUSALS: usize = 10_000;
@@ -59,16 +52,12 @@ struct Taken {
     last: Option<String>,
 }
 
-/// What the body is and how it is packed.
-struct Kind {
-    lines: bool,
-    packing: Packing,
-}
-
-enum Packing {
-    None,
-    Gzip,
-    Zstd,
+/// What the body is.
+enum Kind {
+    Json,
+    Lines,
+    /// The data of a `CloudEvent` in binary mode: what its headers say of it, and its `Content-Type`.
+    Event(Vec<(String, String)>, String),
 }
 
 #[rocket::async_trait]
@@ -76,29 +65,30 @@ impl<'r> FromRequest<'r> for Kind {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, ()> {
-        let refuse = |message| {
-            Failure::media_type(message).remember(request);
-            rocket::outcome::Outcome::Error((Status::UnsupportedMediaType, ()))
-        };
-        let bare = |name| {
-            let line: Option<&str> = request.headers().get_one(name);
-            line.and_then(|line| line.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
-        };
-        let lines = match bare("Content-Type").as_str() {
-            "application/json" => false,
+        let headers = request.headers();
+        if headers.contains("ce-specversion") {
+            let attributes = headers.iter().filter_map(|header| {
+                let name = header.name().as_str().to_ascii_lowercase();
+                let value = percent_decode_str(header.value()).decode_utf8_lossy().into_owned();
+                name.strip_prefix("ce-").map(|name| (name.to_owned(), value))
+            });
+            let content_type = headers.get_one("Content-Type").unwrap_or_default().to_ascii_lowercase();
+            return rocket::outcome::Outcome::Success(Self::Event(attributes.collect(), content_type));
+        }
+        rocket::outcome::Outcome::Success(match bare(request, "Content-Type").as_str() {
+            "application/json" | "application/cloudevents+json" | "application/cloudevents-batch+json" => {
+                Self::Json
+            }
             "application/x-ndjson"
             | "application/ndjson"
             | "application/jsonl"
-            | "application/x-jsonlines" => true,
-            _ => return refuse("send application/json or application/x-ndjson"),
-        };
-        let packing = match bare("Content-Encoding").as_str() {
-            "" | "identity" => Packing::None,
-            "gzip" | "x-gzip" => Packing::Gzip,
-            "zstd" => Packing::Zstd,
-            _ => return refuse("Content-Encoding is gzip, zstd or nothing"),
-        };
-        rocket::outcome::Outcome::Success(Self { lines, packing })
+            | "application/x-jsonlines" => Self::Lines,
+            _ => {
+                Failure::media_type("send application/json, application/x-ndjson or a CloudEvent")
+                    .remember(request);
+                return rocket::outcome::Outcome::Error((Status::UnsupportedMediaType, ()));
+            }
+        })
     }
 }
 
@@ -106,28 +96,27 @@ impl<'r> FromRequest<'r> for Kind {
 async fn write(
     program: Program<'_, ActivityWrite>,
     kind: Kind,
+    packing: Packing,
     data: Data<'_>,
 ) -> Result<(Status, Answer<Taken>), Failure> {
-    // One more than may come, so that what is too long is not taken for its beginning.
-    let body = data.open(ByteUnit::from(BODY + 1));
-    let most = if matches!(kind.packing, Packing::None) { BODY } else { UNPACKED };
-    let body: Pin<Box<dyn AsyncRead + Send>> = match kind.packing {
-        Packing::None => Box::pin(body),
-        // Packed files that were joined are one packed file: shippers send them so.
-        Packing::Gzip => {
-            let mut unpacked = GzipDecoder::new(BufReader::with_capacity(READ, body));
-            unpacked.multiple_members(true);
-            Box::pin(unpacked)
-        }
-        Packing::Zstd => {
-            let mut unpacked = ZstdDecoder::new(BufReader::with_capacity(READ, body));
-            unpacked.multiple_members(true);
-            Box::pin(unpacked)
-        }
-    };
+    let _turn = program.app.intake(program.name())?;
+    let body = packing.unpack(data);
     let mut taking =
         Taking { app: program.app, name: program.name(), writing: None, taken: Taken::default() };
-    let read = if kind.lines { taking.lines(body, most).await } else { taking.whole(body).await };
+    let read = match kind {
+        Kind::Lines => taking.lines(body, packing.most()).await,
+        Kind::Json => match body::text(body).await {
+            Ok(text) => taking.whole(text).await,
+            Err(failure) => Err(failure),
+        },
+        Kind::Event(attributes, content_type) => match body::whole(body).await {
+            Ok(data) => match cloudevents::binary(attributes.into_iter(), &content_type, &data) {
+                Ok(event) => taking.whole(event).await,
+                Err(why) => Err(Failure::bad_request(why)),
+            },
+            Err(failure) => Err(failure),
+        },
+    };
     // Whatever stopped the reading, nothing is under way any more when it is answered.
     let written = taking.settle().await;
     read?;
@@ -153,7 +142,7 @@ struct Taking<'a> {
 type Writing = Pin<Box<dyn Future<Output = Result<Vec<Appended>, IngestError>> + Send>>;
 
 impl Taking<'_> {
-    async fn lines(&mut self, body: impl AsyncRead + Unpin, most: u64) -> Result<(), Failure> {
+    async fn lines(&mut self, body: Unpacked<'_>, most: u64) -> Result<(), Failure> {
         let mut blocks = Blocks::new(body, self.name, most);
         while let Some(block) = blocks.next().await.map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => Failure::too_large(most),
@@ -166,14 +155,7 @@ impl Taking<'_> {
     }
 
     /// One object, or an array of them.
-    async fn whole(&mut self, body: impl AsyncRead + Unpin) -> Result<(), Failure> {
-        let mut bytes = Vec::new();
-        let read = body.take(JSON as u64 + 1).read_to_end(&mut bytes).await;
-        read.map_err(|error| unreadable(&error))?;
-        if bytes.len() > JSON {
-            return Err(Failure::too_large(JSON as u64));
-        }
-        let text = String::from_utf8(bytes).map_err(|_| Failure::bad_request("the body is not UTF-8"))?;
+    async fn whole(&mut self, text: String) -> Result<(), Failure> {
         let (long, name) = (text.len() > LONG, self.name.to_owned());
         let read = move |_: App| {
             Whole::read(text, &name)
@@ -249,12 +231,7 @@ impl Batch {
     fn read(app: &App, name: &str, records: &mut impl Iterator<Item = (u64, Record)>) -> Self {
         let mut batch = Self::default();
         for (line, record) in records {
-            let admitted = record.and_then(|mut activity| {
-                if activity.app.is_empty() {
-                    name.clone_into(&mut activity.app);
-                }
-                app.admit(activity).map_err(|error| error.to_string())
-            });
+            let admitted = admit(app, name, record);
             match admitted {
                 Ok(activity) => batch.admitted.push(activity),
                 Err(error) => batch.refused.push(Refusal { line, error }),
@@ -265,10 +242,6 @@ impl Batch {
         }
         batch
     }
-}
-
-fn unreadable(error: &io::Error) -> Failure {
-    Failure::bad_request(format!("the body could not be read or unpacked: {error}"))
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -2,7 +2,7 @@
 
 use std::{marker::PhantomData, ops::Deref, sync::Arc};
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rocket::{
     Request,
     http::Status,
@@ -254,9 +254,13 @@ pub struct Program<'r, S: Needs> {
 
 impl<'r, S: Needs> Program<'r, S> {
     fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
+        Self::with(request, &bearer(request)?.ok_or_else(Failure::no_token)?)
+    }
+
+    /// The program that holds this token.
+    fn with(request: &'r Request<'_>, token: &Token) -> Result<Self, Failure> {
         let app = &door(request).app;
-        let bearer = bearer(request)?.ok_or_else(Failure::no_token)?;
-        let token = app.api_token(&bearer).ok_or_else(Failure::no_token)?;
+        let token = app.api_token(token).ok_or_else(Failure::no_token)?;
         if !token.may(S::SCOPE) {
             return Err(Failure::forbidden(format!("this token lacks the scope {}", S::SCOPE)));
         }
@@ -289,6 +293,49 @@ impl<'r, S: Needs> FromRequest<'r> for Program<'r, S> {
             Err(failure) => refuse(request, failure),
         }
     }
+}
+
+/// A log shipper: a program that writes activities, and shows its token in one of the ways that shippers know.
+pub struct Shipper<'r>(Program<'r, ActivityWrite>);
+
+impl<'r> Deref for Shipper<'r> {
+    type Target = Program<'r, ActivityWrite>;
+
+    fn deref(&self) -> &Program<'r, ActivityWrite> {
+        &self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Shipper<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        let token = shown(request).ok_or_else(Failure::no_token);
+        match token.and_then(|token| Program::with(request, &token)) {
+            Ok(program) => Outcome::Success(Self(program)),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// The token of a shipper: as `Bearer`, as the key of an `ApiKey` (`id:key` in base 64, or the bare token), or as the
+/// password of `Basic`. The id and the user's name say nothing.
+fn shown(request: &Request<'_>) -> Option<Token> {
+    let mut lines = request.headers().get("Authorization");
+    let (scheme, text) = lines.next().filter(|_| lines.next().is_none())?.split_once(' ')?;
+    let text = text.trim();
+    let behind_the_colon = || {
+        let pair = String::from_utf8(BASE64.decode(text.as_bytes()).ok()?).ok()?;
+        pair.split_once(':')?.1.parse::<Token>().ok()
+    };
+    let token = match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => text.parse().ok(),
+        "apikey" => text.parse().ok().or_else(behind_the_colon),
+        "basic" => behind_the_colon(),
+        _ => None,
+    };
+    token.filter(|token: &Token| token.kind() == Kind::Api)
 }
 
 /// A signed-in user, or a program with a token of scope `S`, which sees and ends everybody's.

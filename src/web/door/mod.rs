@@ -2,7 +2,7 @@
 //!
 //! The application is managed in a type that is private to this module, so that a handler reaches it only
 //! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Member`],
-//! [`Auditor`], [`Admin`], [`Caller`] and [`Program`]. Only here are people and programs told apart, and only here is an
+//! [`Auditor`], [`Admin`], [`Caller`], [`Program`] and [`Shipper`]. Only here are people and programs told apart, and only here is an
 //! [`Actor`](crate::model::user::Actor) made of one.
 
 mod address;
@@ -20,7 +20,7 @@ pub use self::{
     cookie::SetCookie,
     guards::{
         ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
-        SessionRead, SessionWrite, Visitor,
+        SessionRead, SessionWrite, Shipper, Visitor,
     },
     params::Params,
 };

@@ -18,7 +18,10 @@ use serde::de::{
 };
 use serde_json::{Value, value::RawValue};
 
-use super::{Record, Records};
+use super::{
+    Record, Records, cloudevents,
+    document::{self, Document},
+};
 use crate::model::activity::{NewActivity, Outcome, SenderKey, limits};
 
 /// Pairs in the order in which they came; the same name may come again.
@@ -174,6 +177,8 @@ struct Draft<'a> {
     received: Held<'a>,
     attributes: Held<'a>,
     others: Pairs<'a>,
+    /// Whether a name says that it is written in somebody else's words.
+    foreign: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -198,7 +203,10 @@ impl<'a> Draft<'a> {
             "id" => &mut self.id,
             "received" => &mut self.received,
             "attributes" => &mut self.attributes,
-            _ => return self.others.push((name, value)),
+            _ => {
+                self.foreign |= document::is_foreign(&name);
+                return self.others.push((name, value));
+            }
         };
         *place = value;
     }
@@ -271,7 +279,7 @@ fn settled(mut pairs: Pairs<'_>) -> Pairs<'_> {
 }
 
 /// A time as it may be written: RFC 3339, to the millisecond. What is finer is cut off.
-fn time(text: &str) -> Result<Timestamp, String> {
+pub(super) fn time(text: &str) -> Result<Timestamp, String> {
     let at: Timestamp = text
         .trim()
         .parse()
@@ -279,16 +287,16 @@ fn time(text: &str) -> Result<Timestamp, String> {
     Timestamp::from_millisecond(at.as_millisecond()).map_err(|_| "time: out of range".to_owned())
 }
 
-/// Reads one record.
+/// Reads one record; none where it is written in the words of others.
 #[derive(Clone, Copy)]
 struct One<'s> {
     sender: &'s str,
 }
 
 impl<'de> DeserializeSeed<'de> for One<'_> {
-    type Value = Record;
+    type Value = Option<Record>;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Record, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<Option<Record>, D::Error> {
         from.deserialize_any(self)
     }
 }
@@ -296,14 +304,14 @@ impl<'de> DeserializeSeed<'de> for One<'_> {
 /// For each kind of value that is no record.
 macro_rules! no_record {
     ($($visit:ident: $kind:ty),*) => {$(
-        fn $visit<E>(self, _: $kind) -> Result<Record, E> {
-            Ok(no_object())
+        fn $visit<E>(self, _: $kind) -> Result<Option<Record>, E> {
+            Ok(Some(no_object()))
         }
     )*};
 }
 
 impl<'de> Visitor<'de> for One<'_> {
-    type Value = Record;
+    type Value = Option<Record>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a record")
@@ -311,21 +319,21 @@ impl<'de> Visitor<'de> for One<'_> {
 
     no_record!(visit_bool: bool, visit_u64: u64, visit_i64: i64, visit_f64: f64, visit_str: &str);
 
-    fn visit_unit<E>(self) -> Result<Record, E> {
-        Ok(no_object())
+    fn visit_unit<E>(self) -> Result<Option<Record>, E> {
+        Ok(Some(no_object()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Record, A::Error> {
-        Any { fields: false }.visit_seq(items).map(|_| no_object())
+    fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Option<Record>, A::Error> {
+        Any { fields: false }.visit_seq(items).map(|_| Some(no_object()))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Record, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Option<Record>, A::Error> {
         let mut draft = Draft::default();
         while let Some(name) = name_of(&mut fields)? {
             let value = fields.next_value_seed(Any { fields: name == "attributes" })?;
             draft.put(name, value);
         }
-        Ok(draft.judge(self.sender))
+        Ok((!draft.foreign).then(|| draft.judge(self.sender)))
     }
 }
 
@@ -380,13 +388,26 @@ impl Iterator for Whole {
 /// Reads one record, and nothing behind it.
 fn record(text: &str, sender: &str) -> serde_json::Result<Record> {
     let mut from = serde_json::Deserializer::from_str(text);
-    let record = One { sender }.deserialize(&mut from)?;
+    let seen = One { sender }.deserialize(&mut from)?;
     from.end()?;
-    Ok(record)
+    match seen {
+        Some(record) => Ok(record),
+        None => foreign(text, sender, None),
+    }
+}
+
+/// Reads a record in anybody's words; `key` is its id where it does not stand in it.
+pub(super) fn foreign(text: &str, sender: &str, key: Option<String>) -> serde_json::Result<Record> {
+    let Value::Object(fields) = serde_json::from_str(text)? else { return Ok(no_object()) };
+    Ok(if cloudevents::is_event(&fields) {
+        cloudevents::read(fields, sender)
+    } else {
+        Document::of(fields).and_then(|document| document.judge(sender, key))
+    })
 }
 
 /// A record, if it is one and JSON.
-fn judged(read: serde_json::Result<Record>) -> Record {
+pub(super) fn judged(read: serde_json::Result<Record>) -> Record {
     read.unwrap_or_else(|error| Err(format!("not JSON: {}", plain(&error))))
 }
 

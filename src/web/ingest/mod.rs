@@ -1,8 +1,15 @@
 //! Activities on their way in, format by format.
 
+pub mod body;
+pub mod bulk;
+pub mod cloudevents;
 pub mod csv;
+mod document;
 pub mod json;
 pub mod lines;
+pub mod otlp;
+pub mod syslog;
+pub mod take;
 
 use std::io;
 

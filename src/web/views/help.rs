@@ -15,3 +15,39 @@ pub struct Help {
     /// How long a session may last at all, in words.
     pub absolute: String,
 }
+
+/// How a program is set up to send its log: the tests run these texts as they are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Shipper {
+    /// What it is called, and by which way it sends.
+    pub name: &'static str,
+    /// Its configuration.
+    pub text: &'static str,
+}
+
+macro_rules! shippers {
+    ($($name:literal: $file:literal),* $(,)?) => {
+        [$(Shipper { name: $name, text: include_str!(concat!("../../../assets/shippers/", $file)) }),*]
+    };
+}
+
+/// Every program that the manual shows.
+pub const SHIPPERS: [Shipper; 10] = shippers![
+    "rsyslog, as syslog": "rsyslog-forward.conf",
+    "rsyslog, by the bulk protocol": "rsyslog-elasticsearch.conf",
+    "logger": "logger.sh",
+    "Filebeat": "filebeat.yml",
+    "Fluent Bit": "fluent-bit.conf",
+    "Vector": "vector.toml",
+    "Python, elasticsearch": "elasticsearch.py",
+    "OpenTelemetry collector": "collector.yaml",
+    "OpenTelemetry SDK": "opentelemetry.py",
+    "curl": "curl.sh",
+];
+
+impl Help {
+    /// The programs that it shows.
+    pub const fn shippers(&self) -> &'static [Shipper] {
+        &SHIPPERS
+    }
+}

@@ -1,0 +1,104 @@
+//! Bodies as they come over the wire: packed or not.
+
+use std::{io, pin::Pin};
+
+use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use rocket::{Data, Request, data::ByteUnit, http::Status, request::FromRequest};
+use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
+
+use crate::web::failure::Failure;
+
+/// The largest body on the wire.
+pub const BODY: u64 = 4 << 30;
+
+/// The most that a body may unpack to.
+pub const UNPACKED: u64 = 16 << 30;
+
+/// The largest body that is held in memory, unpacked.
+pub const WHOLE: usize = 32 << 20;
+
+/// How many bytes of a packed body are read at a time.
+const READ: usize = 64 << 10;
+
+/// How a body is packed, as its `Content-Encoding` says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Packing {
+    /// Not at all.
+    None,
+    /// RFC 1952.
+    Gzip,
+    /// RFC 8878.
+    Zstd,
+}
+
+/// A header's value without parameters, in small letters.
+pub fn bare(request: &Request<'_>, name: &str) -> String {
+    let line: Option<&str> = request.headers().get_one(name);
+    line.and_then(|line| line.split(';').next()).unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Packing {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, ()> {
+        let packing = match bare(request, "Content-Encoding").as_str() {
+            "" | "identity" => Self::None,
+            "gzip" | "x-gzip" => Self::Gzip,
+            "zstd" => Self::Zstd,
+            _ => {
+                Failure::media_type("Content-Encoding is gzip, zstd or nothing").remember(request);
+                return rocket::outcome::Outcome::Error((Status::UnsupportedMediaType, ()));
+            }
+        };
+        rocket::outcome::Outcome::Success(packing)
+    }
+}
+
+/// What a body unpacks to, as it comes.
+pub type Unpacked<'r> = Pin<Box<dyn AsyncRead + Send + 'r>>;
+
+impl Packing {
+    /// The most that a body packed so may unpack to.
+    pub const fn most(self) -> u64 {
+        if matches!(self, Self::None) { BODY } else { UNPACKED }
+    }
+
+    /// Unpacks a body.
+    pub fn unpack(self, data: Data<'_>) -> Unpacked<'_> {
+        // One more than may come, so that what is too long is not taken for its beginning.
+        let body = data.open(ByteUnit::from(BODY + 1));
+        match self {
+            Self::None => Box::pin(body),
+            // Packed files that were joined are one packed file: shippers send them so.
+            Self::Gzip => {
+                let mut unpacked = GzipDecoder::new(BufReader::with_capacity(READ, body));
+                unpacked.multiple_members(true);
+                Box::pin(unpacked)
+            }
+            Self::Zstd => {
+                let mut unpacked = ZstdDecoder::new(BufReader::with_capacity(READ, body));
+                unpacked.multiple_members(true);
+                Box::pin(unpacked)
+            }
+        }
+    }
+}
+
+/// Reads a body that is held in memory.
+pub async fn whole(body: Unpacked<'_>) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let read = body.take(WHOLE as u64 + 1).read_to_end(&mut bytes).await;
+    read.map_err(|error| unreadable(&error))?;
+    if bytes.len() > WHOLE { Err(Failure::too_large(WHOLE as u64)) } else { Ok(bytes) }
+}
+
+/// The same where it is text.
+pub async fn text(body: Unpacked<'_>) -> Result<String, Failure> {
+    String::from_utf8(whole(body).await?).map_err(|_| Failure::bad_request("the body is not UTF-8"))
+}
+
+/// What the sender of a body that broke off is told.
+pub fn unreadable(error: &io::Error) -> Failure {
+    Failure::bad_request(format!("the body could not be read or unpacked: {error}"))
+}

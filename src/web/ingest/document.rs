@@ -1,0 +1,307 @@
+//! A record in the words of others: the Elastic Common Schema, the semantic conventions of OpenTelemetry, and our own.
+//!
+//! Nested and dotted names are the same (`{"user":{"name":…}}` is `user.name`). Of the names that stand for one of our
+//! fields the first that holds something counts; whatever is left is kept as an attribute under its dotted name.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil, tz::TimeZone};
+use serde_json::{Map, Value};
+
+use super::{Record, json};
+use crate::model::activity::{NewActivity, Outcome, SenderKey, limits};
+
+/// The names of one of our fields, the best first.
+pub(super) type Names = &'static [&'static str];
+
+pub(super) const USER: Names =
+    &["user", "user.name", "enduser.id", "user.email", "user.id", "enduser.pseudo.id"];
+pub(super) const ACTION: Names = &["action", "event.action", "event.name"];
+pub(super) const DETAIL: Names = &["detail", "message", "event.reason", "msg", "log"];
+pub(super) const APP: Names =
+    &["app", "service.name", "event.provider", "event.module", "log.syslog.appname", "process.name"];
+pub(super) const TIME: Names = &["time", "@timestamp", "timestamp"];
+pub(super) const TARGET: Names = &["target", "user.target.name", "file.path"];
+const OUTCOME: Names = &["outcome", "event.outcome"];
+const SESSION: Names = &["session", "session.id"];
+const USER_AGENT: Names = &["user_agent", "user_agent.original"];
+const IP: Names = &["ip", "source.ip", "client.ip"];
+/// These may hold a host's name instead.
+const ADDRESS: Names =
+    &["client.address", "source.address", "network.peer.address", "http.client_ip", "net.sock.peer.addr"];
+const ID: Names = &["id", "event.id", "log.record.uid"];
+const CITY: Names = &["city", "source.geo.city_name", "client.geo.city_name"];
+const REGION: Names = &["region", "source.geo.region_name", "client.geo.region_name"];
+const COUNTRY: Names = &["country", "source.geo.country_iso_code", "client.geo.country_iso_code"];
+const DEVICE: Names = &["device", "user_agent.device.name"];
+const OS: Names = &["os", "user_agent.os.full", "user_agent.os.name"];
+const BROWSER: Names = &["browser", "user_agent.name"];
+
+/// Every name that stands for one of our fields.
+const KNOWN: [Names; 18] = [
+    USER, ACTION, DETAIL, APP, TIME, TARGET, OUTCOME, SESSION, USER_AGENT, IP, ADDRESS, ID, CITY, REGION,
+    COUNTRY, DEVICE, OS, BROWSER,
+];
+
+/// Fields by their dotted names. What they hold is text, a number, a truth value or a list.
+#[derive(Debug, Default)]
+pub(super) struct Document(BTreeMap<String, Value>);
+
+impl Document {
+    /// Flattens an object.
+    pub(super) fn of(fields: Map<String, Value>) -> Result<Self, String> {
+        let mut document = Self::default();
+        for (name, value) in fields {
+            document.add(name, value)?;
+        }
+        Ok(document)
+    }
+
+    /// Adds a field, and flattens it where it is an object. Fails where the name is taken.
+    pub(super) fn add(&mut self, name: String, value: Value) -> Result<(), String> {
+        match value {
+            Value::Null => Ok(()),
+            Value::Object(fields) => {
+                fields.into_iter().try_for_each(|(inner, value)| self.add(format!("{name}.{inner}"), value))
+            }
+            // A list of one and the one are the same to those who speak so.
+            Value::Array(mut list) if list.len() == 1 && !list[0].is_array() => {
+                self.add(name, list.pop().unwrap_or_default())
+            }
+            value => match self.0.insert(name.clone(), value) {
+                None => Ok(()),
+                Some(_) => Err(format!("{name:.60}: stands there twice; name it once")),
+            },
+        }
+    }
+
+    /// Sets a field, whatever it held.
+    pub(super) fn set(&mut self, name: impl Into<String>, value: impl Into<Value>) {
+        self.0.insert(name.into(), value.into());
+    }
+
+    /// Sets a field where none of its names holds anything.
+    pub(super) fn suggest(&mut self, names: Names, value: impl Into<Value>) {
+        if !names.iter().any(|name| self.0.get(*name).is_some_and(|held| !is_empty(held))) {
+            self.set(names[0], value);
+        }
+    }
+
+    /// Takes over what another says and this does not.
+    pub(super) fn lend(&mut self, other: Self) {
+        for (name, value) in other.0 {
+            self.0.entry(name).or_insert(value);
+        }
+    }
+
+    /// Whether a field is there.
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Takes out the first of these that holds a text or a number.
+    fn take(&mut self, names: Names) -> Option<(&'static str, Value)> {
+        let plain = |held: &Value| (held.is_string() && !is_empty(held)) || held.is_number();
+        let name = names.iter().find(|name| self.0.get(**name).is_some_and(plain))?;
+        Some((name, self.0.remove(*name)?))
+    }
+
+    fn text(&mut self, names: Names) -> Option<String> {
+        self.take(names).map(|(_, value)| plain_text(value))
+    }
+
+    /// The record it is. `sender` is who ids are unique for; `key` is the id where it is not one of the fields.
+    pub(super) fn judge(mut self, sender: &str, key: Option<String>) -> Record {
+        let user = self.text(USER).unwrap_or_default();
+        let action = self.text(ACTION).unwrap_or_default();
+        let mut activity = NewActivity::new(user, action, self.text(APP).unwrap_or_default());
+        activity.detail = self.text(DETAIL).unwrap_or_default();
+        activity.time = self.take(TIME).map(|(name, value)| time(name, &value)).transpose()?;
+        activity.target = self.text(TARGET);
+        activity.session = self.text(SESSION);
+        activity.user_agent = self.text(USER_AGENT);
+        activity.outcome = match self.take(OUTCOME) {
+            None => Outcome::Unknown,
+            Some((name, word)) => plain_text(word).parse().map_err(|error| format!("{name}: {error}"))?,
+        };
+        activity.ip = match self.take(IP) {
+            Some((name, ip)) => {
+                let ip = plain_text(ip);
+                Some(ip.parse().map_err(|_| format!("{name}: {ip:.60} is not an address"))?)
+            }
+            None => self.address(),
+        };
+        activity.place.city = self.text(CITY);
+        activity.place.region = self.text(REGION);
+        activity.place.country = self.text(COUNTRY);
+        if activity.user_agent.is_none() {
+            activity.device.device = self.text(DEVICE).unwrap_or_default();
+            activity.device.os = self.text(OS).unwrap_or_default();
+            activity.device.browser = self.text(BROWSER).unwrap_or_default();
+        }
+        let id = key.or_else(|| self.text(ID));
+        activity.key = id.map(|id| SenderKey { sender: sender.to_owned(), id });
+        activity.attributes = self.attributes();
+        Ok(activity)
+    }
+
+    /// The address that stands where a name may stand as well.
+    fn address(&mut self) -> Option<std::net::IpAddr> {
+        let name = ADDRESS.iter().find(|name| self.0.contains_key(**name))?;
+        let ip = self.0.get(*name)?.as_str()?.parse().ok()?;
+        self.0.remove(*name);
+        Some(ip)
+    }
+
+    /// What is left. Where that is more than a record holds, the largest groups of names become one attribute each, as
+    /// JSON: agents send fifty fields about the machine they run on.
+    fn attributes(mut self) -> Vec<(String, String)> {
+        while self.0.len() > limits::ATTRIBUTES {
+            let mut groups = BTreeMap::<&str, usize>::new();
+            for name in self.0.keys() {
+                *groups.entry(top(name)).or_default() += 1;
+            }
+            let largest = groups.into_iter().filter(|(_, count)| *count > 1).max_by_key(|(_, count)| *count);
+            let Some((group, _)) = largest else { break };
+            let group = group.to_owned();
+            let (inside, outside): (BTreeMap<_, _>, _) =
+                std::mem::take(&mut self.0).into_iter().partition(|(name, _)| top(name) == group);
+            self.0 = outside;
+            let short = |name: String| match name.split_once('.') {
+                Some((_, inner)) => inner.to_owned(),
+                None => name,
+            };
+            let inside: Map<_, _> = inside.into_iter().map(|(name, value)| (short(name), value)).collect();
+            self.set(format!("{group}.*"), Value::Object(inside));
+        }
+        let bare = |name: String| name.strip_prefix("attributes.").map(str::to_owned).unwrap_or(name);
+        self.0.into_iter().map(|(name, value)| (bare(name), plain_text(value))).collect()
+    }
+}
+
+/// The first part of a dotted name. Our own `attributes` are no group.
+fn top(name: &str) -> &str {
+    let name = name.strip_prefix("attributes.").unwrap_or(name);
+    name.split('.').next().unwrap_or(name)
+}
+
+/// Whether a name stands for one of our fields.
+pub(super) fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|names| names.contains(&name))
+}
+
+/// Whether a name in a record says that it is written in somebody else's words.
+pub(super) fn is_foreign(name: &str) -> bool {
+    matches!(name, "@timestamp" | "specversion" | "event" | "ecs")
+        || ["event.", "ecs.", "user.", "source."].iter().any(|group| name.starts_with(group))
+}
+
+fn is_empty(value: &Value) -> bool {
+    value.as_str().is_some_and(str::is_empty)
+}
+
+/// Text as it is, anything else as JSON.
+fn plain_text(value: Value) -> String {
+    match value {
+        Value::String(text) => text,
+        other => other.to_string(),
+    }
+}
+
+/// A time: RFC 3339; one without a zone is UTC; a number counts milliseconds since 1970, as Elasticsearch has it.
+fn time(name: &str, value: &Value) -> Result<Timestamp, String> {
+    let Some(text) = value.as_str() else {
+        let at = value.as_i64().and_then(|at| Timestamp::from_millisecond(at).ok());
+        return at.ok_or_else(|| format!("{name}: a number is milliseconds since 1970"));
+    };
+    json::time(text).or_else(|wrong| {
+        let civil: civil::DateTime = text.trim().parse().map_err(|_| wrong.clone())?;
+        let at = TimeZone::UTC.to_timestamp(civil).map_err(|_| wrong.clone())?;
+        Timestamp::from_millisecond(at.as_millisecond()).map_err(|_| wrong)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Record {
+        let Value::Object(fields) = serde_json::from_str(json).unwrap() else { panic!("no object") };
+        Document::of(fields)?.judge("vault", None)
+    }
+
+    fn attributes(record: &NewActivity) -> Vec<(&str, &str)> {
+        record.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
+    #[test]
+    fn nested_and_dotted_names_are_the_same() {
+        let nested = r#"{"@timestamp":"2026-01-02T03:04:05.678Z","event":{"action":"login","outcome":"failure","id":"e1","category":["iam"]},
+            "user":{"name":"ann","id":1000},"source":{"ip":"10.0.0.1","port":22},"user_agent":{"original":"curl/8","name":"curl"},
+            "message":"no","service":{"name":"shop"},"tags":["a","b"],"empty":{},"nothing":null}"#;
+        let dotted = r#"{"@timestamp":"2026-01-02T03:04:05.678Z","event.action":"login","event.outcome":"failure","event.id":"e1","event.category":"iam",
+            "user.name":"ann","user.id":1000,"source.ip":"10.0.0.1","source.port":22,"user_agent.original":"curl/8","user_agent.name":"curl",
+            "message":"no","service.name":"shop","tags":["a","b"]}"#;
+        let record = read(nested).unwrap();
+        assert_eq!(record, read(dotted).unwrap());
+        assert_eq!(
+            (&*record.user, &*record.action, &*record.detail, &*record.app),
+            ("ann", "login", "no", "shop")
+        );
+        assert_eq!(
+            (record.outcome, record.ip.unwrap().to_string()),
+            (Outcome::Failure, "10.0.0.1".to_owned())
+        );
+        assert_eq!(record.key.as_ref().unwrap().id, "e1");
+        assert_eq!(
+            attributes(&record),
+            [
+                ("event.category", "iam"),
+                ("source.port", "22"),
+                ("tags", r#"["a","b"]"#),
+                ("user.id", "1000"),
+                ("user_agent.name", "curl")
+            ]
+        );
+    }
+
+    #[test]
+    fn times_are_taken_as_elasticsearch_takes_them() {
+        for (written, meant) in [
+            (r#""2026-01-02T03:04:05.6789+01:00""#, "2026-01-02T02:04:05.678Z"),
+            (r#""2026-01-02T03:04:05""#, "2026-01-02T03:04:05Z"),
+            (r#""2026-01-02""#, "2026-01-02T00:00:00Z"),
+            ("1767323045678", "2026-01-02T03:04:05.678Z"),
+        ] {
+            let record = read(&format!(r#"{{"@timestamp":{written}}}"#)).unwrap();
+            assert_eq!(record.time.unwrap().to_string(), meant, "{written}");
+        }
+        assert!(read(r#"{"@timestamp":"soon"}"#).unwrap_err().starts_with("time:"));
+        assert!(read(r#"{"@timestamp":1e300}"#).unwrap_err().starts_with("@timestamp:"));
+    }
+
+    #[test]
+    fn an_address_may_be_a_name_only_where_names_may_stand() {
+        let record = read(r#"{"client":{"address":"laptop.test"}}"#).unwrap();
+        assert_eq!((record.ip, attributes(&record)), (None, vec![("client.address", "laptop.test")]));
+        assert_eq!(read(r#"{"client.address":"::1"}"#).unwrap().ip.unwrap().to_string(), "::1");
+        assert!(read(r#"{"source.ip":"laptop.test"}"#).unwrap_err().starts_with("source.ip:"));
+    }
+
+    #[test]
+    fn a_name_that_stands_there_twice_is_refused() {
+        assert!(read(r#"{"user":{"name":"ann"},"user.name":"bob"}"#).unwrap_err().starts_with("user.name:"));
+    }
+
+    #[test]
+    fn more_fields_than_a_record_holds_are_kept_in_groups() {
+        let host: Vec<String> = (0..60).map(|n| format!(r#""f{n}":{n}"#)).collect();
+        let agent: Vec<String> = (0..20).map(|n| format!(r#""f{n}":{n}"#)).collect();
+        let text = format!(r#"{{"host":{{{}}},"agent":{{{}}}}}"#, host.join(","), agent.join(","));
+        let record = read(&text).unwrap();
+        assert_eq!(record.attributes.len(), 21);
+        let (_, folded) = record.attributes.iter().find(|(name, _)| name == "host.*").unwrap();
+        let folded: Map<String, Value> = serde_json::from_str(folded).unwrap();
+        assert_eq!((folded.len(), &folded["f59"]), (60, &Value::from(59)));
+    }
+}

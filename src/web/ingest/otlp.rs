@@ -1,0 +1,123 @@
+//! Log records of OpenTelemetry, by its semantic conventions.
+
+use data_encoding::{BASE64, HEXLOWER};
+use jiff::Timestamp;
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::ExportLogsServiceRequest,
+    common::v1::{AnyValue, KeyValue, any_value},
+    logs::v1::LogRecord,
+};
+use serde_json::{Map, Value};
+
+use super::{
+    Record,
+    document::{DETAIL, Document, TIME},
+};
+
+/// The records of a request, one after the other; ids are unique for `sender`.
+pub fn records(request: ExportLogsServiceRequest, sender: String) -> impl Iterator<Item = Record> + Send {
+    request.resource_logs.into_iter().flat_map(move |resource| {
+        let about = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
+        let sender = sender.clone();
+        resource.scope_logs.into_iter().flat_map(move |scope| {
+            let name = scope.scope.map(|scope| scope.name).unwrap_or_default();
+            let (about, sender) = (about.clone(), sender.clone());
+            scope.log_records.into_iter().map(move |record| read(record, &about, &name, &sender))
+        })
+    })
+}
+
+fn read(record: LogRecord, resource: &[KeyValue], scope: &str, sender: &str) -> Record {
+    let mut document = Document::default();
+    for pair in record.attributes {
+        document.add(pair.key, json(pair.value))?;
+    }
+    match json(record.body) {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                document.add(name, value)?;
+            }
+        }
+        Value::Null => {}
+        body => document.suggest(DETAIL, body),
+    }
+    // What the record says counts before what its program says of itself.
+    let said =
+        Document::of(resource.iter().map(|pair| (pair.key.clone(), json(pair.value.clone()))).collect())?;
+    document.lend(said);
+    let at = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
+    if at > 0 {
+        let at =
+            Timestamp::from_nanosecond(at.into()).map_err(|_| "time_unix_nano: out of range".to_owned())?;
+        document.suggest(TIME, at.to_string());
+    }
+    let others = [
+        ("event.name", record.event_name),
+        ("log.level", record.severity_text),
+        ("otel.scope.name", scope.to_owned()),
+        ("trace.id", HEXLOWER.encode(&record.trace_id)),
+        ("span.id", HEXLOWER.encode(&record.span_id)),
+    ];
+    for (name, text) in others {
+        if !text.is_empty() && !document.has(name) {
+            document.set(name, text);
+        }
+    }
+    document.judge(sender, None)
+}
+
+/// A value as JSON; bytes are written in base 64.
+fn json(value: Option<AnyValue>) -> Value {
+    use any_value::Value as Any;
+    match value.and_then(|value| value.value) {
+        None | Some(Any::StringValueStrindex(_)) => Value::Null,
+        Some(Any::StringValue(text)) => text.into(),
+        Some(Any::BoolValue(yes)) => yes.into(),
+        Some(Any::IntValue(number)) => number.into(),
+        Some(Any::DoubleValue(number)) => number.into(),
+        Some(Any::BytesValue(bytes)) => BASE64.encode(&bytes).into(),
+        Some(Any::ArrayValue(list)) => list.values.into_iter().map(|value| json(Some(value))).collect(),
+        Some(Any::KvlistValue(pairs)) => {
+            let fields: Map<_, _> =
+                pairs.values.into_iter().map(|pair| (pair.key, json(pair.value))).collect();
+            fields.into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Vec<Record> {
+        records(serde_json::from_str(json).unwrap(), "shop".to_owned()).collect()
+    }
+
+    #[test]
+    fn a_record_is_read_by_the_semantic_conventions() {
+        let text = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"shop"}}]},
+            "scopeLogs":[{"scope":{"name":"orders"},"logRecords":[
+              {"timeUnixNano":"1767323045678901234","eventName":"order.paid","severityText":"INFO","body":{"stringValue":"paid"},
+               "traceId":"5b8efff798038103d269b633813fc60c","attributes":[
+                 {"key":"user.name","value":{"stringValue":"ann"}},{"key":"client.address","value":{"stringValue":"10.0.0.1"}},
+                 {"key":"amount","value":{"intValue":"3"}}]},
+              {"observedTimeUnixNano":"1767323045000000000","body":{"kvlistValue":{"values":[
+                 {"key":"user","value":{"stringValue":"bob"}},{"key":"action","value":{"stringValue":"x"}}]}}},
+              {"body":{"stringValue":"nobody"}}]}]}]}"#;
+        let read = read(text);
+        let one = read[0].clone().unwrap();
+        assert_eq!(
+            (&*one.user, &*one.action, &*one.app, &*one.detail),
+            ("ann", "order.paid", "shop", "paid")
+        );
+        assert_eq!(one.time.unwrap().to_string(), "2026-01-02T03:04:05.678Z");
+        assert_eq!(one.ip.unwrap().to_string(), "10.0.0.1");
+        let pairs: Vec<_> =
+            one.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let trace = ("trace.id", "5b8efff798038103d269b633813fc60c");
+        assert_eq!(pairs, [("amount", "3"), ("log.level", "INFO"), ("otel.scope.name", "orders"), trace]);
+        let other = read[1].clone().unwrap();
+        assert_eq!((&*other.user, &*other.action, other.time.is_some()), ("bob", "x", true));
+        assert_eq!(read[2].clone().unwrap().user, "", "the domain refuses it");
+    }
+}

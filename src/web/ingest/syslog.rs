@@ -1,0 +1,164 @@
+//! A syslog message, RFC 5424 or 3164, as a record.
+//!
+//! Structured data and a body that is JSON (alone, or behind `@cee:`) are read like any other document. A message that
+//! names no user is the machine's own, and one that names no action is its program's: nobody is there to be told that it
+//! was refused, and a log that drops what every device sends is of no use.
+
+use std::net::IpAddr;
+
+use chrono::Datelike as _;
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+use syslog_loose::{Message, Variant};
+
+use super::{
+    Record,
+    document::{ACTION, APP, DETAIL, Document, TIME, USER, is_known},
+};
+
+/// Structured data of these names says something of the message, not of what happened.
+const OF_THE_MESSAGE: [&str; 3] = ["timeQuality", "origin", "meta"];
+
+/// Reads a message that `from` sent and that came at `now`. What is no UTF-8 is taken for Latin-1, as old devices send
+/// it.
+pub fn message(bytes: &[u8], from: IpAddr, now: Timestamp) -> Record {
+    let latin = || bytes.iter().map(|byte| char::from(*byte)).collect();
+    let text = std::str::from_utf8(bytes).map_or_else(|_| latin(), str::to_owned);
+    let text = text.trim_matches(['\0', '\r', '\n', ' ', '\u{feff}']);
+    if text.is_empty() {
+        return Err("the message is empty".to_owned());
+    }
+    let year = |(month, ..): (u32, u32, u32, u32, u32)| year_of(month, now);
+    read(&syslog_loose::parse_message_with_year(text, year, Variant::Either), from)
+}
+
+/// The year of a date that names none: the one that puts it nearest to now, for December comes in January too.
+fn year_of(month: u32, now: Timestamp) -> i32 {
+    let today = chrono::DateTime::from_timestamp_millis(now.as_millisecond()).unwrap_or_default();
+    match (month, today.month()) {
+        (12, 1) => today.year() - 1,
+        (1, 12) => today.year() + 1,
+        _ => today.year(),
+    }
+}
+
+fn read(message: &Message<&str>, from: IpAddr) -> Record {
+    let body = message.msg.trim_start_matches('\u{feff}').trim();
+    let json = body.strip_prefix("@cee:").unwrap_or(body).trim_start();
+    let fields = json.starts_with('{').then(|| serde_json::from_str::<Map<_, _>>(json));
+    let mut document = if let Some(Ok(fields)) = fields {
+        Document::of(fields)?
+    } else {
+        let mut document = Document::default();
+        document.set(DETAIL[0], body);
+        document
+    };
+    for element in &message.structured_data {
+        for (name, value) in element.params() {
+            let own = !OF_THE_MESSAGE.contains(&element.id) && is_known(name) && !document.has(name);
+            let name = if own { (*name).to_owned() } else { format!("{}.{name}", element.id) };
+            if !document.has(&name) {
+                document.set(name, value);
+            }
+        }
+    }
+    let host =
+        message.hostname.filter(|host| !host.is_empty()).map_or_else(|| from.to_string(), str::to_owned);
+    let program = message.appname.filter(|name| !name.is_empty());
+    document.suggest(APP, program.unwrap_or("syslog"));
+    document.suggest(ACTION, message.msgid.filter(|id| !id.is_empty()).or(program).unwrap_or("syslog"));
+    document.suggest(USER, host.clone());
+    if let Some(at) = message.timestamp {
+        document.suggest(TIME, at.to_rfc3339());
+    }
+    let others = [
+        ("host.name", Some(host)),
+        ("process.pid", message.procid.as_ref().map(ToString::to_string)),
+        ("log.source.address", Some(from.to_string())),
+        ("log.syslog.facility.name", message.facility.map(|facility| facility.as_str().to_owned())),
+        ("log.syslog.severity.name", message.severity.map(|severity| severity.as_str().to_owned())),
+    ];
+    for (name, value) in others {
+        if let Some(value) = value
+            && !document.has(name)
+        {
+            document.set(name, Value::String(value));
+        }
+    }
+    // Numbered by whoever sent it, and for its address alone.
+    document.judge(&format!("syslog {from}"), None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(now: &str, text: &[u8]) -> Record {
+        message(text, "10.0.0.9".parse().unwrap(), now.parse().unwrap())
+    }
+
+    fn one(text: &str) -> crate::model::activity::NewActivity {
+        at("2026-03-15T12:00:00Z", text.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn structured_data_says_who_did_what() {
+        let record = one(
+            "<86>1 2026-01-02T03:04:05.678Z web1 shop 77 paid [audit@32473 user=\"ann\" source.ip=\"10.1.1.1\" order=\"a\\\"9\\\"\"][origin ip=\"10.0.0.9\"] three books",
+        );
+        assert_eq!(
+            (&*record.user, &*record.action, &*record.app, &*record.detail),
+            ("ann", "paid", "shop", "three books")
+        );
+        assert_eq!(record.ip.unwrap().to_string(), "10.1.1.1");
+        assert_eq!(record.time.unwrap().to_string(), "2026-01-02T03:04:05.678Z");
+        let pairs: Vec<_> =
+            record.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let expected = [
+            ("audit@32473.order", "a\"9\""),
+            ("host.name", "web1"),
+            ("log.source.address", "10.0.0.9"),
+            ("log.syslog.facility.name", "authpriv"),
+            ("log.syslog.severity.name", "info"),
+            ("origin.ip", "10.0.0.9"),
+            ("process.pid", "77"),
+        ];
+        assert_eq!(pairs, expected);
+    }
+
+    #[test]
+    fn a_message_that_names_nobody_is_the_machines_own() {
+        let record = one("<38>Mar 15 11:59:00 web1 sshd[42]: Accepted password for ann");
+        assert_eq!((&*record.user, &*record.action, &*record.app), ("web1", "sshd", "sshd"));
+        assert_eq!(record.detail, "Accepted password for ann");
+        assert!(record.time.is_some());
+        let bare = one("hello");
+        assert_eq!((&*bare.user, &*bare.app, &*bare.detail), ("10.0.0.9", "syslog", "hello"));
+    }
+
+    #[test]
+    fn a_body_of_json_is_a_document() {
+        for body in [r#"@cee: {"user":{"name":"ann"},"event.action":"x"}"#, r#"{"user":"ann","action":"x"}"#]
+        {
+            let record = one(&format!("<13>1 - web1 shop - - - {body}"));
+            assert_eq!((&*record.user, &*record.action, &*record.app), ("ann", "x", "shop"), "{body}");
+        }
+        assert_eq!(one("<13>1 - web1 shop - - - {not json").detail, "{not json");
+    }
+
+    #[test]
+    fn a_date_without_a_year_is_the_nearest() {
+        let year = |now: &str, text: &str| {
+            at(now, text.as_bytes()).unwrap().time.unwrap().to_string()[..4].to_owned()
+        };
+        assert_eq!(year("2026-01-01T00:10:00Z", "<13>Dec 31 23:59:59 h a: x"), "2025");
+        assert_eq!(year("2026-12-31T23:59:00Z", "<13>Jan  1 00:00:01 h a: x"), "2027");
+        assert_eq!(year("2026-06-01T00:00:00Z", "<13>May 31 12:00:00 h a: x"), "2026");
+    }
+
+    #[test]
+    fn what_is_no_utf_8_is_latin() {
+        assert_eq!(at("2026-03-15T12:00:00Z", b"<13>1 - h a - - - caf\xe9\n\0").unwrap().detail, "café");
+        assert!(at("2026-03-15T12:00:00Z", b"\0\n").is_err());
+    }
+}

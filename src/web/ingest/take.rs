@@ -1,0 +1,87 @@
+//! Records on their way to disk, where the answer says what became of each.
+
+use super::Record;
+use crate::{
+    domain::{
+        App,
+        ingest::{Appended, IngestError},
+    },
+    model::{activity::NewActivity, id::ActivityId},
+    web::{failure::Failure, looking::apart},
+};
+
+/// How many records go into one transaction at most: a thousand a request is what shippers send.
+pub const BATCH: usize = 2000;
+
+/// What became of a record.
+#[derive(Clone, Debug)]
+pub enum Fate {
+    /// It is on disk now.
+    Written(ActivityId),
+    /// It was there already, under this id.
+    Known(ActivityId),
+    /// It was not taken, and why.
+    Refused(String),
+}
+
+/// A record that names no program is of the one that sent it.
+pub fn admit(app: &App, name: &str, record: Record) -> Record {
+    let mut activity = record?;
+    if activity.app.is_empty() {
+        name.clone_into(&mut activity.app);
+    }
+    app.admit(activity).map_err(|error| error.to_string())
+}
+
+/// Takes all of `records` in the name of the program `name`, a batch at a time; what became of each, in their order. Where
+/// a batch cannot be written those before it stay, and all of them can be sent again.
+pub async fn take(
+    app: &App,
+    name: &str,
+    records: impl Iterator<Item = Record> + Send + 'static,
+) -> Result<Vec<Fate>, Failure> {
+    let mut records = records.fuse();
+    let mut fates = Vec::new();
+    loop {
+        let name = name.to_owned();
+        let (batch, refused, rest) = apart(app, move |app| {
+            let (batch, refused) = read(&app, &name, &mut records);
+            Ok::<_, IngestError>((batch, refused, records))
+        })
+        .await?;
+        records = rest;
+        let last = batch.len() + refused.len() < BATCH;
+        let mut written = app.ingest(batch).await?.into_iter().map(|appended| match appended {
+            Appended::New(id) => Fate::Written(id),
+            Appended::Duplicate(id) => Fate::Known(id),
+        });
+        let mut refused = refused.into_iter().peekable();
+        for at in 0.. {
+            let fate = match refused.next_if(|(place, _)| *place == at) {
+                Some((_, why)) => Some(Fate::Refused(why)),
+                None => written.next(),
+            };
+            let Some(fate) = fate else { break };
+            fates.push(fate);
+        }
+        if last {
+            return Ok(fates);
+        }
+    }
+}
+
+/// The next records, and among them the places of those that are refused.
+fn read(
+    app: &App,
+    name: &str,
+    records: &mut impl Iterator<Item = Record>,
+) -> (Vec<NewActivity>, Vec<(usize, String)>) {
+    let (mut batch, mut refused) = (Vec::new(), Vec::new());
+    for (at, record) in records.take(BATCH).enumerate() {
+        match admit(app, name, record) {
+            Ok(activity) => batch.push(activity),
+            Err(why) => refused.push((at, why)),
+        }
+    }
+    (batch, refused)
+}

@@ -1,0 +1,224 @@
+//! Elasticsearch's bulk protocol under `/es`, for the programs that write to it.
+//!
+//! What they ask before they write is answered as far as it lets them write; there is no index, no template and no
+//! policy here, and nothing that is put is kept. A document's `_id` makes it idempotent for its token.
+
+use std::io::Cursor;
+
+use rocket::{
+    Data, Request, Response, Route,
+    http::{ContentType, Header},
+    response::{self, Responder},
+    routes,
+};
+use serde_json::{Value, json};
+
+use crate::web::{
+    door::Shipper,
+    failure::Failure,
+    ingest::{
+        body::{self, Packing},
+        bulk::{self, Item, Operation},
+        take::{Fate, take},
+    },
+};
+
+/// The version whose protocol this is.
+const VERSION: &str = "8.19.0";
+
+/// The index of documents for which none is named.
+const INDEX: &str = "activity";
+
+/// An answer in the manner of Elasticsearch.
+struct Answer(Value);
+
+impl<'r> Responder<'r, 'static> for Answer {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        Ok(told(&self.0))
+    }
+}
+
+/// Clients refuse to work with what does not name this product.
+fn told(value: &Value) -> Response<'static> {
+    let text = value.to_string();
+    Response::build()
+        .header(ContentType::JSON)
+        .header(Header::new("X-Elastic-Product", "Elasticsearch"))
+        .sized_body(text.len(), Cursor::new(text))
+        .finalize()
+}
+
+/// A refusal as clients read it.
+pub(super) fn refusal(failure: &Failure) -> Response<'static> {
+    let cause = json!({"type": failure.code(), "reason": failure.message()});
+    let error = json!({
+        "root_cause": [cause], "type": failure.code(), "reason": failure.message(),
+        "code": failure.code(), "message": failure.message(),
+    });
+    let mut response = told(&json!({"error": error, "status": failure.status().code}));
+    response.set_status(failure.status());
+    response
+}
+
+#[rocket::get("/")]
+fn root(_shipper: Shipper<'_>) -> Answer {
+    Answer(json!({
+        "name": "rollcall",
+        "cluster_name": "rollcall",
+        "cluster_uuid": "rollcall",
+        "version": {
+            "number": VERSION, "build_flavor": "default", "build_type": "tar", "build_snapshot": false,
+            "build_hash": "rollcall", "build_date": "2025-01-01T00:00:00.000Z", "lucene_version": "9.12.0",
+            "minimum_wire_compatibility_version": "7.17.0", "minimum_index_compatibility_version": "7.0.0",
+        },
+        "tagline": "You Know, for Search",
+    }))
+}
+
+#[rocket::get("/_license")]
+fn license(_shipper: Shipper<'_>) -> Answer {
+    Answer(json!({"license": {
+        "uid": "rollcall", "type": "basic", "mode": "basic", "status": "active", "issued_to": "rollcall",
+    }}))
+}
+
+#[rocket::get("/_xpack")]
+fn xpack(_shipper: Shipper<'_>) -> Answer {
+    let absent = json!({"available": false, "enabled": false});
+    Answer(json!({
+        "build": {"hash": "rollcall", "date": "2025-01-01T00:00:00.000Z"},
+        "license": {"uid": "rollcall", "type": "basic", "mode": "basic", "status": "active"},
+        "features": {"ilm": absent, "security": absent, "data_streams": absent},
+    }))
+}
+
+#[rocket::get("/_cluster/health")]
+fn health(_shipper: Shipper<'_>) -> Answer {
+    Answer(json!({
+        "cluster_name": "rollcall", "status": "green", "timed_out": false, "number_of_nodes": 1,
+        "number_of_data_nodes": 1, "active_primary_shards": 1, "active_shards": 1, "relocating_shards": 0,
+        "initializing_shards": 0, "unassigned_shards": 0,
+    }))
+}
+
+#[rocket::get("/_cat/health")]
+fn cat_health(_shipper: Shipper<'_>) -> Answer {
+    Answer(json!([{"cluster": "rollcall", "status": "green", "node.total": "1", "node.data": "1"}]))
+}
+
+/// What clients would set up before they write: it is as if it were there.
+#[rocket::get("/<kind>/<_name..>")]
+fn asked_for(_shipper: Shipper<'_>, kind: &str, _name: std::path::PathBuf) -> Result<Answer, Failure> {
+    if is_setup(kind) { Ok(Answer(json!({}))) } else { Err(nothing()) }
+}
+
+#[rocket::put("/<kind>/<_name..>")]
+fn set_up(_shipper: Shipper<'_>, kind: &str, _name: std::path::PathBuf) -> Result<Answer, Failure> {
+    if is_setup(kind) { Ok(Answer(json!({"acknowledged": true}))) } else { Err(nothing()) }
+}
+
+fn is_setup(kind: &str) -> bool {
+    matches!(
+        kind,
+        "_template"
+            | "_index_template"
+            | "_component_template"
+            | "_ilm"
+            | "_ingest"
+            | "_data_stream"
+            | "_alias"
+    )
+}
+
+fn nothing() -> Failure {
+    Failure::not_found("this takes documents by _bulk; there is nothing else to be asked for or changed")
+}
+
+#[rocket::post("/_bulk", data = "<data>")]
+async fn posted(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
+    write(&shipper, packing, data, INDEX).await
+}
+
+#[rocket::put("/_bulk", data = "<data>")]
+async fn put(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
+    write(&shipper, packing, data, INDEX).await
+}
+
+#[rocket::post("/<index>/_bulk", data = "<data>")]
+async fn posted_into(
+    shipper: Shipper<'_>,
+    index: &str,
+    packing: Packing,
+    data: Data<'_>,
+) -> Result<Answer, Failure> {
+    write(&shipper, packing, data, index).await
+}
+
+#[rocket::put("/<index>/_bulk", data = "<data>")]
+async fn put_into(
+    shipper: Shipper<'_>,
+    index: &str,
+    packing: Packing,
+    data: Data<'_>,
+) -> Result<Answer, Failure> {
+    write(&shipper, packing, data, index).await
+}
+
+async fn write(
+    shipper: &Shipper<'_>,
+    packing: Packing,
+    data: Data<'_>,
+    index: &str,
+) -> Result<Answer, Failure> {
+    let _turn = shipper.app.intake(shipper.name())?;
+    let began = shipper.app.now();
+    let text = body::text(packing.unpack(data)).await?;
+    let items = bulk::items(&text, index).map_err(Failure::bad_request)?;
+    if items.is_empty() {
+        return Err(Failure::bad_request(
+            "the body holds no action; send pairs of lines, an action and a document",
+        ));
+    }
+    let (asked, sender) = (items.clone(), shipper.name().to_owned());
+    let records = asked.into_iter().map(move |item| item.record(&text, &sender));
+    let fates = take(shipper.app, shipper.name(), records).await?;
+    let items: Vec<_> = items.iter().zip(fates).map(|(item, fate)| outcome(item, fate)).collect();
+    let errors = items.iter().any(|(_, good)| !good);
+    let items: Vec<Value> = items.into_iter().map(|(item, _)| item).collect();
+    let took = shipper.app.now().duration_since(began).as_millis();
+    Ok(Answer(json!({"took": i64::try_from(took).unwrap_or_default(), "errors": errors, "items": items})))
+}
+
+/// What became of an item, and whether that is good.
+fn outcome(item: &Item, fate: Fate) -> (Value, bool) {
+    let failed = |status: u16, kind: &str, reason: String| {
+        let error = json!({"type": kind, "reason": reason});
+        (json!({"_index": item.index, "_id": item.id, "status": status, "error": error}), false)
+    };
+    let done = |id: &str, result: &str, status: u16| {
+        let shards = json!({"total": 1, "successful": 1, "failed": 0});
+        let about = json!({
+            "_index": item.index, "_id": id, "_version": 1, "result": result, "_shards": shards, "_seq_no": 0,
+            "_primary_term": 1, "status": status,
+        });
+        (about, true)
+    };
+    let given = item.id.as_deref();
+    let (about, good) = match fate {
+        Fate::Written(id) => done(given.unwrap_or(&id.to_string()), "created", 201),
+        Fate::Known(id) if item.operation == Operation::Index => {
+            done(given.unwrap_or(&id.to_string()), "noop", 200)
+        }
+        Fate::Known(id) => {
+            let id = given.map_or_else(|| id.to_string(), str::to_owned);
+            let reason = format!("[{id}]: version conflict, document already exists");
+            failed(409, "version_conflict_engine_exception", reason)
+        }
+        Fate::Refused(why) => failed(400, "document_parsing_exception", why),
+    };
+    (json!({item.operation.as_str(): about}), good)
+}
+
+pub(in crate::web) fn routes() -> Vec<Route> {
+    routes![root, license, xpack, health, cat_health, asked_for, set_up, posted, put, posted_into, put_into]
+}

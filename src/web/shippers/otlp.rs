@@ -1,0 +1,151 @@
+//! OTLP over HTTP: log records at `/v1/logs`, as protocol buffers or JSON.
+
+use std::io::Cursor;
+
+use opentelemetry_proto::tonic::collector::logs::v1::{
+    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+};
+use prost::Message;
+use rocket::{
+    Data, Request, Response, Route,
+    http::{ContentType, Status},
+    post,
+    request::FromRequest,
+    response::{self, Responder},
+    routes,
+};
+use serde_json::json;
+
+use crate::web::{
+    door::Shipper,
+    failure::Failure,
+    ingest::{
+        body::{self, Packing, bare},
+        otlp::records,
+        take::{Fate, take},
+    },
+    looking::apart,
+};
+
+/// How a request is written, and so its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Encoding {
+    Protobuf,
+    Json,
+}
+
+impl Encoding {
+    fn of(request: &Request<'_>) -> Option<Self> {
+        match bare(request, "Content-Type").as_str() {
+            "application/x-protobuf" | "application/protobuf" => Some(Self::Protobuf),
+            "application/json" => Some(Self::Json),
+            _ => None,
+        }
+    }
+
+    fn answer(self, bytes: Vec<u8>) -> Response<'static> {
+        let kind = match self {
+            Self::Protobuf => ContentType::new("application", "x-protobuf"),
+            Self::Json => ContentType::JSON,
+        };
+        Response::build().header(kind).sized_body(bytes.len(), Cursor::new(bytes)).finalize()
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Encoding {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> rocket::request::Outcome<Self, ()> {
+        if let Some(encoding) = Self::of(request) {
+            return rocket::outcome::Outcome::Success(encoding);
+        }
+        Failure::media_type("send application/x-protobuf or application/json").remember(request);
+        rocket::outcome::Outcome::Error((Status::UnsupportedMediaType, ()))
+    }
+}
+
+/// `google.rpc.Status`, in which OTLP says what went wrong.
+#[derive(Clone, PartialEq, Message)]
+struct Refused {
+    /// A code of gRPC.
+    #[prost(int32, tag = "1")]
+    code: i32,
+    /// The sentence.
+    #[prost(string, tag = "2")]
+    message: String,
+}
+
+/// A refusal as the sender of this request reads it.
+pub(super) fn refusal(request: &Request<'_>, failure: &Failure) -> Response<'static> {
+    // The codes of gRPC that stand for these statuses.
+    let code = match failure.status().code {
+        401 => 16,
+        403 => 7,
+        404 => 5,
+        413 | 429 => 8,
+        503 => 14,
+        500 => 13,
+        _ => 3,
+    };
+    let message = failure.message().to_owned();
+    let encoding = Encoding::of(request).unwrap_or(Encoding::Json);
+    let bytes = match encoding {
+        Encoding::Protobuf => Refused { code, message }.encode_to_vec(),
+        Encoding::Json => {
+            let error = json!({"code": failure.code(), "message": message});
+            json!({"code": code, "message": message, "error": error}).to_string().into_bytes()
+        }
+    };
+    let mut response = encoding.answer(bytes);
+    response.set_status(failure.status());
+    response
+}
+
+/// What became of the records, in the encoding of the request.
+struct Answer(Encoding, ExportLogsServiceResponse);
+
+impl<'r> Responder<'r, 'static> for Answer {
+    fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
+        let Self(encoding, told) = self;
+        let bytes = match encoding {
+            Encoding::Protobuf => told.encode_to_vec(),
+            Encoding::Json if told.partial_success.is_none() => b"{}".to_vec(),
+            Encoding::Json => serde_json::to_vec(&told).map_err(|_| Status::InternalServerError)?,
+        };
+        Ok(encoding.answer(bytes))
+    }
+}
+
+#[post("/logs", data = "<data>")]
+async fn logs(
+    shipper: Shipper<'_>,
+    encoding: Encoding,
+    packing: Packing,
+    data: Data<'_>,
+) -> Result<Answer, Failure> {
+    let _turn = shipper.app.intake(shipper.name())?;
+    let bytes = body::whole(packing.unpack(data)).await?;
+    let request = apart(shipper.app, move |_| match encoding {
+        Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice())
+            .map_err(|error| Failure::bad_request(format!("the body is no export request of OTLP: {error}"))),
+        Encoding::Json => serde_json::from_slice(&bytes)
+            .map_err(|error| Failure::bad_request(format!("the body is no export request of OTLP: {error}"))),
+    })
+    .await?;
+    let fates = take(shipper.app, shipper.name(), records(request, shipper.name().to_owned())).await?;
+    let mut refused = fates.into_iter().filter_map(|fate| match fate {
+        Fate::Refused(why) => Some(why),
+        Fate::Written(_) | Fate::Known(_) => None,
+    });
+    let partial_success = refused.next().map(|why| ExportLogsPartialSuccess {
+        rejected_log_records: i64::try_from(refused.count())
+            .map_or(i64::MAX, |others| others.saturating_add(1)),
+        error_message: format!("the first that was refused: {why}"),
+    });
+    Ok(Answer(encoding, ExportLogsServiceResponse { partial_success }))
+}
+
+pub(in crate::web) fn routes() -> Vec<Route> {
+    routes![logs]
+}

@@ -1,0 +1,338 @@
+//! What log shippers send, in their own protocols: each record is found again, and each refusal is one they understand.
+
+use data_encoding::BASE64;
+use rocket::http::Method;
+use serde_json::{Value, json};
+
+use super::{
+    house::{Caller, FIREFOX, House, LONDON},
+    http::{Reply, each},
+};
+
+const ACTIVITY: &str = "/api/v1/activity";
+
+fn of_type(program: &Caller<'_>, kind: &str, path: &str, body: &str) -> Reply {
+    program.with("Content-Type", kind).send(Method::Post, path, body.as_bytes())
+}
+
+fn bulk(program: &Caller<'_>, lines: &[Value]) -> Reply {
+    let body = lines.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
+    of_type(program, "application/x-ndjson", "/es/_bulk", &body)
+}
+
+#[test]
+fn a_document_of_the_elastic_common_schema_is_understood_wherever_activities_are_taken() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let document = json!({
+        "@timestamp": "2026-03-01T08:00:00.123Z", "message": "Account_2024.csv", "ecs": {"version": "8.11.0"},
+        "event": {"action": "restore", "outcome": "failure"}, "user": {"name": "ann", "id": "S-1"},
+        "source": {"ip": LONDON}, "user_agent": {"original": FIREFOX}, "service.name": "archive", "tags": ["a", "b"],
+    });
+    vault.post(ACTIVITY, &document).ok();
+    of_type(&vault, "application/x-ndjson", ACTIVITY, &format!("{document}\n")).ok();
+    vault.post(ACTIVITY, &json!([document])).ok();
+    assert_eq!(bulk(&vault, &[json!({"create": {}}), document]).ok()["errors"], false);
+    let found = house.log("app=archive");
+    assert_eq!(found.len(), 4);
+    for found in found {
+        let fields = ["time", "user", "action", "detail", "outcome", "ip", "city", "user_agent"]
+            .map(|name| &found[name]);
+        let expected = [
+            "2026-03-01T08:00:00.123Z",
+            "ann",
+            "restore",
+            "Account_2024.csv",
+            "failure",
+            LONDON,
+            "London",
+            FIREFOX,
+        ];
+        assert_eq!(fields, expected);
+        assert_eq!(
+            found["attributes"],
+            json!({"ecs.version": "8.11.0", "tags": r#"["a","b"]"#, "user.id": "S-1"})
+        );
+    }
+}
+
+#[test]
+fn a_record_that_a_shipper_put_its_own_fields_beside_is_still_ours() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let record = json!({"@timestamp": "2026-03-01T08:00:00Z", "user": "ann", "action": "x", "attributes": {"size": 12}});
+    vault.post(ACTIVITY, &record).ok();
+    let found = house.log("app=vault").remove(0);
+    assert_eq!((&found["time"], &found["user"]), (&json!("2026-03-01T08:00:00.000Z"), &json!("ann")));
+    assert_eq!(found["attributes"], json!({"size": "12"}));
+}
+
+#[test]
+fn cloudevents_are_taken_alone_in_batches_and_in_headers() {
+    let house = House::new();
+    let shop = house.program("shop", &["activity:write"]);
+    let event = |id: &str| {
+        json!({"specversion": "1.0", "id": id, "source": "/orders", "type": "paid", "subject": "order 9",
+               "time": "2026-03-01T08:00:00Z", "data": {"user": "ann", "amount": 3}})
+    };
+    let alone =
+        of_type(&shop, "application/cloudevents+json; charset=utf-8", ACTIVITY, &event("1").to_string());
+    assert_eq!(alone.ok()["accepted"], 1);
+    let batch = json!([event("1"), event("2")]).to_string();
+    let batch = of_type(&shop, "application/cloudevents-batch+json", ACTIVITY, &batch).ok();
+    assert_eq!(
+        (&batch["accepted"], &batch["duplicates"]),
+        (&json!(1), &json!(1)),
+        "source and id make it the same"
+    );
+    let headers = shop
+        .with("ce-specversion", "1.0")
+        .with("ce-id", "3")
+        .with("ce-source", "/orders")
+        .with("ce-type", "paid")
+        .with("ce-subject", "order%209");
+    let bodied = of_type(&headers, "application/json", ACTIVITY, r#"{"user":"ann","amount":3}"#);
+    assert_eq!(bodied.ok()["accepted"], 1);
+    let plain = headers.with("ce-id", "4").with("ce-authid", "bob");
+    assert_eq!(of_type(&plain, "text/plain", ACTIVITY, "three books").ok()["accepted"], 1);
+    let found = house.log("action=paid");
+    assert_eq!(each(&found, "user"), ["bob", "ann", "ann", "ann"]);
+    assert!(found.iter().all(|found| found["target"] == "order 9"), "{found:?}");
+    assert_eq!(found[0]["detail"], "three books");
+    let expected = json!({"amount": "3", "ce.source": "/orders", "ce.subject": "order 9", "ce.type": "paid"});
+    assert_eq!(found[3]["attributes"], expected);
+    let old = json!({"specversion": "0.3", "id": "1", "source": "/", "type": "x"});
+    assert_eq!(shop.post(ACTIVITY, &old).status, 400);
+}
+
+#[test]
+fn a_token_is_shown_in_any_of_the_ways_that_shippers_know() {
+    let house = House::new();
+    let bearer = house.program("beats", &["activity:write"]);
+    let token = bearer.header("Authorization").strip_prefix("Bearer ").unwrap().to_owned();
+    let pair = BASE64.encode(format!("rollcall:{token}").as_bytes());
+    assert_eq!(bearer.get("/es").status, 200, "with a slash at the end or without");
+    for shown in [
+        format!("Bearer {token}"),
+        format!("Basic {pair}"),
+        format!("ApiKey {pair}"),
+        format!("ApiKey {token}"),
+        format!("apikey {pair}"),
+    ] {
+        let reply = bearer.with("Authorization", &shown).get("/es/");
+        assert_eq!(reply.ok()["tagline"], "You Know, for Search", "{shown}");
+        assert_eq!(reply.header("X-Elastic-Product"), Some("Elasticsearch"));
+        let head = bearer.with("Authorization", &shown).send(Method::Head, "/es/", b"");
+        assert_eq!((head.status, head.header("X-Elastic-Product")), (200, Some("Elasticsearch")));
+    }
+    let wrong = BASE64.encode(b"rollcall:nothing");
+    for shown in [
+        format!("Basic {wrong}"),
+        "Basic %%".into(),
+        "ApiKey".into(),
+        format!("Digest {pair}"),
+        String::new(),
+    ] {
+        let reply = bearer.with("Authorization", &shown).get("/es/");
+        assert_eq!((reply.status, &reply.json()["status"]), (401, &json!(401)), "{shown}");
+        assert_eq!(reply.header("X-Elastic-Product"), Some("Elasticsearch"));
+    }
+    assert_eq!(bearer.without("Authorization").get("/es/").status, 401);
+    let reader = house.program("reads", &["activity:read"]);
+    assert_eq!(reader.get("/es/").refusal(), "403 forbidden");
+    assert_eq!(bearer.with("Authorization", &format!("Basic {pair}")).get("/api/v1/activity").status, 401);
+}
+
+#[test]
+fn each_item_of_a_bulk_is_answered_for_itself() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    let good = json!({"user": {"name": "ann"}, "event": {"action": "x"}});
+    let lines = [
+        json!({"create": {"_index": "logs-a", "_id": "1"}}),
+        good.clone(),
+        json!({"index": {"_index": "logs-b", "_id": "1"}}),
+        good.clone(),
+        json!({"create": {"_index": "logs-a", "_id": "1"}}),
+        good.clone(),
+        json!({"index": {}}),
+        good.clone(),
+        json!({"index": {"_id": "2"}}),
+        json!({"message": "nobody"}),
+        json!({"update": {"_id": "1"}}),
+        json!({"doc": {}}),
+        json!({"delete": {"_id": "1"}}),
+    ];
+    let answer = bulk(&beats, &lines).ok();
+    assert_eq!(answer["errors"], true);
+    let items = answer["items"].as_array().unwrap();
+    let seen: Vec<(&str, u64, &str)> = items
+        .iter()
+        .map(|item| {
+            let (operation, about) = item.as_object().unwrap().iter().next().unwrap();
+            let word = about["result"].as_str().or(about["error"]["type"].as_str()).unwrap();
+            (operation.as_str(), about["status"].as_u64().unwrap(), word)
+        })
+        .collect();
+    let expected = [
+        ("create", 201, "created"),
+        ("index", 200, "noop"),
+        ("create", 409, "version_conflict_engine_exception"),
+        ("index", 201, "created"),
+        ("index", 400, "document_parsing_exception"),
+        ("update", 400, "document_parsing_exception"),
+        ("delete", 400, "document_parsing_exception"),
+    ];
+    assert_eq!(seen, expected);
+    assert_eq!((&items[0]["create"]["_index"], &items[0]["create"]["_id"]), (&json!("logs-a"), &json!("1")));
+    assert_eq!(items[3]["index"]["_index"], "activity");
+    let why = items[4]["index"]["error"]["reason"].as_str().unwrap();
+    assert_eq!(why, "user is missing or empty");
+    let found = house.log("app=beats");
+    assert_eq!(found.len(), 2);
+    assert_eq!(items[3]["index"]["_id"], found[0]["id"], "without an id it is the log's");
+    let named = of_type(
+        &beats,
+        "application/vnd.elasticsearch+x-ndjson; compatible-with=8",
+        "/es/logs-c/_bulk",
+        &format!("{}\n{good}\n", json!({"index": {}})),
+    );
+    assert_eq!(named.ok()["items"][0]["index"]["_index"], "logs-c");
+    assert_eq!(house.program("other", &["activity:write"]).get("/es/").status, 200);
+    let other = house.program("second", &["activity:write"]);
+    assert_eq!(
+        bulk(&other, &lines[..2]).ok()["items"][0]["create"]["status"],
+        201,
+        "ids are each token's own"
+    );
+}
+
+#[test]
+fn a_bulk_of_many_is_answered_in_order() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    let lines: Vec<Value> = (0..5000)
+        .flat_map(|n| {
+            let user = if n % 7 == 0 { Value::Null } else { json!(format!("u{n}")) };
+            [json!({"create": {"_id": format!("{n}")}}), json!({"user": user, "event.action": "tick"})]
+        })
+        .collect();
+    let answer = bulk(&beats, &lines).ok();
+    let items = answer["items"].as_array().unwrap();
+    assert_eq!(items.len(), 5000);
+    for (n, item) in items.iter().enumerate() {
+        let status = if n % 7 == 0 { 400 } else { 201 };
+        assert_eq!(
+            (&item["create"]["_id"], &item["create"]["status"]),
+            (&json!(n.to_string()), &json!(status))
+        );
+    }
+    let total = house.program("r", &["activity:read"]);
+    house.caught_up();
+    let total = total.get("/api/v1/activity?app=beats&limit=1").ok()["total"]["value"].clone();
+    assert_eq!(total, 5000 - 715);
+}
+
+#[test]
+fn a_bulk_that_is_none_is_refused_as_a_whole() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    for body in ["", "\n", "{}", "{\"create\":{}}\n", "x\n{}\n"] {
+        let reply = of_type(&beats, "application/x-ndjson", "/es/_bulk", body);
+        assert_eq!(reply.refusal(), "400 bad_request", "{body:?}");
+        assert_eq!(
+            (&reply.json()["status"], &reply.json()["error"]["type"]),
+            (&json!(400), &json!("bad_request"))
+        );
+    }
+    let long = "x".repeat(33 << 20);
+    assert_eq!(of_type(&beats, "application/x-ndjson", "/es/_bulk", &long).refusal(), "413 too_large");
+    let packed = beats.with("Content-Encoding", "br");
+    assert_eq!(
+        of_type(&packed, "application/x-ndjson", "/es/_bulk", "x").refusal(),
+        "415 unsupported_media_type"
+    );
+}
+
+#[test]
+fn what_clients_ask_before_they_write_lets_them_write() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    assert_eq!(beats.get("/es/_license").ok()["license"]["status"], "active");
+    assert_eq!(beats.get("/es/_xpack").ok()["features"]["ilm"]["available"], false);
+    assert_eq!(beats.get("/es/_cluster/health").ok()["status"], "green");
+    assert_eq!(beats.get("/es/_cat/health").status, 200);
+    for setup in
+        ["_index_template/logs", "_template/logs", "_ilm/policy/logs", "_ingest/pipeline/x", "_data_stream/x"]
+    {
+        let path = format!("/es/{setup}");
+        assert_eq!(beats.send(Method::Head, &path, b"").status, 200, "{setup}");
+        assert_eq!(beats.send(Method::Put, &path, b"{}").ok()["acknowledged"], true, "{setup}");
+    }
+    assert_eq!(beats.get("/es/_search").refusal(), "404 not_found");
+    assert_eq!(beats.get("/es/activity/_mapping").refusal(), "404 not_found");
+    assert_eq!(beats.send(Method::Put, "/es/activity/_settings", b"{}").refusal(), "404 not_found");
+}
+
+#[test]
+fn log_records_of_opentelemetry_are_taken_and_the_bad_ones_counted() {
+    let house = House::new();
+    let shop = house.program("shop", &["activity:write"]);
+    let record = |name: &str, user: Option<&str>, id: &str| {
+        let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+        let mut attributes = vec![text("client.address", LONDON), text("log.record.uid", id)];
+        attributes.extend(user.map(|user| text("enduser.id", user)));
+        json!({"timeUnixNano": "1772352000123456789", "eventName": name, "body": {"stringValue": "three books"}, "attributes": attributes})
+    };
+    let request = json!({"resourceLogs": [{
+        "resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "orders"}}]},
+        "scopeLogs": [{"logRecords": [
+            record("paid", Some("ann"), "1"), record("", Some("ann"), "2"), record("paid", None, "3"), record("paid", Some("ann"), "1"),
+        ]}],
+    }]});
+    let reply = shop.post("/v1/logs", &request);
+    let partial = reply.ok()["partialSuccess"].clone();
+    assert_eq!(partial["rejectedLogRecords"], 2, "{partial}");
+    assert_eq!(partial["errorMessage"], "the first that was refused: action is missing or empty");
+    let found = house.log("app=orders");
+    assert_eq!(found.len(), 1, "the same record is written once");
+    let fields = ["user", "action", "detail", "ip", "city", "time"].map(|name| &found[0][name]);
+    assert_eq!(fields, ["ann", "paid", "three books", LONDON, "London", "2026-03-01T08:00:00.123Z"]);
+    assert_eq!(shop.post("/v1/logs", &json!({})).ok(), json!({}));
+    let refused = of_type(&shop, "application/json", "/v1/logs", "{");
+    assert_eq!((refused.refusal().as_str(), &refused.json()["code"]), ("400 bad_request", &json!(3)));
+    let binary = of_type(&shop, "application/x-protobuf", "/v1/logs", "\u{1}");
+    assert_eq!((binary.status, binary.header("Content-Type")), (400, Some("application/x-protobuf")));
+    assert_eq!(of_type(&shop, "application/x-protobuf", "/v1/logs", "").status, 200);
+    assert_eq!(of_type(&shop, "text/plain", "/v1/logs", "x").refusal(), "415 unsupported_media_type");
+}
+
+#[test]
+fn a_program_with_too_much_under_way_is_told_to_wait() {
+    let house = House::new();
+    let shop = house.program("shop", &["activity:write"]);
+    let record = json!({"user": "ann", "action": "x"});
+    let mut turns: Vec<_> =
+        (0..rollcall::domain::ingest::AT_ONCE).map(|_| house.app.intake("shop").unwrap()).collect();
+    let lines = [json!({"create": {}}), record.clone()];
+    for reply in [shop.post(ACTIVITY, &record), bulk(&shop, &lines), shop.post("/v1/logs", &json!({}))] {
+        assert_eq!((reply.refusal().as_str(), reply.header("Retry-After")), ("429 busy", Some("1")));
+    }
+    assert_eq!(house.program("other", &["activity:write"]).post(ACTIVITY, &record).status, 200);
+    turns.pop();
+    for _ in 0..3 {
+        assert_eq!(shop.post(ACTIVITY, &record).status, 200, "each gives its turn back");
+    }
+}
+
+#[test]
+fn nobody_ships_in_rollcalls_own_name() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    let document = json!({"user.name": "ada", "event.action": "sign-in", "service": {"name": "rollcall"}});
+    let item = bulk(&beats, &[json!({"create": {}}), document]).ok()["items"][0]["create"].clone();
+    assert_eq!(item["status"], 400, "{item}");
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/", "type": "sign-in", "data": {"user": "ada", "app": "Rollcall"}});
+    assert_eq!(beats.post(ACTIVITY, &event).status, 400);
+    assert_eq!(house.log("app=rollcall&action=sign-in").len(), 0);
+}

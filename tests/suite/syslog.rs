@@ -1,0 +1,123 @@
+//! Senders of syslog that mean no good, or no better.
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader, Write as _},
+    net::{TcpStream, UdpSocket},
+    process::{Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use super::server::{Client, Folder, Server};
+
+/// A server with syslog: itself, where syslog is taken, and who reads the log.
+fn serve(folder: &Folder) -> (Server, String, Client) {
+    let reader = folder.run(&["token", "add", "reader", "--scope", "activity:read"]).ok().to_owned();
+    let mut server = folder.serve_with(&["--syslog", "127.0.0.1:0"]);
+    let said = server.line();
+    let at =
+        said.strip_prefix("Syslog is taken at ").and_then(|said| said.split_once(',')).unwrap().0.to_owned();
+    let reader = server.bearer(&reader);
+    (server, at, reader)
+}
+
+/// How much memory a process holds, in bytes.
+fn resident(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+}
+
+#[test]
+fn an_endless_message_costs_no_memory_and_holds_up_nobody() {
+    let folder = Folder::with_admin();
+    let (server, at, reader) = serve(&folder);
+    let before = resident(server.process());
+    let mut counted = TcpStream::connect(&at).unwrap();
+    counted.write_all(b"999999999 <13>1 - h endless - - - ").unwrap();
+    let mut endless = TcpStream::connect(&at).unwrap();
+    let mut silent = TcpStream::connect(&at).unwrap();
+    silent.write_all(b"100 <13>1 - h ").unwrap();
+    let rubbish = vec![b'x'; 1 << 20];
+    for _ in 0..150 {
+        endless.write_all(&rubbish).unwrap();
+        counted.write_all(&rubbish).unwrap();
+    }
+    let mut other = TcpStream::connect(&at).unwrap();
+    other.write_all(b"<13>1 - h other - - - through\n").unwrap();
+    reader.get_until("/api/v1/activity?app=other", |reply| reply.items().len() == 1);
+    let grown = resident(server.process()).saturating_sub(before);
+    assert!(grown < 40 << 20, "{grown} bytes more");
+    // The message behind the one that was too long is taken as if nothing had been.
+    endless.write_all(b"\n<13>1 - h behind - - - x\n").unwrap();
+    reader.get_until("/api/v1/activity?app=behind", |reply| reply.items().len() == 1);
+    let asked = Instant::now();
+    assert_eq!(server.stop(), Some(0), "with senders connected");
+    assert!(asked.elapsed() < Duration::from_secs(5), "{:?}", asked.elapsed());
+}
+
+#[test]
+fn a_flood_over_tcp_is_taken_whole_and_does_not_keep_udp_out() {
+    let folder = Folder::with_admin();
+    let (server, at, reader) = serve(&folder);
+    let to = at.clone();
+    let flood = std::thread::spawn(move || {
+        let mut flood = TcpStream::connect(to).unwrap();
+        for n in 0..20_000 {
+            writeln!(flood, "<13>1 - h flood - m{n} - x").unwrap();
+        }
+    });
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.send_to(b"<13>1 - h datagram - - - x", &at).unwrap();
+    reader.get_until("/api/v1/activity?app=datagram", |reply| reply.items().len() == 1);
+    flood.join().unwrap();
+    let all = |reply: &super::http::Reply| reply.ok()["total"]["value"] == 20_000;
+    reader.get_until("/api/v1/activity?app=flood&limit=1", all);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
+fn what_is_dropped_is_counted_and_told() {
+    let folder = Folder::with_admin();
+    let mut command = folder.command(&[
+        "serve",
+        "--listen",
+        "127.0.0.1:0",
+        "--syslog",
+        "127.0.0.1:0",
+        "--syslog-from",
+        "10.0.0.0/8",
+    ]);
+    let mut server = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = BufReader::new(server.stdout.take().unwrap()).lines();
+    let said = said.find_map(|line| {
+        let at = line.unwrap();
+        Some(at.strip_prefix("Syslog is taken at ")?.split_once(',')?.0.to_owned())
+    });
+    let at = said.unwrap();
+    let mut stranger = TcpStream::connect(&at).unwrap();
+    stranger.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // Whoever is not listed is hung up on.
+    let heard = std::io::Read::read(&mut stranger, &mut [0]);
+    assert!(
+        matches!(heard, Ok(0))
+            || heard.is_err_and(|error| error.kind() == std::io::ErrorKind::ConnectionReset)
+    );
+    assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
+    let output = server.wait_with_output().unwrap();
+    let told = String::from_utf8(output.stderr).unwrap();
+    assert!(told.contains("syslog: dropped 1 from addresses that --syslog-from does not list"), "{told}");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_wrong_address_or_network_is_refused_at_the_start() {
+    let folder = Folder::with_admin();
+    folder.run(&["serve", "--syslog", "514"]).refuses(2, "syslog:");
+    folder
+        .run(&["serve", "--syslog", "127.0.0.1:0", "--syslog-from", "0.0.0.0/0"])
+        .refuses(2, "syslog-from:");
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let at = taken.local_addr().unwrap().to_string();
+    folder.run(&["serve", "--listen", "127.0.0.1:0", "--syslog", &at]).refuses(2, &at);
+}

@@ -15,8 +15,14 @@ pub use crate::store::Appended;
 
 use super::{App, Gone, agent, memo::Memo, sessions::fill_session, turns::Turn};
 
-/// How many requests of one program may be under way at once: each holds up to 32 MiB of what was sent.
-pub const AT_ONCE: u32 = 32;
+/// How many requests of one program may be under way at once.
+pub const AT_ONCE: u32 = 512;
+
+/// How many of them may hold a large body in memory: at its largest, with what is made of it, that is some 100 MiB.
+pub const LARGE_AT_ONCE: u32 = 8;
+
+/// The right to one request, until it is dropped: a program's, large or not.
+pub type Intake = Turn<(String, bool)>;
 
 /// The devices of the user agents that were seen last: a log names few, again and again, and judging one takes
 /// ten microseconds.
@@ -57,7 +63,7 @@ pub enum IngestError {
     #[error(transparent)]
     Gone(#[from] Gone),
     /// The program sends faster than can be written.
-    #[error("{AT_ONCE} requests of this token are under way; wait for some of them and send this again")]
+    #[error("too many requests of this token are under way; wait for some of them and send this again")]
     Busy,
     /// The store failed; nothing of the batch was written.
     #[error(transparent)]
@@ -65,9 +71,11 @@ pub enum IngestError {
 }
 
 impl App {
-    /// A turn of `program` to send activities. To be taken before the body is read.
-    pub fn intake(&self, program: &str) -> Result<Turn<String>, IngestError> {
-        self.0.intakes.take(program.to_owned(), AT_ONCE).ok_or(IngestError::Busy)
+    /// A turn of `program` to send activities, or to go on with a `large` body that is held in memory. To be taken before
+    /// it is read.
+    pub fn intake(&self, program: &str, large: bool) -> Result<Intake, IngestError> {
+        let most = if large { LARGE_AT_ONCE } else { AT_ONCE };
+        self.0.intakes.take((program.to_owned(), large), most).ok_or(IngestError::Busy)
     }
 
     /// Checks a record from outside and completes it: place and device from its address and user agent, or

@@ -57,7 +57,7 @@ struct Parts {
     hasher: Hasher,
     devices: Devices,
     exports: Turns<Who>,
-    intakes: Turns<String>,
+    intakes: Turns<(String, bool)>,
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,

@@ -2,6 +2,7 @@
 
 use data_encoding::BASE64;
 use rocket::http::Method;
+use rollcall::domain::ingest::{AT_ONCE, LARGE_AT_ONCE};
 use serde_json::{Value, json};
 
 use super::{
@@ -312,8 +313,7 @@ fn a_program_with_too_much_under_way_is_told_to_wait() {
     let house = House::new();
     let shop = house.program("shop", &["activity:write"]);
     let record = json!({"user": "ann", "action": "x"});
-    let mut turns: Vec<_> =
-        (0..rollcall::domain::ingest::AT_ONCE).map(|_| house.app.intake("shop").unwrap()).collect();
+    let mut turns: Vec<_> = (0..AT_ONCE).map(|_| house.app.intake("shop", false).unwrap()).collect();
     let lines = [json!({"create": {}}), record.clone()];
     for reply in [shop.post(ACTIVITY, &record), bulk(&shop, &lines), shop.post("/v1/logs", &json!({}))] {
         assert_eq!((reply.refusal().as_str(), reply.header("Retry-After")), ("429 busy", Some("1")));
@@ -323,6 +323,13 @@ fn a_program_with_too_much_under_way_is_told_to_wait() {
     for _ in 0..3 {
         assert_eq!(shop.post(ACTIVITY, &record).status, 200, "each gives its turn back");
     }
+    drop(turns);
+    let large = json!([record, {"user": "x", "action": "x".repeat(2 << 20)}]);
+    let held: Vec<_> = (0..LARGE_AT_ONCE).map(|_| house.app.intake("shop", true).unwrap()).collect();
+    assert_eq!(shop.post(ACTIVITY, &large).refusal(), "429 busy");
+    assert_eq!(shop.post(ACTIVITY, &record).status, 200, "a small one needs no such turn");
+    drop(held);
+    assert_eq!(shop.post(ACTIVITY, &large).ok()["accepted"], 1);
 }
 
 #[test]

@@ -99,18 +99,18 @@ async fn write(
     packing: Packing,
     data: Data<'_>,
 ) -> Result<(Status, Answer<Taken>), Failure> {
-    let _turn = program.app.intake(program.name())?;
+    let _turn = program.app.intake(program.name(), false)?;
     let body = packing.unpack(data);
-    let mut taking =
-        Taking { app: program.app, name: program.name(), writing: None, taken: Taken::default() };
+    let (app, name) = (program.app, program.name());
+    let mut taking = Taking { app, name, writing: None, taken: Taken::default() };
     let read = match kind {
         Kind::Lines => taking.lines(body, packing.most()).await,
-        Kind::Json => match body::text(body).await {
-            Ok(text) => taking.whole(text).await,
+        Kind::Json => match body::text(app, name, body).await {
+            Ok((text, _turn)) => taking.whole(text).await,
             Err(failure) => Err(failure),
         },
-        Kind::Event(attributes, content_type) => match body::whole(body).await {
-            Ok(data) => match cloudevents::binary(attributes.into_iter(), &content_type, &data) {
+        Kind::Event(attributes, content_type) => match body::whole(app, name, body).await {
+            Ok((data, _turn)) => match cloudevents::binary(attributes.into_iter(), &content_type, &data) {
                 Ok(event) => taking.whole(event).await,
                 Err(why) => Err(Failure::bad_request(why)),
             },

@@ -6,7 +6,10 @@ use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use rocket::{Data, Request, data::ByteUnit, http::Status, request::FromRequest};
 use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
 
-use crate::web::failure::Failure;
+use crate::{
+    domain::{App, ingest::Intake},
+    web::failure::Failure,
+};
 
 /// The largest body on the wire.
 pub const BODY: u64 = 4 << 30;
@@ -16,6 +19,9 @@ pub const UNPACKED: u64 = 16 << 30;
 
 /// The largest body that is held in memory, unpacked.
 pub const WHOLE: usize = 32 << 20;
+
+/// From how many bytes on a body that is held in memory is a large one.
+const LARGE: usize = 1 << 20;
 
 /// How many bytes of a packed body are read at a time.
 const READ: usize = 64 << 10;
@@ -85,17 +91,29 @@ impl Packing {
     }
 }
 
-/// Reads a body that is held in memory.
-pub async fn whole(body: Unpacked<'_>) -> Result<Vec<u8>, Failure> {
+/// Reads a body of `program` that is held in memory. What comes with it is to be kept as long as the body.
+pub async fn whole(
+    app: &App,
+    program: &str,
+    mut body: Unpacked<'_>,
+) -> Result<(Vec<u8>, Option<Intake>), Failure> {
     let mut bytes = Vec::new();
-    let read = body.take(WHOLE as u64 + 1).read_to_end(&mut bytes).await;
+    let read = (&mut body).take(LARGE as u64).read_to_end(&mut bytes).await;
+    let read = read.map_err(|error| unreadable(&error))?;
+    if read < LARGE {
+        return Ok((bytes, None));
+    }
+    let turn = app.intake(program, true)?;
+    let read = body.take((WHOLE - LARGE) as u64 + 1).read_to_end(&mut bytes).await;
     read.map_err(|error| unreadable(&error))?;
-    if bytes.len() > WHOLE { Err(Failure::too_large(WHOLE as u64)) } else { Ok(bytes) }
+    if bytes.len() > WHOLE { Err(Failure::too_large(WHOLE as u64)) } else { Ok((bytes, Some(turn))) }
 }
 
 /// The same where it is text.
-pub async fn text(body: Unpacked<'_>) -> Result<String, Failure> {
-    String::from_utf8(whole(body).await?).map_err(|_| Failure::bad_request("the body is not UTF-8"))
+pub async fn text(app: &App, program: &str, body: Unpacked<'_>) -> Result<(String, Option<Intake>), Failure> {
+    let (bytes, turn) = whole(app, program, body).await?;
+    let text = String::from_utf8(bytes).map_err(|_| Failure::bad_request("the body is not UTF-8"))?;
+    Ok((text, turn))
 }
 
 /// What the sender of a body that broke off is told.

@@ -124,8 +124,8 @@ async fn logs(
     packing: Packing,
     data: Data<'_>,
 ) -> Result<Answer, Failure> {
-    let _turn = shipper.app.intake(shipper.name())?;
-    let bytes = body::whole(packing.unpack(data)).await?;
+    let _turn = shipper.app.intake(shipper.name(), false)?;
+    let (bytes, _large) = body::whole(shipper.app, shipper.name(), packing.unpack(data)).await?;
     let request = apart(shipper.app, move |_| match encoding {
         Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice())
             .map_err(|error| Failure::bad_request(format!("the body is no export request of OTLP: {error}"))),

@@ -408,3 +408,16 @@ impl From<PlacesError> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_cannot_be_written_now_is_to_be_sent_again() {
+        let failure = Failure::from(IngestError::Store(StoreError::Closed));
+        assert_eq!((failure.status(), failure.retry_after), (Status::ServiceUnavailable, Some(5)));
+        let failure = Failure::from(IngestError::Busy);
+        assert_eq!((failure.status(), failure.retry_after), (Status::TooManyRequests, Some(1)));
+    }
+}

@@ -145,6 +145,23 @@ fn a_token_is_shown_in_any_of_the_ways_that_shippers_know() {
 }
 
 #[test]
+fn no_address_of_shippers_opens_to_a_session_or_to_another_scope() {
+    let house = House::new().with_admin("ada");
+    let (ada, reader) = (house.signed_in("ada"), house.program("reads", &["activity:read", "session:write"]));
+    let all = house.addresses();
+    let theirs: Vec<_> = all
+        .iter()
+        .filter(|(_, at)| at == "/es" || at.starts_with("/es/") || at.starts_with("/v1/"))
+        .collect();
+    assert!(theirs.len() > 10, "{all:?}");
+    for (method, address) in theirs {
+        let address = address.replace("<kind>/<_name..>", "_template/x").replace("<index>", "x");
+        assert_eq!(ada.send(*method, &address, b"{}").status, 401, "{method} {address}");
+        assert_eq!(reader.send(*method, &address, b"{}").status, 403, "{method} {address}");
+    }
+}
+
+#[test]
 fn each_item_of_a_bulk_is_answered_for_itself() {
     let house = House::new();
     let beats = house.program("beats", &["activity:write"]);

@@ -68,7 +68,8 @@ fn read(message: &Message<&str>, from: IpAddr) -> Record {
     document.suggest(APP, program.unwrap_or("syslog"));
     document.suggest(ACTION, message.msgid.filter(|id| !id.is_empty()).or(program).unwrap_or("syslog"));
     document.suggest(USER, host.clone());
-    if let Some(at) = message.timestamp {
+    // A device whose clock is wrong beyond all bounds is heard as of now.
+    if let Some(at) = message.timestamp.filter(|at| (1970..=9999).contains(&at.year())) {
         document.suggest(TIME, at.to_rfc3339());
     }
     let others = [
@@ -91,6 +92,8 @@ fn read(message: &Message<&str>, from: IpAddr) -> Record {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn at(now: &str, text: &[u8]) -> Record {
@@ -157,8 +160,56 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_wrong_beyond_all_bounds_costs_no_message() {
+        for time in ["1969-12-30T00:00:00Z", "0000-01-01T00:00:00Z"] {
+            assert_eq!(one(&format!("<13>1 {time} h a - - - x")).time, None, "{time}");
+        }
+    }
+
+    #[test]
     fn what_is_no_utf_8_is_latin() {
         assert_eq!(at("2026-03-15T12:00:00Z", b"<13>1 - h a - - - caf\xe9\n\0").unwrap().detail, "café");
         assert!(at("2026-03-15T12:00:00Z", b"\0\n").is_err());
+    }
+
+    fn pieces() -> impl Strategy<Value = Vec<u8>> {
+        let known = proptest::sample::select(vec![
+            "<13>",
+            "<999>",
+            "1 ",
+            "- ",
+            " ",
+            "Mar 15 11:59:00",
+            "Feb 30 25:61:61",
+            "Mar 31 02:30:00 2026",
+            "2026-13-99T99:99:99Z",
+            "2026-01-02T03:04:05.678Z",
+            "[a b=\"c\"]",
+            "[a b=\"\\\"]",
+            "[",
+            "]",
+            "\"",
+            "@cee:",
+            "{\"user\":{}}",
+            "web1",
+            "sshd[42]:",
+            ": ",
+            "\u{feff}",
+            "ż",
+            "\0",
+            "\n",
+        ]);
+        let piece = prop_oneof![4 => known.prop_map(|text| text.as_bytes().to_vec()), 1 => any::<[u8; 3]>().prop_map(|bytes| bytes.to_vec())];
+        proptest::collection::vec(piece, 0..16).prop_map(|pieces| pieces.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn no_message_is_the_end_of_the_others(bytes in pieces()) {
+            let read = at("2026-03-15T12:00:00Z", &bytes);
+            if let Ok(record) = read {
+                prop_assert!(!record.app.is_empty());
+            }
+        }
     }
 }

@@ -124,11 +124,12 @@ impl Listener {
     async fn datagrams(&self, app: &App, counts: &Counts, queue: mpsc::Sender<Received>) {
         let mut room = vec![0; MESSAGE];
         loop {
-            let (length, from) = match self.udp.recv_from(&mut room).await {
-                Ok((length, from)) => (length, from.ip().to_canonical()),
-                // Somebody's answer to an answer; the socket is as good as before.
-                Err(_) => continue,
+            let Ok((length, from)) = self.udp.recv_from(&mut room).await else {
+                // The socket is as good as before, but what is wrong may last.
+                sleep(Duration::from_millis(10)).await;
+                continue;
             };
+            let from = from.ip().to_canonical();
             if !self.from.contain(from) {
                 counts.add(Cause::Stranger);
                 continue;

@@ -1,0 +1,111 @@
+//! The questions, asked of all engines in turn.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::{
+    engine::{Ask, Engine},
+    questions::Question,
+};
+
+/// An answer that took longer is not asked for once more only to warm up.
+const SLOW: Duration = Duration::from_secs(5);
+
+/// What a class of questions took.
+pub struct Found {
+    pub class: String,
+    pub ask: Ask,
+    /// The times of each engine, sorted.
+    pub times: Vec<Vec<Duration>>,
+}
+
+/// Everything that was measured.
+pub struct All {
+    pub names: Vec<&'static str>,
+    pub found: Vec<Found>,
+}
+
+/// Asks everything at most `rounds` times, and no longer than `limit` of each engine for each class.
+pub fn run(
+    engines: &mut [Box<dyn Engine + '_>],
+    questions: &[Question],
+    rounds: usize,
+    limit: Duration,
+) -> anyhow::Result<All> {
+    let mut found = Vec::new();
+    for class in questions.chunk_by(|a, b| (&a.class, a.by_key) == (&b.class, b.by_key)) {
+        for ask in Ask::ALL {
+            // How many there are does not depend on the page.
+            if class[0].offset > 0 && ask != Ask::Page {
+                continue;
+            }
+            eprintln!("{}: {ask}", class[0].described());
+            let times = measure(engines, class, ask, rounds, limit)?;
+            found.push(Found { class: class[0].described(), ask, times });
+        }
+    }
+    Ok(All { names: engines.iter().map(|engine| engine.name()).collect(), found })
+}
+
+fn measure(
+    engines: &mut [Box<dyn Engine + '_>],
+    class: &[Question],
+    ask: Ask,
+    rounds: usize,
+    limit: Duration,
+) -> anyhow::Result<Vec<Vec<Duration>>> {
+    let mut times: Vec<Vec<Duration>> = vec![Vec::new(); engines.len()];
+    for question in class {
+        check(engines, question, ask, &mut times)?;
+    }
+    for round in 0..rounds {
+        let question = &class[round % class.len()];
+        for turn in 0..engines.len() {
+            // Nobody always comes behind the same one.
+            let at = (round + turn) % engines.len();
+            let spent: Duration = times[at].iter().sum();
+            let enough = if spent > SLOW { 1 } else { 2 };
+            if spent > limit && times[at].len() >= enough {
+                continue;
+            }
+            if class.len() > 1 && question.offset > 0 {
+                engines[at].prepare(question)?;
+            }
+            let started = Instant::now();
+            ask.of(engines[at].as_mut(), question)?;
+            times[at].push(started.elapsed());
+        }
+    }
+    for times in &mut times {
+        times.sort_unstable();
+    }
+    Ok(times)
+}
+
+/// Asks all once, and ends the run where they do not say the same.
+fn check(
+    engines: &mut [Box<dyn Engine + '_>],
+    question: &Question,
+    ask: Ask,
+    times: &mut [Vec<Duration>],
+) -> anyhow::Result<()> {
+    let mut first = None;
+    for (engine, times) in engines.iter_mut().zip(times) {
+        let name = engine.name();
+        engine.prepare(question).with_context(|| format!("{name}: {question:?}"))?;
+        let started = Instant::now();
+        let answer = ask.of(engine.as_mut(), question).with_context(|| format!("{name}: {question:?}"))?;
+        if started.elapsed() > SLOW {
+            times.push(started.elapsed());
+        }
+        match &first {
+            None => first = Some(answer),
+            Some(first) if answer.is(first, engine.by_arrival(), question.by_key) => {}
+            Some(first) => {
+                bail!("{name} says something else of {question:?}:\n{answer:?}\ninstead of\n{first:?}")
+            }
+        }
+    }
+    Ok(())
+}

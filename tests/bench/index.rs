@@ -2,20 +2,22 @@
 //! is open, and how long a first page, a count, a histogram and facets take for each class of queries.
 //!
 //! ```sh
-//! cargo bench --profile quick --bench index -- FOLDER ACTIVITIES.ndjson QUERIES.json COUNT
+//! cargo bench --bench index                     # a million activities
+//! cargo bench --bench index -- 10000000
+//! cargo bench --bench index -- 10000000 FOLDER  # keeps the index there, and uses it again
 //! ```
-//!
-//! An index that is already in `FOLDER` is used as it is. The queries are classes of `terms`, `phrase`, `prefix`, `query`,
-//! `user`, `offset`, and a period from `t0` to `t1`.
 
 #![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints what it measured")]
+
+#[allow(dead_code, unreachable_pub, clippy::pedantic, reason = "benches share it, and none uses all of it")]
+mod data;
+#[allow(dead_code, unreachable_pub, clippy::pedantic, reason = "benches share it, and none uses all of it")]
+mod questions;
 
 use std::{
     collections::{BTreeMap, HashMap},
     env, fs,
-    fs::File,
-    io::{BufRead, BufReader},
-    path::Path,
+    path::{Path, PathBuf},
     sync::{
         Arc, Condvar, Mutex, OnceLock, PoisonError,
         mpsc::{Receiver, sync_channel},
@@ -39,41 +41,42 @@ use rollcall::{
     },
     store::index::{Deadline, FacetField, Index, Search, Source, SourceError},
 };
-use serde::Deserialize;
+
+use self::{
+    data::{Event, Year},
+    questions::Question,
+};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> anyhow::Result<()> {
-    let args: Vec<String> = env::args().skip(1).filter(|arg| arg != "--bench").collect();
-    let [folder, activities, queries, count] = args.as_slice() else {
-        println!("index: nothing measured; it takes FOLDER ACTIVITIES.ndjson QUERIES.json COUNT");
-        return Ok(());
-    };
-    let (folder, count) = (Path::new(folder), count.parse()?);
-    fs::create_dir_all(folder)?;
-    let index = folder.join("index");
+    let mut args = env::args().skip(1).filter(|arg| arg != "--bench");
+    let count = args.next().map_or(Ok(1_000_000), |count| count.parse())?;
+    let own = tempfile::tempdir()?;
+    let folder = args.next().map_or_else(|| own.path().to_owned(), PathBuf::from);
+    let index = folder.join(format!("index-{count}"));
+    fs::create_dir_all(&folder)?;
     if !index.exists() {
-        build(&index, folder, activities, count)?;
+        build(&index, &folder, count)?;
     }
     let index = open(&index, count)?;
-    let questions: Vec<Question> = serde_json::from_reader(BufReader::new(File::open(queries)?))?;
-    ask(&index, &questions)?;
+    ask(&index, &questions::own())?;
     println!("\nresident: {}", resident());
     index.stop();
     Ok(())
 }
 
-fn build(index: &Path, folder: &Path, activities: &str, count: u64) -> anyhow::Result<()> {
-    let lines = Arc::new(Lines::read_from(activities, folder, count)?);
+fn build(index: &Path, folder: &Path, count: u64) -> anyhow::Result<()> {
+    let made = Arc::new(Made::of(folder, count)?);
     let start = Instant::now();
-    let built = Index::open(index, lines)?;
+    let built = Index::open(index, made)?;
     while !built.wait_for(ActivityId(count), Duration::from_secs(10)) {
         println!("{} after {:.0?}; {}", built.status().indexed.0, start.elapsed(), resident());
     }
     let took = start.elapsed();
     built.stop();
-    let index_time = processor("/proc/self/stat") - *READING.get().unwrap_or(&0.0);
+    let index_time = processor("/proc/self/stat") - *MAKING.get().unwrap_or(&0.0);
     let per = |seconds: f64| count as f64 / seconds;
     println!(
         "built in {took:.1?}: {:.0}/s, {:.0} a second of processor time; {}",
@@ -103,7 +106,7 @@ fn sizes(index: &Path, count: u64) -> anyhow::Result<()> {
 
 fn open(index: &Path, count: u64) -> anyhow::Result<Index> {
     let start = Instant::now();
-    let index = Index::open(index, Arc::new(Lines::none(count)))?;
+    let index = Index::open(index, Arc::new(Made::none(count)))?;
     let opened = start.elapsed();
     let found = index.searcher().search(&Filter::default(), &Scope::All);
     let first = found.page(Order::Desc, None, 50, &Deadline::never())?.len();
@@ -113,39 +116,14 @@ fn open(index: &Path, count: u64) -> anyhow::Result<Index> {
     Ok(index)
 }
 
-/// One query of a class, in the form of the query set.
-#[derive(Deserialize)]
-struct Question {
-    class: String,
-    t0: i64,
-    t1: i64,
-    #[serde(default)]
-    terms: Vec<String>,
-    #[serde(default)]
-    phrase: Vec<String>,
-    prefix: Option<String>,
-    query: Option<String>,
-    user: Option<String>,
-    #[serde(default)]
-    offset: usize,
-}
-
-impl Question {
-    fn filter(&self) -> anyhow::Result<Filter> {
-        let mut words = self.terms.clone();
-        words.extend(self.query.clone());
-        words.extend(self.prefix.as_ref().map(|prefix| format!("{prefix}*")));
-        if !self.phrase.is_empty() {
-            words.push(format!("\"{}\"", self.phrase.join(" ")));
-        }
-        let at = Timestamp::from_millisecond;
-        Ok(Filter {
-            query: Query::parse(&words.join(" "))?,
-            user: self.user.clone(),
-            range: Range { from: at(self.t0)?, to: at(self.t1)? },
-            ..Filter::default()
-        })
-    }
+fn filter(question: &Question) -> anyhow::Result<Filter> {
+    let at = Timestamp::from_millisecond;
+    Ok(Filter {
+        query: Query::parse(&question.query())?,
+        user: question.user.clone(),
+        range: Range { from: at(question.from)?, to: at(question.to)? },
+        ..Filter::default()
+    })
 }
 
 /// Kinds of questions that the query set does not have.
@@ -155,7 +133,7 @@ fn more(period: (i64, i64)) -> impl Iterator<Item = Question> {
         ("i_not", "-compare"),
         ("i_not", "backup -nightly"),
         ("j_or", "backup OR replicate"),
-        ("j_or", "invoice OR payroll OR quota"),
+        ("j_or", "invoices OR payroll OR quota"),
         ("k_network", "ip:10.0.0.0/8"),
         ("k_network", "ip:81.0.0.0/8"),
         ("l_compound_prefix", "TK-1*"),
@@ -171,14 +149,11 @@ fn more(period: (i64, i64)) -> impl Iterator<Item = Question> {
     .into_iter()
     .map(move |(class, query)| Question {
         class: class.into(),
-        t0: period.0,
-        t1: period.1,
-        terms: Vec::new(),
-        phrase: Vec::new(),
-        prefix: None,
-        query: Some(query.into()),
-        user: None,
-        offset: 0,
+        from: period.0,
+        to: period.1,
+        // The words stand there as they are typed, whatever they are.
+        terms: vec![query.into()],
+        ..Question::default()
     })
 }
 
@@ -194,11 +169,11 @@ struct Times {
 
 fn ask(index: &Index, questions: &[Question]) -> anyhow::Result<()> {
     let only = env::var("ONLY").unwrap_or_default();
-    let period = questions.first().map_or((0, 0), |question| (question.t0, question.t1));
+    let period = questions.first().map_or((0, 0), |question| (question.from, question.to));
     let more: Vec<Question> = more(period).collect();
     let mut classes: BTreeMap<&str, Times> = BTreeMap::new();
     for question in questions.iter().chain(&more).filter(|question| question.class.starts_with(&only)) {
-        let filter = question.filter()?;
+        let filter = filter(question)?;
         let never = Deadline::never();
         let search = || index.searcher().search(&filter, &Scope::All);
         let mut after = None;
@@ -208,8 +183,8 @@ fn ask(index: &Index, questions: &[Question]) -> anyhow::Result<()> {
         let times = classes.entry(&question.class).or_default();
         time(&mut times.page, 40, search, |search| search.page(Order::Desc, after, 50, &never))?;
         let found = time(&mut times.count, 5, search, |search| search.count(&never))?;
-        let step = (question.t1 - question.t0) / 60;
-        let edges: Vec<i64> = (0..=60).map(|edge| question.t0 + edge * step).collect();
+        let step = (question.to - question.from) / 60;
+        let edges: Vec<i64> = (0..=60).map(|edge| question.from + edge * step).collect();
         let buckets = time(&mut times.histogram, 5, search, |search| search.histogram(&edges, &never))?;
         time(&mut times.facets, 3, search, |search| search.facets(FacetField::Action, 10, &never))?;
         times.found += found;
@@ -261,47 +236,32 @@ fn summary(mut times: Vec<Duration>) -> String {
     format!("{:.3}/{:.3}", at(50), at(99))
 }
 
-/// Activities from a file, read and completed on a thread of their own.
-struct Lines {
+/// Activities of a made-up year, completed on a thread of their own.
+struct Made {
     count: u64,
     batches: Mutex<Option<Receiver<Vec<Activity>>>>,
     idle: Condvar,
 }
 
-#[derive(Deserialize)]
-struct Line<'a> {
-    id: u64,
-    time: &'a str,
-    user: &'a str,
-    app: &'a str,
-    action: &'a str,
-    detail: String,
-    ip: std::net::IpAddr,
-    user_agent: &'a str,
-    session: &'a str,
-    outcome: &'a str,
-}
-
-impl Lines {
+impl Made {
     /// A log whose activities are all indexed already.
     fn none(count: u64) -> Self {
         Self { count, batches: Mutex::new(None), idle: Condvar::new() }
     }
 
-    fn read_from(path: &str, folder: &Path, count: u64) -> anyhow::Result<Self> {
+    fn of(folder: &Path, count: u64) -> anyhow::Result<Self> {
         let (sender, batches) = sync_channel(64);
-        let file = BufReader::with_capacity(1 << 20, File::open(path)?);
         let geo = Geo::open(&folder.join("geo"), None)?;
-        thread::Builder::new().name("lines".into()).spawn(move || {
+        thread::Builder::new().name("made".into()).spawn(move || {
             let mut complete = Complete { geo, places: HashMap::new(), devices: HashMap::new() };
             let mut batch = Vec::new();
-            for line in file.lines().take(usize::try_from(count).unwrap_or(usize::MAX)) {
-                batch.push(complete.activity(&line.expect("a file that can be read")));
+            for event in Year::of(count) {
+                batch.push(complete.activity(event));
                 if batch.len() == 1000 && sender.send(std::mem::take(&mut batch)).is_err() {
                     return;
                 }
             }
-            let _ = READING.set(processor("/proc/thread-self/stat"));
+            let _ = MAKING.set(processor("/proc/thread-self/stat"));
             let _ = sender.send(batch);
         })?;
         Ok(Self { count, batches: Mutex::new(Some(batches)), idle: Condvar::new() })
@@ -315,40 +275,39 @@ struct Complete {
 }
 
 impl Complete {
-    fn activity(&mut self, line: &str) -> Activity {
-        let line: Line<'_> = serde_json::from_str(line).expect("an activity");
+    fn activity(&mut self, event: Event) -> Activity {
         let Self { geo, places, devices } = self;
-        let time: Timestamp = line.time.parse().expect("a time");
-        let device = match devices.get(line.user_agent) {
+        let time = Timestamp::from_millisecond(event.time).expect("a time of the year");
+        let device = match devices.get(&event.user_agent) {
             Some(device) => device.clone(),
             None => devices
-                .entry(line.user_agent.to_owned())
+                .entry(event.user_agent.clone())
                 .or_insert_with(|| {
-                    agent::device(&Agent { user_agent: line.user_agent.into(), ..Agent::default() })
+                    agent::device(&Agent { user_agent: event.user_agent.clone(), ..Agent::default() })
                 })
                 .clone(),
         };
         Activity {
-            id: ActivityId(line.id),
+            id: ActivityId(event.id),
             time,
             received: time,
-            user: line.user.into(),
-            action: line.action.into(),
-            detail: line.detail,
-            app: line.app.into(),
-            outcome: if line.outcome == "failure" { Outcome::Failure } else { Outcome::Success },
-            session: Some(line.session.into()),
-            ip: Some(line.ip),
-            place: places.entry(line.ip).or_insert_with(|| geo.place(line.ip)).clone(),
+            user: event.user,
+            action: event.action,
+            detail: event.detail,
+            app: event.app,
+            outcome: if event.failed { Outcome::Failure } else { Outcome::Success },
+            session: Some(event.session),
+            ip: Some(event.ip),
+            place: places.entry(event.ip).or_insert_with(|| geo.place(event.ip)).clone(),
             device,
-            user_agent: Some(line.user_agent.into()),
+            user_agent: Some(event.user_agent),
             target: None,
             attributes: Vec::new(),
         }
     }
 }
 
-impl Source for Lines {
+impl Source for Made {
     fn last(&self) -> ActivityId {
         ActivityId(self.count)
     }
@@ -380,8 +339,8 @@ fn resident() -> String {
     )
 }
 
-/// How long the thread that reads activities kept a processor.
-static READING: OnceLock<f64> = OnceLock::new();
+/// How long the thread that makes activities kept a processor.
+static MAKING: OnceLock<f64> = OnceLock::new();
 
 /// Processor seconds of this process or a thread of it.
 fn processor(stat: &str) -> f64 {

@@ -25,6 +25,7 @@ mod inside;
 mod intake;
 mod machine;
 mod postgres;
+#[path = "../../questions.rs"]
 mod questions;
 mod report;
 mod search;

@@ -160,12 +160,15 @@ pub(super) enum Session {
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub(super) enum Token {
     /// Make a token and print it, once
-    #[command(after_help = "Example: rollcall token add backup-server --scope activity:write")]
+    #[command(after_help = "Example: rollcall token add backup-server --scope activity:write --expires 90d")]
     Add {
         name: String,
         /// activity:write, activity:read, session:read, session:write, auth:check or metrics; may be repeated
         #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "S")]
         scope: Vec<String>,
+        /// When it stops working: a date, a time, or a while like 90d, 6m or 1y [default: never]
+        #[arg(long, value_name = "T")]
+        expires: Option<String>,
     },
     /// List the tokens
     #[command(after_help = "Example: rollcall token list")]

@@ -25,7 +25,7 @@ use crate::{
         place::Network,
         query::Query,
         session::{Mandate, Scope},
-        token::TokenScope,
+        token::{self, TokenScope},
         user::{Actor, UserName},
     },
     web::{
@@ -216,22 +216,30 @@ fn session(app: &App, runtime: &Handle, command: args::Session, io: &mut Io<'_>)
 fn token(app: &App, runtime: &Handle, command: args::Token, io: &mut Io<'_>) -> anyhow::Result<u8> {
     let by = Actor::console();
     match command {
-        args::Token::Add { name, scope } => {
+        args::Token::Add { name, scope, expires } => {
             let scopes: Vec<TokenScope> = scope.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
-            let (_, secret) = runtime.block_on(app.add_token(&by, &name, scopes, None))?;
+            let expires = token::expiry(expires.as_deref().unwrap_or_default(), app.now(), &TimeZone::UTC)?;
+            let (_, secret) = runtime.block_on(app.add_token(&by, &name, scopes, expires))?;
             writeln!(io.out, "{}", secret.reveal())?;
         }
         args::Token::List => {
+            let now = app.now();
             let rows: Vec<_> = app
                 .tokens()
                 .into_iter()
                 .map(|token| {
                     let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
                     let used = token.last_used.map_or_else(|| "never".to_owned(), wire::time);
-                    [token.name, scopes.join(" "), wire::time(token.created), token.created_by, used]
+                    let expires = match token.expires {
+                        None => "never".to_owned(),
+                        Some(at) if !token.valid(now) => format!("expired {}", wire::time(at)),
+                        Some(at) => wire::time(at),
+                    };
+                    let made = wire::time(token.created);
+                    [token.name, scopes.join(" "), made, token.created_by, expires, used]
                 })
                 .collect();
-            table::write(io.out, ["Token", "Scopes", "Made", "By", "Last used"], &rows)?;
+            table::write(io.out, ["Token", "Scopes", "Made", "By", "Expires", "Last used"], &rows)?;
         }
         args::Token::Revoke { name } => {
             runtime.block_on(app.revoke_token(&by, &name)).map_err(|error| match error {

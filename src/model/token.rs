@@ -2,7 +2,9 @@
 
 use std::{fmt, str::FromStr};
 
-use jiff::Timestamp;
+use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
+
+use super::{period::Range, retention::Keep};
 
 /// A program's access to the API, without the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,6 +86,33 @@ impl fmt::Display for TokenScope {
     }
 }
 
+/// When a token that is made at `now` stops working, as it is written: a date, to whose end it works in `zone`; a time;
+/// or a while from now, like `90d`, `6m` or `1y`. Nothing, or `never`, is for ever.
+pub fn expiry(text: &str, now: Timestamp, zone: &TimeZone) -> Result<Option<Timestamp>, NotAnExpiry> {
+    let text = text.trim();
+    if text.is_empty() || text.eq_ignore_ascii_case("never") {
+        return Ok(None);
+    }
+    if let Ok(range) = Range::between(None, Some(text), zone) {
+        return Ok(Some(range.to));
+    }
+    let span: Span = match text.parse().map_err(|_| NotAnExpiry)? {
+        Keep::Forever => return Ok(None),
+        Keep::Days(days) => i64::from(days).days(),
+        Keep::Months(months) => i64::from(months).months(),
+        Keep::Years(years) => i64::from(years).years(),
+    };
+    let then = now.to_zoned_datetime(zone.clone()).checked_add(span).map_err(|_| NotAnExpiry)?;
+    Ok(Some(then.timestamp()))
+}
+
+/// What was given is no time to stop working at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a token expires at a date like 2026-12-31, a time like 2026-12-31T08:00:00Z, or after 90d, 6m or 1y"
+)]
+pub struct NotAnExpiry;
+
 /// What was given is not a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a scope is activity:write, activity:read, session:read, session:write, auth:check or metrics")]
@@ -94,5 +123,30 @@ impl FromStr for TokenScope {
 
     fn from_str(text: &str) -> Result<Self, NotAScope> {
         Self::ALL.into_iter().find(|scope| scope.as_str() == text).ok_or(NotAScope)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_expiry_is_a_day_a_time_or_a_while() {
+        let now = "2026-01-31T12:00:00Z".parse().unwrap();
+        let zone = TimeZone::get("Europe/Warsaw").unwrap();
+        let read = |text: &str| expiry(text, now, &zone).map(|at| at.map(|at| at.to_string()));
+        for (text, at) in [
+            ("2026-12-31", "2026-12-31T23:00:00Z"),
+            ("2026-12-31T08:00:00+02:00", "2026-12-31T06:00:00Z"),
+            ("90d", "2026-05-01T11:00:00Z"),
+            ("1m", "2026-02-28T12:00:00Z"),
+            ("1y", "2027-01-31T12:00:00Z"),
+        ] {
+            assert_eq!(read(text), Ok(Some(at.to_owned())), "{text}");
+        }
+        assert_eq!((read(""), read("never"), read("forever")), (Ok(None), Ok(None), Ok(None)));
+        for bad in ["tomorrow", "0d", "-1d", "2026-02-30", "99999999y"] {
+            assert_eq!(read(bad), Err(NotAnExpiry), "{bad}");
+        }
     }
 }

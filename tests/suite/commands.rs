@@ -76,6 +76,15 @@ fn tokens_are_printed_once_listed_and_revoked() {
         assert!(tokens[0].starts_with("vault") && tokens[0].contains("activity:write session:read"));
         assert!(tokens[0].contains("host console") && tokens[0].ends_with("never"), "{tokens:?}");
         assert!(!tokens[0].contains("rct_"));
+        assert!(tokens[0].contains("  never  "), "it does not expire: {tokens:?}");
+        let add = |expires: &str| {
+            folder.run(&["token", "add", "guest", "--scope", "metrics", "--expires", expires])
+        };
+        add("soon").refuses(2, "a token expires at a date like");
+        add("2020-01-01").refuses(2, "a token cannot expire in the past");
+        add("2199-12-31").ok();
+        assert!(listed(folder, &["token", "list"])[0].contains("2200-01-01T00:00:00.000Z"));
+        folder.run(&["token", "revoke", "guest"]).says("revoked guest");
         folder.run(&["token", "add", "vault", "--scope", "metrics"]).refuses(2, "vault already");
         folder.run(&["token", "add", "x", "--scope", "root"]).refuses(2, "a scope is");
         folder.run(&["token", "revoke", "vault"]).says("revoked vault");

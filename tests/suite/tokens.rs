@@ -83,6 +83,30 @@ fn a_token_works_until_it_expires() {
 }
 
 #[test]
+fn an_expiry_is_chosen_on_the_page_as_the_last_day_where_one_is() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let add = |name: &str, expires: &str| {
+        let fields = [("name", name), ("scope", "session:read"), ("expires", expires), ("tz", "Asia/Tokyo")];
+        ada.form("/tokens/add", &fields)
+    };
+    let refused = add("late", "2026-03-14");
+    assert_eq!(refused.status, 400);
+    assert!(refused.text().contains("a token cannot expire in the past"));
+    let made = add("guest", "2026-03-16").text();
+    let (_, token) = made.split_once("value=\"rct_").expect("it is shown");
+    let program = house.bearer(&format!("rct_{}", token.split_once('"').unwrap().0));
+    assert_eq!(ada.get(TOKENS).items()[0]["expires"], "2026-03-16T15:00:00.000Z");
+    assert_eq!(program.get("/api/v1/sessions").status, 200);
+    let page = ada.get("/tokens").text();
+    assert!(page.contains("2026-03-16 15:00:00 UTC") && !page.contains(">expired<"));
+    house.later(SignedDuration::from_hours(27));
+    assert_eq!(program.get("/api/v1/sessions").refusal(), "401 no_token");
+    let page = house.signed_in("ada").get("/tokens").text();
+    assert!(page.contains(">expired<"), "it says so");
+}
+
+#[test]
 fn a_token_opens_what_its_scopes_name_and_nothing_else() {
     let house = House::new().with_admin("ada");
     let calls: [(&str, Method, &str, &str); 12] = [

@@ -1,11 +1,11 @@
 //! API tokens, for administrators.
 
-use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use rocket::{delete, get, http::Status, post, routes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    model::token::{ApiToken, NotAScope, TokenScope},
+    model::token::{ApiToken, NotAScope, NotAnExpiry, TokenScope, expiry},
     web::{
         door::{Admin, Json},
         failure::Failure,
@@ -58,11 +58,9 @@ async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<TokenW
     let Add { name, scopes, expires } = body.0;
     let scopes: Result<Vec<TokenScope>, NotAScope> = scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|error| Failure::field("scopes", error.to_string()))?;
-    let expires = expires.map(|text| {
-        text.parse::<Timestamp>()
-            .map_err(|_| Failure::field("expires", "expires is a time like 2026-01-31T08:00:00Z"))
-    });
-    let (token, secret) = admin.app.add_token(&admin.actor(), &name, scopes, expires.transpose()?).await?;
+    let expires = expiry(expires.as_deref().unwrap_or_default(), admin.app.now(), &TimeZone::UTC);
+    let expires = expires.map_err(|error: NotAnExpiry| Failure::field("expires", error.to_string()))?;
+    let (token, secret) = admin.app.add_token(&admin.actor(), &name, scopes, expires).await?;
     let wire = TokenWire { token: Some(secret.reveal()), ..token.into() };
     Ok((Status::Created, Answer(wire)))
 }

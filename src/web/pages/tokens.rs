@@ -1,10 +1,11 @@
 //! API tokens, for administrators.
 
+use jiff::tz::TimeZone;
 use rocket::{get, http::Status, post, routes};
 
 use super::{Html, Part, Redirect, field, inside, now, see, show};
 use crate::{
-    model::token::TokenScope,
+    model::token::{TokenScope, expiry},
     web::{
         door::{Admin, Form, Params},
         failure::Failure,
@@ -28,14 +29,19 @@ const fn hint(scope: TokenScope) -> &'static str {
     }
 }
 
-fn form(name: Input, chosen: &[&str], scopes_error: &str) -> TokenForm {
+fn form(name: Input, expires: Input, chosen: &[&str], scopes_error: &str) -> TokenForm {
     let choice = |scope: TokenScope| Choice {
         value: scope.to_string(),
         label: scope.to_string(),
         hint: hint(scope).to_owned(),
         chosen: chosen.contains(&scope.as_str()),
     };
-    TokenForm { name, scopes: TokenScope::ALL.map(choice).into(), scopes_error: scopes_error.to_owned() }
+    TokenForm {
+        name,
+        expires,
+        scopes: TokenScope::ALL.map(choice).into(),
+        scopes_error: scopes_error.to_owned(),
+    }
 }
 
 fn page(
@@ -51,6 +57,8 @@ fn page(
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
         created: Moment::new(token.created, &now),
         by: token.created_by,
+        expires: token.expires.map(|at| Moment::new(at, &now)),
+        expired: token.expires.is_some_and(|at| at <= now.at),
         used: token.last_used.map(|at| Moment::new(at, &now)),
     });
     Tokens { frame: inside(admin, Page::Settings, params), rows: rows.collect(), form, made }
@@ -58,7 +66,7 @@ fn page(
 
 #[get("/tokens")]
 fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
-    let blank = params.flag("add").then(|| form(Input::default(), &[], ""));
+    let blank = params.flag("add").then(|| form(Input::default(), Input::default(), &[], ""));
     let view = page(&admin, &params, blank, None);
     if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
 }
@@ -68,8 +76,14 @@ async fn add(admin: Admin<'_>, sent: Form) -> Result<(Status, Html), Failure> {
     let words: Vec<&str> = sent.all("scope").collect();
     let scopes = words.iter().filter_map(|word| word.parse().ok()).collect();
     let name = sent.text("name");
-    let made = admin.app.add_token(&admin.actor(), name, scopes, None).await;
-    match made.map_err(Failure::from) {
+    // The day ends where whoever chose it is.
+    let zone = sent.get("tz").and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
+    let expires = sent.text("expires");
+    let made = match expiry(expires, admin.app.now(), &zone) {
+        Ok(at) => admin.app.add_token(&admin.actor(), name, scopes, at).await.map_err(Failure::from),
+        Err(error) => Err(Failure::field("expires", error.to_string())),
+    };
+    match made {
         Ok((token, secret)) => {
             let view = page(&admin, &Params::default(), None, Some((token.name, secret.reveal())));
             Ok((Status::Ok, show(&view)?))
@@ -82,7 +96,9 @@ async fn add(admin: Admin<'_>, sent: Form) -> Result<(Status, Html), Failure> {
             } else {
                 field(name, "name", &failure)
             };
-            let view = page(&admin, &Params::default(), Some(form(name, &words, scopes_error)), None);
+            let expires = field(expires, "expires", &failure);
+            let again = form(name, expires, &words, scopes_error);
+            let view = page(&admin, &Params::default(), Some(again), None);
             Ok((failure.status(), show(&view)?))
         }
     }

@@ -32,6 +32,10 @@ pub struct TokenRow {
     pub created: Moment,
     /// By whom.
     pub by: String,
+    /// When it stops working, if ever.
+    pub expires: Option<Moment>,
+    /// Whether it has stopped.
+    pub expired: bool,
     /// When it was last used, if ever.
     pub used: Option<Moment>,
 }
@@ -41,6 +45,8 @@ pub struct TokenRow {
 pub struct TokenForm {
     /// The name.
     pub name: Input,
+    /// The last day it works on; empty for ever.
+    pub expires: Input,
     /// What it opens.
     pub scopes: Vec<Choice>,
     /// What is wrong with the scopes; empty if nothing.

@@ -205,9 +205,13 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         scopes: scopes.iter().map(|scope| (*scope).into()).collect(),
         created: at("2026-03-01T08:00:00Z"),
         by: "ada".into(),
+        expires: None,
+        expired: false,
         used,
     };
+    let expired = Some(at("2026-03-20T23:00:00Z"));
     let rows = vec![
+        TokenRow { expires: expired, expired: true, ..token("trial", &["session:write"], None) },
         token("backup-runner", &["activity:write"], Some(at("2026-03-29T11:58:00Z"))),
         token("siem", &["activity:read", "session:read", "metrics"], None),
     ];

@@ -1,0 +1,161 @@
+//! How a session ends.
+//!
+//! **A session ends here**, in [`App::end`], whoever ends it and why: it is refused in memory at once, then
+//! its end and the activity that tells of it are committed in one transaction, and only then is the one who
+//! asked answered. From the first of these steps on every request of that session is refused.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::{REASON, SessionError, fill_session};
+use crate::{
+    domain::{
+        App, Gone,
+        live::{Event, Live},
+    },
+    model::{
+        activity::{NewActivity, OWN_APP, action},
+        id::SessionId,
+        session::{EndedBy, Ending, Mandate, Session},
+        user::{Actor, ActorKind, UserName},
+    },
+};
+
+impl App {
+    /// Ends sessions, and tells everybody who looks on. When it returns, every one of `ids` that was live has
+    /// ended on disk, whoever began to end it; those that are unknown or had ended before are passed over.
+    /// The ones that were ended here.
+    ///
+    /// Where the commit fails the sessions stay refused, and the sweep tries again.
+    pub async fn end(
+        &self,
+        by: &Actor,
+        ids: &[SessionId],
+        ending: Ending,
+    ) -> Result<Vec<Arc<Session>>, SessionError> {
+        // Whoever has been ended meanwhile ends nobody any more.
+        if by.session.is_some_and(|own| self.0.live.by_id(own).is_none()) {
+            return Err(Gone.into());
+        }
+        let refused: Vec<Arc<Live>> = ids.iter().filter_map(|id| self.0.live.refuse(*id)).collect();
+        if refused.is_empty() {
+            return Ok(Vec::new());
+        }
+        let told: Vec<(SessionId, Timestamp, NewActivity)> = refused
+            .iter()
+            .map(|live| (live.id, live.last_access(), self.end_activity(by, live, &ending)))
+            .collect();
+        let written = self.0.store.write(self.now(), move |write| {
+            let mut ended = Vec::new();
+            for (id, last_access, told) in &told {
+                if let Some(session) = write.end_session(*id, Some(*last_access), ending.clone())? {
+                    write.append(told)?;
+                    ended.push(Arc::new(session));
+                }
+            }
+            Ok::<_, SessionError>(ended)
+        });
+        let ended = written.done().await?;
+        for live in &refused {
+            self.0.live.forget(live.id);
+        }
+        for session in &ended {
+            self.0.live.tell(Event::Ended(Arc::clone(session)));
+        }
+        Ok(ended)
+    }
+
+    /// The activity that tells of an end.
+    fn end_activity(&self, by: &Actor, live: &Live, ending: &Ending) -> NewActivity {
+        let action = match ending.by {
+            EndedBy::User if by.session == Some(live.id) => action::SIGN_OUT,
+            _ if by.kind == ActorKind::System => action::SESSION_EXPIRED,
+            _ => action::LOGOUT,
+        };
+        let user = if action == action::LOGOUT { by.name.as_str() } else { live.user.as_str() };
+        let mut told = NewActivity::new(user, action, OWN_APP);
+        told.detail.clone_from(&ending.reason);
+        told.target = Some(live.user.to_string());
+        told.session = Some(live.id.to_string());
+        // Where and on what it was done, which for a logout is not where and on what the ended session was.
+        let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| self.0.live.by_id(own));
+        match own {
+            Some(own) => own.with(|session| fill_session(&mut told, session)),
+            None if action == action::LOGOUT => told.ip = by.ip,
+            None => fill_session(&mut told, &live.session()),
+        }
+        told
+    }
+
+    /// What is written down of an end that is decided now.
+    pub fn ending(&self, by: EndedBy, by_user: Option<&Actor>, reason: &str) -> Ending {
+        let reason = reason.trim();
+        Ending {
+            at: self.now(),
+            by,
+            by_user: by_user.map(|actor| actor.name.clone()),
+            reason: reason[..reason.floor_char_boundary(REASON)].to_owned(),
+        }
+    }
+
+    /// Signs out of the session at hand.
+    pub async fn sign_out(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
+        self.end(by, &[live.id], self.ending(EndedBy::User, Some(by), "")).await.map(drop)
+    }
+
+    /// Logs out those of `ids` that `mandate` reaches: the sessions that were ended.
+    pub async fn log_out(
+        &self,
+        by: &Actor,
+        mandate: &Mandate,
+        ids: &[SessionId],
+        reason: &str,
+    ) -> Result<Vec<Arc<Session>>, SessionError> {
+        let (own, others): (Vec<_>, Vec<_>) = ids
+            .iter()
+            .filter_map(|id| self.0.live.known(*id))
+            .filter(|live| mandate.reaches(&live.user))
+            .partition(|live| live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)));
+        let mut ended = Vec::new();
+        for (sessions, ended_by) in [(others, other_end(by)), (own, EndedBy::User)] {
+            let ids: Vec<SessionId> = sessions.iter().map(|live| live.id).collect();
+            ended.extend(self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?);
+        }
+        Ok(ended)
+    }
+
+    /// The live sessions that `mandate` reaches, of `user` only if one is named.
+    pub fn reachable(&self, mandate: &Mandate, user: Option<&UserName>) -> Vec<SessionId> {
+        let all = self.0.live.all();
+        let reached = all
+            .iter()
+            .filter(|live| mandate.reaches(&live.user) && user.is_none_or(|user| *user == live.user));
+        reached.map(|live| live.id).collect()
+    }
+
+    /// Ends all sessions of a user but `except`; how many there were.
+    pub(in crate::domain) async fn end_all_of(
+        &self,
+        by: &Actor,
+        user: &UserName,
+        except: Option<SessionId>,
+        ended_by: EndedBy,
+        reason: &str,
+    ) -> Result<usize, SessionError> {
+        let mut all = self.0.live.all();
+        // What somebody else is ending must have ended too before this returns.
+        all.extend(self.0.live.ending());
+        let of_user = all.iter().filter(|live| live.user == *user && Some(live.id) != except);
+        let ids: Vec<SessionId> = of_user.map(|live| live.id).collect();
+        Ok(self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?.len())
+    }
+}
+
+/// Who ends a session that is not the actor's own.
+const fn other_end(by: &Actor) -> EndedBy {
+    match by.kind {
+        ActorKind::User(_) | ActorKind::Console => EndedBy::Admin,
+        ActorKind::Token | ActorKind::System => EndedBy::System,
+    }
+}

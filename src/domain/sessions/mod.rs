@@ -1,0 +1,170 @@
+//! Sessions: how they start ([`start`]), are checked (here), are kept up ([`sweep`]), and how they end ([`end`]).
+
+mod end;
+mod start;
+mod sweep;
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use self::start::{Registration, SignInError};
+use super::{
+    App, Gone, agent,
+    live::{Event, Live},
+};
+use crate::{
+    model::{
+        activity::NewActivity,
+        device::Agent,
+        id::SessionId,
+        secret::Token,
+        session::{EndedBy, Scope, Session},
+        user::UserName,
+    },
+    store::{EndedCursor, Sessions as _, StoreError},
+};
+
+/// How long sessions last.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// A session that is not used for so long ends (OWASP ASVS 5.0, V7.3.1).
+    pub idle: Duration,
+    /// A session ends so long after its start, however much it is used (V7.3.2).
+    pub absolute: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { idle: Duration::from_hours(1), absolute: Duration::from_hours(24) }
+    }
+}
+
+/// How often last accesses go to disk and what is due ends: what a crash can lose of a last access.
+pub const SWEEP: Duration = Duration::from_secs(3);
+
+/// The longest reason that is kept for an end, in bytes.
+pub const REASON: usize = 512;
+
+/// Why something could not be done to a session.
+#[derive(Debug, thiserror::Error)]
+pub enum SessionError {
+    /// The account is disabled.
+    #[error("{0} is disabled here; an administrator can enable the account again")]
+    Disabled(UserName),
+    /// The one who asked has been signed out.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Where a request comes from and what sent it.
+#[derive(Clone, Debug, Default)]
+pub struct Origin {
+    /// The client's address, if there is one.
+    pub ip: Option<IpAddr>,
+    /// What it says of itself.
+    pub agent: Agent,
+}
+
+impl App {
+    /// The live session that a token opens. None if it has ended, or should have: what has passed a limit is
+    /// refused at once, and the sweep ends it.
+    pub fn check(&self, token: &Token) -> Option<Arc<Live>> {
+        let live = self.0.live.by_token(token.hash())?;
+        self.due(&live, self.now()).is_none().then_some(live)
+    }
+
+    /// Says that a live session was used, and from where and on what if that has changed.
+    pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
+        live.touch(self.now());
+        if let Some(ip) = ip.filter(|ip| live.with(|session| session.ip != Some(*ip))) {
+            let place = self.0.geo.place(ip);
+            live.change(|session| {
+                session.ip = Some(ip);
+                session.place = place;
+            });
+        }
+        if let Some(agent) = agent.and_then(|agent| live.news(agent)) {
+            live.renew(&agent, agent::device(&agent));
+        }
+    }
+    /// The live sessions within `scope`, those used last first.
+    pub fn live_sessions(&self, scope: &Scope, user: Option<&UserName>) -> Vec<Arc<Live>> {
+        let mut live = self.0.live.all();
+        let now = self.now();
+        live.retain(|live| {
+            scope.covers(&live.user)
+                && user.is_none_or(|user| *user == live.user)
+                && self.due(live, now).is_none()
+        });
+        live.sort_by_cached_key(|live| (std::cmp::Reverse(live.last_access()), live.id));
+        live
+    }
+
+    /// A page of ended sessions within `scope`, those that ended last first, and how many there are in all.
+    pub fn ended_sessions(
+        &self,
+        scope: &Scope,
+        user: Option<&str>,
+        after: Option<EndedCursor>,
+        most: usize,
+    ) -> Result<(Vec<Session>, u64), StoreError> {
+        self.0
+            .store
+            .read(|read| Ok((read.ended_sessions(scope, user, after, most)?, read.count_ended(scope, user)?)))
+    }
+
+    /// The session of this id, live or ended, if `scope` covers it.
+    pub fn session(&self, scope: &Scope, id: SessionId) -> Result<Option<Session>, StoreError> {
+        let session = match self.0.live.by_id(id) {
+            Some(live) => {
+                let mut session = live.session();
+                // It is refused already; the sweep writes it down in a moment.
+                session.ending =
+                    self.due(&live, self.now()).map(|reason| self.ending(EndedBy::Policy, None, reason));
+                Some(session)
+            }
+            None => self.0.store.read(|read| read.session(id))?,
+        };
+        Ok(session.filter(|session| scope.covers(&session.user)))
+    }
+
+    /// The live session of this id.
+    pub fn live(&self, id: SessionId) -> Option<Arc<Live>> {
+        self.0.live.by_id(id).filter(|live| self.due(live, self.now()).is_none())
+    }
+
+    /// What happens to sessions from now on.
+    pub fn watch_sessions(&self) -> tokio::sync::broadcast::Receiver<Event> {
+        self.0.live.watch()
+    }
+
+    /// Which limit a session has reached at `now`, if it has.
+    fn due(&self, live: &Live, now: Timestamp) -> Option<&'static str> {
+        if now >= live.expires {
+            Some("reached its greatest length")
+        } else if now >= after(live.last_access(), self.0.limits.idle) {
+            Some("was not used for too long")
+        } else {
+            None
+        }
+    }
+}
+
+/// Says of an activity where and on what its session is.
+pub(in crate::domain) fn fill_session(activity: &mut NewActivity, session: &Session) {
+    activity.ip = session.ip;
+    activity.place = session.place.clone();
+    activity.device = session.device.clone();
+    activity.user_agent = (!session.user_agent.is_empty()).then(|| session.user_agent.clone());
+}
+
+fn after(start: Timestamp, lasts: Duration) -> Timestamp {
+    SignedDuration::try_from(lasts)
+        .ok()
+        .and_then(|lasts| start.checked_add(lasts).ok())
+        .unwrap_or(Timestamp::MAX)
+}

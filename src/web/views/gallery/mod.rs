@@ -60,6 +60,7 @@ fn pages() -> Vec<(String, String)> {
     page("session-long", session_page(true).render());
     activity_pages(&mut page);
     account_pages(&mut page);
+    token_pages(&mut page);
     admin_pages(&mut page);
     door_pages(&mut page);
     pages
@@ -176,30 +177,11 @@ fn choice(value: &str, hint: &str) -> Choice {
     Choice { value: value.into(), label: value.into(), hint: hint.into(), chosen: value == "remote" }
 }
 
-fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
-    let at = |time: &str| Moment::new(time.parse().expect("a time"), &now());
-    let app = |name: &str, url: &str, groups: &str| AppRow {
-        name: name.into(),
-        url: url.into(),
-        groups: groups.into(),
-        headers: "remote".into(),
-        sessions: 12,
-        created: at("2026-03-01T08:00:00Z"),
-    };
-    let rows = vec![
-        app("wiki", "https://wiki.example.com", ""),
-        app("tickets", "https://tickets.example.com/a/rather/long/path/to/the/queue", "support, engineering"),
-    ];
-    let form = AppForm {
-        headers: vec![
-            choice("remote", "Remote-User, Remote-Groups ..."),
-            choice("x-forwarded", "X-Forwarded-User ..."),
-        ],
-        ..AppForm::default()
-    };
-    page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
-    page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
-    page("apps-add", Apps { frame: frame(Page::Apps, Role::Admin), rows, form: Some(form) }.render());
+fn at(time: &str) -> Moment {
+    Moment::new(time.parse().expect("a time"), &now())
+}
+
+fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let token = |name: &str, scopes: &[&str], used| TokenRow {
         name: name.into(),
         scopes: scopes.iter().map(|scope| (*scope).into()).collect(),
@@ -235,6 +217,31 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         )
         .render(),
     );
+}
+
+fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
+    let app = |name: &str, url: &str, groups: &str| AppRow {
+        name: name.into(),
+        url: url.into(),
+        groups: groups.into(),
+        headers: "remote".into(),
+        sessions: 12,
+        created: at("2026-03-01T08:00:00Z"),
+    };
+    let rows = vec![
+        app("wiki", "https://wiki.example.com", ""),
+        app("tickets", "https://tickets.example.com/a/rather/long/path/to/the/queue", "support, engineering"),
+    ];
+    let form = AppForm {
+        headers: vec![
+            choice("remote", "Remote-User, Remote-Groups ..."),
+            choice("x-forwarded", "X-Forwarded-User ..."),
+        ],
+        ..AppForm::default()
+    };
+    page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
+    page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
+    page("apps-add", Apps { frame: frame(Page::Apps, Role::Admin), rows, form: Some(form) }.render());
     let settings = |error: &str, progress| Settings {
         frame: frame(Page::Settings, Role::Admin),
         geo: Geo {

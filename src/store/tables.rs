@@ -44,7 +44,7 @@ pub(super) const SETTINGS: TableDefinition<&str, &str> = TableDefinition::new("s
 
 /// Id of the first activity -> run: what is recent, in order of arrival, appended at the right edge.
 pub(super) const LOG_RUNS: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
-/// Id of the first activity -> block: what was moved into a volume.
+/// Id of the last activity -> block: what was moved into a volume, where one descent finds it.
 pub(super) const LOG_BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new("log_blocks");
 /// Id of the volume's first activity, number of the part -> a page of the volume's dictionaries.
 pub(super) const LOG_VOLUMES: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("log_volumes");

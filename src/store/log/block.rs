@@ -3,13 +3,13 @@
 //! ```text
 //! byte 0       version
 //! bytes 1..5   check sum
-//! then         the volume's id, as far before the block's; whether ids are missing; time and receipt of the first
-//!              activity, and how much older than it the oldest is, in milliseconds
+//! then         the volume's id and that of the first activity, as far before the block's; whether ids are missing; time
+//!              and receipt of the first activity, and how much older than it the oldest is, in milliseconds
 //! then         rows: length, (ids missing before it,) time and receipt since the row before, and what the volume reads
 //! ```
 //!
-//! It is filed under the id that its first activity had when the block was made. Ids are missing where retention took
-//! activities out.
+//! It is filed under the id that its last activity had when the block was made: the first entry at or behind an id is then
+//! the block it stands in, and redb finds that with one page of the file. Ids are missing where retention took activities out.
 
 use super::{
     bytes::{self, HEAD, Input, damaged, put, put_signed, put_slice},
@@ -24,10 +24,10 @@ use crate::{
     },
 };
 
-const VERSION: u8 = 3;
+const VERSION: u8 = 4;
 
 /// The most bytes that stand before the rows.
-const FRONT: usize = HEAD + 10 + 1 + 3 * 10;
+const FRONT: usize = HEAD + 2 * 10 + 1 + 3 * 10;
 
 /// When something happened and when it was written, in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,8 +39,8 @@ struct Times {
 /// A block in the making.
 pub(super) struct Draft {
     volume: u64,
-    /// The id it is filed under.
-    key: u64,
+    /// The id from which its rows count.
+    start: u64,
     /// The id that a row without missing ones before it has.
     next: u64,
     first: Times,
@@ -52,12 +52,12 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// An empty block of `volume`, to be filed under `key`, for activities whose ids follow one another.
-    pub(super) fn new(volume: u64, key: u64) -> Self {
+    /// An empty block of `volume` for activities whose ids follow one another, from `start` on.
+    pub(super) fn new(volume: u64, start: u64) -> Self {
         Self {
             volume,
-            key,
-            next: key,
+            start,
+            next: start,
             first: Times::default(),
             last: Times::default(),
             oldest: i64::MAX,
@@ -108,18 +108,25 @@ impl Draft {
 
     /// The block's key and value; none if it is empty.
     pub(super) fn finish(self) -> Option<(u64, Vec<u8>)> {
+        let key = self.next - 1;
+        Some((key, self.value(key)?))
+    }
+
+    /// The value of a block that is filed under `key`; none if it is empty.
+    fn value(self, key: u64) -> Option<Vec<u8>> {
         if self.rows.is_empty() {
             return None;
         }
         let mut value = vec![0; HEAD];
-        put(&mut value, self.key - self.volume);
+        put(&mut value, key - self.volume);
+        put(&mut value, key - self.start);
         value.push(u8::from(self.sparse));
         put_signed(&mut value, self.first.time);
         put_signed(&mut value, self.first.received);
         put(&mut value, self.first.time.wrapping_sub(self.oldest).cast_unsigned());
         value.extend_from_slice(&self.rows);
         bytes::seal(VERSION, &mut value);
-        Some((self.key, value))
+        Some(value)
     }
 }
 
@@ -130,6 +137,7 @@ pub(super) struct Block<'a> {
     pub(super) volume: u64,
     /// The time of the oldest activity in it, in milliseconds since 1970.
     pub(super) oldest: i64,
+    /// The id that the next row has, if none is missing before it.
     next: u64,
     sparse: bool,
     last: Times,
@@ -148,11 +156,17 @@ impl<'a> Block<'a> {
     /// The block that is filed under `key`.
     pub(super) fn open(key: u64, value: &'a [u8]) -> Result<Self, StoreError> {
         let mut input = bytes::open(VERSION, value)?;
-        let volume = key.checked_sub(input.number()?).ok_or_else(damaged)?;
+        let mut before = || key.checked_sub(input.number()?).ok_or_else(damaged);
+        let (volume, next) = (before()?, before()?);
         let sparse = input.take(1)? == [1];
         let last = Times { time: input.signed()?, received: input.signed()? };
         let oldest = last.time.wrapping_sub(input.number()?.cast_signed());
-        Ok(Self { key, volume, oldest, next: key, sparse, last, rows: input })
+        Ok(Self { key, volume, oldest, next, sparse, last, rows: input })
+    }
+
+    /// The id from which its rows count: nothing in it is older, of those that are left.
+    pub(super) const fn start(&self) -> u64 {
+        self.next
     }
 
     /// The next row.
@@ -176,7 +190,7 @@ impl<'a> Block<'a> {
         mut self,
         mut gone: impl FnMut(&Row<'a>) -> Result<bool, StoreError>,
     ) -> Result<(u64, Option<Vec<u8>>), StoreError> {
-        let mut kept = Draft { sparse: true, ..Draft::new(self.volume, self.key) };
+        let mut kept = Draft { sparse: true, ..Draft::new(self.volume, self.next) };
         let mut removed = 0;
         while let Some(row) = self.next()? {
             if gone(&row)? {
@@ -185,7 +199,7 @@ impl<'a> Block<'a> {
                 kept.keep(&row);
             }
         }
-        Ok((removed, kept.finish().map(|(_, value)| value)))
+        Ok((removed, kept.value(self.key)))
     }
 }
 

@@ -192,7 +192,9 @@ impl Work {
     fn remove_keys(&self) -> Result<(), Left> {
         let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.volumes)?;
-        let block = log.blocks.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
+        let block = log.blocks.first().map_err(StoreError::file)?;
+        let block = block.map(|(key, value)| Ok(Block::open(key.value(), value.value())?.start()));
+        let block = block.transpose().map_err(Left::Store)?;
         let run = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
         let Some(oldest) = block.or(run) else { return Ok(()) };
         let runs = self.keys.runs();

@@ -99,7 +99,7 @@ impl<'a> Shelf<'a> {
         mut wanted: &'w [(u64, usize)],
         found: &mut [Option<Activity>],
     ) -> Result<&'w [(u64, usize)], StoreError> {
-        let Some((key, value)) = at(&self.blocks, wanted[0].0)? else { return Ok(wanted) };
+        let Some((key, value)) = from(&self.blocks, wanted[0].0)? else { return Ok(wanted) };
         let mut block = Block::open(key, value.value())?;
         let volume = self.volume(block.volume)?;
         while let Some(row) = block.next()? {
@@ -127,8 +127,7 @@ impl<'a> Shelf<'a> {
     }
 
     fn after_in_blocks(&self, after: u64, most: usize, found: &mut Vec<Activity>) -> Result<(), StoreError> {
-        let start = at(&self.blocks, after.saturating_add(1))?.map_or(0, |(key, _)| key);
-        for row in self.blocks.range(start..).map_err(StoreError::file)? {
+        for row in self.blocks.range(after.saturating_add(1)..).map_err(StoreError::file)? {
             let (key, value) = row.map_err(StoreError::file)?;
             let mut block = Block::open(key.value(), value.value())?;
             let volume = self.volume(block.volume)?;
@@ -213,7 +212,14 @@ pub(super) fn parts(packed: &[u8]) -> impl Iterator<Item = Vec<u8>> {
 /// A run or a block, with the id it is filed under.
 type Entry<'t> = (u64, AccessGuard<'t, &'static [u8]>);
 
-/// The last entry at or before `id`: the run or block that an activity stands in, if it stands in any.
+/// The first entry at or behind `id`: the block that an activity stands in, if it stands in any.
+fn from<'t>(table: &'t ReadOnlyTable<u64, &'static [u8]>, id: u64) -> Result<Option<Entry<'t>>, StoreError> {
+    let mut cursor = table.lower_bound(Bound::Included(id)).map_err(StoreError::file)?;
+    let entry = cursor.peek_next().map_err(StoreError::file)?;
+    Ok(entry.map(|(key, value)| (key.value(), value)))
+}
+
+/// The last entry at or before `id`: the run that an activity stands in, if it stands in any.
 fn at<'t>(table: &'t ReadOnlyTable<u64, &'static [u8]>, id: u64) -> Result<Option<Entry<'t>>, StoreError> {
     let mut cursor = table.upper_bound(Bound::Included(id)).map_err(StoreError::file)?;
     let entry = cursor.peek_prev().map_err(StoreError::file)?;

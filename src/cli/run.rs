@@ -291,11 +291,11 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             let page = app.search(&Scope::All, &filter, Order::Desc, None, limit as usize)?;
             if json {
                 for activity in &page.items {
-                    serde_json::to_writer(&mut *io.out, &ActivityWire::from(activity))?;
+                    serde_json::to_writer(&mut *io.out, &ActivityWire::from(&**activity))?;
                     writeln!(io.out)?;
                 }
             } else {
-                let rows: Vec<_> = page.items.iter().map(row).collect();
+                let rows: Vec<_> = page.items.iter().map(|item| row(item)).collect();
                 table::write(
                     io.out,
                     ["Time", "User", "Activity", "App", "Outcome", "Public IP", "Detail"],

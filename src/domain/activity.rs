@@ -1,6 +1,6 @@
 //! The log as it is looked at: pages, counts, histograms, and the answers to who did what.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
@@ -48,7 +48,7 @@ pub enum LookError {
 #[derive(Clone, Debug)]
 pub struct Page {
     /// The activities, in the order asked for.
-    pub items: Vec<Activity>,
+    pub items: Vec<Arc<Activity>>,
     /// Where the next page begins, if there is one.
     pub next: Option<String>,
 }
@@ -109,7 +109,7 @@ impl App {
         let more = found.len() > limit;
         found.truncate(limit);
         let next = if more { found.last().map(|last| last.write(search)) } else { None };
-        let items = self.0.store.read(|read| read.activities(found.iter().map(|hit| hit.id)))?;
+        let items = self.0.store.read(|read| read.page(found.iter().map(|hit| hit.id)))?;
         Ok(Page { items, next })
     }
 

@@ -46,7 +46,7 @@ pub struct Store {
     keeper: Arc<log::Keeper>,
     writer: Arc<writer::Writer>,
     tail: Arc<log::Tail>,
-    volumes: Arc<log::Volumes>,
+    cache: Arc<log::Cache>,
 }
 
 impl Store {
@@ -64,11 +64,11 @@ impl Store {
         tables::prepare(&disk, now)?;
         let disk = Arc::new(disk);
         let tail = Arc::new(log::Tail::of(&disk)?);
-        let (volumes, keys) = (Arc::default(), Arc::new(log::Keys::of(&disk)?));
+        let (cache, keys) = (Arc::default(), Arc::new(log::Keys::of(&disk)?));
         let writer = writer::Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys));
         let writer = Arc::new(writer);
-        let keeper = log::Keeper::start(Arc::clone(&disk), Arc::clone(&writer), keys, Arc::clone(&volumes));
-        Ok(Self { disk, keeper: Arc::new(keeper), writer, tail, volumes })
+        let keeper = log::Keeper::start(Arc::clone(&disk), Arc::clone(&writer), keys, Arc::clone(&cache));
+        Ok(Self { disk, keeper: Arc::new(keeper), writer, tail, cache })
     }
 
     /// Looks at one moment of the whole file.
@@ -79,7 +79,7 @@ impl Store {
     /// One moment of the whole file, for as long as it is held. A long-held one keeps the file from reusing
     /// the room of what is removed meanwhile.
     pub fn snapshot(&self) -> Result<Read, StoreError> {
-        Ok(Read { transaction: self.disk.read()?, volumes: Arc::clone(&self.volumes) })
+        Read::of(&self.disk, &self.cache)
     }
 
     /// Changes something, at `now`. The closure runs in the writer thread, in a transaction that it may share
@@ -111,14 +111,23 @@ impl Store {
 
     /// The log, for those who follow it.
     pub fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), Arc::clone(&self.volumes))
+        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), Arc::clone(&self.cache))
     }
 }
 
 /// One moment of the file.
 pub struct Read {
     transaction: Moment,
-    volumes: Arc<log::Volumes>,
+    cache: Arc<log::Cache>,
+    /// That of the cache, before the moment began.
+    epoch: log::Epoch,
+}
+
+impl Read {
+    fn of(disk: &Disk, cache: &Arc<log::Cache>) -> Result<Self, StoreError> {
+        let epoch = cache.epoch();
+        Ok(Self { transaction: disk.read()?, cache: Arc::clone(cache), epoch })
+    }
 }
 
 /// What can be looked at: a moment of the file, or a change in the making. The nouns of this floor add their

@@ -21,11 +21,11 @@ use tokio::sync::oneshot;
 
 use super::{
     block,
+    cache::Cache,
     keys::{self, Entry, Filter, Fingerprint, Keys, Run},
     run,
     shelf::{self, Shelf},
     volume::{self, Draft, Scribe},
-    volumes::Volumes,
 };
 use crate::{
     model::horizon::Horizon,
@@ -67,11 +67,11 @@ impl Keeper {
         disk: Arc<Disk>,
         writer: Arc<Writer>,
         keys: Arc<Keys>,
-        volumes: Arc<Volumes>,
+        cache: Arc<Cache>,
     ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let (orders, queue) = mpsc::channel();
-        let work = Work { disk, writer, keys, volumes, stop: Arc::clone(&stop) };
+        let work = Work { disk, writer, keys, cache, stop: Arc::clone(&stop) };
         let thread = thread::Builder::new().name("keeper".into()).spawn(move || work.run(&queue));
         Self { stop, orders: Some(orders), thread: thread.ok() }
     }
@@ -109,7 +109,7 @@ pub(super) struct Work {
     pub(super) disk: Arc<Disk>,
     pub(super) writer: Arc<Writer>,
     pub(super) keys: Arc<Keys>,
-    pub(super) volumes: Arc<Volumes>,
+    pub(super) cache: Arc<Cache>,
     pub(super) stop: Arc<AtomicBool>,
 }
 
@@ -163,7 +163,7 @@ impl Work {
     /// Moves the oldest runs into a volume, if more than `least` activities are in runs. Whether they were.
     pub(super) fn bind(&self, least: u64) -> Result<bool, Left> {
         let read = self.disk.read()?;
-        let log = Shelf::open(&read, &self.volumes)?;
+        let log = Shelf::open(&read, &self.cache.volumes)?;
         let Some((first, _)) = log.runs.first().map_err(StoreError::file)? else { return Ok(false) };
         let first = first.value();
         if log.last()? - first < least {

@@ -10,12 +10,14 @@
 
 mod block;
 mod bytes;
+mod cache;
 mod dictionary;
 mod keeper;
 mod keys;
 mod record;
 mod removal;
 mod room;
+mod rows;
 mod run;
 mod shelf;
 #[cfg(test)]
@@ -34,7 +36,7 @@ use redb::{Key, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
 pub use self::removal::Horizons;
-pub(super) use self::{keeper::Keeper, keys::Keys, volumes::Volumes};
+pub(super) use self::{cache::Cache, keeper::Keeper, keys::Keys, rows::Epoch};
 use self::{keys::Entry, shelf::Shelf};
 use super::{
     Read, StoreError, Write,
@@ -160,6 +162,24 @@ impl Read {
         self.shelf()?.activities(&ids)
     }
 
+    /// The activities with these ids, in the order asked, for a page of them: those that are shown again and again are held in
+    /// memory. Those that are gone are left out.
+    pub fn page(&self, ids: impl IntoIterator<Item = ActivityId>) -> Result<Vec<Arc<Activity>>, StoreError> {
+        let ids: Vec<u64> = ids.into_iter().map(|id| id.0).collect();
+        let mut found = self.cache.rows.get(&ids);
+        let missing: Vec<u64> =
+            ids.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(id, _)| *id).collect();
+        if !missing.is_empty() {
+            let read: Vec<_> = self.shelf()?.activities(&missing)?.into_iter().map(Arc::new).collect();
+            self.cache.rows.keep(self.epoch, &read);
+            let mut read = read.into_iter().peekable();
+            for (id, row) in ids.iter().zip(&mut found).filter(|(_, row)| row.is_none()) {
+                *row = read.next_if(|read| read.id.0 == *id);
+            }
+        }
+        Ok(found.into_iter().flatten().collect())
+    }
+
     /// At most `most` activities that came after `after`, in order of arrival.
     pub fn activities_after(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, StoreError> {
         self.shelf()?.after(after.0, most)
@@ -185,7 +205,7 @@ impl Read {
     }
 
     fn shelf(&self) -> Result<Shelf<'_>, StoreError> {
-        Shelf::open(&self.transaction, &self.volumes)
+        Shelf::open(&self.transaction, &self.cache.volumes)
     }
 }
 
@@ -194,12 +214,12 @@ impl Read {
 pub struct Log {
     disk: Arc<Disk>,
     tail: Arc<Tail>,
-    volumes: Arc<Volumes>,
+    cache: Arc<Cache>,
 }
 
 impl Log {
-    pub(super) const fn new(disk: Arc<Disk>, tail: Arc<Tail>, volumes: Arc<Volumes>) -> Self {
-        Self { disk, tail, volumes }
+    pub(super) const fn new(disk: Arc<Disk>, tail: Arc<Tail>, cache: Arc<Cache>) -> Self {
+        Self { disk, tail, cache }
     }
 
     /// The newest id on disk, as something a task can await changes of.
@@ -214,8 +234,7 @@ impl Source for Log {
     }
 
     fn read(&self, after: ActivityId, most: usize) -> Result<Vec<Activity>, SourceError> {
-        let transaction = self.disk.read().map_err(|error| SourceError(error.into()))?;
-        let read = Read { transaction, volumes: Arc::clone(&self.volumes) };
+        let read = Read::of(&self.disk, &self.cache).map_err(|error| SourceError(error.into()))?;
         read.activities_after(after, most).map_err(|error| SourceError(error.into()))
     }
 
@@ -234,7 +253,7 @@ pub(super) struct Tail {
 impl Tail {
     pub(super) fn of(disk: &Disk) -> Result<Self, StoreError> {
         let read = disk.read()?;
-        let last = Shelf::open(&read, &Volumes::default())?.last()?;
+        let last = Shelf::open(&read, &volumes::Volumes::default())?.last()?;
         Ok(Self { last: Mutex::new(last), moved: Condvar::new(), watch: watch::Sender::new(last) })
     }
 

@@ -82,7 +82,7 @@ impl Work {
     /// Removes what lies behind `horizon`, and says how many activities that were.
     pub(super) fn remove(&self, horizon: &Horizon) -> Result<u64, Left> {
         let read = self.disk.read()?;
-        let log = Shelf::open(&read, &self.volumes)?;
+        let log = Shelf::open(&read, &self.cache.volumes)?;
         let last = log.last()?;
         let removed = self.remove_rows(&log, horizon, last)? + self.remove_records(&log, horizon, last)?;
         drop((log, read));
@@ -185,13 +185,15 @@ impl Work {
                 .map_err(StoreError::file)?;
             }
             Ok(())
-        })
+        })?;
+        self.cache.rows.forget();
+        Ok(())
     }
 
     /// Forgets runs of keys all of whose activities are gone.
     fn remove_keys(&self) -> Result<(), Left> {
         let read = self.disk.read()?;
-        let log = Shelf::open(&read, &self.volumes)?;
+        let log = Shelf::open(&read, &self.cache.volumes)?;
         let block = log.blocks.first().map_err(StoreError::file)?;
         let block = block.map(|(key, value)| Ok(Block::open(key.value(), value.value())?.start()));
         let block = block.transpose().map_err(Left::Store)?;

@@ -7,7 +7,7 @@ use proptest::{prelude::*, sample::Index};
 use redb::backends::InMemoryBackend;
 
 use super::{
-    Appended, Keys, Log, Tail, Volumes,
+    Appended, Cache, Keys, Log, Tail,
     keeper::Work,
     keys::{FIT, Fingerprint},
     volume,
@@ -36,10 +36,10 @@ impl Bare {
 
     fn over(disk: Disk) -> Self {
         tables::prepare(&disk, Timestamp::UNIX_EPOCH).unwrap();
-        let (disk, volumes) = (Arc::new(disk), Arc::new(Volumes::default()));
+        let (disk, cache) = (Arc::new(disk), Arc::new(Cache::default()));
         let (tail, keys) = (Arc::new(Tail::of(&disk).unwrap()), Arc::new(Keys::of(&disk).unwrap()));
         let writer = Arc::new(Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys)));
-        Self { work: Work { disk, writer, keys, volumes, stop: Arc::new(AtomicBool::new(false)) }, tail }
+        Self { work: Work { disk, writer, keys, cache, stop: Arc::new(AtomicBool::new(false)) }, tail }
     }
 
     fn append(&self, activities: Vec<NewActivity>) -> Vec<Appended> {
@@ -49,11 +49,11 @@ impl Bare {
     }
 
     fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.work.disk), Arc::clone(&self.tail), Arc::clone(&self.work.volumes))
+        Log::new(Arc::clone(&self.work.disk), Arc::clone(&self.tail), Arc::clone(&self.work.cache))
     }
 
     fn read<T>(&self, look: impl FnOnce(&Read) -> T) -> T {
-        look(&Read { transaction: self.work.disk.read().unwrap(), volumes: Arc::clone(&self.work.volumes) })
+        look(&Read::of(&self.work.disk, &self.work.cache).unwrap())
     }
 
     fn all(&self) -> Vec<Activity> {
@@ -179,6 +179,10 @@ proptest! {
         let ids = || picked.iter().map(|activity| activity.id).chain([ActivityId(1_000_000)]);
         let found = log.read(|read| read.activities(ids()).unwrap());
         prop_assert_eq!(found.iter().collect::<Vec<_>>(), picked.clone());
+        for _ in 0..2 {
+            let page = log.read(|read| read.page(ids()).unwrap());
+            prop_assert_eq!(page.iter().map(|row| &**row).collect::<Vec<_>>(), picked.clone());
+        }
         for activity in picked.iter().take(5) {
             let after = log.log().read(activity.id, 3).unwrap();
             prop_assert_eq!(&after, &all.iter().filter(|other| other.id > activity.id).take(3).cloned().collect::<Vec<_>>());
@@ -395,11 +399,14 @@ fn half_a_file_that_is_free_is_given_back_while_readers_go_on_reading() {
         }
     }
     let before = log.work.disk.length();
-    let reader = Read { transaction: log.work.disk.read().unwrap(), volumes: Arc::clone(&log.work.volumes) };
+    let reader = Read::of(&log.work.disk, &log.work.cache).unwrap();
+    let page = |read: &Read| read.page([ActivityId(7), ActivityId(240_000)]).unwrap().len();
+    assert_eq!((log.read(page), log.read(page)), (2, 2));
     log.work.remove(&Horizon::new(Vec::new(), 220_000)).unwrap();
     let after = log.work.disk.length();
     assert!(after < before / 2, "{before} bytes became {after}");
     assert_eq!(reader.activities([ActivityId(7)]).unwrap().len(), 1, "whoever began before goes on");
+    assert_eq!((page(&reader), log.read(page)), (2, 1));
     assert!(log.read(|read| read.activities([ActivityId(7)]).unwrap()).is_empty());
     assert_eq!(log.all().len(), 20_000);
     assert!(matches!(log.append(numbered(230_000..230_001))[0], Appended::Duplicate(_)));

@@ -11,7 +11,7 @@ use crate::store::StoreError;
 const MOST: usize = 64 << 20;
 
 /// Volumes by the id of their first activity. What is under an id never changes, so nothing here goes stale.
-pub(in crate::store) struct Volumes(Mutex<Held>);
+pub(super) struct Volumes(Mutex<Held>);
 
 struct Held {
     volumes: LruCache<u64, Arc<Volume>>,

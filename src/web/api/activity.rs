@@ -46,7 +46,8 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
         let started = Instant::now();
         let page = app.search(&scope, &looking.filter, looking.order, cursor.as_deref(), limit)?;
         let counted = app.count_soon(&scope, &looking.filter)?;
-        let wire = page.items.iter().map(|item| serde_json::value::to_raw_value(&ActivityWire::from(item)));
+        let wire =
+            page.items.iter().map(|item| serde_json::value::to_raw_value(&ActivityWire::from(&**item)));
         Ok::<_, LookError>(Found {
             items: wire.filter_map(Result::ok).collect(),
             next: page.next,

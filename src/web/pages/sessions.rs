@@ -1,6 +1,6 @@
 //! Session Information: who is signed in, from where and on what, and logging them out.
 
-use std::{cmp::Ordering, collections::BTreeMap};
+use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use rocket::{get, post, routes};
 
@@ -289,7 +289,7 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
     }
 }
 
-fn rows(done: &[crate::model::activity::Activity], search: &Search, now: &Now) -> Vec<ActivityRow> {
+fn rows(done: &[Arc<crate::model::activity::Activity>], search: &Search, now: &Now) -> Vec<ActivityRow> {
     done.iter().map(|activity| ActivityRow::of(activity, search, &Query::default(), now)).collect()
 }
 

@@ -344,7 +344,7 @@ fn confirm(member: &Member<'_>, form: &Form, ids: &[SessionId]) -> Result<Html, 
     let now = now(member.app);
     let live: Vec<_> =
         ids.iter().filter_map(|id| member.app.live(*id)).filter(|live| mandate.reaches(&live.user)).collect();
-    let row = |live: &std::sync::Arc<crate::domain::live::Live>| {
+    let row = |live: &Arc<crate::domain::live::Live>| {
         let row = SessionRow::of(&live.session(), Some(member.live.id), true, &now);
         format!("{}, {}, {}", row.user, row.on(), row.place.line())
     };

@@ -3,6 +3,7 @@
 import { gone, chosen } from "./select.js";
 import { swap } from "./swap.js";
 import { ago } from "./times.js";
+import { told } from "./told.js";
 
 /** @typedef {{id: string, user: string, last_access: string, state?: string, ended_by?: string, ended_by_user?: string}} Session */
 
@@ -24,6 +25,7 @@ function connect() {
     if (stream?.readyState === EventSource.CLOSED) closed();
   });
   stream.addEventListener("ended", (event) => ended(JSON.parse(event.data)));
+  stream.addEventListener("told", (event) => answered(JSON.parse(event.data).id));
   stream.addEventListener("session", (event) => seen(JSON.parse(event.data)));
 }
 
@@ -85,6 +87,17 @@ function seen(session) {
   const reading = scrollY > 80 || chosen().length > 0 || list.contains(document.activeElement) || document.querySelector("dialog[open]");
   if (reading) return pill();
   soon(refresh);
+}
+
+/**
+ * An app was told of a session's end, or could not be.
+ * @param {string} id
+ */
+function answered(id) {
+  told(id);
+  part(id);
+  const page = document.querySelector("[data-live=told]");
+  if (page) soon(() => swap(page.id, location.href, { quiet: true }));
 }
 
 /**

@@ -97,6 +97,7 @@ fn a_registration_says_what_is_wrong_with_it() {
         (json!({"user": "x".repeat(200)}), "400 bad_field user"),
         (json!({"user": "guest", "app": "x".repeat(65)}), "400 bad_field app"),
         (json!({"user": "guest", "app": "a\nb"}), "400 bad_field app"),
+        (json!({"user": "guest", "app": "Rollcall"}), "400 bad_field app"),
         (json!({"user": "guest", "ttl_s": 0}), "400 bad_field ttl_s"),
         (json!({"user": "guest", "ttl_s": -1}), "400 bad_request"),
         (json!({"user": "guest", "ip": "nowhere"}), "400 bad_request"),
@@ -107,7 +108,7 @@ fn a_registration_says_what_is_wrong_with_it() {
     let touch = |id: &str| app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).refusal();
     assert_eq!(touch("00000000000000000000000000"), "404 not_found");
     assert_eq!(touch("nonsense"), "404 not_found");
-    assert_eq!(house.log("action=session-registered").len(), 0);
+    assert_eq!(house.log("action=sign-in").len(), 0);
 }
 
 #[test]
@@ -126,4 +127,64 @@ fn what_is_no_live_session_is_inactive_and_nothing_more() {
     }
     assert_eq!(asker.bare_form(INTROSPECT, "").refusal(), "400 bad_field token");
     assert_eq!(asker.post(INTROSPECT, &json!({"token": token})).refusal(), "415 unsupported_media_type");
+}
+
+#[test]
+fn signing_in_and_out_of_an_app_stands_in_the_log_under_the_app() {
+    let house = House::new();
+    let body = json!({"user": "guest", "ip": "81.2.69.142", "user_agent": FIREFOX, "app": "web-shop"});
+    let (app, id, token) = registered(&house, &body);
+    let told = house.log("action=sign-in&app=web-shop");
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        [&told[0]["user"], &told[0]["session"], &told[0]["ip"], &told[0]["city"], &told[0]["browser"]],
+        ["guest", id.as_str(), "81.2.69.142", "London", "Firefox 115"]
+    );
+    assert_eq!(told[0]["detail"], "told by token shop");
+    assert_eq!(app.bare_form(INTROSPECT, &format!("token={token}")).ok()["client_id"], "web-shop");
+    assert_eq!(app.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    let told = house.log("action=sign-out&app=web-shop");
+    assert_eq!([&told[0]["user"], &told[0]["session"]], ["guest", id.as_str()]);
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["ended_by"], &session["ended_by_user"]], ["user", "guest"]);
+    assert_eq!(app.delete(&format!("/api/v1/sessions/{id}")).status, 204, "what has ended stays ended");
+}
+
+#[test]
+fn another_program_that_ends_an_apps_session_is_not_taken_for_its_user() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest"}));
+    let other = house.program("guard", &["session:write"]);
+    assert_eq!(other.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["ended_by"], &session["ended_by_user"]], ["system", "token guard"]);
+    let told = house.log("action=logout");
+    assert_eq!([&told[0]["user"], &told[0]["target"], &told[0]["app"]], ["token guard", "guest", "rollcall"]);
+}
+
+#[test]
+fn a_user_of_rollcalls_is_one_and_the_same_in_every_app_and_locked_out_of_all() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (app, id, _) = registered(&house, &json!({"user": "Mia", "app": "web-shop"}));
+    let mia = house.signed_in("mia");
+    assert_eq!(mia.get(&format!("/api/v1/sessions/{id}")).ok()["user"], "mia", "she sees it");
+    assert_eq!(house.signed_in("ada").patch("/api/v1/users/mia", &json!({"disabled": true})).status, 200);
+    assert_eq!(app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).refusal(), "410 gone");
+    assert_eq!(app.post("/api/v1/sessions", &json!({"user": "mia"})).refusal(), "409 conflict");
+}
+
+#[test]
+fn a_touch_needs_no_words_and_an_untouched_session_ends() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest"}));
+    let touch = || app.send(rocket::http::Method::Post, &format!("/api/v1/sessions/{id}/touch"), b"");
+    house.later(SignedDuration::from_mins(59));
+    assert_eq!(touch().status, 204);
+    house.later(SignedDuration::from_mins(59));
+    assert_eq!(touch().status, 204);
+    let bad = app.with("Content-Type", "text/plain");
+    let bad = bad.send(rocket::http::Method::Post, &format!("/api/v1/sessions/{id}/touch"), b"{}");
+    assert_eq!(bad.refusal(), "415 unsupported_media_type");
+    house.later(SignedDuration::from_mins(60));
+    assert_eq!(touch().refusal(), "410 gone");
 }

@@ -188,3 +188,63 @@ fn a_touch_needs_no_words_and_an_untouched_session_ends() {
     house.later(SignedDuration::from_mins(60));
     assert_eq!(touch().refusal(), "410 gone");
 }
+
+#[test]
+fn what_was_last_seen_of_a_session_is_in_it_when_it_has_ended() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest", "ip": "81.2.69.142"}));
+    app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({"ip": "216.160.83.56"}));
+    // Before anything has swept it to disk.
+    app.delete(&format!("/api/v1/sessions/{id}"));
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["state"], &session["ip"], &session["city"]], ["ended", "216.160.83.56", "Milton"]);
+}
+
+#[test]
+fn a_session_shows_what_was_done_in_it_in_every_app_and_each_of_it_leads_back() {
+    let house = House::new().with_admin("ada");
+    let body = json!({"user": "guest", "ip": "81.2.69.142", "user_agent": FIREFOX, "app": "web-shop"});
+    let (_, id, _) = registered(&house, &body);
+    let writer = house.program("writer", &["activity:write"]);
+    for n in 0..60 {
+        house.later(SignedDuration::from_secs(1));
+        let app = ["wiki", "tickets", "web-shop"][n % 3];
+        let done = json!({"user": "guest", "action": format!("step-{n}"), "app": app, "session": id});
+        assert_eq!(writer.post("/api/v1/activity", &done).status, 200);
+    }
+    writer.post("/api/v1/activity", &json!({"user": "guest", "action": "elsewhere", "session": "theirs"}));
+    let ada = house.signed_in("ada");
+    house.caught_up();
+    let rows = |page: &str| -> Vec<String> {
+        let chips = page.split("<td class=\"action\"><span class=\"chip\">").skip(1);
+        chips.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect()
+    };
+    let walk = |rows_of: &dyn Fn(&str) -> Vec<String>| -> Vec<String> {
+        let (mut all, mut at) = (Vec::new(), format!("/sessions/{id}"));
+        loop {
+            let page = ada.get(&at).text();
+            all.extend(rows_of(&page));
+            match page.split_once("\" rel=\"next\"") {
+                Some((before, _)) => before.rsplit_once('"').unwrap().1.clone_into(&mut at),
+                None => return all,
+            }
+        }
+    };
+    let steps: Vec<String> = (0..60).rev().map(|n| format!("step-{n}")).collect();
+    let expected = [steps.clone(), vec!["sign-in".to_owned()]].concat();
+    assert_eq!(walk(&rows), expected, "newest first, over all apps, page by page");
+    assert!(ada.get(&format!("/sessions/{id}")).text().contains(&format!("/activity?session={id}")));
+
+    // A record leads to its session, also when that has ended; what an app calls a session of its own leads nowhere.
+    ada.delete(&format!("/api/v1/sessions/{id}"));
+    house.caught_up();
+    assert_eq!(walk(&rows), [vec!["logout".to_owned()], expected].concat(), "it survives the end");
+    let record = |action: &str| {
+        let found = house.log(&format!("action={action}")).remove(0);
+        ada.get(&format!("/activity/{}", found["id"].as_str().unwrap())).text()
+    };
+    let page = record("step-7");
+    assert!(page.contains(&format!("href=\"/sessions/{id}\"")), "{page}");
+    assert!(page.contains("guest, Firefox 115, Ubuntu, London, GB; ended by ada"), "{page}");
+    assert!(!record("elsewhere").contains("href=\"/sessions/theirs"));
+}

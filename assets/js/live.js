@@ -1,8 +1,10 @@
-// Follows what happens: one event stream for the page. Rows that are read are not shoved; the session that has ended leaves.
+// Follows what happens. Rows that are read are not shoved; the session that has ended leaves.
 
 import { gone, chosen } from "./select.js";
+import { follow } from "./stream.js";
 import { swap } from "./swap.js";
 import { ago } from "./times.js";
+import { told } from "./told.js";
 
 /** @typedef {{id: string, user: string, last_access: string, state?: string, ended_by?: string, ended_by_user?: string}} Session */
 
@@ -10,28 +12,33 @@ const own = document.querySelector("meta[name=session]")?.getAttribute("content"
 const me = document.querySelector("meta[name=user]")?.getAttribute("content") ?? "";
 const fresh = new Set();
 
-/** @type {EventSource | undefined} */
-let stream;
+/** @type {{stop: () => void} | undefined} */
+let following;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lost;
 let away = false;
 
-function connect() {
-  stream = new EventSource("/api/v1/sessions/stream");
-  stream.addEventListener("open", back);
-  stream.addEventListener("error", () => {
-    lost ??= setTimeout(wentAway, 3000);
-    if (stream?.readyState === EventSource.CLOSED) closed();
-  });
-  stream.addEventListener("ended", (event) => ended(JSON.parse(event.data)));
-  stream.addEventListener("session", (event) => seen(JSON.parse(event.data)));
+/** @param {import("./stream.js").Word} word */
+function hear({ kind, data = "{}" }) {
+  if (kind === "open") back();
+  else if (kind === "lost") lost ??= setTimeout(wentAway, 3000);
+  else if (kind === "away") away = true;
+  else if (kind === "closed") closed();
+  else if (kind === "ended") ended(JSON.parse(data));
+  else if (kind === "session") seen(JSON.parse(data));
+  else answered(JSON.parse(data).id);
 }
 
-/** The stream was closed for good: the session is over, or somebody between here and the server said no. */
+/** The stream was closed for good: perhaps the session is over. */
 async function closed() {
+  lost ??= setTimeout(wentAway, 3000);
   const answer = await fetch("/api/v1/me", { headers: { Background: "1" }, credentials: "same-origin" }).catch(() => null);
-  if (answer?.status === 401) return location.assign("/signin");
-  setTimeout(connect, 5000);
+  if (answer?.status === 401) leave();
+}
+
+function leave() {
+  following?.stop();
+  location.assign("/signin");
 }
 
 function wentAway() {
@@ -55,8 +62,7 @@ function offline(is) {
 
 export function start() {
   if (!own) return;
-  connect();
-  addEventListener("pagehide", () => stream?.close());
+  following = follow(own, hear);
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("#pill")) {
@@ -68,7 +74,7 @@ export function start() {
 
 /** @param {Session} session */
 function ended(session) {
-  if (session.id === own) return location.assign("/signin");
+  if (session.id === own) return leave();
   const by = session.ended_by_user;
   gone(session.id, by === me ? "ended by you" : by === session.user ? "signed out" : by ? `ended by ${by}` : session.ended_by === "policy" ? "timed out" : "ended");
   part(session.id);
@@ -85,6 +91,17 @@ function seen(session) {
   const reading = scrollY > 80 || chosen().length > 0 || list.contains(document.activeElement) || document.querySelector("dialog[open]");
   if (reading) return pill();
   soon(refresh);
+}
+
+/**
+ * An app was told of a session's end, or could not be.
+ * @param {string} id
+ */
+function answered(id) {
+  told(id);
+  part(id);
+  const page = document.querySelector("[data-live=told]");
+  if (page) soon(() => swap(page.id, location.href, { quiet: true }));
 }
 
 /**

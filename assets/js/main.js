@@ -13,5 +13,6 @@ import { start as select } from "./select.js";
 import { start as swap } from "./swap.js";
 import { start as tail } from "./tail.js";
 import { start as times } from "./times.js";
+import { start as told } from "./told.js";
 
-for (const start of [preferences, times, select, confirm, swap, rows, filter, keys, chart, complete, ask, tail, live]) start();
+for (const start of [preferences, times, select, confirm, swap, rows, filter, keys, chart, complete, ask, tail, told, live]) start();

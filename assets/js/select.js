@@ -1,6 +1,7 @@
 // Choosing rows and logging them out: the bar at the bottom edge, ranges with Shift, rows that leave with their state.
 
 import { add, ask } from "./confirm.js";
+import { telling } from "./told.js";
 
 /** @returns {HTMLInputElement[]} */
 const boxes = () => [...document.querySelectorAll("#logout input[name=session]")].filter((box) => box instanceof HTMLInputElement);
@@ -91,6 +92,7 @@ export async function logout() {
   }
   if (own) return location.assign("/signin");
   for (const box of now) gone(box.value, "ended by you");
+  telling(now.map((box) => box.value));
 }
 
 /**

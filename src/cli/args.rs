@@ -194,6 +194,22 @@ pub(super) enum App {
         #[arg(long, default_value = "remote")]
         headers: String,
     },
+    /// Set the webhook of an app and print its secret, once; or show it
+    #[command(
+        after_help = "Examples: rollcall app hook wiki --url https://wiki.example.org/rollcall\n          rollcall app hook wiki\n          rollcall app hook wiki --remove"
+    )]
+    Hook {
+        name: String,
+        /// Where the app takes a POST; the secret is a new one each time
+        #[arg(long, conflicts_with_all = ["remove", "retry"])]
+        url: Option<String>,
+        /// Tell the app no longer
+        #[arg(long, conflicts_with = "retry")]
+        remove: bool,
+        /// Tell now what is waiting, instead of when the next tries are due
+        #[arg(long)]
+        retry: bool,
+    },
     /// List the apps
     #[command(after_help = "Example: rollcall app list")]
     List,

@@ -15,11 +15,12 @@ use super::{
     import, table,
 };
 use crate::{
-    domain::{App, accounts::Details},
+    domain::{App, accounts::Details, hooks::HookError},
     model::{
         activity::Activity as Record,
         app,
         filter::{Filter, Order},
+        hook::Delivery,
         id::SessionId,
         period::{Period, Range},
         place::Network,
@@ -30,6 +31,7 @@ use crate::{
     },
     web::{
         download::{self, Format},
+        views::told,
         wire::{self, ActivityWire, SessionWire},
     },
 };
@@ -262,6 +264,19 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
             runtime.block_on(app.put_app(&by, added))?;
             writeln!(io.out, "added {name}")?;
         }
+        args::App::Hook { name, url: Some(url), .. } => {
+            let (_, secret) = runtime.block_on(app.put_hook(&by, &name, &url)).map_err(no_hook)?;
+            writeln!(io.out, "{}", secret.reveal())?;
+        }
+        args::App::Hook { name, remove: true, .. } => {
+            runtime.block_on(app.remove_hook(&by, &name)).map_err(no_hook)?;
+            writeln!(io.out, "removed the webhook of {name}")?;
+        }
+        args::App::Hook { name, retry: true, .. } => {
+            let count = runtime.block_on(app.hasten_hook(&by, &name)).map_err(no_hook)?;
+            writeln!(io.out, "{count} waiting; {name} is told now")?;
+        }
+        args::App::Hook { name, .. } => hook(app, &name, io)?,
         args::App::List => {
             let row = |app: app::App| [app.name, app.url, app.groups.join(","), app.headers.to_string()];
             let rows: Vec<_> = app.apps()?.into_iter().map(row).collect();
@@ -276,6 +291,31 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
         }
     }
     Ok(0)
+}
+
+/// Where an app is told, and what it was told last.
+fn hook(app: &App, name: &str, io: &mut Io<'_>) -> anyhow::Result<()> {
+    const LAST: usize = 20;
+    let (hook, waiting, deliveries) = app.hook(name, LAST).map_err(no_hook)?;
+    match hook {
+        Some(hook) => writeln!(io.out, "{}, {waiting} waiting", hook.url)?,
+        None => return Err(no_hook(HookError::Unknown(name.to_owned()))),
+    }
+    let now = app.now();
+    let row = |delivery: &Delivery| {
+        [wire::time(delivery.ended), delivery.session.to_string(), told::long(delivery, now)]
+    };
+    let rows: Vec<_> = deliveries.iter().map(row).collect();
+    table::write(io.out, ["Ended", "Session", "How far"], &rows)?;
+    Ok(())
+}
+
+/// What is not there is an answer; everything else is a fault.
+fn no_hook(error: HookError) -> anyhow::Error {
+    match error {
+        HookError::NoApp(_) | HookError::Unknown(_) => No(error.to_string()).into(),
+        error => error.into(),
+    }
 }
 
 fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> anyhow::Result<u8> {

@@ -21,6 +21,7 @@ use crate::{
         App,
         clock::Clock,
         demo::{self, Size},
+        hooks::Courier,
         sessions::SWEEP,
     },
     web::{self, syslog},
@@ -40,7 +41,10 @@ pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
     let config = Config::read(folder, &command.raw)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let app = App::open(folder, config.geo.as_deref(), Clock::system(), config.limits.clone())?;
-    runtime.block_on(run(folder, config, app, command.demo))
+    let served = runtime.block_on(run(folder, config, app, command.demo));
+    // Somebody's name may still be looked up, which nothing can interrupt and nobody waits for any more.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    served
 }
 
 async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Result<()> {
@@ -95,6 +99,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     });
     let sweeping = tokio::spawn(sweep(app.clone()));
     let retaining = tokio::spawn(retain(app.clone()));
+    let telling = tokio::spawn(Courier::new(app.clone()).run());
     let (hang_up, stopping) = watch::channel(false);
     let hearing = syslog.map(|listener| tokio::spawn(listener.serve(app.clone(), stopping)));
     let served = rocket.launch().await;
@@ -104,6 +109,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     }
     sweeping.abort();
     retaining.abort();
+    telling.abort();
     drop(control);
     app.close().await;
     match served {

@@ -58,6 +58,7 @@ impl Rollcall {
             if !write.remove_app(&name)? {
                 return Err(AppError::Unknown(name.clone()));
             }
+            write.remove_hook(&name, write.now())?;
             write.append(&told)?;
             Ok(())
         })

@@ -34,6 +34,8 @@ pub enum Event {
     Session(Arc<Live>),
     /// It has ended, as it stands on disk.
     Ended(Arc<Session>),
+    /// An app was told that it has ended, or could not be.
+    Told(UserName, SessionId),
 }
 
 impl Event {
@@ -42,6 +44,7 @@ impl Event {
         match self {
             Self::Session(live) => &live.user,
             Self::Ended(session) => &session.user,
+            Self::Told(user, _) => user,
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod demo;
 pub mod export;
 pub mod geo;
+pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
@@ -30,6 +31,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use tokio::sync::Notify;
 
 use self::{
     accounts::People, clock::Clock, export::Who, geo::Geo, ingest::Devices, live::LiveTable,
@@ -62,6 +64,8 @@ struct Parts {
     /// Held while the horizon moves.
     retaining: Mutex<()>,
     tail: Tail,
+    /// Rung when apps are to be told something.
+    bell: Notify,
 }
 
 /// Why the application could not be assembled.
@@ -114,6 +118,7 @@ impl App {
             setup,
             retaining: Mutex::default(),
             tail: Tail::default(),
+            bell: Notify::new(),
         };
         Ok(Self(Arc::new(parts)))
     }

@@ -2,7 +2,7 @@
 
 use crate::model::{
     id::SessionId,
-    secret::{Kind, Token},
+    secret::{HookSecret, Kind, Token},
 };
 
 /// Random bytes from the operating system.
@@ -21,6 +21,11 @@ pub fn bytes<const N: usize>() -> [u8; N] {
 /// A new secret.
 pub fn token(kind: Kind) -> Token {
     Token::new(kind, bytes())
+}
+
+/// A new secret to sign with.
+pub fn hook_secret() -> HookSecret {
+    HookSecret::new(bytes())
 }
 
 /// A new session's name.

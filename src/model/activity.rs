@@ -186,8 +186,6 @@ pub mod action {
     pub const LOGOUT: &str = "logout";
     /// A session reached its idle or absolute limit.
     pub const SESSION_EXPIRED: &str = "session-expired";
-    /// An app registered a session of a user it signed in by itself.
-    pub const SESSION_REGISTERED: &str = "session-registered";
     /// An app was opened for the first time in a session.
     pub const APP_OPENED: &str = "app-opened";
     /// Somebody looked at other people's activity.
@@ -218,6 +216,10 @@ pub mod action {
     pub const APP_ADDED: &str = "app-added";
     /// An app was removed.
     pub const APP_REMOVED: &str = "app-removed";
+    /// An app's webhook was set.
+    pub const APP_HOOK_SET: &str = "app-hook-set";
+    /// An app's webhook was removed.
+    pub const APP_HOOK_REMOVED: &str = "app-hook-removed";
     /// A setting was changed.
     pub const SETTING_CHANGED: &str = "setting-changed";
 }

@@ -8,6 +8,7 @@ pub mod app;
 pub mod country;
 pub mod device;
 pub mod filter;
+pub mod hook;
 pub mod horizon;
 pub mod id;
 pub mod period;

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use data_encoding::BASE64URL_NOPAD;
+use data_encoding::{BASE64, BASE64URL_NOPAD};
 use sha2::{Digest, Sha256};
 
 /// A secret that opens a door: 256 random bits, given to a browser as a cookie or to a program as a bearer
@@ -88,6 +88,34 @@ pub struct TokenHash(pub [u8; 32]);
 impl fmt::Debug for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("TokenHash(…)")
+    }
+}
+
+/// What the messages to an app's webhook are signed with: 256 random bits. The app must know it too, and to sign it must be
+/// kept as it is; it opens nothing here, and proves to one app that a message is Rollcall's.
+#[derive(Clone, PartialEq, Eq)]
+pub struct HookSecret([u8; 32]);
+
+impl HookSecret {
+    /// A secret of 256 bits that must come from the system's random source.
+    pub const fn new(bits: [u8; 32]) -> Self {
+        Self(bits)
+    }
+
+    /// The key to sign with.
+    pub const fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The secret in the form of Standard Webhooks, for the one answer that shows it.
+    pub fn reveal(&self) -> String {
+        format!("whsec_{}", BASE64.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for HookSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("HookSecret(…)")
     }
 }
 

@@ -18,7 +18,8 @@ pub struct Session {
     pub id: SessionId,
     /// Who is signed in.
     pub user: UserName,
-    /// The program that signed the user in by itself and registered the session; none if Rollcall did.
+    /// The token by which an app registered the session of a user it signed in by itself; the app is the first of
+    /// `apps`. None if Rollcall signed the user in.
     pub registered_by: Option<String>,
     /// The address it was last used from.
     pub ip: Option<IpAddr>,

@@ -8,6 +8,7 @@
 mod apps;
 mod codec;
 mod disk;
+mod hooks;
 pub mod index;
 mod log;
 mod sessions;
@@ -27,6 +28,7 @@ use crate::model::horizon::Horizon;
 use self::disk::{Disk, Moment};
 pub use self::{
     apps::Apps,
+    hooks::Hooks,
     log::{Appended, Horizons, Log},
     sessions::{EndedCursor, Sessions},
     settings::Settings,

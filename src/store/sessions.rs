@@ -1,7 +1,8 @@
 //! Sessions, live and ended.
 //!
 //! A live session can be found by its token's hash; an ended one only by its id and in the list of the ended.
-//! Ending takes the one away and adds the other in the transaction that also writes the activity.
+//! Ending takes the one away and adds the other in the transaction that also writes the activity, and that queues what the
+//! apps of the session are to be told of it.
 
 use std::ops::Bound;
 
@@ -161,20 +162,23 @@ impl Write<'_> {
         Ok(true)
     }
 
-    /// Ends a live session as it was last seen: from here on no token opens it, whatever happens. None if it
-    /// is unknown or has ended before.
+    /// Ends a live session, as it was last `seen` if that was since it was written down: from here on no token opens it,
+    /// whatever happens, and its apps are to be told. None if it is unknown or has ended before.
     pub fn end_session(
         &mut self,
         id: SessionId,
-        last_access: Option<Timestamp>,
+        seen: Option<&Session>,
         ending: Ending,
     ) -> Result<Option<Session>, StoreError> {
         let Some((mut session, token)) = self.with_token(id)? else { return Ok(None) };
         if session.ending.is_some() {
             return Ok(None);
         }
-        let stored = self.session(id)?.map(|stored| stored.last_access);
-        session.last_access = session.last_access.max(stored.max(last_access).unwrap_or(session.last_access));
+        let stored = self.session(id)?.map_or(session.last_access, |stored| stored.last_access);
+        if let Some(seen) = seen {
+            session.clone_from(seen);
+        }
+        session.last_access = session.last_access.max(stored);
         let at = codec::millis(ending.at);
         session.ending = Some(ending);
         let bytes = encode(&session, token);
@@ -182,6 +186,9 @@ impl Write<'_> {
         self.edit(SESSION_TOKENS)?.remove(&token.0).map_err(StoreError::file)?;
         self.edit(LAST_ACCESS)?.remove(id.as_bytes()).map_err(StoreError::file)?;
         self.edit(ENDED)?.insert((at, id.as_bytes()), session.user.as_str()).map_err(StoreError::file)?;
+        for app in &session.apps {
+            self.tell_app(app, codec::time(TABLE, at)?, id)?;
+        }
         Ok(Some(session))
     }
 

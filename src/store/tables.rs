@@ -39,6 +39,16 @@ pub(super) const TOKEN_HASHES: TableDefinition<&[u8; 32], &str> = TableDefinitio
 /// App name -> app.
 pub(super) const APPS: TableDefinition<&str, &[u8]> = TableDefinition::new("apps");
 
+/// App name -> webhook with its secret.
+pub(super) const HOOKS: TableDefinition<&str, &[u8]> = TableDefinition::new("hooks");
+/// App name, time of a session's end, session id -> how far the app has been told; walked backwards, and found from the
+/// ended session.
+pub(super) const HOOK_DELIVERIES: TableDefinition<(&str, i64, &[u8; 16]), &[u8]> =
+    TableDefinition::new("hook_deliveries");
+/// App name, when the next try is due, session id -> time of the session's end; what waits only.
+pub(super) const HOOK_QUEUE: TableDefinition<(&str, i64, &[u8; 16]), i64> =
+    TableDefinition::new("hook_queue");
+
 /// Setting -> its text.
 pub(super) const SETTINGS: TableDefinition<&str, &str> = TableDefinition::new("settings");
 
@@ -64,7 +74,7 @@ const LOG_KEYS: TableDefinition<&[u8; 16], u64> = TableDefinition::new("log_keys
 macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
-            APPS, ENDED, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META,
+            APPS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META,
             PASSWORDS, SESSIONS, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
@@ -77,6 +87,9 @@ macro_rules! every_table {
         $each($($with,)* TOKENS)?;
         $each($($with,)* TOKEN_HASHES)?;
         $each($($with,)* APPS)?;
+        $each($($with,)* HOOKS)?;
+        $each($($with,)* HOOK_DELIVERIES)?;
+        $each($($with,)* HOOK_QUEUE)?;
         $each($($with,)* SETTINGS)?;
         $each($($with,)* LOG_RUNS)?;
         $each($($with,)* LOG_BLOCKS)?;

@@ -20,6 +20,7 @@ use crate::{
         activity::LookError,
         apps::AppError,
         export::ExportError,
+        hooks::HookError,
         ingest::IngestError,
         places::PlacesError,
         retention::RetentionError,
@@ -332,6 +333,18 @@ impl From<AppError> for Failure {
             AppError::Unknown(_) => Self::not_found(message),
             AppError::Gone(gone) => gone.into(),
             AppError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<HookError> for Failure {
+    fn from(error: HookError) -> Self {
+        let message = error.to_string();
+        match error {
+            HookError::Url => Self::field("url", message),
+            HookError::NoApp(_) | HookError::Unknown(_) => Self::not_found(message),
+            HookError::Gone(gone) => gone.into(),
+            HookError::Store(error) => error.into(),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::house::{Caller, House};
 /// Every call, and what a stranger, a member, an auditor and an administrator are answered. Each is made so
 /// that it changes nothing even where it is let in.
 fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
-    use Method::{Delete, Get, Head, Patch, Post};
+    use Method::{Delete, Get, Head, Patch, Post, Put};
     let everybody = [401, 200, 200, 200];
     let overseers = [401, 403, 200, 200];
     let admins = |done| [401, 403, 403, done];
@@ -43,7 +43,11 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
         (Delete, "/tokens/none", none.clone(), admins(404)),
         (Get, "/apps", none.clone(), overseers),
         (Post, "/apps", json!({"name": "", "url": ""}), admins(400)),
-        (Delete, "/apps/none", none, admins(404)),
+        (Delete, "/apps/none", none.clone(), admins(404)),
+        (Get, "/apps/none/hook", none.clone(), admins(404)),
+        (Put, "/apps/none/hook", json!({"url": ""}), admins(400)),
+        (Delete, "/apps/none/hook", none.clone(), admins(404)),
+        (Post, "/apps/none/hook/retry", none, admins(404)),
     ]
 }
 

@@ -103,7 +103,7 @@ impl Drop for Rsyslog {
 }
 
 /// A program, or what to install.
-fn installed(program: &str, packages: &str) -> PathBuf {
+pub(super) fn installed(program: &str, packages: &str) -> PathBuf {
     let folders = std::env::var("PATH").unwrap_or_default();
     let folders = std::env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]);
     let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());

@@ -97,6 +97,7 @@ fn a_registration_says_what_is_wrong_with_it() {
         (json!({"user": "x".repeat(200)}), "400 bad_field user"),
         (json!({"user": "guest", "app": "x".repeat(65)}), "400 bad_field app"),
         (json!({"user": "guest", "app": "a\nb"}), "400 bad_field app"),
+        (json!({"user": "guest", "app": "Rollcall"}), "400 bad_field app"),
         (json!({"user": "guest", "ttl_s": 0}), "400 bad_field ttl_s"),
         (json!({"user": "guest", "ttl_s": -1}), "400 bad_request"),
         (json!({"user": "guest", "ip": "nowhere"}), "400 bad_request"),
@@ -107,7 +108,7 @@ fn a_registration_says_what_is_wrong_with_it() {
     let touch = |id: &str| app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).refusal();
     assert_eq!(touch("00000000000000000000000000"), "404 not_found");
     assert_eq!(touch("nonsense"), "404 not_found");
-    assert_eq!(house.log("action=session-registered").len(), 0);
+    assert_eq!(house.log("action=sign-in").len(), 0);
 }
 
 #[test]
@@ -126,4 +127,124 @@ fn what_is_no_live_session_is_inactive_and_nothing_more() {
     }
     assert_eq!(asker.bare_form(INTROSPECT, "").refusal(), "400 bad_field token");
     assert_eq!(asker.post(INTROSPECT, &json!({"token": token})).refusal(), "415 unsupported_media_type");
+}
+
+#[test]
+fn signing_in_and_out_of_an_app_stands_in_the_log_under_the_app() {
+    let house = House::new();
+    let body = json!({"user": "guest", "ip": "81.2.69.142", "user_agent": FIREFOX, "app": "web-shop"});
+    let (app, id, token) = registered(&house, &body);
+    let told = house.log("action=sign-in&app=web-shop");
+    assert_eq!(told.len(), 1);
+    assert_eq!(
+        [&told[0]["user"], &told[0]["session"], &told[0]["ip"], &told[0]["city"], &told[0]["browser"]],
+        ["guest", id.as_str(), "81.2.69.142", "London", "Firefox 115"]
+    );
+    assert_eq!(told[0]["detail"], "told by token shop");
+    assert_eq!(app.bare_form(INTROSPECT, &format!("token={token}")).ok()["client_id"], "web-shop");
+    assert_eq!(app.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    let told = house.log("action=sign-out&app=web-shop");
+    assert_eq!([&told[0]["user"], &told[0]["session"]], ["guest", id.as_str()]);
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["ended_by"], &session["ended_by_user"]], ["user", "guest"]);
+    assert_eq!(app.delete(&format!("/api/v1/sessions/{id}")).status, 204, "what has ended stays ended");
+}
+
+#[test]
+fn another_program_that_ends_an_apps_session_is_not_taken_for_its_user() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest"}));
+    let other = house.program("guard", &["session:write"]);
+    assert_eq!(other.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["ended_by"], &session["ended_by_user"]], ["system", "token guard"]);
+    let told = house.log("action=logout");
+    assert_eq!([&told[0]["user"], &told[0]["target"], &told[0]["app"]], ["token guard", "guest", "rollcall"]);
+}
+
+#[test]
+fn a_user_of_rollcalls_is_one_and_the_same_in_every_app_and_locked_out_of_all() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (app, id, _) = registered(&house, &json!({"user": "Mia", "app": "web-shop"}));
+    let mia = house.signed_in("mia");
+    assert_eq!(mia.get(&format!("/api/v1/sessions/{id}")).ok()["user"], "mia", "she sees it");
+    assert_eq!(house.signed_in("ada").patch("/api/v1/users/mia", &json!({"disabled": true})).status, 200);
+    assert_eq!(app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({})).refusal(), "410 gone");
+    assert_eq!(app.post("/api/v1/sessions", &json!({"user": "mia"})).refusal(), "409 conflict");
+}
+
+#[test]
+fn a_touch_needs_no_words_and_an_untouched_session_ends() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest"}));
+    let touch = || app.send(rocket::http::Method::Post, &format!("/api/v1/sessions/{id}/touch"), b"");
+    house.later(SignedDuration::from_mins(59));
+    assert_eq!(touch().status, 204);
+    house.later(SignedDuration::from_mins(59));
+    assert_eq!(touch().status, 204);
+    let bad = app.with("Content-Type", "text/plain");
+    let bad = bad.send(rocket::http::Method::Post, &format!("/api/v1/sessions/{id}/touch"), b"{}");
+    assert_eq!(bad.refusal(), "415 unsupported_media_type");
+    house.later(SignedDuration::from_mins(60));
+    assert_eq!(touch().refusal(), "410 gone");
+}
+
+#[test]
+fn what_was_last_seen_of_a_session_is_in_it_when_it_has_ended() {
+    let house = House::new();
+    let (app, id, _) = registered(&house, &json!({"user": "guest", "ip": "81.2.69.142"}));
+    app.post(&format!("/api/v1/sessions/{id}/touch"), &json!({"ip": "216.160.83.56"}));
+    // Before anything has swept it to disk.
+    app.delete(&format!("/api/v1/sessions/{id}"));
+    let session = app.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&session["state"], &session["ip"], &session["city"]], ["ended", "216.160.83.56", "Milton"]);
+}
+
+#[test]
+fn a_session_shows_what_was_done_in_it_in_every_app_and_each_of_it_leads_back() {
+    let house = House::new().with_admin("ada");
+    let body = json!({"user": "guest", "ip": "81.2.69.142", "user_agent": FIREFOX, "app": "web-shop"});
+    let (_, id, _) = registered(&house, &body);
+    let writer = house.program("writer", &["activity:write"]);
+    for n in 0..60 {
+        house.later(SignedDuration::from_secs(1));
+        let app = ["wiki", "tickets", "web-shop"][n % 3];
+        let done = json!({"user": "guest", "action": format!("step-{n}"), "app": app, "session": id});
+        assert_eq!(writer.post("/api/v1/activity", &done).status, 200);
+    }
+    writer.post("/api/v1/activity", &json!({"user": "guest", "action": "elsewhere", "session": "theirs"}));
+    let ada = house.signed_in("ada");
+    house.caught_up();
+    let rows = |page: &str| -> Vec<String> {
+        let chips = page.split("<td class=\"action\"><span class=\"chip\">").skip(1);
+        chips.map(|rest| rest.split_once('<').unwrap().0.to_owned()).collect()
+    };
+    let walk = |rows_of: &dyn Fn(&str) -> Vec<String>| -> Vec<String> {
+        let (mut all, mut at) = (Vec::new(), format!("/sessions/{id}"));
+        loop {
+            let page = ada.get(&at).text();
+            all.extend(rows_of(&page));
+            match page.split_once("\" rel=\"next\"") {
+                Some((before, _)) => before.rsplit_once('"').unwrap().1.clone_into(&mut at),
+                None => return all,
+            }
+        }
+    };
+    let steps: Vec<String> = (0..60).rev().map(|n| format!("step-{n}")).collect();
+    let expected = [steps.clone(), vec!["sign-in".to_owned()]].concat();
+    assert_eq!(walk(&rows), expected, "newest first, over all apps, page by page");
+    assert!(ada.get(&format!("/sessions/{id}")).text().contains(&format!("/activity?session={id}")));
+
+    // A record leads to its session, also when that has ended; what an app calls a session of its own leads nowhere.
+    ada.delete(&format!("/api/v1/sessions/{id}"));
+    house.caught_up();
+    assert_eq!(walk(&rows), [vec!["logout".to_owned()], expected].concat(), "it survives the end");
+    let record = |action: &str| {
+        let found = house.log(&format!("action={action}")).remove(0);
+        ada.get(&format!("/activity/{}", found["id"].as_str().unwrap())).text()
+    };
+    let page = record("step-7");
+    assert!(page.contains(&format!("href=\"/sessions/{id}\"")), "{page}");
+    assert!(page.contains("guest, Firefox 115, Ubuntu Linux, London, GB; ended by ada"), "{page}");
+    assert!(!record("elsewhere").contains("href=\"/sessions/theirs"));
 }

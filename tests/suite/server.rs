@@ -82,6 +82,17 @@ impl Folder {
     pub(crate) fn serve_with(&self, options: &[&str]) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.args(options);
+        Self::start(command)
+    }
+
+    /// Serves it in an environment that has these.
+    pub(crate) fn serve_in(&self, variables: &[(&str, &Path)]) -> Server {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.envs(variables.iter().copied());
+        Self::start(command)
+    }
+
+    fn start(mut command: Command) -> Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();

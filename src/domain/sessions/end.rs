@@ -6,8 +6,6 @@
 
 use std::sync::Arc;
 
-use jiff::Timestamp;
-
 use super::{REASON, SessionError, fill_session};
 use crate::{
     domain::{
@@ -42,14 +40,12 @@ impl App {
         if refused.is_empty() {
             return Ok(Vec::new());
         }
-        let told: Vec<(SessionId, Timestamp, NewActivity)> = refused
-            .iter()
-            .map(|live| (live.id, live.last_access(), self.end_activity(by, live, &ending)))
-            .collect();
+        let told: Vec<(Session, NewActivity)> =
+            refused.iter().map(|live| (live.session(), self.end_activity(by, live, &ending))).collect();
         let written = self.0.store.write(self.now(), move |write| {
             let mut ended = Vec::new();
-            for (id, last_access, told) in &told {
-                if let Some(session) = write.end_session(*id, Some(*last_access), ending.clone())? {
+            for (seen, told) in &told {
+                if let Some(session) = write.end_session(seen.id, Some(seen), ending.clone())? {
                     write.append(told)?;
                     ended.push(Arc::new(session));
                 }
@@ -60,6 +56,9 @@ impl App {
         for live in &refused {
             self.0.live.forget(live.id);
         }
+        if ended.iter().any(|session| !session.apps.is_empty()) {
+            self.0.bell.notify_one();
+        }
         for session in &ended {
             self.0.live.tell(Event::Ended(Arc::clone(session)));
         }
@@ -69,7 +68,8 @@ impl App {
     /// The activity that tells of an end.
     fn end_activity(&self, by: &Actor, live: &Live, ending: &Ending) -> NewActivity {
         let action = match ending.by {
-            EndedBy::User if by.session == Some(live.id) => action::SIGN_OUT,
+            // A program is the user's voice for a session of its own alone: see `sign_out_of_app`.
+            EndedBy::User if by.session == Some(live.id) || by.kind == ActorKind::Token => action::SIGN_OUT,
             _ if by.kind == ActorKind::System => action::SESSION_EXPIRED,
             _ => action::LOGOUT,
         };
@@ -78,6 +78,10 @@ impl App {
         told.detail.clone_from(&ending.reason);
         told.target = Some(live.user.to_string());
         told.session = Some(live.id.to_string());
+        if action == action::SIGN_OUT && by.kind == ActorKind::Token {
+            told.app = live.with(|session| session.apps.first().cloned()).unwrap_or(told.app);
+            told.detail = format!("told by {}", by.name);
+        }
         // Where and on what it was done, which for a logout is not where and on what the ended session was.
         let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| self.0.live.by_id(own));
         match own {
@@ -102,6 +106,13 @@ impl App {
     /// Signs out of the session at hand.
     pub async fn sign_out(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
         self.end(by, &[live.id], self.ending(EndedBy::User, Some(by), "")).await.map(drop)
+    }
+
+    /// Ends a session whose user signed out of the app that registered it, as the app says by the same token.
+    pub async fn sign_out_of_app(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
+        let ending = self.ending(EndedBy::User, Some(by), "");
+        let ending = Ending { by_user: Some(live.user.to_string()), ..ending };
+        self.end(by, &[live.id], ending).await.map(drop)
     }
 
     /// Logs out those of `ids` that `mandate` reaches: the sessions that were ended.

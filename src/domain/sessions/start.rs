@@ -45,6 +45,8 @@ pub struct Registration {
     pub user: UserName,
     /// In which app.
     pub app: String,
+    /// By which token it is registered.
+    pub token: String,
     /// From where and on what.
     pub origin: Origin,
     /// How long it may last at most; the absolute limit if it is not said.
@@ -56,8 +58,8 @@ pub struct Registration {
 enum Proof {
     /// Their password was held against this.
     Password(Option<Credential>),
-    /// This app says so.
-    App(String),
+    /// This app says so, by this token.
+    App { app: String, token: String },
 }
 
 impl App {
@@ -113,16 +115,16 @@ impl App {
         Ok(())
     }
 
-    /// Registers a session of an app that signed its user in by itself.
+    /// Registers a session of an app that signed its user in by itself. The user needs no account here: an app may
+    /// have users of its own, and who has an account is known by the name alone. A disabled one is signed in nowhere.
     pub async fn register_session(
         &self,
         by: &Actor,
         registration: Registration,
     ) -> Result<(Session, Token), SessionError> {
-        let Registration { user, app, origin, ttl } = registration;
+        let Registration { user, app, token, origin, ttl } = registration;
         let lasts = ttl.unwrap_or(self.0.limits.absolute).min(self.0.limits.absolute);
         let account = self.user(&user).unwrap_or_else(|| {
-            // The app's users need not have an account here.
             Arc::new(User {
                 name: user,
                 role: Role::Member,
@@ -134,13 +136,12 @@ impl App {
                 last_sign_in: None,
             })
         });
-        let mut told = NewActivity::new(account.name.as_str(), action::SESSION_REGISTERED, OWN_APP);
-        told.detail = format!("by {}", by.name);
-        told.target = Some(app.clone());
+        let told = NewActivity::new(account.name.as_str(), action::SIGN_IN, &app);
+        let told = told.saying(format!("told by {}", by.name));
         if account.disabled {
             return Err(SessionError::Disabled(account.name.clone()));
         }
-        self.start(by, &account, Proof::App(app), &origin, lasts, told).await
+        self.start(by, &account, Proof::App { app, token }, &origin, lasts, told).await
     }
 
     /// Writes a new session and opens it.
@@ -155,14 +156,14 @@ impl App {
     ) -> Result<(Session, Token), E> {
         let now = self.now();
         let token = random::token(Kind::Session);
-        let registered_by = match &proof {
-            Proof::App(app) => Some(app.clone()),
-            Proof::Password(_) => None,
+        let (registered_by, apps) = match &proof {
+            Proof::App { app, token } => (Some(token.clone()), vec![app.clone()]),
+            Proof::Password(_) => (None, Vec::new()),
         };
         let session = Session {
             id: random::session_id(),
             user: user.name.clone(),
-            apps: registered_by.iter().cloned().collect(),
+            apps,
             registered_by,
             ip: origin.ip,
             place: origin.ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default(),
@@ -199,7 +200,7 @@ impl App {
                     signed_in = Some(account.name);
                 }
                 (Proof::Password(_), None) => return Err(Gone.into()),
-                (Proof::App(_), _) => {}
+                (Proof::App { .. }, _) => {}
             }
             write.put_session(&made, hash)?;
             write.append(&told)?;

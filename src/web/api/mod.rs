@@ -4,6 +4,7 @@ pub mod account;
 pub mod activity;
 pub mod apps;
 pub mod health;
+pub mod hooks;
 pub mod ingest;
 pub mod sessions;
 pub mod stream;
@@ -16,6 +17,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         account::routes(),
         activity::routes(),
         apps::routes(),
+        hooks::routes(),
         ingest::routes(),
         sessions::routes(),
         stream::routes(),

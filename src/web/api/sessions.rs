@@ -12,6 +12,7 @@ use crate::{
         sessions::{Origin, Registration},
     },
     model::{
+        activity::OWN_APP,
         device::Agent,
         id::SessionId,
         secret::{Kind, Token},
@@ -19,7 +20,7 @@ use crate::{
         user::UserName,
     },
     web::{
-        door::{Caller, Json, OpenForm, Params, Program, SessionRead, SessionWrite},
+        door::{Caller, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
         failure::Failure,
         looking::apart,
         wire::{Answer, Items, SessionWire, time},
@@ -108,9 +109,12 @@ async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failu
         return Err(Failure::forbidden("you may end only your own sessions"));
     }
     let by = caller.actor();
-    match caller.live().filter(|live| live.id == session.id) {
-        Some(own) => caller.app.sign_out(&by, own).await?,
-        None => drop(caller.app.log_out(&by, &caller.mandate(), &[session.id], "").await?),
+    if let Some(own) = caller.live().filter(|live| live.id == session.id) {
+        caller.app.sign_out(&by, own).await?;
+    } else if let (Some(live), true) = (caller.app.live(session.id), caller.registered(&session)) {
+        caller.app.sign_out_of_app(&by, &live).await?;
+    } else {
+        caller.app.log_out(&by, &caller.mandate(), &[session.id], "").await?;
     }
     Ok(Status::NoContent)
 }
@@ -187,23 +191,31 @@ async fn register(
     if app.len() > 64 || app.chars().any(char::is_control) {
         return Err(Failure::field("app", "an app's name has at most 64 bytes"));
     }
+    if UserName::fold(&app) == OWN_APP {
+        return Err(Failure::field("app", "rollcall is not yours to sign in to; give the name of your app"));
+    }
     if ttl_s == Some(0) {
         return Err(Failure::field("ttl_s", "ttl_s is a number of seconds, at least 1"));
     }
     let origin = Origin { ip: ip.map(|ip| ip.to_canonical()), agent: Agent::of(&user_agent) };
-    let registration = Registration { user, app, origin, ttl: ttl_s.map(Duration::from_secs) };
+    let token = program.name().to_owned();
+    let registration = Registration { user, app, token, origin, ttl: ttl_s.map(Duration::from_secs) };
     let (session, token) = program.app.register_session(&program.actor(), registration).await?;
     Ok((Status::Created, Answer(Registered { id: session.id.to_string(), token: token.reveal() })))
 }
 
-#[derive(Deserialize)]
+#[derive(Default, Deserialize)]
 struct Touch {
     ip: Option<IpAddr>,
     user_agent: Option<String>,
 }
 
 #[post("/sessions/<id>/touch", data = "<body>")]
-async fn touch(program: Program<'_, SessionWrite>, id: &str, body: Json<Touch>) -> Result<Status, Failure> {
+async fn touch(
+    program: Program<'_, SessionWrite>,
+    id: &str,
+    body: MaybeJson<Touch>,
+) -> Result<Status, Failure> {
     let unknown = || Failure::not_found("there is no such session");
     let id: SessionId = id.parse().map_err(|_| unknown())?;
     let Some(live) = program.app.live(id) else {
@@ -231,6 +243,8 @@ enum Introspection {
         sub: String,
         username: String,
         sid: String,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        client_id: Option<String>,
         iat: i64,
         exp: i64,
         token_type: &'static str,
@@ -255,6 +269,7 @@ fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answe
         sub: session.user.to_string(),
         username: session.user.to_string(),
         sid: session.id.to_string(),
+        client_id: session.registered_by.and_then(|_| session.apps.into_iter().next()),
         iat: session.started.as_second(),
         exp: session.expires.as_second(),
         token_type: "session",

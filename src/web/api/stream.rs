@@ -69,6 +69,7 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
 
 fn message(event: Event, current: Option<SessionId>) -> Message {
     let (name, session) = match event {
+        Event::Told(_, id) => return Message::data(format!(r#"{{"id":"{id}"}}"#)).event("told"),
         Event::Session(live) => ("session", live.session()),
         Event::Ended(session) => ("ended", Arc::unwrap_or_clone(session)),
     };

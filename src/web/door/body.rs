@@ -100,6 +100,21 @@ impl<'r, T: DeserializeOwned + Send> FromData<'r> for Json<T> {
     }
 }
 
+/// A JSON body, or none at all where there is nothing to say.
+pub struct MaybeJson<T>(pub T);
+
+#[rocket::async_trait]
+impl<'r, T: DeserializeOwned + Default + Send> FromData<'r> for MaybeJson<T> {
+    type Error = ();
+
+    async fn from_data(request: &'r Request<'_>, mut data: Data<'r>) -> data::Outcome<'r, Self> {
+        if data.peek(1).await.is_empty() {
+            return Outcome::Success(Self(T::default()));
+        }
+        Json::from_data(request, data).await.map(|Json(value)| Self(value))
+    }
+}
+
 /// Whether the request's content type is one of these, whatever its parameters.
 pub(super) fn has_type(request: &Request<'_>, types: &[&str]) -> bool {
     let Some(line) = request.headers().get_one("Content-Type") else { return false };

@@ -20,7 +20,7 @@ use crate::{
     model::{
         device::Agent,
         secret::{Kind, Token},
-        session::{Mandate, Scope},
+        session::{Mandate, Scope, Session},
         token::TokenScope,
         user::{Actor, ActorKind, Role, User},
     },
@@ -403,6 +403,14 @@ impl<S: Needs> Caller<'_, S> {
         match &self.identity {
             Identity::User(member) => Lease::Session(Arc::clone(&member.live)),
             Identity::Program(program) => Lease::Token(Arc::clone(&program.token), self.app.clone()),
+        }
+    }
+
+    /// Whether it is the program that registered this session.
+    pub fn registered(&self, session: &Session) -> bool {
+        match &self.identity {
+            Identity::User(_) => false,
+            Identity::Program(program) => session.registered_by.as_deref() == Some(program.name()),
         }
     }
 

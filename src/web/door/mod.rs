@@ -16,7 +16,7 @@ use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
     address::Networks,
-    body::{Form, Json, OpenForm},
+    body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     guards::{
         ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,

@@ -15,7 +15,7 @@ use crate::{
     },
     model::{
         filter::{Filter, Order},
-        id::ActivityId,
+        id::{ActivityId, SessionId},
         query::{Query, QueryError},
         session::Scope,
     },
@@ -32,6 +32,7 @@ use crate::{
             parts::{Link, Moment, Now},
             record::{Field, RecordPage},
             search::Search,
+            sessions::SessionRow,
         },
     },
 };
@@ -242,15 +243,30 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
     let unknown = || Failure::not_found("there is no such activity");
     let id: ActivityId = id.parse().map_err(|_| unknown())?;
     let scope = member.scope();
-    let activity = apart(member.app, move |app| app.activity(&scope, id)).await?.ok_or_else(unknown)?;
+    let found = apart(member.app, move |app| {
+        let Some(activity) = app.activity(&scope, id)? else { return Ok(None) };
+        // What an app calls a session need not be one of Rollcall's.
+        let session = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok());
+        let session = session.map(|id| app.session(&scope, id)).transpose()?.flatten();
+        Ok::<_, LookError>(Some((activity, session)))
+    });
+    let (activity, session) = found.await?.ok_or_else(unknown)?;
     let (asked, at) = (search(&params), now(member.app));
+    let mut fields = Field::all(&activity, &asked, &at);
+    if let Some(session) = session {
+        let row = SessionRow::of(&session, Some(member.live.id), false, &at);
+        for field in fields.iter_mut().filter(|field| field.name == "Session") {
+            field.href = format!("/sessions/{}", row.id);
+            field.note = row.line();
+        }
+    }
     let view = RecordPage {
         frame: inside(&member, Page::Activity, &params),
         action: activity.action.clone(),
         user: activity.user.clone(),
         time: Moment::new(activity.time, &at),
         outcome: activity.outcome,
-        fields: Field::all(&activity, &asked, &at),
+        fields,
         back: asked.href("/activity"),
     };
     if part.0 == "record" { show(&view.as_record()) } else { show(&view) }

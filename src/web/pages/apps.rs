@@ -38,10 +38,16 @@ fn form(name: Input, url: Input, groups: Input, chosen: HeaderFamily) -> AppForm
 }
 
 async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Result<Apps, Failure> {
-    let apps = apart(admin.app, |app| app.apps()).await?;
+    let (apps, hooks) = apart(admin.app, |app| Ok::<_, Failure>((app.apps()?, app.hooks()?))).await?;
     let live = admin.app.live_sessions(&admin.scope(), None);
     let now = now(admin.app);
+    let hook = |app: &str| match hooks.iter().find(|(hook, _)| hook.app == app) {
+        None => "none".to_owned(),
+        Some((_, 0)) => "set".to_owned(),
+        Some((_, waiting)) => format!("{waiting} waiting"),
+    };
     let rows = apps.into_iter().map(|app| AppRow {
+        hook: hook(&app.name),
         sessions: live.iter().filter(|live| live.with(|session| session.apps.contains(&app.name))).count()
             as u64,
         groups: app.groups.join(", "),

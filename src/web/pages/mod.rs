@@ -8,6 +8,7 @@ mod account;
 mod activity;
 mod apps;
 mod help;
+mod hooks;
 mod sessions;
 mod settings;
 mod tokens;
@@ -41,6 +42,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         activity::routes(),
         apps::routes(),
         help::routes(),
+        hooks::routes(),
         sessions::routes(),
         settings::routes(),
         tokens::routes(),
@@ -152,6 +154,8 @@ fn notice(done: &str) -> Option<Notice> {
         "token-revoked" => "The token is revoked. The next call with it is refused.",
         "app-added" => "The app is added.",
         "app-removed" => "The app is removed.",
+        "hook-removed" => "The webhook is removed.",
+        "hook-retried" => "What was waiting is told now.",
         "retention" => "The retention is set.",
         "geo" => "The new city database is in use.",
         "geo-reset" => "The built-in city database is in use again.",

@@ -1,14 +1,16 @@
 //! Session Information: who is signed in, from where and on what, and logging them out.
 
-use std::{cmp::Ordering, collections::BTreeMap, sync::Arc};
+use std::{cmp::Ordering, collections::BTreeMap, fmt::Write as _, sync::Arc, time::Duration};
 
 use rocket::{get, post, routes};
+use tokio::time::timeout;
 
-use super::{Html, Part, Redirect, inside, now, see, show};
+use super::{Html, Part, Redirect, inside, now, see, sentence, show};
 use crate::{
     domain::activity::LookError,
     model::{
         filter::{Filter, Order},
+        hook::Delivery,
         id::SessionId,
         query::Query,
         session::{Session, State},
@@ -20,19 +22,29 @@ use crate::{
         failure::Failure,
         looking::apart,
         views::{
-            Page,
+            Notice, Page, Tone,
             activity::ActivityRow,
             notice::Confirm,
             parts::{Head, Link, Now},
             search::{Search, encode},
             session::SessionPage,
             sessions::{COLUMNS, LIVE, OVER, SessionRow, Sessions},
+            told::Told,
         },
     },
 };
 
 /// How many rows a page holds.
 const PAGE: usize = 200;
+
+/// How many activities of a session a page holds.
+const DONE: usize = 50;
+
+/// Of how many sessions that were just ended a page says what their apps were told.
+const TOLD: usize = 50;
+
+/// How long a page waits for the apps' first answers, so that what it says of them is no longer news.
+const FIRST_ANSWERS: Duration = Duration::from_millis(800);
 
 /// How many ended sessions are looked through at most when they are filtered or ordered.
 const ENDED: usize = 10_000;
@@ -207,8 +219,14 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
             .map_or(key, |(country, city)| if city.is_empty() { country } else { city })
             .to_owned()
     };
+    let mut frame = inside(&member, Page::Sessions, &params);
+    if let Some(told) = told(&member, &params).await? {
+        let done = frame.notice.map(|notice| format!("{} ", notice.text)).unwrap_or_default();
+        let text = format!("{done}{}", sentence(&told.line));
+        frame.notice = Some(Notice { tone: if told.good { Tone::Good } else { Tone::Bad }, text });
+    }
     let view = Sessions {
-        frame: inside(&member, Page::Sessions, &params),
+        frame,
         state: listing.state,
         place: (!listing.place.is_empty())
             .then(|| Link::new(place_name(&listing.place), listing.href(&[("place", "")]))),
@@ -224,7 +242,25 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         more,
         q: listing.q,
     };
-    if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
+    match part.0 {
+        "results" => show(&view.as_results()),
+        "notice" => show(&view.as_notice()),
+        _ => show(&view),
+    }
+}
+
+/// What the apps of the sessions that the address names as just ended were told of it.
+async fn told(member: &Member<'_>, params: &Params) -> Result<Option<Told>, Failure> {
+    let ids: Vec<SessionId> = params.all("ended").filter_map(|id| id.parse().ok()).take(TOLD).collect();
+    if ids.is_empty() {
+        return Ok(None);
+    }
+    let scope = member.scope();
+    let deliveries = apart(member.app, move |app| {
+        let sessions = ids.iter().filter_map(|id| app.session(&scope, *id).transpose());
+        app.deliveries_of(&sessions.collect::<Result<Vec<_>, _>>()?)
+    });
+    Ok(Told::of(&deliveries.await?, member.app.now()))
 }
 
 /// A dot for each place that has somebody in it.
@@ -258,13 +294,17 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
     let unknown = || Failure::not_found("there is no such session");
     let id: SessionId = id.parse().map_err(|_| unknown())?;
     let scope = member.scope();
+    let cursor = params.get("cursor").map(str::to_owned);
+    let here = format!("/sessions/{id}");
+    let newer = cursor.is_some().then(|| here.clone());
     let found = apart(member.app, move |app| {
         let Some(session) = app.session(&scope, id)? else { return Ok(None) };
         let filter = Filter { session: Some(id.to_string()), ..Filter::default() };
-        let done = app.search(&scope, &filter, Order::Desc, None, 100)?;
-        Ok::<_, LookError>(Some((session, done.items)))
+        let done = app.search(&scope, &filter, Order::Desc, cursor.as_deref(), DONE)?;
+        let told = app.deliveries_of([&session])?;
+        Ok::<_, LookError>(Some((session, done, told)))
     });
-    let (session, done) = found.await?.ok_or_else(unknown)?;
+    let (session, done, told) = found.await?.ok_or_else(unknown)?;
     let now = now(member.app);
     let search = Search { session: id.to_string(), period: "all".to_owned(), ..Search::default() };
     let spot = spot(&session);
@@ -279,7 +319,10 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         registered_by: session.registered_by.clone().unwrap_or_default(),
         coordinates: coordinates.map(|(lat, lon)| in_words(lat, lon)).unwrap_or_default(),
         map: spot.as_ref().map(Map::around),
-        rows: rows(&done, &search, &now),
+        told: Told::of(&told, now.at),
+        rows: rows(&done.items, &search, &now),
+        newer,
+        older: done.next.map(|cursor| format!("{here}?cursor={cursor}")),
         all: search.href("/activity"),
     };
     match part.0 {
@@ -330,11 +373,33 @@ async fn log_out(member: Member<'_>, form: Form) -> Result<Result<Redirect, Html
     if !form.flag("confirmed") {
         return confirm(&member, &form, &ids).map(Err);
     }
+    let mut events = member.app.watch_sessions();
     let ended = member.app.log_out(&member.actor(), &mandate, &ids, form.text("reason")).await?;
-    let done = if ended.is_empty() { "none" } else { "logged-out" };
-    let own = ended.iter().any(|session| session.id == member.live.id);
-    let back = if own { "/signin?done=signed-out".to_owned() } else { format!("/sessions?done={done}") };
+    if ended.iter().any(|session| session.id == member.live.id) {
+        return Ok(Ok(see("/signin?done=signed-out")));
+    }
+    let mut back = format!("/sessions?done={}", if ended.is_empty() { "none" } else { "logged-out" });
+    if ended.len() <= TOLD {
+        for session in ended.iter().filter(|session| !session.apps.is_empty()) {
+            let _ = write!(back, "&ended={}", session.id);
+        }
+        let answered = async {
+            while untold(&member, &ended).await? {
+                // Who is too slow for what happens looks again at once.
+                let _ = events.recv().await;
+            }
+            Ok::<_, Failure>(())
+        };
+        timeout(FIRST_ANSWERS, answered).await.unwrap_or(Ok(()))?;
+    }
     Ok(Ok(see(back)))
+}
+
+/// Whether some app of these sessions has not answered for the first time yet.
+async fn untold(member: &Member<'_>, ended: &[Arc<Session>]) -> Result<bool, Failure> {
+    let ended = ended.to_vec();
+    let deliveries = apart(member.app, move |app| app.deliveries_of(ended.iter().map(|session| &**session)));
+    Ok(deliveries.await?.iter().any(Delivery::untried))
 }
 
 /// Names who is about to be signed out from what, where no script could ask.

@@ -30,6 +30,8 @@ pub struct AppRow {
     pub groups: String,
     /// Which identity headers it gets.
     pub headers: String,
+    /// What is to be said of its webhook.
+    pub hook: String,
     /// How many live sessions have it open.
     pub sessions: u64,
     /// When it was registered.

@@ -45,7 +45,18 @@ pub const SHIPPERS: [Shipper; 10] = shippers![
     "curl": "curl.sh",
 ];
 
+/// Small apps with a sign-in of their own, which the tests run as they are shown.
+pub const EXAMPLES: [Shipper; 2] = [
+    Shipper { name: "Python", text: include_str!("../../../assets/examples/app.py") },
+    Shipper { name: "Node", text: include_str!("../../../assets/examples/app.mjs") },
+];
+
 impl Help {
+    /// The examples of apps that it shows.
+    pub const fn examples(&self) -> &'static [Shipper] {
+        &EXAMPLES
+    }
+
     /// The programs that it shows.
     pub const fn shippers(&self) -> &'static [Shipper] {
         &SHIPPERS

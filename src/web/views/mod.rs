@@ -10,6 +10,7 @@ pub mod activity;
 pub mod apps;
 pub mod frame;
 pub mod help;
+pub mod hook;
 pub mod marks;
 pub mod notice;
 pub mod parts;
@@ -20,6 +21,7 @@ pub mod sessions;
 pub mod settings;
 pub mod text;
 pub mod tokens;
+pub mod told;
 pub mod users;
 
 #[cfg(test)]

@@ -45,6 +45,8 @@ pub struct Field {
     pub not: String,
     /// Where the value itself leads; empty for nowhere.
     pub href: String,
+    /// What else is to be said of it; may be empty.
+    pub note: String,
 }
 
 impl Field {
@@ -62,6 +64,7 @@ impl Field {
             only: link(search.only(key, &value)),
             not: link(search.without(key, &value)),
             href: String::new(),
+            note: String::new(),
             value,
         }
     }

@@ -4,7 +4,7 @@ use askama::Template;
 
 use crate::web::draw::map::Map;
 
-use super::{activity::ActivityRow, frame::Frame, sessions::SessionRow};
+use super::{activity::ActivityRow, frame::Frame, sessions::SessionRow, told::Told};
 
 /// The page `/sessions/{id}`.
 #[derive(Clone, Debug, Template)]
@@ -22,14 +22,20 @@ pub struct SessionPage {
     pub apps: Vec<String>,
     /// Whether a second factor was given.
     pub mfa: bool,
-    /// The program that signed the user in by itself; empty if Rollcall did.
+    /// The token by which an app registered it; empty if Rollcall signed the user in.
     pub registered_by: String,
     /// Latitude and longitude in words; empty if not known.
     pub coordinates: String,
     /// Where it is on the map, if it is anywhere.
     pub map: Option<Map>,
-    /// What was done in it, newest first.
+    /// What its apps were told of its end, once it has ended.
+    pub told: Option<Told>,
+    /// A page of what was done in it, newest first.
     pub rows: Vec<ActivityRow>,
+    /// The address of the page before this one, and of the one behind it.
+    pub newer: Option<String>,
+    /// See `newer`.
+    pub older: Option<String>,
     /// The address of all that was done in it.
     pub all: String,
 }

@@ -35,7 +35,7 @@ pub const OVER: [(&str, &str); 3] = [("Ended", "ended"), ("How", ""), ("Reason",
 
 /// The page `/sessions`.
 #[derive(Clone, Debug, Template)]
-#[template(path = "sessions.html", blocks = ["results"])]
+#[template(path = "sessions.html", blocks = ["results", "notice"])]
 pub struct Sessions {
     /// What stands around it.
     pub frame: Frame,
@@ -172,6 +172,17 @@ impl SessionRow {
             (true, false) => self.device.device.clone(),
             (true, true) => "an unknown device".to_owned(),
         }
+    }
+}
+
+impl SessionRow {
+    /// Who is or was in it, on what and where, and how it stands: `ada, Firefox 127, Windows 11, Oslo, NO; signed out`.
+    pub fn line(&self) -> String {
+        let how = self.over.as_ref().map_or("active", |over| &over.how);
+        let place = self.place.line();
+        let parts = [self.user.clone(), self.on(), place];
+        let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+        format!("{}; {how}", parts.join(", "))
     }
 }
 

@@ -10,7 +10,11 @@ use std::{
     time::Duration,
 };
 
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::Capabilities};
+use fantoccini::{
+    Client, ClientBuilder, Locator,
+    elements::Element,
+    wd::{Capabilities, WindowHandle},
+};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -251,6 +255,29 @@ impl Browser<'_> {
         let script = "const [path, done] = arguments; fetch(path).then((answer) => answer.text()).then(done)";
         let answer = self.client.execute_async(script, vec![json!(path)]).await.unwrap();
         answer.as_str().unwrap().to_owned()
+    }
+
+    /// What a script returns.
+    pub(super) async fn value(&self, script: &str) -> Value {
+        self.client.execute(script, vec![]).await.unwrap()
+    }
+
+    /// The tab at hand.
+    pub(super) async fn window(&self) -> WindowHandle {
+        self.client.window().await.unwrap()
+    }
+
+    /// Opens a page in another tab, which is the one at hand from now on.
+    pub(super) async fn tab(&self, path: &str) -> WindowHandle {
+        let tab = self.client.new_window(true).await.unwrap().handle;
+        self.turn_to(tab.clone()).await;
+        self.open(path).await;
+        tab
+    }
+
+    /// Turns to another tab.
+    pub(super) async fn turn_to(&self, tab: WindowHandle) {
+        self.client.switch_to_window(tab).await.unwrap();
     }
 
     /// Waits until a script says that it is done.

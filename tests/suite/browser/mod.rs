@@ -11,6 +11,7 @@ mod chromium;
 mod first;
 mod house;
 mod keyboard;
+mod logout;
 mod plain;
 mod profile;
 mod roles;

@@ -21,6 +21,7 @@ use super::{
     activity::{Fault, Total},
     apps::{AppForm, AppRow, Apps},
     help::Help,
+    hook::{DeliveryRow, HookFacts, HookPage},
     notice::{Confirm, Failure},
     parts::{Choice, Fact, Input, Link, Moment},
     record::{Field, RecordPage},
@@ -28,6 +29,7 @@ use super::{
     session::SessionPage,
     settings::{Geo, Index, Retention, Settings},
     tokens::{TokenForm, TokenRow, Tokens},
+    told::Told,
     users::{UserForm, UserPage, UserRow, Users},
 };
 use sample::{
@@ -62,6 +64,7 @@ fn pages() -> Vec<(String, String)> {
     account_pages(&mut page);
     token_pages(&mut page);
     admin_pages(&mut page);
+    hook_pages(&mut page);
     door_pages(&mut page);
     pages
 }
@@ -78,7 +81,17 @@ fn session_page(long: bool) -> SessionPage {
         registered_by: String::new(),
         coordinates: "59.91, 10.75".into(),
         map: Some(Map::around(&sample::spot(&place, "NO", 59.91, 10.75, 1))),
+        told: long.then(|| Told {
+            line: String::new(),
+            good: false,
+            apps: vec![
+                ("wiki".into(), "told 12 ms after the end".into()),
+                ("tickets".into(), "retry in 20 s; answered 500, tried 2 times".into()),
+            ],
+        }),
         rows: activities(if long { 0 } else { 14 }).iter().map(activity_row).collect(),
+        newer: None,
+        older: (!long).then(|| "/sessions/x?cursor=y".into()),
         all: "/activity?session=x&period=all".into(),
         row: session,
     }
@@ -219,12 +232,45 @@ fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     );
 }
 
+fn hook_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
+    let row = |state, line: &str| DeliveryRow {
+        session: "3p8m1c9h0t5v7k2d4f6g8j0n2q".into(),
+        ended: at("2026-03-29T11:58:00Z"),
+        state,
+        line: line.into(),
+    };
+    let rows = vec![
+        row("waiting", "retry in 20 s; answered 500, tried 2 times"),
+        row("told", "told 12 ms after the end"),
+        row("given up", "given up; invalid peer certificate: UnknownIssuer, tried 10 times"),
+    ];
+    let facts = HookFacts {
+        url: "https://wiki.example.com/a/rather/long/path/to/the/webhook?from=rollcall".into(),
+        created: at("2026-03-01T08:00:00Z"),
+        by: "ada".into(),
+    };
+    let hook = |hook: Option<HookFacts>, made: Option<&str>, rows: Vec<DeliveryRow>| HookPage {
+        frame: frame(Page::Apps, Role::Admin),
+        app: "wiki".into(),
+        url: hook.as_ref().map(|hook| Input::of(&hook.url)).unwrap_or_default(),
+        hook,
+        made: made.map(Into::into),
+        waiting: rows.len() as u64,
+        rows,
+    };
+    page("hook-none", hook(None, None, Vec::new()).render());
+    page("hook", hook(Some(facts.clone()), None, rows).render());
+    let secret = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
+    page("hook-made", hook(Some(facts), Some(secret), Vec::new()).render());
+}
+
 fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let app = |name: &str, url: &str, groups: &str| AppRow {
         name: name.into(),
         url: url.into(),
         groups: groups.into(),
         headers: "remote".into(),
+        hook: if groups.is_empty() { "set" } else { "3 waiting" }.into(),
         sessions: 12,
         created: at("2026-03-01T08:00:00Z"),
     };

@@ -1,0 +1,182 @@
+//! Webhooks: an app is told, signed and as often as it takes, that a session in which it was opened has ended.
+//!
+//! Who sets them stands here, how they are sent in [`courier`]. What is to be told is put into a queue by the
+//! transaction that ends the session, so that neither a crash nor a stop loses it.
+
+mod courier;
+mod message;
+
+use http::Uri;
+
+pub use self::courier::Courier;
+use super::{App, Gone, random};
+use crate::{
+    model::{
+        activity::action,
+        hook::{Delivery, Hook},
+        secret::HookSecret,
+        session::Session,
+        user::Actor,
+    },
+    store::{Apps as _, Hooks as _, StoreError},
+};
+
+/// The longest address of a webhook, in bytes.
+const LONGEST: usize = 1024;
+
+/// Why a webhook could not be set or removed.
+#[derive(Debug, thiserror::Error)]
+pub enum HookError {
+    /// The address is not one.
+    #[error(
+        "a webhook's address is http:// or https://, a host and a path, without a user or a #: https://wiki.example.org/rollcall"
+    )]
+    Url,
+    /// There is no such app.
+    #[error("there is no app {0}; add it first")]
+    NoApp(String),
+    /// The app has none.
+    #[error("the app {0} has no webhook")]
+    Unknown(String),
+    /// The one who asked has been signed out.
+    #[error(transparent)]
+    Gone(#[from] Gone),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl App {
+    /// Every webhook, sorted by app, with how much each app is still to be told.
+    pub fn hooks(&self) -> Result<Vec<(Hook, u64)>, StoreError> {
+        self.0.store.read(|read| {
+            let hooks = read.hooks()?.into_iter();
+            hooks.map(|hook| read.count_waiting(&hook.app).map(|waiting| (hook, waiting))).collect()
+        })
+    }
+
+    /// The webhook of an app, how much is still to be told by it, and at most `most` of what the app was or is to be
+    /// told, the newest first. The last is there even where the webhook was removed.
+    pub fn hook(&self, app: &str, most: usize) -> Result<(Option<Hook>, u64, Vec<Delivery>), HookError> {
+        self.0.store.read(|read| {
+            if !read.apps()?.iter().any(|known| known.name == app) {
+                return Err(HookError::NoApp(app.to_owned()));
+            }
+            let hook = read.hook(app)?.map(|(hook, _)| hook);
+            Ok((hook, read.count_waiting(app)?, read.deliveries_to(app, most)?))
+        })
+    }
+
+    /// What the apps of ended sessions were or are to be told. Live sessions, and apps without a webhook, have nothing.
+    pub fn deliveries_of<'a>(
+        &self,
+        sessions: impl IntoIterator<Item = &'a Session>,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        self.0.store.read(|read| {
+            let mut deliveries = Vec::new();
+            for session in sessions {
+                let Some(ending) = &session.ending else { continue };
+                for app in &session.apps {
+                    deliveries.extend(read.delivery(app, ending.at, session.id)?);
+                }
+            }
+            Ok(deliveries)
+        })
+    }
+
+    /// Sets the webhook of an app, the first or another one. Its secret is shown by whoever called, and never again:
+    /// each time there is a new one. What the app is still to be told goes to the new address at once.
+    pub async fn put_hook(&self, by: &Actor, app: &str, url: &str) -> Result<(Hook, HookSecret), HookError> {
+        let url = address(url).ok_or(HookError::Url)?.to_string();
+        let hook = Hook { app: app.to_owned(), url, created: self.now(), created_by: by.name.clone() };
+        let secret = random::hook_secret();
+        let told = self.did(by, action::APP_HOOK_SET).to(app).saying(&hook.url);
+        let (made, key) = (hook.clone(), secret.clone());
+        self.change(by, move |write| {
+            if !write.apps()?.iter().any(|known| known.name == made.app) {
+                return Err(HookError::NoApp(made.app.clone()));
+            }
+            write.put_hook(&made, &key)?;
+            write.append(&told)?;
+            Ok(())
+        })
+        .done()
+        .await?;
+        self.0.bell.notify_one();
+        Ok((hook, secret))
+    }
+
+    /// Removes the webhook of an app. What the app was still to be told is given up.
+    pub async fn remove_hook(&self, by: &Actor, app: &str) -> Result<(), HookError> {
+        let (told, app) = (self.did(by, action::APP_HOOK_REMOVED).to(app), app.to_owned());
+        self.change(by, move |write| {
+            if !write.remove_hook(&app, write.now())? {
+                return Err(HookError::Unknown(app.clone()));
+            }
+            write.append(&told)?;
+            Ok(())
+        })
+        .done()
+        .await
+    }
+
+    /// Tells an app now what it is still to be told, instead of when the next tries are due; how much that is.
+    pub async fn hasten_hook(&self, by: &Actor, app: &str) -> Result<usize, HookError> {
+        let app = app.to_owned();
+        let hastened = self.change(by, move |write| {
+            if write.hook(&app)?.is_none() {
+                return Err(HookError::Unknown(app.clone()));
+            }
+            Ok(write.hasten(&app, write.now())?)
+        });
+        let count = hastened.done().await?;
+        self.0.bell.notify_one();
+        Ok(count)
+    }
+}
+
+/// The address of a webhook, as the client that posts to it reads it: nothing that could be read in two ways.
+fn address(text: &str) -> Option<Uri> {
+    let uri: Uri = text.trim().parse().ok().filter(|_| text.len() <= LONGEST && !text.contains('#'))?;
+    let plain = uri
+        .authority()
+        .is_some_and(|authority| !authority.as_str().contains('@') && !authority.host().is_empty());
+    (plain && matches!(uri.scheme_str(), Some("http" | "https"))).then_some(uri)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::address;
+
+    #[test]
+    fn a_webhook_is_posted_to_a_plain_address_of_the_web() {
+        for (text, read) in [
+            ("https://wiki.example.org/hook?a=b", "https://wiki.example.org/hook?a=b"),
+            (" http://10.0.0.7:3000 ", "http://10.0.0.7:3000/"),
+            ("http://[::1]:80/x", "http://[::1]:80/x"),
+        ] {
+            assert_eq!(address(text).map(|uri| uri.to_string()).as_deref(), Some(read));
+        }
+        for bad in [
+            "",
+            "wiki",
+            "/hook",
+            "wiki:80",
+            "ftp://wiki/",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "https://",
+            "https:///x",
+            "http://ann@wiki/",
+            "http://ann:secret@wiki/",
+            "http://wiki/#x",
+            "http://wi ki/",
+            "http://wiki/\r\nX: y",
+            "http://:80/",
+            "gopher://wiki:70/",
+        ] {
+            assert_eq!(address(bad), None, "{bad}");
+        }
+        assert_eq!(address(&format!("http://wiki/{}", "x".repeat(1024))), None);
+    }
+}

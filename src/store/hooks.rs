@@ -1,0 +1,241 @@
+//! Webhooks, and what is still to be told by them.
+//!
+//! Whatever ends a session goes through [`Write::end_session`], which puts what its apps are to be told into the queue of
+//! the same transaction: an end that an app is never told of cannot be written. The queue holds what waits, by app and
+//! by when it is due, so that an app that does not answer stands in nobody else's way.
+
+use jiff::Timestamp;
+use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
+
+use super::{
+    StoreError, View, Write, codec,
+    tables::{HOOK_DELIVERIES, HOOK_QUEUE, HOOKS},
+};
+use crate::model::{
+    hook::{Delivery, DeliveryState, Hook},
+    id::SessionId,
+    secret::HookSecret,
+};
+
+const TABLE: &str = "the table of webhooks";
+const DELIVERIES: &str = "the table of what apps were told";
+const VERSION: u8 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Record {
+    url: String,
+    secret: [u8; 32],
+    created: i64,
+    created_by: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DeliveryRecord {
+    tries: u32,
+    /// 0 waiting, 1 told, 2 given up.
+    state: u8,
+    /// When it is due, was told, or was given up.
+    at: i64,
+    problem: String,
+}
+
+/// The first and the last key of an app in a table by app, time and session.
+const FIRST: (i64, &[u8; 16]) = (i64::MIN, &[0; 16]);
+const LAST: (i64, &[u8; 16]) = (i64::MAX, &[u8::MAX; 16]);
+
+/// Questions about webhooks.
+pub trait Hooks: View {
+    /// The webhook of an app with its secret.
+    fn hook(&self, app: &str) -> Result<Option<(Hook, HookSecret)>, StoreError> {
+        let hooks = self.table(HOOKS)?;
+        let found = hooks.get(app).map_err(StoreError::file)?;
+        found.map(|bytes| decode(app, bytes.value())).transpose()
+    }
+
+    /// Every webhook, sorted by app.
+    fn hooks(&self) -> Result<Vec<Hook>, StoreError> {
+        let hooks = self.table(HOOKS)?;
+        hooks
+            .iter()
+            .map_err(StoreError::file)?
+            .map(|row| {
+                let (app, bytes) = row.map_err(StoreError::file)?;
+                decode(app.value(), bytes.value()).map(|(hook, _)| hook)
+            })
+            .collect()
+    }
+
+    /// At most `most` of what an app is to be told and that is due at `now`, what has waited longest first.
+    fn due_deliveries(&self, app: &str, now: Timestamp, most: usize) -> Result<Vec<Delivery>, StoreError> {
+        let queue = self.table(HOOK_QUEUE)?;
+        let until = (app, codec::millis(now), LAST.1);
+        let mut due = Vec::new();
+        for row in queue.range((app, FIRST.0, FIRST.1)..=until).map_err(StoreError::file)?.take(most) {
+            let (key, ended) = row.map_err(StoreError::file)?;
+            let session = SessionId::from_bytes(*key.value().2);
+            let ended = codec::time(DELIVERIES, ended.value())?;
+            due.push(self.delivery(app, ended, session)?.ok_or(StoreError::Damaged(DELIVERIES))?);
+        }
+        Ok(due)
+    }
+
+    /// How much an app is still to be told.
+    fn count_waiting(&self, app: &str) -> Result<u64, StoreError> {
+        let queue = self.table(HOOK_QUEUE)?;
+        let waiting =
+            queue.range((app, FIRST.0, FIRST.1)..=(app, LAST.0, LAST.1)).map_err(StoreError::file)?;
+        Ok(waiting.count() as u64)
+    }
+
+    /// What an app was or is to be told of the session that ended at `ended`.
+    fn delivery(
+        &self,
+        app: &str,
+        ended: Timestamp,
+        session: SessionId,
+    ) -> Result<Option<Delivery>, StoreError> {
+        let deliveries = self.table(HOOK_DELIVERIES)?;
+        let key = (app, codec::millis(ended), session.as_bytes());
+        let found = deliveries.get(key).map_err(StoreError::file)?;
+        found.map(|bytes| decode_delivery(app, ended, session, bytes.value())).transpose()
+    }
+
+    /// At most `most` of what an app was or is to be told, the newest first.
+    fn deliveries_to(&self, app: &str, most: usize) -> Result<Vec<Delivery>, StoreError> {
+        let deliveries = self.table(HOOK_DELIVERIES)?;
+        let all =
+            deliveries.range((app, FIRST.0, FIRST.1)..=(app, LAST.0, LAST.1)).map_err(StoreError::file)?;
+        all.rev()
+            .take(most)
+            .map(|row| {
+                let (key, bytes) = row.map_err(StoreError::file)?;
+                let (_, ended, session) = key.value();
+                let ended = codec::time(DELIVERIES, ended)?;
+                decode_delivery(app, ended, SessionId::from_bytes(*session), bytes.value())
+            })
+            .collect()
+    }
+}
+
+impl<V: View> Hooks for V {}
+
+impl Write<'_> {
+    /// Writes a webhook, new or changed. What its app is still to be told is due at once.
+    pub fn put_hook(&mut self, hook: &Hook, secret: &HookSecret) -> Result<(), StoreError> {
+        let record = Record {
+            url: hook.url.clone(),
+            secret: *secret.bytes(),
+            created: codec::millis(hook.created),
+            created_by: hook.created_by.clone(),
+        };
+        let bytes = codec::seal(VERSION, &record);
+        self.edit(HOOKS)?.insert(hook.app.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
+        self.hasten(&hook.app, hook.created).map(drop)
+    }
+
+    /// Removes a webhook, and gives up what was still to be told by it. False if the app has none.
+    pub fn remove_hook(&mut self, app: &str, now: Timestamp) -> Result<bool, StoreError> {
+        if self.edit(HOOKS)?.remove(app).map_err(StoreError::file)?.is_none() {
+            return Ok(false);
+        }
+        for waiting in self.due_deliveries(app, Timestamp::MAX, usize::MAX)? {
+            let problem = "the webhook was removed".to_owned();
+            self.settle(&Delivery { state: DeliveryState::GivenUp(now), problem, ..waiting })?;
+        }
+        Ok(true)
+    }
+
+    /// Makes all that an app is still to be told due at `now`; how much that is.
+    pub fn hasten(&mut self, app: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let waiting = self.due_deliveries(app, Timestamp::MAX, usize::MAX)?;
+        for delivery in &waiting {
+            self.settle(&Delivery { state: DeliveryState::Waiting(now), ..delivery.clone() })?;
+        }
+        Ok(waiting.len())
+    }
+
+    /// Puts the end of a session into the queue of an app, if the app is to be told of such.
+    pub(super) fn tell_app(
+        &mut self,
+        app: &str,
+        ended: Timestamp,
+        session: SessionId,
+    ) -> Result<(), StoreError> {
+        if self.hook(app)?.is_none() {
+            return Ok(());
+        }
+        let state = DeliveryState::Waiting(ended);
+        self.settle(&Delivery {
+            app: app.to_owned(),
+            session,
+            ended,
+            tries: 0,
+            state,
+            problem: String::new(),
+        })
+    }
+
+    /// Writes down how far a delivery has come. False, and nothing is written, where somebody settled it meanwhile.
+    pub fn settle_tried(&mut self, before: &Delivery, after: &Delivery) -> Result<bool, StoreError> {
+        let known = self.delivery(&before.app, before.ended, before.session)?;
+        if known.is_none_or(|known| {
+            known.tries != before.tries || !matches!(known.state, DeliveryState::Waiting(_))
+        }) {
+            return Ok(false);
+        }
+        self.settle(after)?;
+        Ok(true)
+    }
+
+    /// Writes a delivery, and keeps the queue in step with it.
+    fn settle(&mut self, delivery: &Delivery) -> Result<(), StoreError> {
+        let (app, session) = (delivery.app.as_str(), delivery.session.as_bytes());
+        let ended = codec::millis(delivery.ended);
+        if let Some(Delivery { state: DeliveryState::Waiting(due), .. }) =
+            self.delivery(app, delivery.ended, delivery.session)?
+        {
+            self.edit(HOOK_QUEUE)?.remove((app, codec::millis(due), session)).map_err(StoreError::file)?;
+        }
+        let (state, at) = match delivery.state {
+            DeliveryState::Waiting(due) => (0, due),
+            DeliveryState::Told(at) => (1, at),
+            DeliveryState::GivenUp(at) => (2, at),
+        };
+        let at = codec::millis(at);
+        let record = DeliveryRecord { tries: delivery.tries, state, at, problem: delivery.problem.clone() };
+        let bytes = codec::seal(VERSION, &record);
+        self.edit(HOOK_DELIVERIES)?
+            .insert((app, ended, session), bytes.as_slice())
+            .map_err(StoreError::file)?;
+        if state == 0 {
+            self.edit(HOOK_QUEUE)?.insert((app, at, session), ended).map_err(StoreError::file)?;
+        }
+        Ok(())
+    }
+}
+
+fn decode(app: &str, bytes: &[u8]) -> Result<(Hook, HookSecret), StoreError> {
+    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+    let created = codec::time(TABLE, record.created)?;
+    let hook = Hook { app: app.to_owned(), url: record.url, created, created_by: record.created_by };
+    Ok((hook, HookSecret::new(record.secret)))
+}
+
+fn decode_delivery(
+    app: &str,
+    ended: Timestamp,
+    session: SessionId,
+    bytes: &[u8],
+) -> Result<Delivery, StoreError> {
+    let record: DeliveryRecord = codec::open(DELIVERIES, VERSION, bytes)?;
+    let at = codec::time(DELIVERIES, record.at)?;
+    let state = match record.state {
+        0 => DeliveryState::Waiting(at),
+        1 => DeliveryState::Told(at),
+        2 => DeliveryState::GivenUp(at),
+        _ => return Err(StoreError::Damaged(DELIVERIES)),
+    };
+    let (app, tries, problem) = (app.to_owned(), record.tries, record.problem);
+    Ok(Delivery { app, session, ended, tries, state, problem })
+}

@@ -103,8 +103,8 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
         args::User::Password { name, .. } => {
             let name = known(app, &name)?;
             let password = password(io)?;
-            let ended = runtime.block_on(app.set_password(&by, &name, password))?;
-            writeln!(io.out, "changed the password of {name}; {ended} sessions ended")?;
+            let set = runtime.block_on(app.set_password(&by, &name, password))?;
+            writeln!(io.out, "changed the password of {name}; {} sessions ended", set.ended)?;
         }
         args::User::Disable { name } => {
             let name = known(app, &name)?;

@@ -12,7 +12,7 @@ use super::{OpenError, StoreError, disk::Disk};
 pub(super) const FORMAT: u32 = 2;
 
 /// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
-/// `horizon` (a record): what retention has taken out of the log.
+/// `horizon` (a record): what retention has taken out of the log. `secret`: 32 random bytes that this installation made.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// User name -> account. Sorted by name, as lists show them.

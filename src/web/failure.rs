@@ -24,7 +24,8 @@ use crate::{
         ingest::IngestError,
         places::PlacesError,
         retention::RetentionError,
-        sessions::{SessionError, SignInError},
+        sessions::SessionError,
+        sign_in::{self, SignInError},
         tokens::TokenError,
     },
     model::query::QueryError,
@@ -173,6 +174,11 @@ impl Failure {
         self.column
     }
 
+    /// In how many seconds it may be asked for again.
+    pub const fn retry_after(&self) -> Option<u64> {
+        self.retry_after
+    }
+
     /// Keeps it for the catcher.
     pub(super) fn remember(self, request: &Request<'_>) {
         let kept = request.local_cache(Remembered::default);
@@ -282,8 +288,13 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Refused => Self::new(Status::Unauthorized, "refused", message),
-            SignInError::Busy(seconds) => {
-                Self { retry_after: Some(seconds), ..Self::new(Status::TooManyRequests, "busy", message) }
+            SignInError::Busy => {
+                let busy = Self::new(Status::TooManyRequests, "busy", message);
+                Self { retry_after: Some(sign_in::BUSY.as_secs()), ..busy }
+            }
+            SignInError::TooMany(seconds) => {
+                let many = Self::new(Status::TooManyRequests, "too_many_tries", message);
+                Self { retry_after: Some(seconds), ..many }
             }
             SignInError::Store(error) => error.into(),
         }
@@ -302,7 +313,8 @@ impl From<AccountError> for Failure {
             AccountError::Password(_) => Self::field("password", message),
             AccountError::WrongPassword => Self::field("current", message),
             AccountError::Text(field, ..) => Self::field(field, message),
-            AccountError::Busy => SignInError::Busy(5).into(),
+            AccountError::Busy => SignInError::Busy.into(),
+            AccountError::TooMany(seconds) => SignInError::TooMany(seconds).into(),
             AccountError::Gone(gone) => gone.into(),
             AccountError::Store(error) => error.into(),
         }

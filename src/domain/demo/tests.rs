@@ -73,7 +73,7 @@ async fn the_demo_has_what_it_promises() {
     }
     assert_eq!(told.users.iter().map(|(_, role)| *role).collect::<Vec<_>>(), Role::ALL);
     for (name, role) in told.users {
-        let (session, _) = app.sign_in(name, PASSWORD.into(), Origin::default(), None).await.unwrap();
+        let session = app.sign_in(name, PASSWORD.into(), Origin::default(), None).await.unwrap().session;
         assert_eq!(app.user(&session.user).unwrap().role, role);
     }
 }

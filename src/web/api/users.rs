@@ -7,7 +7,7 @@ use crate::{
     domain::accounts::Details,
     model::user::{NotARole, Role, User, UserName},
     web::{
-        door::{Admin, Auditor, Json},
+        door::{Admin, Auditor, Json, SetCookie},
         failure::Failure,
         wire::{Answer, Items, time},
     },
@@ -105,9 +105,13 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
 }
 
 #[post("/users/<user>/password", data = "<body>")]
-async fn set_password(admin: Admin<'_>, user: &str, body: Json<NewPassword>) -> Result<Status, Failure> {
-    admin.app.set_password(&admin.actor(), &name(user)?, body.0.password).await?;
-    Ok(Status::NoContent)
+async fn set_password(
+    admin: Admin<'_>,
+    user: &str,
+    body: Json<NewPassword>,
+) -> Result<SetCookie<Status>, Failure> {
+    let set = admin.app.set_password(&admin.actor(), &name(user)?, body.0.password).await?;
+    Ok(admin.renewed(set.token.as_ref(), Status::NoContent))
 }
 
 #[delete("/users/<user>")]

@@ -2,7 +2,7 @@
 
 use rocket::{get, post, routes};
 
-use super::{Html, Redirect, field, local, notice, outside, see, sentence, show};
+use super::{Again, Html, Redirect, field, local, notice, outside, see, sentence, show};
 use crate::web::{
     door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
     failure::Failure,
@@ -44,7 +44,7 @@ fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Result<Html, Red
     show(&page).map(Ok)
 }
 
-type SignedIn = Result<SetCookie<Redirect>, (rocket::http::Status, Html)>;
+type SignedIn = Result<SetCookie<Redirect>, Again>;
 
 #[post("/signin", data = "<form>")]
 async fn sign_in(visitor: Visitor<'_>, form: OpenForm) -> Result<SignedIn, Failure> {
@@ -55,7 +55,7 @@ async fn sign_in(visitor: Visitor<'_>, form: OpenForm) -> Result<SignedIn, Failu
         .sign_in(user, form.text("password").to_owned(), visitor.origin(), replaces.as_deref())
         .await;
     match signed_in {
-        Ok((_, token)) => Ok(Ok(visitor.signed_in(&token, see(next.unwrap_or("/sessions"))))),
+        Ok(welcome) => Ok(Ok(visitor.signed_in(&welcome, see(next.unwrap_or("/sessions"))))),
         Err(error) => {
             let failure = Failure::from(error);
             if failure.status().code >= 500 {
@@ -70,7 +70,7 @@ async fn sign_in(visitor: Visitor<'_>, form: OpenForm) -> Result<SignedIn, Failu
                 next: next.unwrap_or_default().to_owned(),
                 for_app: String::new(),
             };
-            Ok(Err((failure.status(), show(&page)?)))
+            Ok(Err(Again { html: show(&page)?, failure }))
         }
     }
 }
@@ -100,7 +100,7 @@ async fn set_up(
         return Err(closed());
     }
     let (code, user) = (form.text("code"), form.text("user"));
-    let made = if visitor.app.is_setup_code(code) {
+    let made = if visitor.app.is_setup_code(code, &visitor.origin())? {
         let by = visitor.console_holder(user);
         let password = form.text("password").to_owned();
         let full_name = form.text("full_name").to_owned();

@@ -7,7 +7,7 @@ use crate::{
     domain::accounts::Details,
     model::session::Scope,
     web::{
-        door::{Form, Member, Params},
+        door::{Form, Member, Params, SetCookie},
         failure::Failure,
         views::{
             Frame, Page,
@@ -77,10 +77,13 @@ async fn change(member: Member<'_>, form: Form) -> Result<Done, Failure> {
 }
 
 #[post("/profile/password", data = "<form>")]
-async fn password(member: Member<'_>, form: Form) -> Result<Done, Failure> {
+async fn password(member: Member<'_>, form: Form) -> Result<SetCookie<Done>, Failure> {
     let (current, new) = (form.text("current").to_owned(), form.text("password").to_owned());
-    let changed = member.app.change_own_password(&member.actor(), &member.user.name, current, new).await;
-    answer(&member, &form, changed.map(|_| "password").map_err(Failure::from))
+    let (by, name, origin) = (member.actor(), &member.user.name, member.origin());
+    let changed = member.app.change_own_password(&by, name, current, new, &origin).await;
+    let token = changed.as_ref().ok().and_then(|changed| changed.token.clone());
+    let done = answer(&member, &form, changed.map(|_| "password").map_err(Failure::from))?;
+    Ok(member.renewed(token.as_ref(), done))
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -59,6 +59,23 @@ pub(super) struct Html {
     vary: Header<'static>,
 }
 
+/// A page that says why it is shown again, and where that is the reason, when to come back.
+struct Again {
+    html: Html,
+    failure: Failure,
+}
+
+impl<'r> Responder<'r, 'static> for Again {
+    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        let mut response = self.html.respond_to(request)?;
+        response.set_status(self.failure.status());
+        if let Some(seconds) = self.failure.retry_after() {
+            response.set_header(Header::new("Retry-After", seconds.to_string()));
+        }
+        Ok(response)
+    }
+}
+
 /// Renders a view.
 fn show(view: &impl Template) -> Result<Html, Failure> {
     let text = view.render().map_err(|error| Failure::internal(&error))?;

@@ -10,7 +10,7 @@ use crate::{
         user::{Role, User, UserName},
     },
     web::{
-        door::{Admin, Form, Params},
+        door::{Admin, Form, Params, SetCookie},
         failure::Failure,
         views::{
             Page,
@@ -136,10 +136,12 @@ async fn change(admin: Admin<'_>, name: &str, form: Form) -> Result<Done, Failur
 }
 
 #[post("/users/<name>/password", data = "<form>")]
-async fn password(admin: Admin<'_>, name: &str, form: Form) -> Result<Done, Failure> {
+async fn password(admin: Admin<'_>, name: &str, form: Form) -> Result<SetCookie<Done>, Failure> {
     let user = known(&admin, name)?;
     let set = admin.app.set_password(&admin.actor(), &user.name, form.text("password").to_owned()).await;
-    answer(&admin, &user, &form, set.map(|_| "password").map_err(Failure::from))
+    let token = set.as_ref().ok().and_then(|set| set.token.clone());
+    let done = answer(&admin, &user, &form, set.map(|_| "password").map_err(Failure::from))?;
+    Ok(admin.renewed(token.as_ref(), done))
 }
 
 /// Leads on, or shows the page again with what was wrong.

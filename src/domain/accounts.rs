@@ -395,11 +395,11 @@ impl App {
         origin: &Origin,
     ) -> Result<PasswordChanged, AccountError> {
         let kept = self.0.store.read(|read| read.credential(name))?;
-        let (verdict, taken) = self.look_at(name.as_str(), current, kept, origin).await?;
+        let (verdict, attempt) = self.look_at(name.as_str(), current, kept, origin).await?;
         if verdict == Verdict::Wrong {
             return Err(AccountError::WrongPassword);
         }
-        self.0.throttle.give_back(taken);
+        self.0.throttle.give_back(attempt);
         self.set_password(by, name, new).await
     }
 

@@ -30,6 +30,7 @@ pub mod turns;
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    thread,
 };
 
 use jiff::Timestamp;
@@ -202,7 +203,9 @@ impl App {
 fn make_secret(store: &Store, now: Timestamp) -> Result<InstallationSecret, StoreError> {
     let secret = InstallationSecret(random::bytes());
     let kept = secret.clone();
-    store.write(now, move |write| write.put_installation_secret(&kept)).wait()?;
+    let made = store.write(now, move |write| write.put_installation_secret(&kept));
+    // Whoever opens the application may stand in a task, which must not wait for the writer itself.
+    thread::scope(|scope| scope.spawn(|| made.wait()).join()).unwrap_or(Err(StoreError::Closed))?;
     Ok(secret)
 }
 

@@ -102,13 +102,13 @@ impl App {
             Some(name) => self.0.store.read(|read| read.credential(name))?,
             None => None,
         };
-        let (verdict, taken) = self.look_at(user, password, kept.clone(), &origin).await?;
+        let (verdict, attempt) = self.look_at(user, password, kept.clone(), &origin).await?;
         let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| !user.disabled);
         let (Some(account), Verdict::Right(renewed)) = (account, verdict) else {
             self.tell_of_failure(name.as_ref(), &origin).await?;
             return Err(SignInError::Refused);
         };
-        self.0.throttle.give_back(taken);
+        self.0.throttle.give_back(attempt);
         let by = Actor {
             name: account.name.to_string(),
             kind: ActorKind::User(account.role),

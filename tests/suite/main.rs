@@ -31,6 +31,7 @@ mod server;
 mod sessions;
 mod shippers;
 mod signin;
+mod step_up;
 mod stream;
 mod syslog;
 mod tail;

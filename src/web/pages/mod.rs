@@ -13,6 +13,7 @@ mod hooks;
 mod second_factor;
 mod sessions;
 mod settings;
+mod step_up;
 mod tokens;
 mod users;
 
@@ -36,6 +37,8 @@ use super::{
 };
 use crate::domain::App;
 
+pub(super) use self::step_up::page as step_up;
+
 /// Every route of the pages.
 pub(super) fn routes() -> Vec<rocket::Route> {
     [
@@ -49,6 +52,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         second_factor::routes(),
         sessions::routes(),
         settings::routes(),
+        step_up::routes(),
         tokens::routes(),
         users::routes(),
     ]

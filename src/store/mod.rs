@@ -15,6 +15,8 @@ mod log;
 mod sessions;
 mod settings;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod users;
 mod writer;

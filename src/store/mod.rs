@@ -8,6 +8,7 @@
 mod apps;
 mod codec;
 mod disk;
+mod factors;
 mod health;
 mod hooks;
 pub mod index;
@@ -28,12 +29,9 @@ use redb::{Key, ReadableTable, TableDefinition, Value};
 
 use crate::model::horizon::Horizon;
 
-use self::{
-    disk::{Disk, Moment},
-    writer::Weight,
-};
 pub use self::{
     apps::Apps,
+    factors::Factors,
     health::Health,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
@@ -42,6 +40,10 @@ pub use self::{
     tokens::Tokens,
     users::{Credential, Users},
     writer::{Pending, Write},
+};
+use self::{
+    disk::{Disk, Moment},
+    writer::Weight,
 };
 
 /// The name of the truth inside the data folder.

@@ -81,6 +81,12 @@ impl Failure {
         )
     }
 
+    /// The password was right, and the second factor is asked for.
+    pub fn code_required() -> Self {
+        let message = "this account has a second factor: send the code it shows as well";
+        Self { field: Some("code"), ..Self::new(Status::Unauthorized, "code_required", message) }
+    }
+
     /// The one-time code of the setup is wrong.
     pub fn wrong_code() -> Self {
         let message = "that is not the code; it stands in the terminal where the server was started";
@@ -308,6 +314,10 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Refused => Self::new(Status::Unauthorized, "refused", message),
+            SignInError::Code => {
+                Self { field: Some("code"), ..Self::new(Status::Unauthorized, "wrong_code", message) }
+            }
+            SignInError::Over => Self::new(Status::Unauthorized, "sign_in_over", message),
             SignInError::Busy => {
                 let busy = Self::new(Status::TooManyRequests, "busy", message);
                 Self { retry_after: Some(sign_in::BUSY.as_secs()), ..busy }
@@ -325,13 +335,16 @@ impl From<AccountError> for Failure {
     fn from(error: AccountError) -> Self {
         let message = error.to_string();
         match error {
-            AccountError::Unknown(_) => Self::not_found(message),
-            AccountError::Taken(_) | AccountError::LastAdmin(_) | AccountError::SetUp => {
-                Self::conflict(message)
-            }
+            AccountError::Unknown(_) | AccountError::NoFactor(_) => Self::not_found(message),
+            AccountError::Taken(_)
+            | AccountError::LastAdmin(_)
+            | AccountError::SetUp
+            | AccountError::HasFactor => Self::conflict(message),
             AccountError::Name(_) => Self::field("user", message),
             AccountError::Password(_) => Self::field("password", message),
             AccountError::WrongPassword => Self::field("current", message),
+            AccountError::WrongCode => Self::field("code", message),
+            AccountError::StaleFactor => Self::field("pending", message),
             AccountError::Text(field, ..) => Self::field(field, message),
             AccountError::Busy => SignInError::Busy.into(),
             AccountError::TooMany(seconds) => SignInError::TooMany(seconds).into(),

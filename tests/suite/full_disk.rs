@@ -111,7 +111,8 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     // A crash and a start in the midst of it.
     server.kill();
     let server = folder.serve();
-    let (ada, lost, later) = (ada.at(server.address()), lost.at(server.address()), later.at(server.address()));
+    let (ada, lost, later) =
+        (ada.at(server.address()), lost.at(server.address()), later.at(server.address()));
     assert_eq!(lost.get("/api/v1/me").status, 401, "it had ended");
     logs_out(&server, &ada, &later);
     let writer = writer.at(server.address());

@@ -27,6 +27,7 @@ mod logout;
 mod programs;
 mod retention;
 mod rules;
+mod second_factor;
 mod server;
 mod sessions;
 mod shippers;

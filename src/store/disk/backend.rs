@@ -67,7 +67,13 @@ impl Backend {
     }
 
     fn new(medium: Medium, locked: bool, frozen: Option<Mutex<Overlay>>) -> Self {
-        Self(Arc::new(Inner { medium, locked, revoked: AtomicBool::new(false), fault: AtomicU8::new(0), frozen }))
+        Self(Arc::new(Inner {
+            medium,
+            locked,
+            revoked: AtomicBool::new(false),
+            fault: AtomicU8::new(0),
+            frozen,
+        }))
     }
 
     /// Keeps its database from the file from now on.

@@ -19,7 +19,6 @@ use redb::{
     backends::{FileBackend, InMemoryBackend},
 };
 
-
 use self::{
     backend::{Backend, Fault, Medium},
     reserve::Reserve,

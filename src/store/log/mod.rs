@@ -73,7 +73,13 @@ pub(super) struct Batch {
 impl Batch {
     /// An empty one, behind the activity `last`.
     pub(super) fn behind(last: ActivityId) -> Self {
-        Self { next: last.0 + 1, appended: 0, run: run::Draft::default(), keys: HashMap::new(), entries: Vec::new() }
+        Self {
+            next: last.0 + 1,
+            appended: 0,
+            run: run::Draft::default(),
+            keys: HashMap::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// Writes the run at hand.

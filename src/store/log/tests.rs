@@ -19,7 +19,13 @@ use crate::{
         id::ActivityId,
         place::Place,
     },
-    store::{Read, StoreError, disk::Disk, index::Source as _, tables, writer::{Weight, Writer}},
+    store::{
+        Read, StoreError,
+        disk::Disk,
+        index::Source as _,
+        tables,
+        writer::{Weight, Writer},
+    },
 };
 
 /// A log without its thread: what the keeper does is done when the test says so.

@@ -134,7 +134,8 @@ impl Oracle {
             read.live_sessions().map_err(say)?.into_iter().map(|(_, session)| session.id).collect();
         for (session, lives) in &self.sessions {
             let is_live = live.contains(&id(*session));
-            let may_have_ended = self.open.iter().any(|step| matches!(step, Step::End(ended) if ended == session));
+            let may_have_ended =
+                self.open.iter().any(|step| matches!(step, Step::End(ended) if ended == session));
             if is_live && !lives {
                 return Err(format!("session {session}, which had ended, is back"));
             }
@@ -147,8 +148,7 @@ impl Oracle {
             }
         }
         let setting = read.setting("step").map_err(say)?.and_then(|text| text.parse().ok());
-        let may_be =
-            self.open.iter().any(|step| matches!(step, Step::Set(value) if Some(*value) == setting));
+        let may_be = self.open.iter().any(|step| matches!(step, Step::Set(value) if Some(*value) == setting));
         if setting != self.setting && !may_be {
             return Err(format!("the setting is {setting:?} instead of {:?}", self.setting));
         }
@@ -190,9 +190,7 @@ fn activity(number: u64) -> NewActivity {
     let mut activity = NewActivity::new("ann", "backup", "vault");
     activity.detail = number.to_string();
     activity.target = Some("x".repeat(usize::try_from(number * 37 % 400).unwrap()));
-    activity.key = number
-        .is_multiple_of(2)
-        .then(|| SenderKey { sender: "t".into(), id: number.to_string() });
+    activity.key = number.is_multiple_of(2).then(|| SenderKey { sender: "t".into(), id: number.to_string() });
     activity
 }
 

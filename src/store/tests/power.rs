@@ -37,7 +37,8 @@ struct Plates {
 
 impl Disk {
     fn with(image: Vec<u8>, left: u64, honest: bool) -> Arc<Self> {
-        let plates = Plates { durable: image.clone(), current: image, unsynced: BTreeSet::new(), left, honest };
+        let plates =
+            Plates { durable: image.clone(), current: image, unsynced: BTreeSet::new(), left, honest };
         Arc::new(Self(Mutex::new(plates)))
     }
 
@@ -168,7 +169,9 @@ fn lost(seeds: u64, honest: bool) -> Vec<(u64, String)> {
             let beginning = &beginning;
             scope.spawn(move || {
                 let of_line = (first..seeds).step_by(usize::try_from(lines).unwrap());
-                of_line.filter_map(|seed| Some((seed, cut(beginning, seed, honest).err()?))).collect::<Vec<_>>()
+                of_line
+                    .filter_map(|seed| Some((seed, cut(beginning, seed, honest).err()?)))
+                    .collect::<Vec<_>>()
             })
         };
         let lines: Vec<_> = (0..lines).map(line).collect();

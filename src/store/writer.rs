@@ -231,7 +231,7 @@ struct Scribe {
 struct Torn {
     error: StoreError,
     /// What it appended, where it had come as far as the commit: it may be on disk.
-    batch: Option<Batch>,
+    batch: Option<Box<Batch>>,
 }
 
 impl From<StoreError> for Torn {
@@ -342,7 +342,7 @@ impl Scribe {
         if changed {
             batch.finish(&transaction)?;
             if let Err(error) = transaction.commit() {
-                return Err(Torn { error: StoreError::file(error), batch: Some(batch) });
+                return Err(Torn { error: StoreError::file(error), batch: Some(Box::new(batch)) });
             }
             batch.publish(&self.keys, &self.tail);
         } else {

@@ -120,12 +120,12 @@ impl fmt::Debug for Backend {
 impl StorageBackend for Backend {
     fn len(&self) -> io::Result<u64> {
         let length = self.overlay().and_then(|overlay| overlay.length);
-        length.map_or_else(|| self.with(|file| file.len()), Ok)
+        length.map_or_else(|| self.with(StorageBackend::len), Ok)
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let Some(overlay) = self.overlay() else { return self.with(|file| file.read(offset, out)) };
-        let there = self.with(|file| file.len())?.saturating_sub(offset);
+        let there = self.with(StorageBackend::len)?.saturating_sub(offset);
         let there = usize::try_from(there).map_or(out.len(), |there| there.min(out.len()));
         out[there..].fill(0);
         self.with(|file| file.read(offset, &mut out[..there]))?;
@@ -142,7 +142,7 @@ impl StorageBackend for Backend {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        if self.0.frozen.is_some() { Ok(()) } else { self.with(|file| file.sync_data()) }
+        if self.0.frozen.is_some() { Ok(()) } else { self.with(StorageBackend::sync_data) }
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {

@@ -30,6 +30,7 @@ use crate::{
     },
     model::query::QueryError,
     store::{StoreError, index::SearchError},
+    web::door::Params,
 };
 
 /// A refusal: what the sender is told.
@@ -41,11 +42,14 @@ pub struct Failure {
     field: Option<&'static str>,
     column: Option<usize>,
     retry_after: Option<u64>,
+    /// What is asked for again before the rest goes on: the form that was sent, to be sent again.
+    step_up: Option<Vec<(String, String)>>,
 }
 
 impl Failure {
     fn new(status: Status, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), field: None, column: None, retry_after: None }
+        let (field, column, retry_after, step_up) = (None, None, None, None);
+        Self { status, code, message: message.into(), field, column, retry_after, step_up }
     }
 
     /// Nobody is signed in.
@@ -65,6 +69,19 @@ impl Failure {
     /// Signed in, but not for this.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::Forbidden, "forbidden", message)
+    }
+
+    /// The last proof of who it is is too old for this.
+    pub fn step_up() -> Self {
+        let message = "show your password or a code of your second factor again: POST /api/v1/step-up";
+        Self { step_up: Some(Vec::new()), ..Self::new(Status::Forbidden, "step_up_required", message) }
+    }
+
+    /// The same, for a form that is to be sent again afterwards.
+    #[must_use]
+    pub fn carrying(self, form: &Params) -> Self {
+        let fields = form.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { step_up: self.step_up.map(|_| fields.collect()), ..self }
     }
 
     /// The request was made on another site's page.
@@ -249,6 +266,8 @@ impl<'r> Responder<'r, 'static> for Failure {
             Response::build_from((ContentType::JSON, body).respond_to(request)?).finalize()
         } else if self.status == Status::Unauthorized && request.method() == Method::Get {
             to_sign_in(request)
+        } else if let Some(fields) = self.step_up {
+            super::pages::step_up(request, fields).respond_to(request)?
         } else {
             super::pages::failure(request, self.status.code, &self.message).respond_to(request)?
         };

@@ -32,6 +32,7 @@ mod server;
 mod sessions;
 mod shippers;
 mod signin;
+mod step_up;
 mod stream;
 mod syslog;
 mod tail;

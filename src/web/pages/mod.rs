@@ -12,6 +12,7 @@ mod hooks;
 mod second_factor;
 mod sessions;
 mod settings;
+mod step_up;
 mod tokens;
 mod users;
 
@@ -38,6 +39,8 @@ use crate::{
     model::user::Role,
 };
 
+pub(super) use self::step_up::page as step_up;
+
 /// Every route of the pages.
 pub(super) fn routes() -> Vec<rocket::Route> {
     [
@@ -50,6 +53,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         second_factor::routes(),
         sessions::routes(),
         settings::routes(),
+        step_up::routes(),
         tokens::routes(),
         users::routes(),
     ]

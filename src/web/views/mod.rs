@@ -20,6 +20,7 @@ pub mod second_factor;
 pub mod session;
 pub mod sessions;
 pub mod settings;
+pub mod step_up;
 pub mod text;
 pub mod tokens;
 pub mod told;

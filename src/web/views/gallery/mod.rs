@@ -29,6 +29,7 @@ use super::{
     second_factor::{RecoveryCodes, SetUp},
     session::SessionPage,
     settings::{Geo, Index, Retention, Settings},
+    step_up::StepUp,
     tokens::{TokenForm, TokenRow, Tokens},
     told::Told,
     users::{UserForm, UserPage, UserRow, Users},
@@ -163,6 +164,14 @@ fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         codes: vec!["abcd-efgh-ijkl-mnop".into(); 10],
     };
     page("recovery-codes", codes.render());
+    let step_up = StepUp {
+        frame: frame(Page::Door, Role::Admin),
+        factor: true,
+        proof: Input::refused("", "that is not your current password"),
+        then: "/tokens/add".into(),
+        hidden: vec![("name".into(), "backup".into())],
+    };
+    page("step-up", step_up.render());
     let user = |name: &str, full: &str, role, sessions| UserRow {
         factor: true,
         name: name.into(),

@@ -172,6 +172,16 @@ impl Failure {
         }
     }
 
+    /// The same for programs that send logs, which do not know the status for a full disk and give up at it.
+    #[must_use]
+    pub(super) fn for_shippers(&self) -> Self {
+        let mut told = self.clone();
+        if told.status == Status::InsufficientStorage {
+            told.status = Status::ServiceUnavailable;
+        }
+        told
+    }
+
     /// The status.
     pub const fn status(&self) -> Status {
         self.status
@@ -288,7 +298,17 @@ fn to_sign_in(request: &Request<'_>) -> Response<'static> {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        match error {
+            StoreError::Full => {
+                let full = Self::new(Status::InsufficientStorage, "disk_full", error.to_string());
+                Self { retry_after: Some(5), ..full }
+            }
+            StoreError::Failing | StoreError::Reopen(_) => {
+                let message = "nothing can be written here just now; try again in a moment";
+                Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "not_written", message) }
+            }
+            error => Self::internal(&error),
+        }
     }
 }
 
@@ -435,6 +455,7 @@ impl From<IngestError> for Failure {
                 let busy = Self::new(Status::TooManyRequests, "busy", error.to_string());
                 Self { retry_after: Some(1), ..busy }
             }
+            IngestError::Store(error @ StoreError::Full) => error.into(),
             // Programs that send logs give up at 500, and come back at 503.
             IngestError::Store(error) => {
                 log::error!("{error}");
@@ -469,6 +490,13 @@ impl From<PlacesError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_to_programs_by_a_status_that_they_know() {
+        let failure = Failure::from(IngestError::Store(StoreError::Full));
+        assert_eq!((failure.status(), failure.retry_after), (Status::InsufficientStorage, Some(5)));
+        assert_eq!(failure.for_shippers().status(), Status::ServiceUnavailable);
+    }
 
     #[test]
     fn what_cannot_be_written_now_is_to_be_sent_again() {

@@ -18,6 +18,7 @@ mod commands;
 mod durability;
 mod examples;
 mod export;
+mod full_disk;
 mod guessing;
 mod hooks;
 mod house;

@@ -35,7 +35,10 @@ use super::{
         parts::{Input, Link, Now},
     },
 };
-use crate::domain::App;
+use crate::{
+    domain::{App, Health},
+    model::user::Role,
+};
 
 pub(super) use self::step_up::page as step_up;
 
@@ -124,6 +127,7 @@ fn outside() -> Frame {
         csrf: String::new(),
         notice: None,
         insecure: None,
+        alarm: None,
         attribution: None,
     }
 }
@@ -143,7 +147,25 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
         csrf: member.form_token(),
         notice: params.get("done").and_then(notice),
         insecure: None,
+        alarm: alarm(member),
         attribution: attribution(member.app, shows_places),
+    }
+}
+
+/// What is told to administrators only: everybody else can do nothing about it.
+fn alarm(member: &Member<'_>) -> Option<String> {
+    if member.user.role != Role::Admin {
+        return None;
+    }
+    match member.app.health() {
+        Health::Good => None,
+        Health::Full => Some(
+            "The disk is full: no activities are taken. Make room on it; everything goes on by itself then."
+                .into(),
+        ),
+        Health::Failing(why) => {
+            Some(format!("Nothing can be written: {why}. Look at the disk; it is tried again and again."))
+        }
     }
 }
 

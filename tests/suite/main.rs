@@ -26,6 +26,7 @@ mod http;
 mod ingest;
 mod logout;
 mod programs;
+mod proxies;
 mod retention;
 mod rules;
 mod second_factor;

@@ -233,6 +233,13 @@ impl Client {
         other
     }
 
+    /// The same client, which does not send this.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        other
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -318,7 +325,10 @@ impl Connection {
 
     fn try_ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
         let mut request = Vec::new();
-        write!(request, "{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.client.address)?;
+        write!(request, "{method} {path} HTTP/1.1\r\n")?;
+        if !self.client.headers.iter().any(|(name, _)| name == "Host") {
+            write!(request, "Host: {}\r\n", self.client.address)?;
+        }
         for (name, value) in &self.client.headers {
             write!(request, "{name}: {value}\r\n")?;
         }
@@ -344,6 +354,13 @@ impl Connection {
                 None => return Ok((status, headers)),
             }
         }
+    }
+
+    /// So many bytes, as they come.
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     /// The next chunk; none behind the last.

@@ -12,6 +12,7 @@ mod factors;
 mod hooks;
 pub mod index;
 mod log;
+mod passes;
 mod sessions;
 mod settings;
 mod tables;
@@ -32,6 +33,7 @@ pub use self::{
     factors::Factors,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
+    passes::Passes,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,

@@ -17,6 +17,7 @@ mod commands;
 mod durability;
 mod examples;
 mod export;
+mod gate;
 mod guessing;
 mod hooks;
 mod house;

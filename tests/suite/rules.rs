@@ -139,6 +139,7 @@ fn options() -> Vec<String> {
         listen: Some(String::new()),
         trusted_proxy: Some(Vec::new()),
         public_url: Some(String::new()),
+        cookie_domain: Some(String::new()),
         geo: Some("x".into()),
         session_idle: Some(String::new()),
         session_max: Some(String::new()),

@@ -11,6 +11,7 @@ mod cookie;
 mod guards;
 mod origin;
 mod params;
+mod proxy;
 
 use rocket::{Build, Orbit, Request, Rocket};
 
@@ -19,10 +20,11 @@ pub use self::{
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     guards::{
-        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
+        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program, Reach,
         SessionRead, SessionWrite, Shipper, Visitor,
     },
     params::Params,
+    proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
 use crate::domain::App;
 
@@ -33,7 +35,9 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether browsers reach it over TLS.
     pub secure: bool,
-    /// Whose word on the client's address is believed.
+    /// The domain whose apps a sign-in opens at once; Rollcall itself is reached in it.
+    pub cookie_domain: Option<String>,
+    /// Whose word on the client's address, and on what is asked of an app, is believed.
     pub trusted_proxies: Networks,
 }
 

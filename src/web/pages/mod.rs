@@ -9,6 +9,7 @@ mod activity;
 mod apps;
 mod help;
 mod hooks;
+mod onward;
 mod second_factor;
 mod sessions;
 mod settings;

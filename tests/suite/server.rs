@@ -3,7 +3,7 @@
 use std::{
     fs::Permissions,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -95,6 +95,16 @@ impl Folder {
         Self::start(command)
     }
 
+    /// Serves it with these options, among them a public address, under which alone it says that it is ready.
+    pub(crate) fn serve_as(&self, options: &[&str]) -> Server {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = self.command(&["serve", "--listen", &address]);
+        command.args(options);
+        let mut server = Self::start(command);
+        server.address = address;
+        server
+    }
+
     /// Serves it in an environment that has these.
     pub(crate) fn serve_in(&self, variables: &[(&str, &Path)]) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -111,6 +121,11 @@ impl Folder {
         let address = ready.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned();
         Server { child, said, address }
     }
+}
+
+/// A port that nobody listens at.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A command that has ended.

@@ -56,11 +56,7 @@ fn who_signs_in_comes_back_to_where_they_wanted_to_go(street: &Street) {
     assert_eq!(told(&reply, "Remote-Session").len(), 1);
     let (at, again) = browser.open(&format!("{WIKI}/other"));
     assert!(at == format!("{WIKI}/other") && reached(&again), "{at} {}", again.text());
-    assert_eq!(
-        street::opened(street),
-        1,
-        "the first opening of an app is an activity, and the second is none"
-    );
+    assert_eq!(street.openings(), 1, "the first opening of an app is an activity, and the second is none");
 }
 
 fn a_post_goes_through_with_its_body(street: &Street, ann: &Client) {
@@ -154,7 +150,7 @@ fn the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_s
     ann: &Client,
 ) {
     let session = told(&ann.with("X-Forwarded-For", "6.6.6.6").get("/page"), "Remote-Session").remove(0);
-    let row = street.server.signed_in("ada").get(&format!("/api/v1/sessions/{session}")).ok();
+    let row = street.session(&session);
     assert_eq!((&row["ip"], &row["apps"]), (&"127.0.0.1".into(), &["wiki"].as_slice().into()));
 }
 

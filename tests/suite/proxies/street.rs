@@ -1,20 +1,22 @@
 //! A whole street: Rollcall, an app that says what reaches it, and a real proxy before both, set up as the manual shows.
 
 use std::{
-    fs,
-    net::{TcpListener, TcpStream},
+    fs::{self, Permissions},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     time::Instant,
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use super::{
     super::{
         house::{PASSWORD, loudly},
         http::Reply,
-        server::{Client, Folder, PATIENCE, Server},
+        server::{Client, Folder, PATIENCE, Server, free_port},
     },
     echo,
 };
@@ -55,7 +57,10 @@ impl Proxy {
 
 /// Everything, until it is dropped.
 pub(super) struct Street {
-    pub(super) folder: Folder,
+    folder: Folder,
+    /// Where the proxy's files are: it may give up the right to read ours.
+    files: TempDir,
+    reader: Client,
     pub(super) server: Server,
     proxy: Child,
     port: u16,
@@ -72,10 +77,13 @@ impl Street {
             folder.run_with(&add, PASSWORD).ok();
         }
         folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", "readers"]).ok();
-        let server = folder.serve_with(&["--trusted-proxy", "127.0.0.1", "--public-url", ROLLCALL]);
+        let server = folder.serve_as(&["--trusted-proxy", "127.0.0.1", "--public-url", ROLLCALL]);
+        let reading = ["token", "add", "reader", "--scope", "activity:read", "--scope", "session:read"];
+        let reader = server.bearer(folder.run(&reading).ok());
         let port = free_port();
-        let files = Files {
-            to: folder.path(),
+        let files = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+        let texts = Files {
+            to: files.path(),
             rollcall: server.address().to_owned(),
             app: format!("127.0.0.1:{}", echo::start()),
             port,
@@ -83,28 +91,28 @@ impl Street {
         let mut command = Command::new(program);
         match proxy {
             Proxy::Haproxy => {
-                let script = files.write("haproxy.lua", |text| text);
-                let main = files.write("haproxy.cfg", |text| {
+                let script = texts.write("haproxy.lua", |text| text);
+                let main = texts.write("haproxy.cfg", |text| {
                     text.replace("/etc/haproxy/rollcall.lua", &script)
                         .replace("bind :80\n", &format!("bind 127.0.0.1:{port}\n"))
                 });
                 command.args(["-f", &main]);
             }
             Proxy::Apache => {
-                let script = files.write("apache.lua", |text| text);
-                let main = files.write("apache.conf", |text| {
+                let script = texts.write("apache.lua", |text| text);
+                let main = texts.write("apache.conf", |text| {
                     let site = text
                         .replace("/etc/apache2/rollcall.lua", &script)
                         .replace("*:80>", &format!("127.0.0.1:{port}>"));
-                    format!("{}{site}", files.apache())
+                    format!("{}{site}", texts.apache())
                 });
                 command.args(["-f", &main, "-DFOREGROUND"]);
             }
         }
-        let said = fs::File::create(folder.path().join("proxy.log")).unwrap();
+        let said = fs::File::create(files.path().join("proxy.log")).unwrap();
         command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
         let proxy = command.spawn().unwrap();
-        let street = Self { folder, server, proxy, port };
+        let street = Self { folder, files, reader, server, proxy, port };
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(started.elapsed() < PATIENCE, "the proxy does not listen: {}", street.said());
@@ -116,7 +124,7 @@ impl Street {
     /// What the proxy says.
     pub(super) fn said(&self) -> String {
         ["proxy.log", "apache.err"]
-            .map(|name| fs::read_to_string(self.folder.path().join(name)).unwrap_or_default())
+            .map(|name| fs::read_to_string(self.files.path().join(name)).unwrap_or_default())
             .concat()
     }
 
@@ -132,6 +140,19 @@ impl Street {
         Browser { street: self, jar: Vec::new() }
     }
 
+    /// A session, as a program sees it.
+    pub(super) fn session(&self, id: &str) -> Value {
+        self.reader.get(&format!("/api/v1/sessions/{id}")).ok()
+    }
+
+    /// How often an app was opened for the first time in a session, when it can be found that it was.
+    pub(super) fn openings(&self) -> usize {
+        let path = "/api/v1/activity?action=app-opened";
+        let found = self.reader.get_until(path, |reply| !reply.items().is_empty()).items();
+        assert!(found.iter().all(|item| item["target"] == json!("wiki")), "{found:?}");
+        found.len()
+    }
+
     /// Logs this user out everywhere, as an administrator at a terminal does.
     pub(super) fn log_out(&self, user: &str) {
         self.folder.run(&["session", "logout", "--user", user]).ok();
@@ -144,10 +165,6 @@ impl Drop for Street {
         let _ = Command::new("kill").args(["-TERM", &self.proxy.id().to_string()]).status();
         let _ = self.proxy.wait();
     }
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// The manual's texts, for these ports.
@@ -176,7 +193,7 @@ impl Files<'_> {
         let modules =
             modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"));
         format!(
-            "ServerRoot {to}\nServerName localhost\nPidFile {to}/apache.pid\nErrorLog {to}/apache.err\nMutex pthread\nUser nobody\nGroup nogroup\nListen 127.0.0.1:{}\n{}",
+            "ServerRoot {to}\nServerName localhost\nPidFile {to}/apache.pid\nErrorLog {to}/apache.err\nMutex pthread\nUser www-data\nGroup www-data\nListen 127.0.0.1:{}\n{}",
             self.port,
             modules.concat()
         )
@@ -247,15 +264,4 @@ impl Browser<'_> {
         }
         panic!("the browser is led around in a circle at {address}")
     }
-}
-
-/// What a program sends to the log of the tests.
-pub(super) fn opened(street: &Street) -> usize {
-    let token = street.folder.run(&["token", "add", "reader", "--scope", "activity:read"]).ok().to_owned();
-    let found = street
-        .server
-        .bearer(&token)
-        .get_until("/api/v1/activity?action=app-opened", |reply| !reply.items().is_empty());
-    assert!(found.items().iter().all(|item| item["target"] == json!("wiki")), "{}", found.text());
-    found.items().len()
 }

@@ -17,6 +17,7 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
     vec![
         (Get, "/me", none.clone(), everybody),
         (Post, "/me/password", json!({"current": "", "password": ""}), [401, 400, 400, 400]),
+        (Post, "/step-up", json!({}), [401, 400, 400, 400]),
         (Get, "/me/second-factor", none.clone(), everybody),
         (Post, "/me/second-factor", none.clone(), everybody),
         (Put, "/me/second-factor", json!({"pending": "", "code": ""}), [401, 400, 400, 400]),
@@ -118,6 +119,8 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
         "GET /readyz",
         "GET /favicon.ico",
         "GET /assets/<_>/<_>",
+        // It leads whoever has no session to the sign-in, where the app is that they are to be led back to.
+        "GET /auth/handover",
     ];
     let house = House::new().with_admin("ada");
     let stranger = house.stranger();
@@ -129,6 +132,12 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
             continue;
         }
         let reply = stranger.send(method, &nameless(&address).replace("<_>", "ada"), b"");
+        // What only a proxy may ask says so to everybody else, whoever they are.
+        if ["/auth/", "/.rollcall/"].iter().any(|at| address.starts_with(at)) {
+            assert_eq!(reply.status, 403, "{named}");
+            assert!(reply.text().contains("nly a trusted proxy may ask this"), "{named}");
+            continue;
+        }
         let sent_away =
             reply.status == 303 && reply.header("Location").is_some_and(|to| to.starts_with("/signin"));
         assert!(reply.status == 401 || sent_away, "{named} answers a stranger {}", reply.status);

@@ -21,6 +21,7 @@ fn house() -> House {
         secure: true,
         trusted_proxies: Networks([Networks::parse(PROXY).unwrap()].to_vec()),
         cookie_domain: Some("example.org".to_owned()),
+        ..Settings::default()
     };
     let house = House::with_settings(settings).with_admin("ada").with_member("ann");
     let ada = house.signed_in("ada");

@@ -10,6 +10,7 @@
 mod access;
 mod accounts;
 mod activity;
+mod address;
 mod browser;
 mod care;
 mod clients;

@@ -60,6 +60,7 @@ impl Folder {
             "ROLLCALL_LISTEN",
             "ROLLCALL_PUBLIC_URL",
             "ROLLCALL_TRUSTED_PROXY",
+            "ROLLCALL_CLIENT_HEADER",
             "ROLLCALL_SYSLOG",
             "ROLLCALL_SYSLOG_FROM",
         ] {

@@ -42,7 +42,7 @@ impl AppTable {
     pub(super) fn refresh(&self, store: &Store) -> Result<(), StoreError> {
         // The lock is held over the look: whoever looks last has seen everything.
         let mut apps = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        *apps = store.read(|read| by_site(read))?;
+        *apps = store.read(by_site)?;
         Ok(())
     }
 }

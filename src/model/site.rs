@@ -32,18 +32,14 @@ impl Site {
             return Err(NotASite);
         }
         let authority = authority.to_ascii_lowercase();
-        let (host, port) = match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((inside, behind)) => {
-                let ip: std::net::Ipv6Addr = inside.parse().map_err(|_| NotASite)?;
-                (
-                    format!("[{ip}]"),
-                    behind.strip_prefix(':').or(behind.is_empty().then_some("")).ok_or(NotASite)?,
-                )
-            }
-            None => {
-                let (host, port) = authority.split_once(':').unwrap_or((&authority, ""));
-                (host.strip_suffix('.').unwrap_or(host).to_owned(), port)
-            }
+        let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let (host, port) = if let Some((inside, behind)) = bracketed {
+            let ip: std::net::Ipv6Addr = inside.parse().map_err(|_| NotASite)?;
+            let port = if behind.is_empty() { behind } else { behind.strip_prefix(':').ok_or(NotASite)? };
+            (format!("[{ip}]"), port)
+        } else {
+            let (host, port) = authority.split_once(':').unwrap_or((&authority, ""));
+            (host.strip_suffix('.').unwrap_or(host).to_owned(), port)
         };
         let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
         let named = !host.is_empty() && !host.starts_with('.') && host.chars().all(good);
@@ -60,7 +56,7 @@ impl Site {
         let mut text = format!("{scheme}://{host}");
         let end = text.len();
         if let Some(port) = port.filter(|port| *port != own_port) {
-            text.push_str(&format!(":{port}"));
+            text = format!("{text}:{port}");
         }
         Ok(Self { text, host: (start, end) })
     }

@@ -71,19 +71,6 @@ impl Failure {
         Self::new(Status::Forbidden, "forbidden", message)
     }
 
-    /// The last proof of who it is is too old for this.
-    pub fn step_up() -> Self {
-        let message = "show your password or a code of your second factor again: POST /api/v1/step-up";
-        Self { step_up: Some(Vec::new()), ..Self::new(Status::Forbidden, "step_up_required", message) }
-    }
-
-    /// The same, for a form that is to be sent again afterwards.
-    #[must_use]
-    pub fn carrying(self, form: &Params) -> Self {
-        let fields = form.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Self { step_up: self.step_up.map(|_| fields.collect()), ..self }
-    }
-
     /// Who asks about somebody else's request is no proxy that is believed.
     pub fn not_a_proxy(peer: Option<IpAddr>) -> Self {
         let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
@@ -97,6 +84,19 @@ impl Failure {
     pub fn no_app(site: &Site) -> Self {
         let message = format!("no app is registered at {site}; an administrator adds it under Apps");
         Self::new(Status::Forbidden, "no_such_app", message)
+    }
+
+    /// The last proof of who it is is too old for this.
+    pub fn step_up() -> Self {
+        let message = "show your password or a code of your second factor again: POST /api/v1/step-up";
+        Self { step_up: Some(Vec::new()), ..Self::new(Status::Forbidden, "step_up_required", message) }
+    }
+
+    /// The same, for a form that is to be sent again afterwards.
+    #[must_use]
+    pub fn carrying(self, form: &Params) -> Self {
+        let fields = form.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { step_up: self.step_up.map(|_| fields.collect()), ..self }
     }
 
     /// The request was made on another site's page.

@@ -91,7 +91,7 @@ impl From<StoreError> for StartError {
 impl App {
     /// Opens the data in `folder`.
     pub fn open(folder: &Path, geo: Option<&Path>, clock: Clock, limits: Limits) -> Result<Self, StartError> {
-        let store = Store::open(folder, clock.now())?;
+        let store = Store::open(folder, clock.now(), random::bytes)?;
         let index = Index::open(&folder.join("index"), Arc::new(store.log()))
             .map_err(|error| StartError::Index(error.to_string()))?;
         let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;

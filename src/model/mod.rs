@@ -5,12 +5,14 @@
 
 pub mod activity;
 pub mod app;
+pub mod checkpoint;
 pub mod country;
 pub mod device;
 pub mod filter;
 pub mod hook;
 pub mod horizon;
 pub mod id;
+pub mod note;
 pub mod period;
 pub mod place;
 pub mod query;
@@ -18,4 +20,5 @@ pub mod retention;
 pub mod secret;
 pub mod session;
 pub mod token;
+pub mod tree;
 pub mod user;

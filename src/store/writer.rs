@@ -10,7 +10,7 @@
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -24,7 +24,7 @@ use tokio::sync::oneshot;
 use super::{
     StoreError, View,
     disk::Disk,
-    log::{Batch, Keys, Tail},
+    log::{Batch, Edge, Keys, Tail},
 };
 
 /// The most changes that share a transaction.
@@ -140,11 +140,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(disk: Arc<Disk>, tail: Arc<Tail>, keys: Arc<Keys>) -> Self {
+    pub(super) fn start(disk: Arc<Disk>, tail: Arc<Tail>, keys: Arc<Keys>, edge: Edge) -> Self {
         let (sender, receiver) = mpsc::channel();
         let works = Arc::new(AtomicBool::new(true));
         let health = Arc::clone(&works);
-        let file = File { disk, tail, keys };
+        let file = File { disk, tail, keys, edge: Mutex::new(edge) };
         let spawned =
             thread::Builder::new().name("writer".into()).spawn(move || work(&file, &receiver, &health));
         Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), works }
@@ -203,6 +203,8 @@ struct File {
     disk: Arc<Disk>,
     tail: Arc<Tail>,
     keys: Arc<Keys>,
+    /// The tree as it is on disk.
+    edge: Mutex<Edge>,
 }
 
 /// What the thread is asked for.
@@ -261,7 +263,8 @@ fn attempt(file: &File, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, Sto
     let mut transaction = file.disk.write()?;
     // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
     transaction.set_quick_repair(true);
-    let mut batch = Batch::behind(file.tail.last());
+    let mut edge = file.edge.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut batch = Batch::behind(edge.clone());
     let mut changed = false;
     for (at, job) in group.iter_mut().enumerate() {
         let mut write = Write {
@@ -281,7 +284,7 @@ fn attempt(file: &File, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, Sto
     if changed {
         batch.finish(&transaction)?;
         transaction.commit().map_err(StoreError::file)?;
-        batch.publish(&file.keys, &file.tail);
+        *edge = batch.publish(&file.keys, &file.tail);
     } else {
         transaction.abort().map_err(StoreError::file)?;
     }

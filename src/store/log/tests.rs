@@ -10,7 +10,7 @@ use super::{
     Appended, Cache, Keys, Log, Tail,
     keeper::Work,
     keys::{FIT, Fingerprint},
-    volume,
+    seal_up, volume,
 };
 use crate::{
     model::{
@@ -37,8 +37,9 @@ impl Bare {
     fn over(disk: Disk) -> Self {
         tables::prepare(&disk, Timestamp::UNIX_EPOCH).unwrap();
         let (disk, cache) = (Arc::new(disk), Arc::new(Cache::default()));
-        let (tail, keys) = (Arc::new(Tail::of(&disk).unwrap()), Arc::new(Keys::of(&disk).unwrap()));
-        let writer = Arc::new(Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys)));
+        let edge = seal_up(&disk, || [7; 16]).unwrap();
+        let (tail, keys) = (Arc::new(Tail::at(edge.size())), Arc::new(Keys::of(&disk).unwrap()));
+        let writer = Arc::new(Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys), edge));
         Self { work: Work { disk, writer, keys, cache, stop: Arc::new(AtomicBool::new(false)) }, tail }
     }
 

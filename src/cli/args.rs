@@ -40,6 +40,11 @@ pub(super) enum Command {
     /// The log
     #[command(subcommand, after_help = "Example: rollcall activity search backup --period 1m")]
     Activity(Activity),
+    /// Prove that the log is what was written, against what was kept of it elsewhere
+    #[command(
+        after_help = "Examples: rollcall verify\n          rollcall verify --checkpoint /mnt/usb/checkpoints.txt"
+    )]
+    Verify(Verify),
     /// Where addresses are
     #[command(
         after_help = "Examples: rollcall geo 81.2.69.142\n          rollcall geo update GeoLite2-City.mmdb",
@@ -91,6 +96,9 @@ pub(super) enum User {
         name: String,
         #[command(flatten)]
         details: Details,
+        /// Remove the second factor, because it is lost: the password alone lets the user in again
+        #[arg(long)]
+        reset_second_factor: bool,
     },
     /// Give a user a new password; all their sessions end
     #[command(
@@ -292,6 +300,16 @@ pub(super) enum Form {
 pub(super) enum Sequence {
     Desc,
     Asc,
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Verify {
+    /// A file with one checkpoint or more that was kept elsewhere; - is standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) checkpoint: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]

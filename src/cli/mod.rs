@@ -12,6 +12,7 @@ mod run;
 mod serve;
 mod table;
 mod throwaway;
+mod verify;
 
 use std::{
     io::{self, Write},

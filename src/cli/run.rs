@@ -12,10 +12,14 @@ use tokio::runtime::Handle;
 use super::{
     args::{self, Activity, Command, Form, GeoCommand, Narrow, Sequence},
     files::Watcher,
-    import, table,
+    import, table, verify,
 };
 use crate::{
-    domain::{App, accounts::Details, hooks::HookError},
+    domain::{
+        App,
+        accounts::{AccountError, Details},
+        hooks::HookError,
+    },
     model::{
         activity::Activity as Record,
         app,
@@ -59,6 +63,7 @@ pub(super) fn run(app: &App, runtime: &Handle, command: Command, io: &mut Io<'_>
         Command::App(command) => apps(app, runtime, command, io),
         Command::Activity(command) => activity(app, runtime, command, io),
         Command::Geo(command) => geo(app, command, io),
+        Command::Verify(command) => verify::verify(app, &command, io),
     }
 }
 
@@ -95,16 +100,22 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
                 &rows,
             )?;
         }
-        args::User::Set { name, details } => {
+        args::User::Set { name, details, reset_second_factor } => {
             let name = known(app, &name)?;
+            if reset_second_factor {
+                runtime.block_on(app.reset_second_factor(&by, &name)).map_err(|error| match error {
+                    AccountError::NoFactor(_) => No(error.to_string()).into(),
+                    error => anyhow::Error::from(error),
+                })?;
+            }
             let changed = runtime.block_on(app.change_user(&by, &name, said(details)?))?;
             writeln!(io.out, "changed {}", changed.name)?;
         }
         args::User::Password { name, .. } => {
             let name = known(app, &name)?;
             let password = password(io)?;
-            let ended = runtime.block_on(app.set_password(&by, &name, password))?;
-            writeln!(io.out, "changed the password of {name}; {ended} sessions ended")?;
+            let set = runtime.block_on(app.set_password(&by, &name, password))?;
+            writeln!(io.out, "changed the password of {name}; {} sessions ended", set.ended)?;
         }
         args::User::Disable { name } => {
             let name = known(app, &name)?;

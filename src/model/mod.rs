@@ -20,5 +20,6 @@ pub mod retention;
 pub mod secret;
 pub mod session;
 pub mod token;
+pub mod totp;
 pub mod tree;
 pub mod user;

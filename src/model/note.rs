@@ -56,7 +56,8 @@ impl FromStr for VerifyingKey {
         let mut part = || parts.next().filter(|part| !part.is_empty()).ok_or(NotAKey);
         let (name, id, key) = (part()?, part()?, part()?);
         let (id, key) = (HEXLOWER_PERMISSIVE.decode(id.as_bytes()), BASE64.decode(key.as_bytes()));
-        let key = key.ok().and_then(|key| key.strip_prefix(&[ED25519_KIND])?.try_into().ok()).ok_or(NotAKey)?;
+        let key =
+            key.ok().and_then(|key| key.strip_prefix(&[ED25519_KIND])?.try_into().ok()).ok_or(NotAKey)?;
         let key = Self { name: name.to_owned(), key };
         if id.as_deref() == Ok(&key.id()) { Ok(key) } else { Err(NotAKey) }
     }
@@ -113,7 +114,9 @@ pub struct Note {
 
 /// What was given is not a signed note, or not one as it was written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("this is not a signed note: some lines of text, an empty line, and a line that begins with — and ends with a signature")]
+#[error(
+    "this is not a signed note: some lines of text, an empty line, and a line that begins with — and ends with a signature"
+)]
 pub struct NotANote;
 
 impl Note {
@@ -219,7 +222,9 @@ mod tests {
         assert!(note.is_of(ours.public()) && !note.is_of(others.public()));
         let again = Note::signed("one\ntwo\n".into(), ours.public(), &note.signature().unwrap());
         assert_eq!(again, note);
-        assert!(!Note::signed("one\n".into(), ours.public(), &note.signature().unwrap()).is_of(ours.public()));
+        assert!(
+            !Note::signed("one\n".into(), ours.public(), &note.signature().unwrap()).is_of(ours.public())
+        );
         let key: VerifyingKey = ours.public().to_string().parse().unwrap();
         assert_eq!(&key, ours.public());
         assert_eq!(format!("{ours:?}"), format!("SigningKey({})", key.name()), "nothing of the secret");
@@ -231,11 +236,23 @@ mod tests {
         let notes = [key.sign("one\n"), key.sign("two\nlines\n")];
         let file = format!("{}\n{}", notes[0], notes[1]);
         assert_eq!(Note::read_all(&file).unwrap(), notes);
-        assert_eq!(Note::read_all(&notes.iter().map(ToString::to_string).collect::<String>()).unwrap(), notes);
-        for bad in ["", "one\n", "one\n\ntwo\n", "one\n\n\u{2014} x\n", "one\n\n\u{2014} x AA==\n", "x\n\n\u{2014} x !\n"] {
+        assert_eq!(
+            Note::read_all(&notes.iter().map(ToString::to_string).collect::<String>()).unwrap(),
+            notes
+        );
+        for bad in [
+            "",
+            "one\n",
+            "one\n\ntwo\n",
+            "one\n\n\u{2014} x\n",
+            "one\n\n\u{2014} x AA==\n",
+            "x\n\n\u{2014} x !\n",
+        ] {
             assert_eq!(Note::read_all(bad), Err(NotANote), "{bad:?}");
         }
-        for bad in ["", "rollcall", "a+b+c", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"] {
+        for bad in
+            ["", "rollcall", "a+b+c", "PeterNeumann+c74f20a4+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"]
+        {
             assert_eq!(bad.parse::<VerifyingKey>(), Err(NotAKey));
         }
     }

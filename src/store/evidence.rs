@@ -75,7 +75,9 @@ fn read(key: &VerifyingKey, size: u64, value: &[u8]) -> Result<(Checkpoint, Note
 impl Write<'_> {
     /// Keeps what the key of the installation grows from.
     pub fn put_signing_seed(&mut self, seed: &[u8; 32]) -> Result<(), StoreError> {
-        self.edit(META)?.insert("signing-key", codec::seal(VERSION, seed).as_slice()).map_err(StoreError::file)?;
+        self.edit(META)?
+            .insert("signing-key", codec::seal(VERSION, seed).as_slice())
+            .map_err(StoreError::file)?;
         Ok(())
     }
 

@@ -142,8 +142,15 @@ fn options() -> Vec<String> {
         geo: Some("x".into()),
         session_idle: Some(String::new()),
         session_max: Some(String::new()),
+        ask_again_after: Some(String::new()),
+        sessions_per_user: Some(1),
+        password_memory: Some(19),
+        password_passes: Some(2),
         syslog: Some(String::new()),
         syslog_from: Some(Vec::new()),
+        checkpoint_file: Some("x".into()),
+        checkpoint_syslog: Some(String::new()),
+        checkpoint_webhook: Some(String::new()),
     };
     let written = serde_json::to_value(raw).unwrap();
     written.as_object().unwrap().keys().cloned().collect()

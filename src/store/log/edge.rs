@@ -53,6 +53,11 @@ impl Edge {
         Ok(Self::at(full, open, tile, removals, random))
     }
 
+    /// The edge of the file as it is now.
+    pub(in crate::store) fn read_again(&self, disk: &Disk) -> Result<Self, StoreError> {
+        Self::of(disk, self.random)
+    }
+
     fn at(full: Range, open: Range, tile: Tile, removals: (u64, Hash), random: Random) -> Self {
         let salts = salts(&tile);
         Self { full, open, tile, salts, removals, filled: Vec::new(), changed: false, random }
@@ -110,7 +115,8 @@ impl Edge {
         for (number, tile) in self.filled.drain(..) {
             tiles.insert(number, tile.as_slice()).map_err(StoreError::file)?;
         }
-        let open = tile::write_open(&self.full.and(&self.open), (self.removals.0, &self.removals.1), &self.tile);
+        let open =
+            tile::write_open(&self.full.and(&self.open), (self.removals.0, &self.removals.1), &self.tile);
         tiles.insert(self.full.size() >> LEVEL, open.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
@@ -138,7 +144,9 @@ impl Edge {
             }
             let kept = match self.filled.iter().position(|(filled, _)| *filled == number) {
                 Some(at) => Kept::read(&self.filled[at].1)?,
-                None => Kept::read(tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?.value())?,
+                None => {
+                    Kept::read(tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?.value())?
+                }
             };
             let Kept::Full(root, mut tile) = kept else { return Err(damaged()) };
             tile.forget(&leaves, &cuts);

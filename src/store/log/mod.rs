@@ -44,13 +44,13 @@ use std::{
 use redb::{Key, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
+pub(super) use self::{
+    cache::Cache, edge::Edge, keeper::Keeper, keys::Keys, proof::prove, rows::Epoch, sealing::seal_up,
+};
 pub use self::{
     edge::Random,
     proof::{Fault, Proof, Trouble},
     removal::Horizons,
-};
-pub(super) use self::{
-    cache::Cache, edge::Edge, keeper::Keeper, keys::Keys, proof::prove, rows::Epoch, sealing::seal_up,
 };
 use self::{keys::Entry, shelf::Shelf};
 use super::{
@@ -77,6 +77,8 @@ pub enum Appended {
 pub(super) struct Batch {
     /// The id of the next activity.
     next: u64,
+    /// How many it appends.
+    appended: u64,
     run: run::Draft,
     /// The keys of what is appended, known to nobody else until it is on disk.
     keys: HashMap<keys::Fingerprint, u64>,
@@ -88,8 +90,14 @@ pub(super) struct Batch {
 impl Batch {
     /// An empty one, behind what `edge` is the edge of.
     pub(super) fn behind(edge: Edge) -> Self {
-        let next = edge.size() + 1;
-        Self { next, run: run::Draft::default(), keys: HashMap::new(), entries: Vec::new(), edge }
+        Self {
+            next: edge.size() + 1,
+            appended: 0,
+            run: run::Draft::default(),
+            keys: HashMap::new(),
+            entries: Vec::new(),
+            edge,
+        }
     }
 
     /// Writes the run at hand.
@@ -107,6 +115,11 @@ impl Batch {
         self.write_run(transaction)?;
         self.edge.write(transaction)?;
         write_recent(transaction, &self.entries)
+    }
+
+    /// Whether it appended something that a log of so many activities has.
+    pub(super) const fn is_in(&self, size: u64) -> bool {
+        self.appended > 0 && size + 1 >= self.next
     }
 
     /// The transaction is on disk: all may know of it. The edge of now.
@@ -166,6 +179,7 @@ impl Write<'_> {
             batch.edge.add(batch.run.record());
             appended.push(Appended::New(ActivityId(batch.next)));
             batch.next += 1;
+            batch.appended += 1;
         }
         Ok(appended)
     }

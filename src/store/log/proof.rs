@@ -6,6 +6,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt,
     num::NonZero,
     ops::Range as Span,
     sync::{
@@ -27,7 +28,10 @@ use super::{
     walk::{Met, walk},
 };
 use crate::{
-    model::tree::{Hash, Range},
+    model::{
+        id::ActivityId,
+        tree::{Hash, Range},
+    },
     store::{
         StoreError,
         tables::{LOG_REMOVALS, LOG_TILES},
@@ -72,6 +76,33 @@ pub enum Trouble {
     Tree,
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { first, last, trouble } = self;
+        match (trouble, first == last) {
+            (Trouble::Removals | Trouble::Tree, _) => {}
+            (_, true) => write!(f, "activity {first} (id {}) ", ActivityId(*first))?,
+            (_, false) => write!(
+                f,
+                "activities {first} to {last} (ids {} to {}) ",
+                ActivityId(*first),
+                ActivityId(*last)
+            )?,
+        }
+        f.write_str(match (trouble, first == last) {
+            (Trouble::Changed, _) => "is not what was written",
+            (Trouble::Missing, true) => "is missing, and no retention has removed it",
+            (Trouble::Missing, false) => "are missing, and no retention has removed them",
+            (Trouble::PutIn, _) => "was put in from elsewhere",
+            (Trouble::Among, _) => "are not all what was written; which of them cannot be told",
+            (Trouble::Unreadable, _) => "cannot be read",
+            (Trouble::Leaves, _) => "cannot be proven: what is kept of the leaves was changed",
+            (Trouble::Removals, _) => "the list of what retention has removed was changed",
+            (Trouble::Tree, _) => "the tree over all activities is not the one that grew with them",
+        })
+    }
+}
+
 /// What came of a proof.
 #[derive(Clone, Debug, Default)]
 pub struct Proof {
@@ -100,7 +131,8 @@ pub(in crate::store) fn prove(
     let volumes = &cache.volumes;
     let mut proof = Proof::default();
     let tiles = read.open_table(LOG_TILES).map_err(StoreError::file)?;
-    let edge = tiles.last().map_err(StoreError::file)?.map(|(at, value)| (at.value(), Kept::read(value.value())));
+    let edge =
+        tiles.last().map_err(StoreError::file)?.map(|(at, value)| (at.value(), Kept::read(value.value())));
     let last = Shelf::open(read, volumes)?.last().unwrap_or_default();
     let (tree, stands) = match edge {
         Some((_, Ok(Kept::Open(tree, stands, _)))) => (tree, stands),
@@ -117,7 +149,8 @@ pub(in crate::store) fn prove(
     let all = size.max(last);
     let end = all.div_ceil(LEAVES as u64);
     let work = Work { read, volumes, declared: &declared, sizes: &sizes, size, next: AtomicU64::new(0), end };
-    let mut grown = Grown { full: Range::default(), open: Range::default(), proof: &mut proof, sizes: &sizes };
+    let mut grown =
+        Grown { full: Range::default(), open: Range::default(), proof: &mut proof, sizes: &sizes };
     work.share(&mut |parts| {
         for part in parts {
             grown.take(part);
@@ -264,7 +297,9 @@ impl Work<'_> {
                 Met::Record(id, record) => {
                     let (tile, at) = place(id);
                     let view = usize::try_from(tile - start).ok().and_then(|tile| views.get_mut(tile));
-                    if view.is_some_and(|view| view.meet(at, id, record)) || id <= self.size && self.lost(&tiles, tile)? {
+                    if view.is_some_and(|view| view.meet(at, id, record))
+                        || id <= self.size && self.lost(&tiles, tile)?
+                    {
                         return Ok(());
                     }
                     ((id, id), Trouble::PutIn)
@@ -273,12 +308,17 @@ impl Work<'_> {
             faults.push(Fault { first: id.0, last: id.1, trouble });
             Ok(())
         })?;
-        let mut parts: Vec<Part> =
-            views.into_iter().filter(|view| view.base <= self.size).map(|view| self.part(view, &unreadable)).collect();
+        let mut parts: Vec<Part> = views
+            .into_iter()
+            .filter(|view| view.base <= self.size)
+            .map(|view| self.part(view, &unreadable))
+            .collect();
         match parts.first_mut() {
             Some(part) => part.faults.extend(faults),
             None if faults.is_empty() => {}
-            None => parts.push(Part { full: None, tree: Range::default(), cuts: Vec::new(), present: 0, faults }),
+            None => {
+                parts.push(Part { full: None, tree: Range::default(), cuts: Vec::new(), present: 0, faults })
+            }
         }
         Ok(parts)
     }
@@ -292,7 +332,8 @@ impl Work<'_> {
     /// Holds what was met against what is known of a tile.
     fn part(&self, view: View, unreadable: &[(u64, u64)]) -> Part {
         let View { base, kept, leaves, .. } = view;
-        let mut part = Part { full: None, tree: Range::default(), cuts: Vec::new(), present: 0, faults: Vec::new() };
+        let mut part =
+            Part { full: None, tree: Range::default(), cuts: Vec::new(), present: 0, faults: Vec::new() };
         let end = base + LEAVES as u64 - 1;
         let Some(kept) = kept else {
             part.full = Some(Hash::default());

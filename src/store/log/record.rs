@@ -37,42 +37,48 @@ struct Record<'a> {
 /// The canonical bytes of an activity that is written at `received`, in milliseconds: the same ones wherever in the log it is
 /// kept, and those a proof is about. Appended to `out`.
 pub(super) fn write(new: &NewActivity, received: i64, out: &mut Vec<u8>) {
-    append(out, &Record {
-        time: new.time.map_or(received, codec::millis),
-        received,
-        user: &new.user,
-        action: &new.action,
-        detail: &new.detail,
-        app: &new.app,
-        outcome: outcome_code(new.outcome),
-        session: new.session.as_deref(),
-        ip: new.ip,
-        place: (&new.place).into(),
-        device: (&new.device).into(),
-        user_agent: new.user_agent.as_deref(),
-        target: new.target.as_deref(),
-        attributes: borrowed(&new.attributes),
-    });
+    append(
+        out,
+        &Record {
+            time: new.time.map_or(received, codec::millis),
+            received,
+            user: &new.user,
+            action: &new.action,
+            detail: &new.detail,
+            app: &new.app,
+            outcome: outcome_code(new.outcome),
+            session: new.session.as_deref(),
+            ip: new.ip,
+            place: (&new.place).into(),
+            device: (&new.device).into(),
+            user_agent: new.user_agent.as_deref(),
+            target: new.target.as_deref(),
+            attributes: borrowed(&new.attributes),
+        },
+    );
 }
 
 /// The same bytes of an activity that was read.
 pub(super) fn write_again(activity: &Activity, out: &mut Vec<u8>) {
-    append(out, &Record {
-        time: codec::millis(activity.time),
-        received: codec::millis(activity.received),
-        user: &activity.user,
-        action: &activity.action,
-        detail: &activity.detail,
-        app: &activity.app,
-        outcome: outcome_code(activity.outcome),
-        session: activity.session.as_deref(),
-        ip: activity.ip,
-        place: (&activity.place).into(),
-        device: (&activity.device).into(),
-        user_agent: activity.user_agent.as_deref(),
-        target: activity.target.as_deref(),
-        attributes: borrowed(&activity.attributes),
-    });
+    append(
+        out,
+        &Record {
+            time: codec::millis(activity.time),
+            received: codec::millis(activity.received),
+            user: &activity.user,
+            action: &activity.action,
+            detail: &activity.detail,
+            app: &activity.app,
+            outcome: outcome_code(activity.outcome),
+            session: activity.session.as_deref(),
+            ip: activity.ip,
+            place: (&activity.place).into(),
+            device: (&activity.device).into(),
+            user_agent: activity.user_agent.as_deref(),
+            target: activity.target.as_deref(),
+            attributes: borrowed(&activity.attributes),
+        },
+    );
 }
 
 fn borrowed(attributes: &[(String, String)]) -> Vec<(&str, &str)> {

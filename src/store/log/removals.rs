@@ -12,7 +12,9 @@ const VERSION: u8 = 1;
 
 /// The stretches that ids make which are in order: the first and the last of each.
 pub(super) fn stretches(ids: &[u64]) -> Vec<(u64, u64)> {
-    ids.chunk_by(|one, next| *next == one + 1).map(|stretch| (stretch[0], stretch[stretch.len() - 1])).collect()
+    ids.chunk_by(|one, next| *next == one + 1)
+        .map(|stretch| (stretch[0], stretch[stretch.len() - 1]))
+        .collect()
 }
 
 /// A removal, to be kept.

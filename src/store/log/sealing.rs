@@ -9,11 +9,7 @@ use super::{
     volumes::Volumes,
     walk::{Met, walk},
 };
-use crate::store::{
-    StoreError,
-    disk::Disk,
-    tables::META,
-};
+use crate::store::{StoreError, disk::Disk, tables::META};
 
 /// How many leaves are added in one transaction.
 const STEP: u64 = 1 << 16;
@@ -30,7 +26,9 @@ pub(in crate::store) fn seal_up(disk: &Disk, random: Random) -> Result<Edge, Sto
     if sealed && edge.size() < last {
         log::error!("there are activities that Rollcall has not written: `rollcall verify` names them");
     } else if edge.size() < last {
-        log::warn!("the log of {last} activities gets its proofs, once; that takes a few seconds for each million");
+        log::warn!(
+            "the log of {last} activities gets its proofs, once; that takes a few seconds for each million"
+        );
     }
     while edge.size() < last || !sealed {
         let (first, end) = (edge.size() + 1, last.min(edge.size() + STEP));

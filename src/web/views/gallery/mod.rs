@@ -11,7 +11,7 @@ use askama::Template;
 
 use crate::{
     model::{session::State, user::Role},
-    web::draw::map::Map,
+    web::draw::{map::Map, qr::Qr},
 };
 
 use super::{
@@ -26,8 +26,10 @@ use super::{
     parts::{Choice, Fact, Input, Link, Moment},
     record::{Field, RecordPage},
     search::Search,
+    second_factor::{RecoveryCodes, SetUp},
     session::SessionPage,
-    settings::{Geo, Index, Retention, Settings},
+    settings::{Evidence, Geo, Index, Retention, Settings},
+    step_up::StepUp,
     tokens::{TokenForm, TokenRow, Tokens},
     told::Told,
     users::{UserForm, UserPage, UserRow, Users},
@@ -140,11 +142,38 @@ fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         email: Input::refused("ada@", "an address has a name, an @ and a host"),
         current: Input::default(),
         password: Input::default(),
+        factor: None,
+        factor_current: Input::default(),
         others: 2,
         last_sign_in: Some(Moment::new(now().at, &now())),
     };
     page("profile", profile.render());
+    let profile = Profile { factor: Some((Moment::new(now().at, &now()), 7)), ..profile };
+    page("profile-factor", profile.render());
+    let set_up = SetUp {
+        frame: frame(Page::Profile, Role::Member),
+        qr: Qr::of("otpauth://totp/Rollcall:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Rollcall"),
+        secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
+        pending: String::new(),
+        code: Input::default(),
+    };
+    page("second-factor", set_up.render());
+    let codes = RecoveryCodes {
+        frame: frame(Page::Profile, Role::Member),
+        title: "The second factor is on".into(),
+        codes: vec!["abcd-efgh-ijkl-mnop".into(); 10],
+    };
+    page("recovery-codes", codes.render());
+    let step_up = StepUp {
+        frame: frame(Page::Door, Role::Admin),
+        factor: true,
+        proof: Input::refused("", "that is not your current password"),
+        then: "/tokens/add".into(),
+        hidden: vec![("name".into(), "backup".into())],
+    };
+    page("step-up", step_up.render());
     let user = |name: &str, full: &str, role, sessions| UserRow {
+        factor: true,
         name: name.into(),
         full_name: full.into(),
         email: format!("{name}@example.com"),
@@ -288,7 +317,8 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
     page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
     page("apps-add", Apps { frame: frame(Page::Apps, Role::Admin), rows, form: Some(form) }.render());
-    let settings = |error: &str, progress| Settings {
+    let settings = |error: &str, progress| {
+        Settings {
         frame: frame(Page::Settings, Role::Admin),
         geo: Geo {
             facts: vec![
@@ -300,6 +330,11 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             error: error.into(),
         },
         limits: vec![Fact::new("Idle", "12 hours"), Fact::new("At most", "7 days")],
+        evidence: Evidence {
+            checkpoint: "rollcall/0123456789abcdef\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\ntime 2026-03-29T11:58:00.000Z\nremovals 0 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} rollcall/0123456789abcdef AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n".into(),
+            key: "rollcall/0123456789abcdef+0123abcd+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+            sent: vec![Fact::new("/mnt/keep/checkpoints.txt", "that of 4,711 activities, at 2026-03-29T11:58:00Z")],
+        },
         retention: Retention {
             keep: Input::of("1y"),
             size: if error.is_empty() {
@@ -322,6 +357,7 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             Fact::new("Data folder", "/var/lib/rollcall"),
             Fact::new("Activities", "12,408,112"),
         ],
+    }
     };
     page("settings", settings("", None).render());
     page(
@@ -339,7 +375,7 @@ fn door_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let signin = |message: &str, failed, user: &str| SignIn {
         frame: stranger(),
         user: user.into(),
-        asks_code: false,
+        half: None,
         message: message.into(),
         failed,
         next: String::new(),
@@ -347,6 +383,9 @@ fn door_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     };
     page("signin", signin("", false, "").render());
     page("signin-failed", signin("Wrong user or password. Check both and try again.", true, "ada").render());
+    let mut second = signin("", false, "ada");
+    second.half = Some("rch_x".into());
+    page("signin-code", second.render());
     page("signin-ended", signin("Your session was ended. Sign in again to go on.", false, "").render());
     let setup = Setup {
         frame: stranger(),

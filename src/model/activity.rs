@@ -198,6 +198,10 @@ pub mod action {
     pub const RETENTION: &str = "retention";
     /// The log was held against its proofs.
     pub const VERIFY: &str = "verify";
+    /// Everything was written into a backup.
+    pub const BACKUP: &str = "backup";
+    /// A backup was put in the place of what was there.
+    pub const RESTORE: &str = "restore";
     /// An account was made.
     pub const USER_ADDED: &str = "user-added";
     /// An account was changed.

@@ -10,7 +10,9 @@
 mod access;
 mod accounts;
 mod activity;
+mod address;
 mod browser;
+mod care;
 mod clients;
 mod cloudtrail;
 mod commands;
@@ -24,6 +26,7 @@ mod hooks;
 mod house;
 mod http;
 mod ingest;
+mod kill;
 mod logout;
 mod programs;
 mod retention;

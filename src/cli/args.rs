@@ -42,7 +42,7 @@ pub(super) enum Command {
     Activity(Activity),
     /// Prove that the log is what was written, against what was kept of it elsewhere
     #[command(
-        after_help = "Examples: rollcall verify\n          rollcall verify --checkpoint /mnt/usb/checkpoints.txt"
+        after_help = "Examples: rollcall verify\n          rollcall verify --checkpoint /mnt/usb/checkpoints.txt\n          rollcall verify rollcall-2026-11-25.backup"
     )]
     Verify(Verify),
     /// Write everything into one file, while the server runs or not
@@ -322,6 +322,9 @@ pub(super) enum Sequence {
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Verify {
+    /// A backup, to be proven instead of the log
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
     /// A file with one checkpoint or more that was kept elsewhere; - is standard input
     #[arg(long, value_name = "FILE|-")]
     pub(super) checkpoint: Option<PathBuf>,

@@ -1,50 +1,80 @@
 //! Proving the log: what the command says of it.
 
-use std::io::{Read as _, Write};
+use std::{
+    fs::File,
+    io::{BufReader, Read, Write},
+    path::Path,
+};
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use super::{
     args::Verify,
-    run::{Io, NO},
+    files::Files,
+    run::{Io, NO, No},
+    throwaway::Throwaway,
 };
 use crate::{
     domain::{
         App,
-        evidence::{Standing, Verdict},
+        clock::Clock,
+        evidence::{Fault, Standing, Verdict, VerifyError, verify_backup},
     },
     model::{checkpoint::Checkpoint, note::Note, user::Actor},
+    store::{BackupError, StoreError},
     web::wire::time,
 };
 
-/// The most bytes of checkpoints that are read: a year of them, one a minute, is 200 MB; the newest say all.
-const LARGEST: u64 = 16 << 20;
+/// The most bytes of checkpoints that are read: a year of them, one a minute, has some 200 MB.
+const LARGEST: u64 = 1 << 30;
 
 /// The most faults that are listed.
 const LISTED: usize = 100;
 
 /// Proves the log of `app`.
 pub(super) fn verify(app: &App, command: &Verify, io: &mut Io<'_>) -> anyhow::Result<u8> {
-    let outside = match &command.checkpoint {
-        None => Vec::new(),
-        Some(file) => {
-            let mut text = String::new();
-            let name = file.display();
-            io.input
-                .take(LARGEST)
-                .read_to_string(&mut text)
-                .with_context(|| format!("{name} could not be read"))?;
-            Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))?
-        }
-    };
+    let outside = outside(command, io.input)?;
     let progress = &mut *io.progress;
     let verdict = app.verify(&Actor::console(), outside, &mut |done, all| progress.rows(done, Some(all)))?;
+    tell(&verdict, command, io.out)
+}
+
+/// Proves the log in a backup, for which no data folder is needed: it is unpacked among the temporary files.
+pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> anyhow::Result<u8> {
+    let outside = outside(command, &mut files.input)?;
+    let mut backup =
+        BufReader::new(File::open(file).with_context(|| format!("{} could not be opened", file.display()))?);
+    let staging = Throwaway::make().context("a folder to unpack it in could not be made")?;
+    let progress = &mut files.progress;
+    let mut told = |done, all| progress.rows(done, all);
+    let verdict = verify_backup(&mut backup, staging.path(), Clock::system().now(), outside, &mut told);
+    let verdict = verdict.map_err(|error| match &error {
+        VerifyError::Backup(BackupError::Foreign) => {
+            anyhow::anyhow!("{}: {error}; verify takes what `rollcall backup` has written", file.display())
+        }
+        VerifyError::Backup(BackupError::Damaged(..)) | VerifyError::Store(StoreError::Damaged(_)) => {
+            No(format!("{}: {error}", file.display())).into()
+        }
+        _ => error.into(),
+    })?;
+    tell(&verdict, command, &mut files.out)
+}
+
+/// The checkpoints that were kept elsewhere.
+fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<Vec<Note>> {
+    let Some(file) = &command.checkpoint else { return Ok(Vec::new()) };
+    let (mut text, name) = (String::new(), file.display());
+    input.take(LARGEST).read_to_string(&mut text).with_context(|| format!("{name} could not be read"))?;
+    Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))
+}
+
+fn tell(verdict: &Verdict, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {
     if command.json {
-        serde_json::to_writer_pretty(&mut *io.out, &as_json(&verdict))?;
-        writeln!(io.out)?;
+        serde_json::to_writer_pretty(&mut *out, &as_json(verdict))?;
+        writeln!(out)?;
     } else {
-        say(&verdict, io.out)?;
+        say(verdict, out)?;
     }
     Ok(if verdict.whole() { 0 } else { NO })
 }
@@ -110,7 +140,8 @@ fn say(verdict: &Verdict, out: &mut dyn Write) -> std::io::Result<()> {
 fn as_json(verdict: &Verdict) -> Value {
     let proof = &verdict.proof;
     let checkpoint = |checkpoint: &Checkpoint| json!({"size": checkpoint.size, "time": time(checkpoint.time), "root": checkpoint.root.to_string()});
-    let fault = |fault: &crate::domain::evidence::Fault| json!({"first": fault.first, "last": fault.last, "trouble": fault.to_string()});
+    let fault =
+        |fault: &Fault| json!({"first": fault.first, "last": fault.last, "trouble": fault.to_string()});
     let standing = |(outside, standing): &(Checkpoint, Standing)| {
         let word = match standing {
             Standing::Consistent => "consistent",

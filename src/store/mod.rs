@@ -34,9 +34,9 @@ use crate::model::horizon::Horizon;
 
 pub use self::{
     apps::Apps,
-    evidence::Evidence,
     backup::{BackupError, Progress, unpack as unpack_backup, write as write_backup},
     check::check_file,
+    evidence::Evidence,
     factors::Factors,
     health::Health,
     hooks::Hooks,

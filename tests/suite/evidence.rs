@@ -117,6 +117,29 @@ fn an_older_copy_of_the_file_is_found_by_a_checkpoint_from_outside() {
 }
 
 #[test]
+fn a_backup_is_proven_without_a_folder_and_a_changed_log_is_not_restored() {
+    let folder = filled(300);
+    let (good, bad) = (folder.path().join("good.backup"), folder.path().join("bad.backup"));
+    folder.run(&["backup", good.to_str().unwrap()]).ok();
+    let nowhere = Folder::new();
+    let (code, verdict) = verified(&nowhere, &[good.to_str().unwrap()]);
+    assert_eq!((code, &verdict["whole"]), (0, &json!(true)), "{verdict}");
+    tamper(&folder, |write| {
+        let mut runs = write.open_table(RUNS).unwrap();
+        let key = runs.iter().unwrap().map(|run| run.unwrap().0.value()).find(|key| *key > 100).unwrap();
+        runs.remove(key).unwrap();
+    });
+    folder.run(&["backup", bad.to_str().unwrap()]).ok();
+    let (code, verdict) = verified(&nowhere, &[bad.to_str().unwrap()]);
+    assert_eq!((code, &verdict["whole"]), (1, &json!(false)));
+    folder.run(&["restore", bad.to_str().unwrap()]).refuses(1, "is not what was written: activities");
+    folder.run(&["restore", good.to_str().unwrap()]).says("restored");
+    assert_eq!(verified(&folder, &[]).0, 0, "a restored log goes on and proves itself");
+    let other = folder.path().join("rollcall.redb");
+    nowhere.run(&["verify", other.to_str().unwrap()]).refuses(2, "no backup of rollcall's");
+}
+
+#[test]
 fn the_data_file_holds_what_the_readme_says_of_a_leaf() {
     let folder = filled(10);
     let file = Database::open(folder.path().join("rollcall.redb")).unwrap();

@@ -6,7 +6,7 @@
 
 mod outlets;
 
-use std::sync::Arc;
+use std::{io, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -21,7 +21,7 @@ use crate::{
         tree::Range,
         user::Actor,
     },
-    store::{Evidence as _, OpenError, Proof, Store, StoreError},
+    store::{self, BackupError, Evidence as _, OpenError, Proof, Store, StoreError},
 };
 
 /// What a proof says, and what the checkpoints say to it.
@@ -63,9 +63,45 @@ pub enum VerifyError {
     /// The session of the one who asked has ended.
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// What was given as a backup is none, or not whole.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
     /// The log could not be read.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// Proves the log in a backup, which is unpacked into the empty folder `staging`, and judges it by the key in it. Blocks.
+pub fn verify_backup(
+    input: &mut dyn io::Read,
+    staging: &Path,
+    now: Timestamp,
+    from_outside: Vec<Note>,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Verdict, VerifyError> {
+    let outside = checkpoints(from_outside)?;
+    store::unpack_backup(input, staging, progress)?;
+    let store = Store::open(staging, now, random::bytes).map_err(BackupError::from)?;
+    let key = signing_key(&store, now).map_err(BackupError::from)?;
+    prove(&store, key.public(), outside, &mut |done, all| progress(done, Some(all)))
+}
+
+/// Notes that are to be checkpoints.
+fn checkpoints(notes: Vec<Note>) -> Result<Vec<(Checkpoint, Note)>, NotACheckpoint> {
+    notes.into_iter().map(|note| Ok((note.text().parse()?, note))).collect()
+}
+
+fn prove(
+    store: &Store,
+    key: &VerifyingKey,
+    outside: Vec<(Checkpoint, Note)>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Verdict, VerifyError> {
+    let read = store.snapshot()?;
+    let own = read.checkpoints(key)?;
+    let sizes: Vec<u64> = own.iter().chain(&outside).map(|(checkpoint, _)| checkpoint.size).collect();
+    let proof = read.prove(&sizes, progress)?;
+    Ok(judge(proof, key, own, outside))
 }
 
 impl Verdict {
@@ -126,17 +162,7 @@ impl App {
         from_outside: Vec<Note>,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Verdict, VerifyError> {
-        let outside: Vec<(Checkpoint, Note)> = from_outside
-            .into_iter()
-            .map(|note| Ok((note.text().parse()?, note)))
-            .collect::<Result<_, NotACheckpoint>>()?;
-        let read = self.0.store.snapshot()?;
-        let own = read.checkpoints(self.verifying_key())?;
-        let all = own.iter().chain(&outside);
-        let sizes: Vec<u64> = all.map(|(checkpoint, _)| checkpoint.size).collect();
-        let proof = read.prove(&sizes, progress)?;
-        drop(read);
-        let verdict = judge(proof, self.verifying_key(), own, outside);
+        let verdict = prove(&self.0.store, self.verifying_key(), checkpoints(from_outside)?, progress)?;
         let mut told = self.did(by, action::VERIFY).saying(said(&verdict));
         told.outcome = if verdict.whole() { Outcome::Success } else { Outcome::Failure };
         self.change(by, move |write| {

@@ -12,8 +12,10 @@ pub mod clock;
 pub mod demo;
 pub mod evidence;
 pub mod export;
+pub mod gate;
 pub mod geo;
 mod halves;
+pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
@@ -41,9 +43,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, geo::Geo, halves::Halves, ingest::Devices, live::LiveTable,
-    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable,
-    turns::Turns,
+    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, halves::Halves,
+    handover::Handovers, ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup,
+    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
 };
 pub use crate::store::Health;
 use crate::{
@@ -71,6 +73,8 @@ struct Parts {
     hasher: Hasher,
     throttle: Throttle,
     halves: Halves,
+    apps: AppTable,
+    handovers: Handovers,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     /// What checkpoints are signed with.
@@ -124,6 +128,9 @@ impl App {
             None => make_secret(&store, clock.now())?,
         };
         let signing = Arc::new(evidence::signing_key(&store, clock.now())?);
+        gate::load_passes(&live, &snapshot)?;
+        let apps = AppTable::default();
+        apps.refresh(&store)?;
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
@@ -140,6 +147,8 @@ impl App {
             hasher,
             throttle,
             halves: Halves::default(),
+            apps,
+            handovers: Handovers::default(),
             secret,
             signing,
             sent: Mutex::default(),

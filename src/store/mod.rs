@@ -16,6 +16,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod passes;
 mod sessions;
 mod settings;
 mod tables;
@@ -41,6 +42,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
+    passes::Passes,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,

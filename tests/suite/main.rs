@@ -21,6 +21,7 @@ mod evidence;
 mod examples;
 mod export;
 mod full_disk;
+mod gate;
 mod guessing;
 mod hooks;
 mod house;

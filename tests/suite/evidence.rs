@@ -134,7 +134,7 @@ fn a_backup_is_proven_without_a_folder_and_a_changed_log_is_not_restored() {
     let (code, verdict) = verified(&nowhere, &[bad.to_str().unwrap()]);
     assert_eq!((code, &verdict["whole"]), (1, &json!(false)));
     folder.run(&["restore", bad.to_str().unwrap()]).refuses(1, "is not what was written: activities");
-    folder.run(&["restore", good.to_str().unwrap()]).says("restored");
+    assert!(folder.run(&["restore", good.to_str().unwrap()]).ok().starts_with("restored "));
     assert_eq!(verified(&folder, &[]).0, 0, "a restored log goes on and proves itself");
     let other = folder.path().join("rollcall.redb");
     nowhere.run(&["verify", other.to_str().unwrap()]).refuses(2, "no backup of rollcall's");

@@ -160,7 +160,7 @@ impl Work {
                 continue;
             }
             let words = log.volume(volume)?;
-            let mut lost = Vec::new();
+            let mut fallen = Vec::new();
             let (gone, value) = block.without(|row| {
                 if row.id == last || row.time() >= horizon.latest() {
                     return Ok(false);
@@ -168,7 +168,7 @@ impl Work {
                 let activity = row.read(&words)?;
                 let hidden = row.time() < horizon.earliest() || horizon.hides(&activity);
                 if hidden {
-                    leaves.add_read(&activity, &mut lost)?;
+                    leaves.add_read(&activity, &mut fallen)?;
                 }
                 Ok(hidden)
             })?;
@@ -177,7 +177,7 @@ impl Work {
             }
             if gone > 0 {
                 removed += gone;
-                changes.push((key.value(), value, lost));
+                changes.push((key.value(), value, fallen));
             }
             if changes.len() >= SLICE {
                 self.change(std::mem::take(&mut changes), LOG_BLOCKS)?;
@@ -206,11 +206,11 @@ impl Work {
             let (key, value) = entry.map_err(StoreError::file)?;
             let mut stretches: Vec<(u64, run::Draft)> = Vec::new();
             let mut records = run::records(key.value(), value.value())?;
-            let (mut gone, mut lost) = (0, Vec::new());
+            let (mut gone, mut fallen) = (0, Vec::new());
             let mut follows = false;
             while let Some((id, bytes)) = records.next()? {
                 if id != last && horizon.hides(&record::read(id, bytes)?) {
-                    leaves.add(id, bytes, &mut lost)?;
+                    leaves.add(id, bytes, &mut fallen)?;
                     (gone, follows) = (gone + 1, false);
                     continue;
                 }
@@ -222,7 +222,7 @@ impl Work {
             }
             if gone > 0 {
                 removed += gone;
-                changes.push((key.value(), None, lost));
+                changes.push((key.value(), None, fallen));
                 let kept = stretches.into_iter();
                 changes.extend(kept.map(|(id, mut run)| (id, Some(run.finish().to_vec()), Vec::new())));
             }

@@ -11,11 +11,11 @@ pub mod clock;
 pub mod demo;
 pub mod export;
 pub mod geo;
-mod halves;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
+pub mod passkeys;
 pub mod password;
 pub mod places;
 pub mod random;
@@ -28,6 +28,7 @@ pub mod tail;
 mod throttle;
 pub mod tokens;
 pub mod turns;
+mod waiting;
 
 use std::{
     path::Path,
@@ -39,9 +40,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, geo::Geo, halves::Halves, ingest::Devices, live::LiveTable,
-    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable,
-    turns::Turns,
+    accounts::People, clock::Clock, export::Who, geo::Geo, ingest::Devices, live::LiveTable,
+    password::Hasher, sessions::Limits, setup::Setup, sign_in::Half, tail::Tail, throttle::Throttle,
+    tokens::TokenTable, turns::Turns, waiting::Waiting,
 };
 pub use crate::store::Health;
 use crate::{
@@ -68,7 +69,9 @@ struct Parts {
     tokens: TokenTable,
     hasher: Hasher,
     throttle: Throttle,
-    halves: Halves,
+    halves: Waiting<Half>,
+    making: Waiting<passkeys::Making>,
+    showing: Waiting<passkeys::Showing>,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     devices: Devices,
@@ -132,7 +135,9 @@ impl App {
             tokens,
             hasher,
             throttle,
-            halves: Halves::default(),
+            halves: Waiting::default(),
+            making: Waiting::default(),
+            showing: Waiting::default(),
             secret,
             devices: Devices::default(),
             exports: Turns::default(),

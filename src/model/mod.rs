@@ -11,6 +11,7 @@ pub mod filter;
 pub mod hook;
 pub mod horizon;
 pub mod id;
+pub mod passkey;
 pub mod period;
 pub mod place;
 pub mod query;

@@ -13,6 +13,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod passkeys;
 mod sessions;
 mod settings;
 mod tables;
@@ -35,6 +36,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
+    passkeys::Passkeys,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,

@@ -25,6 +25,7 @@ mod house;
 mod http;
 mod ingest;
 mod logout;
+mod passkeys;
 mod programs;
 mod retention;
 mod rules;

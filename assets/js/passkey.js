@@ -52,7 +52,9 @@ async function show(form) {
   const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(/** @type {any} */ (options));
   const shown = /** @type {PublicKeyCredential} */ (await navigator.credentials.get({ publicKey }));
   await post("signin/passkey", { token, credential: shown.toJSON() });
-  location.assign(form.dataset.next || "/sessions");
+  const next = form.dataset.next || "/sessions";
+  // An app is reached by way of the sign-in page, which leads on whoever is signed in.
+  location.assign(next.startsWith("/") ? next : `/signin?rd=${encodeURIComponent(next)}`);
 }
 
 export function start() {

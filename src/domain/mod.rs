@@ -11,7 +11,9 @@ pub mod care;
 pub mod clock;
 pub mod demo;
 pub mod export;
+pub mod gate;
 pub mod geo;
+pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
@@ -41,9 +43,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, geo::Geo, ingest::Devices, live::LiveTable,
-    password::Hasher, sessions::Limits, setup::Setup, sign_in::Half, tail::Tail, throttle::Throttle,
-    tokens::TokenTable, turns::Turns, waiting::Waiting,
+    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handovers,
+    ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup, sign_in::Half,
+    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
 };
 pub use crate::store::Health;
 use crate::{
@@ -73,6 +75,8 @@ struct Parts {
     halves: Waiting<Half>,
     making: Waiting<passkeys::Making>,
     showing: Waiting<passkeys::Showing>,
+    apps: AppTable,
+    handovers: Handovers,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     devices: Devices,
@@ -121,6 +125,9 @@ impl App {
             Some(secret) => secret,
             None => make_secret(&store, clock.now())?,
         };
+        gate::load_passes(&live, &snapshot)?;
+        let apps = AppTable::default();
+        apps.refresh(&store)?;
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
@@ -139,6 +146,8 @@ impl App {
             halves: Waiting::default(),
             making: Waiting::default(),
             showing: Waiting::default(),
+            apps,
+            handovers: Handovers::default(),
             secret,
             devices: Devices::default(),
             exports: Turns::default(),

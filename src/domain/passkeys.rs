@@ -31,11 +31,11 @@ use crate::{
 /// How many passkeys a user may have.
 const MOST: usize = 20;
 
-/// The site that passkeys are of: they work at one address, which the browser says and the device signs.
-pub struct Site(Webauthn);
+/// The relying party that passkeys are of: they work at one address, which the browser says and the device signs.
+pub struct Party(Webauthn);
 
-impl Site {
-    /// The site at an origin like `https://rollcall.example.org` or `http://localhost:8080`. None where browsers have no
+impl Party {
+    /// The party at an origin like `https://rollcall.example.org` or `http://localhost:8080`. None where browsers have no
     /// passkeys: without TLS beyond this machine, and at an address that is no name.
     pub fn at(origin: &str) -> Option<Self> {
         let origin: Url = origin.parse().ok()?;
@@ -97,7 +97,7 @@ impl App {
     /// Begins to make a passkey, which takes the password.
     pub async fn begin_passkey(
         &self,
-        site: &Site,
+        party: &Party,
         name: &UserName,
         password: String,
         origin: &Origin,
@@ -111,7 +111,7 @@ impl App {
         let known = known.map(|key| key.cred_id().clone()).collect();
         let full_name = self.user(name).map(|user| user.full_name.clone()).unwrap_or_default();
         let shown = if full_name.is_empty() { name.as_str() } else { &full_name };
-        let begun = site.0.start_passkey_registration(self.handle(name), name.as_str(), shown, Some(known));
+        let begun = party.0.start_passkey_registration(self.handle(name), name.as_str(), shown, Some(known));
         let (mut options, making) = begun.map_err(|_| PasskeyError::Refused)?;
         // It has to be found without a name being typed.
         if let Some(wishes) = &mut options.public_key.authenticator_selection {
@@ -127,7 +127,7 @@ impl App {
     pub async fn add_passkey(
         &self,
         by: &Actor,
-        site: &Site,
+        party: &Party,
         user: &UserName,
         token: &str,
         name: &str,
@@ -141,7 +141,7 @@ impl App {
         let (_, making) = making.ok_or(PasskeyError::Refused)?;
         let answer: RegisterPublicKeyCredential =
             serde_json::from_value(answer).map_err(|_| PasskeyError::Refused)?;
-        let key = site.0.finish_passkey_registration(&answer, &making).map_err(|_| PasskeyError::Refused)?;
+        let key = party.0.finish_passkey_registration(&answer, &making).map_err(|_| PasskeyError::Refused)?;
         let passkey = Passkey {
             id: key.cred_id().clone(),
             user: user.clone(),
@@ -178,9 +178,9 @@ impl App {
     }
 
     /// Begins a sign-in by passkey, of whoever it may be.
-    pub fn ask_for_passkey(&self, site: &Site) -> Result<Question, PasskeyError> {
+    pub fn ask_for_passkey(&self, party: &Party) -> Result<Question, PasskeyError> {
         let (options, showing) =
-            site.0.start_discoverable_authentication().map_err(|_| PasskeyError::Refused)?;
+            party.0.start_discoverable_authentication().map_err(|_| PasskeyError::Refused)?;
         let token = self.0.showing.keep(showing, 1, self.now());
         let options = serde_json::to_value(options.public_key).map_err(|_| PasskeyError::Refused)?;
         Ok(Question { token, options })
@@ -189,7 +189,7 @@ impl App {
     /// Signs in whoever's passkey a device has shown. The device has asked for a finger or a PIN, so that it is two factors.
     pub async fn sign_in_by_passkey(
         &self,
-        site: &Site,
+        party: &Party,
         token: &str,
         answer: Value,
         origin: Origin,
@@ -203,9 +203,9 @@ impl App {
         };
         let owner = known.as_ref().map(|passkey| passkey.user.clone());
         let checked = answer.zip(known).and_then(|(answer, passkey)| {
-            let (user, _) = site.0.identify_discoverable_authentication(&answer).ok()?;
+            let (user, _) = party.0.identify_discoverable_authentication(&answer).ok()?;
             let mut key: Key = serde_json::from_str(&passkey.key).ok()?;
-            let result = site.0.finish_discoverable_authentication_v2(&answer, showing, &key).ok()?;
+            let result = party.0.finish_discoverable_authentication_v2(&answer, showing, &key).ok()?;
             if user != self.handle(&passkey.user) || !result.user_verified() {
                 return None;
             }
@@ -238,12 +238,12 @@ mod tests {
     #[test]
     fn passkeys_are_where_browsers_have_them() {
         for there in ["https://rollcall.example.org", "https://rollcall.test:8443", "http://localhost:8080"] {
-            assert!(Site::at(there).is_some(), "{there}");
+            assert!(Party::at(there).is_some(), "{there}");
         }
         for nowhere in
             ["http://rollcall.example.org", "http://127.0.0.1:8080", "https://10.0.0.1", "rollcall"]
         {
-            assert!(Site::at(nowhere).is_none(), "{nowhere}");
+            assert!(Party::at(nowhere).is_none(), "{nowhere}");
         }
     }
 }

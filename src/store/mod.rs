@@ -15,6 +15,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod passes;
 mod passkeys;
 mod sessions;
 mod settings;
@@ -40,6 +41,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
+    passes::Passes,
     passkeys::Passkeys,
     sessions::{EndedCursor, Sessions},
     settings::Settings,

@@ -42,11 +42,11 @@ async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<A
     let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session());
     let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;
     let SignedIn::Whole(welcome) = signed_in else { return Err(Failure::code_required()) };
-    self::welcome(&visitor, &welcome)
+    self::welcome(&visitor, &welcome).await
 }
 
 /// The answer to whoever has signed in.
-pub(super) fn welcome(
+pub(super) async fn welcome(
     visitor: &Visitor<'_>,
     welcome: &Welcome,
 ) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
@@ -54,7 +54,7 @@ pub(super) fn welcome(
     let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
     let user = session.user.to_string();
     let answer = Welcomed { user, role: role.as_str(), session: SessionWire::new(session, true) };
-    Ok(visitor.signed_in(welcome, Answer(answer)))
+    visitor.signed_in(welcome, Answer(answer)).await
 }
 
 #[post("/signout")]

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::account::{Welcomed, welcome};
 use crate::{
-    domain::passkeys::{Question, Site},
+    domain::passkeys::{Party, Question},
     model::passkey::Passkey,
     web::{
         door::{Fresh, Json, Member, SetCookie, Visitor},
@@ -47,8 +47,8 @@ impl From<Question> for QuestionWire {
     }
 }
 
-fn here(site: Option<Site>) -> Result<Site, Failure> {
-    site.ok_or_else(|| {
+fn here(party: Option<Party>) -> Result<Party, Failure> {
+    party.ok_or_else(|| {
         Failure::conflict("passkeys need HTTPS at the address of --public-url, or http://localhost")
     })
 }
@@ -68,8 +68,8 @@ struct Begin {
 
 #[post("/me/passkeys/begin", data = "<body>")]
 async fn begin(member: Member<'_>, body: Json<Begin>) -> Result<Answer<QuestionWire>, Failure> {
-    let (site, origin) = (here(member.site())?, member.origin());
-    let begun = member.app.begin_passkey(&site, &member.user.name, body.0.password, &origin).await?;
+    let (party, origin) = (here(member.party())?, member.origin());
+    let begun = member.app.begin_passkey(&party, &member.user.name, body.0.password, &origin).await?;
     Ok(Answer(begun.into()))
 }
 
@@ -83,8 +83,8 @@ struct Made {
 #[post("/me/passkeys", data = "<body>")]
 async fn add(member: Member<'_>, body: Json<Made>) -> Result<(Status, Answer<PasskeyWire>), Failure> {
     let Made { token, name, credential } = body.0;
-    let (site, by, user) = (here(member.site())?, member.actor(), &member.user.name);
-    let added = member.app.add_passkey(&by, &site, user, &token, &name, credential).await?;
+    let (party, by, user) = (here(member.party())?, member.actor(), &member.user.name);
+    let added = member.app.add_passkey(&by, &party, user, &token, &name, credential).await?;
     Ok((Status::Created, Answer(added.into())))
 }
 
@@ -96,7 +96,7 @@ async fn remove(member: Fresh<Member<'_>>, id: &str) -> Result<Status, Failure> 
 
 #[post("/signin/passkey/begin")]
 fn ask(visitor: Visitor<'_>) -> Result<Answer<QuestionWire>, Failure> {
-    Ok(Answer(visitor.app.ask_for_passkey(&here(visitor.site())?)?.into()))
+    Ok(Answer(visitor.app.ask_for_passkey(&here(visitor.party())?)?.into()))
 }
 
 #[derive(Deserialize)]
@@ -108,10 +108,10 @@ struct Shown {
 #[post("/signin/passkey", data = "<body>")]
 async fn sign_in(visitor: Visitor<'_>, body: Json<Shown>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let Shown { token, credential } = body.0;
-    let (site, origin, replaces) = (here(visitor.site())?, visitor.origin(), visitor.session());
+    let (party, origin, replaces) = (here(visitor.party())?, visitor.origin(), visitor.session());
     let signed_in =
-        visitor.app.sign_in_by_passkey(&site, &token, credential, origin, replaces.as_deref()).await?;
-    welcome(&visitor, &signed_in)
+        visitor.app.sign_in_by_passkey(&party, &token, credential, origin, replaces.as_deref()).await?;
+    welcome(&visitor, &signed_in).await
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -61,7 +61,7 @@ pub(super) fn page(member: &Member<'_>, frame: Frame, refused: Option<Refused<'_
 
 /// One's passkeys, where there can be any.
 fn passkeys(member: &Member<'_>) -> Result<Option<Vec<PasskeyRow>>, Failure> {
-    if member.site().is_none() {
+    if member.party().is_none() {
         return Ok(None);
     }
     let now = now(member.app);

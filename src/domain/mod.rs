@@ -14,12 +14,12 @@ pub mod evidence;
 pub mod export;
 pub mod gate;
 pub mod geo;
-mod halves;
 pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
+pub mod passkeys;
 pub mod password;
 pub mod places;
 pub mod random;
@@ -32,6 +32,7 @@ pub mod tail;
 mod throttle;
 pub mod tokens;
 pub mod turns;
+mod waiting;
 
 use std::{
     path::Path,
@@ -43,9 +44,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, halves::Halves,
-    handover::Handovers, ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup,
-    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
+    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handovers,
+    ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup, sign_in::Half,
+    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
 };
 pub use crate::store::Health;
 use crate::{
@@ -72,7 +73,9 @@ struct Parts {
     tokens: TokenTable,
     hasher: Hasher,
     throttle: Throttle,
-    halves: Halves,
+    halves: Waiting<Half>,
+    making: Waiting<passkeys::Making>,
+    showing: Waiting<passkeys::Showing>,
     apps: AppTable,
     handovers: Handovers,
     /// What browsers' marks and second factors are sealed with.
@@ -146,7 +149,9 @@ impl App {
             tokens,
             hasher,
             throttle,
-            halves: Halves::default(),
+            halves: Waiting::default(),
+            making: Waiting::default(),
+            showing: Waiting::default(),
             apps,
             handovers: Handovers::default(),
             secret,

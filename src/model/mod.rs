@@ -13,6 +13,7 @@ pub mod hook;
 pub mod horizon;
 pub mod id;
 pub mod note;
+pub mod passkey;
 pub mod period;
 pub mod place;
 pub mod query;

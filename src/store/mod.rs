@@ -17,6 +17,7 @@ mod hooks;
 pub mod index;
 mod log;
 mod passes;
+mod passkeys;
 mod sessions;
 mod settings;
 mod tables;
@@ -43,6 +44,7 @@ pub use self::{
     hooks::Hooks,
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
     passes::Passes,
+    passkeys::Passkeys,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,

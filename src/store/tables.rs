@@ -22,6 +22,8 @@ pub(super) const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("use
 pub(super) const PASSWORDS: TableDefinition<&str, &str> = TableDefinition::new("passwords");
 /// User name -> second factor, its seed sealed.
 pub(super) const SECOND_FACTORS: TableDefinition<&str, &[u8]> = TableDefinition::new("second_factors");
+/// Number of a passkey -> passkey, with its user.
+pub(super) const PASSKEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("passkeys");
 
 /// Session id -> session, live or ended.
 pub(super) const SESSIONS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("sessions");
@@ -88,11 +90,12 @@ macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
             APPS, CHECKPOINTS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_REMOVALS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META,
-            PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
+            PASSKEYS, PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
         $each($($with,)* USERS)?;
         $each($($with,)* PASSWORDS)?;
+        $each($($with,)* PASSKEYS)?;
         $each($($with,)* SECOND_FACTORS)?;
         $each($($with,)* SESSIONS)?;
         $each($($with,)* SESSION_TOKENS)?;

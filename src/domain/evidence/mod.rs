@@ -225,13 +225,13 @@ fn standing(checkpoint: &Checkpoint, proof: &Proof) -> Standing {
 
 /// The key of the installation, made at the first start.
 pub(super) fn signing_key(store: &Store, now: Timestamp) -> Result<SigningKey, OpenError> {
-    let seed = match store.read(|read| read.signing_seed())? {
-        Some(seed) => seed,
-        None => {
-            let seed: [u8; 32] = random::bytes();
-            store.write::<_, StoreError>(now, move |write| write.put_signing_seed(&seed)).wait()?;
-            seed
-        }
+    let known = store.read(store::Evidence::signing_seed)?;
+    let seed = if let Some(seed) = known {
+        seed
+    } else {
+        let seed: [u8; 32] = random::bytes();
+        store.write::<_, StoreError>(now, move |write| write.put_signing_seed(&seed)).wait()?;
+        seed
     };
     SigningKey::of(&seed).ok_or(OpenError::Store(StoreError::Damaged("the signing key")))
 }

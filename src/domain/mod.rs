@@ -19,6 +19,7 @@ pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
+pub mod metrics;
 pub mod password;
 pub mod places;
 pub mod random;
@@ -43,8 +44,8 @@ use tokio::sync::Notify;
 
 use self::{
     accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, halves::Halves,
-    handover::Handovers, ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup,
-    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
+    handover::Handovers, ingest::Devices, live::LiveTable, metrics::Metrics, password::Hasher,
+    sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
 };
 pub use crate::store::Health;
 use crate::{
@@ -74,6 +75,7 @@ struct Parts {
     halves: Halves,
     apps: AppTable,
     handovers: Handovers,
+    metrics: Metrics,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     devices: Devices,
@@ -128,6 +130,7 @@ impl App {
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
+        let metrics = Metrics::new(store.meter());
         let hasher = Hasher::new(limits.hash);
         let parts = Parts {
             store,
@@ -143,6 +146,7 @@ impl App {
             halves: Halves::default(),
             apps,
             handovers: Handovers::default(),
+            metrics,
             secret,
             devices: Devices::default(),
             exports: Turns::default(),

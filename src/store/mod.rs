@@ -15,6 +15,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod meter;
 mod passes;
 mod sessions;
 mod settings;
@@ -40,6 +41,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
+    meter::Meter,
     passes::Passes,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
@@ -138,6 +140,16 @@ impl Store {
     /// How the file takes what is written to it.
     pub fn health(&self) -> Health {
         self.writer.health()
+    }
+
+    /// What the writer measures of itself.
+    pub fn meter(&self) -> &Meter {
+        self.writer.meter()
+    }
+
+    /// Bytes that are free where the file is; none where that cannot be told.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.free_bytes()
     }
 
     /// The log, for those who follow it.

@@ -28,6 +28,7 @@ mod http;
 mod ingest;
 mod kill;
 mod logout;
+mod metrics;
 mod programs;
 mod retention;
 mod rules;

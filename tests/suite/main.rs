@@ -32,6 +32,7 @@ mod logout;
 mod metrics;
 mod passkeys;
 mod programs;
+mod proxies;
 mod retention;
 mod rules;
 mod second_factor;

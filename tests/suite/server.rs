@@ -3,7 +3,7 @@
 use std::{
     fs::Permissions,
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
-    net::TcpStream,
+    net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -98,6 +98,16 @@ impl Folder {
         Self::start(command)
     }
 
+    /// Serves it with these options, among them a public address, under which alone it says that it is ready.
+    pub(crate) fn serve_as(&self, options: &[&str]) -> Server {
+        let address = format!("127.0.0.1:{}", free_port());
+        let mut command = self.command(&["serve", "--listen", &address]);
+        command.args(options);
+        let mut server = Self::start(command);
+        server.address = address;
+        server
+    }
+
     /// Serves it in an environment that has these.
     pub(crate) fn serve_in(&self, variables: &[(&str, &Path)]) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -114,6 +124,11 @@ impl Folder {
         let address = ready.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned();
         Server { child, said, address }
     }
+}
+
+/// A port that nobody listens at.
+pub(crate) fn free_port() -> u16 {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 /// A command that has ended.
@@ -242,6 +257,13 @@ impl Client {
         other
     }
 
+    /// The same client, which does not send this.
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut other = self.clone();
+        other.headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
+        other
+    }
+
     pub(crate) fn connect(&self) -> Connection {
         let stream = TcpStream::connect(&self.address).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -327,7 +349,10 @@ impl Connection {
 
     fn try_ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
         let mut request = Vec::new();
-        write!(request, "{method} {path} HTTP/1.1\r\nHost: {}\r\n", self.client.address)?;
+        write!(request, "{method} {path} HTTP/1.1\r\n")?;
+        if !self.client.headers.iter().any(|(name, _)| name == "Host") {
+            write!(request, "Host: {}\r\n", self.client.address)?;
+        }
         for (name, value) in &self.client.headers {
             write!(request, "{name}: {value}\r\n")?;
         }
@@ -353,6 +378,13 @@ impl Connection {
                 None => return Ok((status, headers)),
             }
         }
+    }
+
+    /// So many bytes, as they come.
+    pub(crate) fn bytes(&mut self, length: usize) -> Vec<u8> {
+        let mut bytes = vec![0; length];
+        self.stream.read_exact(&mut bytes).unwrap();
+        bytes
     }
 
     /// The next chunk; none behind the last.

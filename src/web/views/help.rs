@@ -16,7 +16,7 @@ pub struct Help {
     pub absolute: String,
 }
 
-/// How a program is set up to send its log: the tests run these texts as they are shown.
+/// How another program is set up: the tests run these texts as they are shown.
 #[derive(Clone, Copy, Debug)]
 pub struct Shipper {
     /// What it is called, and by which way it sends.
@@ -45,6 +45,14 @@ pub const SHIPPERS: [Shipper; 10] = shippers![
     "curl": "curl.sh",
 ];
 
+/// How reverse proxies are set up to ask who may pass: the tests run them as they are shown.
+pub const PROXIES: [Shipper; 4] = [
+    Shipper { name: "HAProxy", text: include_str!("../../../assets/proxies/haproxy.cfg") },
+    Shipper { name: "HAProxy, its script", text: include_str!("../../../assets/proxies/haproxy.lua") },
+    Shipper { name: "Apache", text: include_str!("../../../assets/proxies/apache.conf") },
+    Shipper { name: "Apache, its script", text: include_str!("../../../assets/proxies/apache.lua") },
+];
+
 /// Small apps with a sign-in of their own, which the tests run as they are shown.
 pub const EXAMPLES: [Shipper; 2] = [
     Shipper { name: "Python", text: include_str!("../../../assets/examples/app.py") },
@@ -55,6 +63,11 @@ impl Help {
     /// The examples of apps that it shows.
     pub const fn examples(&self) -> &'static [Shipper] {
         &EXAMPLES
+    }
+
+    /// The reverse proxies that it shows.
+    pub const fn proxies(&self) -> &'static [Shipper] {
+        &PROXIES
     }
 
     /// The programs that it shows.

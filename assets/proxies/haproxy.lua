@@ -1,0 +1,56 @@
+-- /etc/haproxy/rollcall.lua: asks Rollcall whether a request may pass, and tells the app whose it is.
+local rollcall = "http://127.0.0.1:8080/auth/forward"
+
+-- What Rollcall must know of the client to answer it.
+local asks = {
+  "cookie", "user-agent", "accept", "x-requested-with", "sec-fetch-mode",
+  "sec-ch-ua", "sec-ch-ua-full-version-list", "sec-ch-ua-mobile", "sec-ch-ua-model", "sec-ch-ua-platform",
+  "sec-ch-ua-platform-version",
+  "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-method", "x-forwarded-uri",
+}
+
+-- What the app believes, and what therefore nobody but Rollcall may say.
+local identity = {}
+for _, name in ipairs {
+  "remote-user", "remote-groups", "remote-name", "remote-email", "remote-session",
+  "x-auth-request-user", "x-auth-request-preferred-username", "x-auth-request-email", "x-auth-request-groups",
+  "x-forwarded-user", "x-forwarded-preferred-username", "x-forwarded-email", "x-forwarded-groups",
+  "x-webauth-user", "x-webauth-name", "x-webauth-email", "x-webauth-groups",
+} do identity[name] = true end
+
+core.register_action("rollcall", { "http-req" }, function(txn)
+  local came, sent = txn.http:req_get_headers(), {}
+  for _, name in ipairs(asks) do sent[name] = came[name] and { came[name][0] } end
+  if came["upgrade"] then sent["sec-fetch-mode"] = { "websocket" } end
+  if came["cookie"] then
+    local cookies = {}
+    for i = 0, #came["cookie"] do cookies[#cookies + 1] = came["cookie"][i] end
+    sent["cookie"] = { table.concat(cookies, "; ") }
+  end
+
+  local said = core.httpclient():get { url = rollcall, headers = sent, timeout = 10000 }
+  if said and said.status == 200 then
+    -- Many programs read Remote_User as Remote-User.
+    for name in pairs(came) do
+      if identity[(name:gsub("_", "-"))] then txn.http:req_del_header(name) end
+    end
+    for name in pairs(identity) do
+      if said.headers[name] then txn.http:req_set_header(name, said.headers[name][0]) end
+    end
+    -- A client may name headers in Connection that must not go on to the app; ours must.
+    txn.http:req_del_header("connection")
+    if came["upgrade"] then txn.http:req_set_header("connection", "upgrade") end
+    return
+  end
+
+  local reply = txn:reply { status = 503 }
+  local handed_on = { [302] = true, [303] = true, [401] = true, [403] = true }
+  if said and handed_on[said.status] then
+    reply:set_status(said.status)
+    for _, name in ipairs { "location", "content-type", "content-security-policy", "cache-control", "www-authenticate" } do
+      if said.headers[name] then reply:add_header(name, said.headers[name][0]) end
+    end
+    reply:set_body(said.body)
+  end
+  txn:done(reply)
+end)

@@ -1,0 +1,199 @@
+//! Forward-auth through the proxies that people run, each set up as the manual shows: who is let in, who is not, and what the
+//! app behind learns of it.
+
+mod echo;
+mod street;
+
+use super::{
+    http::Reply,
+    server::{Client, Connection},
+};
+use street::{Browser, Proxy, ROLLCALL, Street, WIKI};
+
+/// Whether a request reached the app.
+fn reached(reply: &Reply) -> bool {
+    reply.status == 200 && reply.text().to_ascii_lowercase().contains("remote-user:")
+}
+
+/// What the app was told in a header, every time it was.
+fn told(reply: &Reply, name: &str) -> Vec<String> {
+    assert!(reached(reply), "{} {}", reply.status, reply.text());
+    let text = reply.text();
+    let lines = text.lines().filter_map(|line| line.split_once(':'));
+    let named = lines.filter(|(known, _)| known.replace('_', "-").eq_ignore_ascii_case(name));
+    named.map(|(_, value)| value.trim().to_owned()).collect()
+}
+
+fn location(reply: &Reply) -> &str {
+    reply.header("Location").unwrap_or_default()
+}
+
+/// The cookies of a browser in which this user has signed in by the way of the app.
+fn signed_in(street: &Street, user: &str) -> String {
+    let mut browser = street.browser();
+    enter(&mut browser, user);
+    browser.cookies("wiki.example.org")
+}
+
+fn enter(browser: &mut Browser<'_>, user: &str) -> Reply {
+    let asked = format!("{WIKI}/page?a=b&c=d");
+    let (at, page) = browser.open(&asked);
+    assert!(at.starts_with(&format!("{ROLLCALL}/signin?rd=")), "{at}: {}", page.text());
+    assert!(page.text().contains("wiki"), "the page names the app: {}", page.text());
+    let (at, reply) = browser.sign_in(&page.text(), user);
+    assert_eq!(at, asked, "{}", reply.text());
+    reply
+}
+
+fn who_signs_in_comes_back_to_where_they_wanted_to_go(street: &Street) {
+    let mut browser = street.browser();
+    let reply = enter(&mut browser, "ann");
+    assert!(reply.text().starts_with("GET /page?a=b&c=d HTTP"), "{}", reply.text());
+    assert_eq!(told(&reply, "Remote-User"), ["ann"]);
+    assert_eq!(told(&reply, "Remote-Groups"), ["readers"]);
+    assert_eq!(told(&reply, "Remote-Name"), ["%C3%84nn"]);
+    assert_eq!(told(&reply, "Remote-Email"), [""], "it is there and empty");
+    assert_eq!(told(&reply, "Remote-Session").len(), 1);
+    let (at, again) = browser.open(&format!("{WIKI}/other"));
+    assert!(at == format!("{WIKI}/other") && reached(&again), "{at} {}", again.text());
+    assert_eq!(street.openings(), 1, "the first opening of an app is an activity, and the second is none");
+}
+
+fn a_post_goes_through_with_its_body(street: &Street, ann: &Client) {
+    let reply = ann.connect().send("POST", "/form", b"three=books");
+    assert!(
+        reply.text().starts_with("POST /form HTTP") && reply.text().ends_with("three=books"),
+        "{}",
+        reply.text()
+    );
+    let page =
+        street.at_the_app("").with("Accept", "text/html").connect().send("POST", "/form", b"three=books");
+    assert_eq!(page.status, 303, "{}", street.said());
+    assert!(location(&page).starts_with(&format!("{ROLLCALL}/signin?rd=")), "{}", location(&page));
+}
+
+fn a_script_is_told_and_not_led_away(street: &Street, ann: &Client) {
+    let kinds: [&[(&str, &str)]; 4] = [
+        &[("Accept", "application/json")],
+        &[("Accept", "text/html"), ("X-Requested-With", "XMLHttpRequest")],
+        &[("Accept", "text/html"), ("Sec-Fetch-Mode", "cors")],
+        &[("Accept", "text/event-stream")],
+    ];
+    for kind in kinds {
+        let as_it =
+            |client: Client| kind.iter().fold(client, |client, (name, value)| client.with(name, value));
+        assert_eq!(as_it(street.at_the_app("")).get("/data").status, 401, "{kind:?}");
+        assert!(reached(&as_it(ann.clone()).get("/data")), "{kind:?}");
+    }
+}
+
+fn a_socket_opens_for_who_is_signed_in_alone(street: &Street, ann: &Client) {
+    let upgrading = |client: &Client| {
+        let client =
+            client.with("Connection", "Upgrade").with("Upgrade", "websocket").with("Accept", "text/html");
+        let mut connection =
+            client.with("Sec-WebSocket-Version", "13").with("Sec-WebSocket-Key", echo::KEY).connect();
+        connection.ask("GET", "/socket", b"");
+        let (status, _) = connection.head();
+        (status, connection)
+    };
+    assert_eq!(upgrading(&street.at_the_app("")).0, 401);
+    let (status, mut connection) = upgrading(ann);
+    assert_eq!(
+        (status, connection.bytes(echo::HELLO.len())),
+        (101, echo::HELLO.to_vec()),
+        "{}",
+        street.said()
+    );
+}
+
+fn who_may_not_open_the_app_is_told_so_on_a_page(street: &Street) {
+    let mut browser = street.browser();
+    let (_, page) = browser.open(&format!("{WIKI}/page"));
+    let (_, refused) = browser.sign_in(&page.text(), "bob");
+    assert_eq!(refused.status, 403, "{}", street.said());
+    assert!(refused.text().contains("wiki") && refused.text().contains("bob"), "{}", refused.text());
+}
+
+fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
+    let claims = [
+        ("Remote-User", "ada"),
+        ("remote_user", "ada"),
+        ("REMOTE_GROUPS", "admins"),
+        ("Remote-Email", "ada@example.org"),
+        ("X_Webauth_User", "ada"),
+        ("X-Forwarded-For", "6.6.6.6"),
+        ("Forwarded", "for=6.6.6.6"),
+        ("X-Real-IP", "6.6.6.6"),
+        ("X-Original-URL", "http://open.example.org/"),
+        ("X-Forwarded-Host", "open.example.org"),
+        ("X-Forwarded-Uri", "/open"),
+        ("X-Forwarded-Method", "OPTIONS"),
+    ];
+    let claiming =
+        |client: Client| claims.iter().fold(client, |client, (name, value)| client.with(name, value));
+    let reply = claiming(ann.clone()).get("/page");
+    assert_eq!(told(&reply, "Remote-User"), ["ann"]);
+    assert_eq!(told(&reply, "Remote-Groups"), ["readers"]);
+    assert_eq!(told(&reply, "Remote-Email"), [""]);
+    assert!(!reply.text().contains("6.6.6.6") && !reply.text().contains("ada"), "{}", reply.text());
+    let page = claiming(street.at_the_app("")).with("Accept", "text/html").get("/page");
+    let encoded = "http%3A%2F%2Fwiki.example.org%2Fpage";
+    assert_eq!((page.status, location(&page)), (302, format!("{ROLLCALL}/signin?rd={encoded}").as_str()));
+    // What Connection names is not to go further; what Rollcall says is.
+    let reply = ann.with("Connection", "close, Remote-User, X-Forwarded-For").get("/page");
+    assert_eq!(told(&reply, "Remote-User"), ["ann"]);
+}
+
+fn the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(
+    street: &Street,
+    ann: &Client,
+) {
+    let session = told(&ann.with("X-Forwarded-For", "6.6.6.6").get("/page"), "Remote-Session").remove(0);
+    let row = street.session(&session);
+    assert_eq!((&row["ip"], &row["apps"]), (&"127.0.0.1".into(), &["wiki"].as_slice().into()));
+}
+
+fn a_logout_is_seen_by_the_very_next_request(street: &Street, cookies: &str) {
+    let mut kept = street.at_the_app(cookies).connect();
+    assert!(reached(&kept.send("GET", "/before", b"")));
+    street.log_out("ann");
+    let next: Reply = Connection::send(&mut kept, "GET", "/after", b"");
+    assert_eq!(next.status, 401, "{}", next.text());
+}
+
+fn without_rollcall_nobody_comes_in(street: Street, cookies: &str) {
+    let ann = street.at_the_app(cookies);
+    let Street { server, .. } = &street;
+    let killed = std::process::Command::new("kill").args(["-KILL", &server.process().to_string()]).status();
+    assert!(killed.unwrap().success());
+    for client in [ann, street.at_the_app("")] {
+        let reply = client.with("Accept", "text/html").get("/page");
+        assert!(reply.status >= 500, "{} {}", reply.status, reply.text());
+    }
+}
+
+fn holds(proxy: Proxy) {
+    let Some(street) = Street::with(proxy) else { return };
+    who_signs_in_comes_back_to_where_they_wanted_to_go(&street);
+    let cookies = signed_in(&street, "ann");
+    let ann = street.at_the_app(&cookies);
+    a_post_goes_through_with_its_body(&street, &ann);
+    a_script_is_told_and_not_led_away(&street, &ann);
+    a_socket_opens_for_who_is_signed_in_alone(&street, &ann);
+    who_may_not_open_the_app_is_told_so_on_a_page(&street);
+    what_a_client_says_of_itself_is_not_believed(&street, &ann);
+    the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);
+    a_logout_is_seen_by_the_very_next_request(&street, &cookies);
+    without_rollcall_nobody_comes_in(street, &cookies);
+}
+
+#[test]
+fn haproxy_lets_in_whom_rollcall_lets_in() {
+    holds(Proxy::Haproxy);
+}
+
+#[test]
+fn apache_lets_in_whom_rollcall_lets_in() {
+    holds(Proxy::Apache);
+}

@@ -1,0 +1,267 @@
+//! A whole street: Rollcall, an app that says what reaches it, and a real proxy before both, set up as the manual shows.
+
+use std::{
+    fs::{self, Permissions},
+    net::TcpStream,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::Instant,
+};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::{
+    super::{
+        house::{PASSWORD, loudly},
+        http::Reply,
+        server::{Client, Folder, PATIENCE, Server, free_port},
+    },
+    echo,
+};
+
+/// Where people find Rollcall, and the app, which is on another domain.
+pub(super) const ROLLCALL: &str = "http://rollcall.test";
+pub(super) const WIKI: &str = "http://wiki.example.org";
+
+/// A proxy of Debian's.
+#[derive(Clone, Copy)]
+pub(super) enum Proxy {
+    Haproxy,
+    Apache,
+}
+
+impl Proxy {
+    /// Its program, and the packages that it is in with all that its configuration needs.
+    const fn program(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Haproxy => ("haproxy", "haproxy"),
+            Self::Apache => ("apache2", "apache2 and lua-socket"),
+        }
+    }
+
+    /// Where its program is; none, said loudly, where it is not installed.
+    fn installed(self) -> Option<PathBuf> {
+        let (program, packages) = self.program();
+        let folders = std::env::var("PATH").unwrap_or_default();
+        let folders = std::env::split_paths(&folders).chain([PathBuf::from("/usr/sbin")]);
+        let found = folders.map(|folder| folder.join(program)).find(|file| file.is_file());
+        if found.is_none() {
+            assert!(std::env::var("CI").as_deref() != Ok("true"), "CI=true, but there is no {program}");
+            loudly(&format!("{program} IS MISSING: install {packages}; nothing was tested through it"));
+        }
+        found
+    }
+}
+
+/// Everything, until it is dropped.
+pub(super) struct Street {
+    folder: Folder,
+    /// Where the proxy's files are: it may give up the right to read ours.
+    files: TempDir,
+    reader: Client,
+    pub(super) server: Server,
+    proxy: Child,
+    port: u16,
+}
+
+impl Street {
+    /// One with ada, an administrator, and ann and bob, members. The wiki is for the readers, and bob is none. None where the
+    /// proxy is not installed.
+    pub(super) fn with(proxy: Proxy) -> Option<Self> {
+        let program = proxy.installed()?;
+        let folder = Folder::with_admin();
+        for (name, groups) in [("ann", "readers"), ("bob", "")] {
+            let add = ["user", "add", name, "--groups", groups, "--full-name", "Änn", "--password-stdin"];
+            folder.run_with(&add, PASSWORD).ok();
+        }
+        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", "readers"]).ok();
+        let server = folder.serve_as(&["--trusted-proxy", "127.0.0.1", "--public-url", ROLLCALL]);
+        let reading = ["token", "add", "reader", "--scope", "activity:read", "--scope", "session:read"];
+        let reader = server.bearer(folder.run(&reading).ok());
+        let port = free_port();
+        let files = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+        let texts = Files {
+            to: files.path(),
+            rollcall: server.address().to_owned(),
+            app: format!("127.0.0.1:{}", echo::start()),
+            port,
+        };
+        let mut command = Command::new(program);
+        match proxy {
+            Proxy::Haproxy => {
+                let script = texts.write("haproxy.lua", |text| text);
+                let main = texts.write("haproxy.cfg", |text| {
+                    text.replace("/etc/haproxy/rollcall.lua", &script)
+                        .replace("bind :80\n", &format!("bind 127.0.0.1:{port}\n"))
+                });
+                command.args(["-f", &main]);
+            }
+            Proxy::Apache => {
+                let script = texts.write("apache.lua", |text| text);
+                let main = texts.write("apache.conf", |text| {
+                    let site = text
+                        .replace("/etc/apache2/rollcall.lua", &script)
+                        .replace("*:80>", &format!("127.0.0.1:{port}>"));
+                    format!("{}{site}", texts.apache())
+                });
+                command.args(["-f", &main, "-DFOREGROUND"]);
+            }
+        }
+        let said = fs::File::create(files.path().join("proxy.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
+        let proxy = command.spawn().unwrap();
+        let street = Self { folder, files, reader, server, proxy, port };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < PATIENCE, "the proxy does not listen: {}", street.said());
+            std::thread::yield_now();
+        }
+        Some(street)
+    }
+
+    /// What the proxy says.
+    pub(super) fn said(&self) -> String {
+        ["proxy.log", "apache.err"]
+            .map(|name| fs::read_to_string(self.files.path().join(name)).unwrap_or_default())
+            .concat()
+    }
+
+    /// A browser at the app, with these cookies.
+    pub(super) fn at_the_app(&self, cookies: &str) -> Client {
+        let at = self.server.stranger().at(&format!("127.0.0.1:{}", self.port)).without("Origin");
+        let at = at.with("Host", "wiki.example.org");
+        if cookies.is_empty() { at } else { at.with("Cookie", cookies) }
+    }
+
+    /// A browser that shows pages.
+    pub(super) fn browser(&self) -> Browser<'_> {
+        Browser { street: self, jar: Vec::new() }
+    }
+
+    /// A session, as a program sees it.
+    pub(super) fn session(&self, id: &str) -> Value {
+        self.reader.get(&format!("/api/v1/sessions/{id}")).ok()
+    }
+
+    /// How often an app was opened for the first time in a session, when it can be found that it was.
+    pub(super) fn openings(&self) -> usize {
+        let path = "/api/v1/activity?action=app-opened";
+        let found = self.reader.get_until(path, |reply| !reply.items().is_empty()).items();
+        assert!(found.iter().all(|item| item["target"] == json!("wiki")), "{found:?}");
+        found.len()
+    }
+
+    /// Logs this user out everywhere, as an administrator at a terminal does.
+    pub(super) fn log_out(&self, user: &str) {
+        self.folder.run(&["session", "logout", "--user", user]).ok();
+    }
+}
+
+impl Drop for Street {
+    fn drop(&mut self) {
+        // Some have children of their own, which end when they are asked to.
+        let _ = Command::new("kill").args(["-TERM", &self.proxy.id().to_string()]).status();
+        let _ = self.proxy.wait();
+    }
+}
+
+/// The manual's texts, for these ports.
+struct Files<'a> {
+    to: &'a Path,
+    rollcall: String,
+    app: String,
+    port: u16,
+}
+
+impl Files<'_> {
+    /// Writes one of them, and returns where it is.
+    fn write(&self, name: &str, change: impl FnOnce(String) -> String) -> String {
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/proxies").join(name);
+        let text = fs::read_to_string(from).unwrap();
+        let text = text.replace("127.0.0.1:8080", &self.rollcall).replace("127.0.0.1:3000", &self.app);
+        let file = self.to.join(name);
+        fs::write(&file, change(text)).unwrap();
+        file.display().to_string()
+    }
+
+    /// What Debian's own configuration of Apache says before a site.
+    fn apache(&self) -> String {
+        let to = self.to.display();
+        let modules = ["mpm_event", "authz_core", "headers", "lua", "proxy", "proxy_http"];
+        let modules =
+            modules.map(|name| format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"));
+        format!(
+            "ServerRoot {to}\nServerName localhost\nPidFile {to}/apache.pid\nErrorLog {to}/apache.err\nMutex pthread\nUser www-data\nGroup www-data\nListen 127.0.0.1:{}\n{}",
+            self.port,
+            modules.concat()
+        )
+    }
+}
+
+/// A browser: it keeps cookies by host, and goes where it is led.
+pub(super) struct Browser<'s> {
+    street: &'s Street,
+    jar: Vec<(String, String, String)>,
+}
+
+impl Browser<'_> {
+    /// The cookies it sends to a host.
+    pub(super) fn cookies(&self, host: &str) -> String {
+        let own = self.jar.iter().filter(|(at, ..)| at == host);
+        own.map(|(_, name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
+    }
+
+    /// Opens an address, and goes where that leads: the address it ends at, and what it finds there.
+    pub(super) fn open(&mut self, address: &str) -> (String, Reply) {
+        self.go("GET", address, b"")
+    }
+
+    /// Signs in by the page it was led to.
+    pub(super) fn sign_in(&mut self, page: &str, user: &str) -> (String, Reply) {
+        let hidden = page.split("<input type=\"hidden\" ").skip(1).filter_map(|input| {
+            let value =
+                |name: &str| Some(input.split_once(&format!("{name}=\""))?.1.split_once('"')?.0.to_owned());
+            Some((value("name")?, value("value")?.replace("&amp;", "&").replace("&#38;", "&")))
+        });
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(hidden).extend_pairs([("user", user), ("password", PASSWORD)]);
+        self.go("POST", &format!("{ROLLCALL}/signin"), form.finish().as_bytes())
+    }
+
+    fn go(&mut self, method: &str, address: &str, body: &[u8]) -> (String, Reply) {
+        let (mut method, mut address, mut body) = (method, address.to_owned(), body);
+        for _ in 0..10 {
+            let behind = address.strip_prefix("http://").expect("it is an address");
+            let (host, path) = behind.split_once('/').unwrap_or((behind, ""));
+            let (host, path) = (host.to_owned(), format!("/{path}"));
+            let client = match host.as_str() {
+                "rollcall.test" => self.street.server.stranger().without("Origin").with("Host", &host),
+                "wiki.example.org" => self.street.at_the_app(""),
+                other => panic!("the browser was led to {other}"),
+            };
+            let client = client.with("Accept", "text/html,*/*;q=0.8").with("Cookie", &self.cookies(&host));
+            let client = match method {
+                "POST" => {
+                    client.with("Origin", ROLLCALL).with("Content-Type", "application/x-www-form-urlencoded")
+                }
+                _ => client,
+            };
+            let reply = client.connect().send(method, &path, body);
+            for (_, cookie) in
+                reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"))
+            {
+                let (name, value) = cookie.split(';').next().unwrap().split_once('=').unwrap();
+                self.jar.retain(|(at, known, _)| at != &host || known != name);
+                self.jar.push((host.clone(), name.to_owned(), value.to_owned()));
+            }
+            let Some(to) = reply.header("Location").filter(|_| (300..400).contains(&reply.status)) else {
+                return (address, reply);
+            };
+            address = if to.starts_with('/') { format!("http://{host}{to}") } else { to.to_owned() };
+            (method, body) = ("GET", b"");
+        }
+        panic!("the browser is led around in a circle at {address}")
+    }
+}

@@ -272,7 +272,7 @@ fn outlets(
     if let Some(text) = webhook {
         match text.parse::<http::Uri>() {
             Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
-                outlets.push(Outlet::Webhook(uri))
+                outlets.push(Outlet::Webhook(uri));
             }
             _ => fault(format!(
                 "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"

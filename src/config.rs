@@ -158,25 +158,8 @@ impl Config {
             }
             Some(syslog::Settings { listen: listen?, from: from.unwrap_or_else(this_machine) })
         });
-        let mut checkpoints: Vec<Outlet> = raw.checkpoint_file.map(Outlet::File).into_iter().collect();
-        if let Some(text) = raw.checkpoint_syslog {
-            match text.parse() {
-                Ok(address) => checkpoints.push(Outlet::Syslog(address)),
-                Err(_) => fault(format!(
-                    "checkpoint-syslog: {text:?} is not an address with a port, like 10.0.0.9:514"
-                )),
-            }
-        }
-        if let Some(text) = raw.checkpoint_webhook {
-            match text.parse::<http::Uri>() {
-                Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
-                    checkpoints.push(Outlet::Webhook(uri))
-                }
-                _ => fault(format!(
-                    "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"
-                )),
-            }
-        }
+        let checkpoints =
+            outlets(raw.checkpoint_file, raw.checkpoint_syslog, raw.checkpoint_webhook, &mut fault);
         let public_url = raw.public_url.map(|url| url.trim_end_matches('/').to_owned());
         if let Some(url) = &public_url
             && !good_origin(url)
@@ -267,6 +250,37 @@ const NAMES: [&str; 17] = [
     "checkpoint-syslog",
     "checkpoint-webhook",
 ];
+
+/// Where checkpoints go.
+fn outlets(
+    file: Option<PathBuf>,
+    syslog: Option<String>,
+    webhook: Option<String>,
+    fault: &mut impl FnMut(String),
+) -> Vec<Outlet> {
+    let mut outlets: Vec<Outlet> = file.map(Outlet::File).into_iter().collect();
+    if let Some(text) = syslog {
+        match text.parse() {
+            Ok(address) => outlets.push(Outlet::Syslog(address)),
+            Err(_) => {
+                fault(format!(
+                    "checkpoint-syslog: {text:?} is not an address with a port, like 10.0.0.9:514"
+                ));
+            }
+        }
+    }
+    if let Some(text) = webhook {
+        match text.parse::<http::Uri>() {
+            Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
+                outlets.push(Outlet::Webhook(uri));
+            }
+            _ => fault(format!(
+                "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"
+            )),
+        }
+    }
+    outlets
+}
 
 /// The networks of an option that lists some; one that would `verb` anybody is a fault.
 fn networks(

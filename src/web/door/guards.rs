@@ -191,6 +191,11 @@ impl<'r> Member<'r> {
         origin_of(self.request)
     }
 
+    /// Whether passwords can be read on their way here, because the operator insists.
+    pub fn plain(&self) -> bool {
+        door(self.request).settings.plain
+    }
+
     /// Whose records they see.
     pub fn scope(&self) -> Scope {
         Scope::of(self.user.role, &self.user.name)

@@ -33,6 +33,10 @@ pub struct Raw {
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// Listen beyond this machine without TLS and without a proxy that has it: passwords can be read on the way
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure_http: bool,
     /// A proxy whose word on the client's address is believed; may be repeated
     #[arg(long, value_name = "CIDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +151,15 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
+        // Whoever is behind a proxy that is trusted has said who speaks TLS; otherwise nobody does.
+        let beyond = listen.is_some_and(|listen| !listen.ip().is_loopback());
+        let plain = beyond && trusted_proxies.as_ref().is_none_or(|proxies| proxies.0.is_empty());
+        if plain && !raw.insecure_http {
+            fault(
+                "listen: beyond this machine passwords could be read on the way; put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
+                    .to_owned(),
+            );
+        }
         let client_header = raw.client_header.and_then(|text| {
             text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
         });
@@ -215,6 +228,7 @@ impl Config {
                 listen,
                 door: door::Settings {
                     secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    plain,
                     cookie_domain,
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
@@ -231,8 +245,9 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "listen",
+    "insecure-http",
     "trusted-proxy",
     "client-header",
     "public-url",
@@ -333,6 +348,21 @@ mod tests {
         };
         let faults = Config::meant(raw).unwrap_err().0;
         assert_eq!(faults.len(), 8, "{faults:?}");
+    }
+
+    #[test]
+    fn beyond_this_machine_it_listens_behind_a_trusted_proxy_or_where_the_operator_insists() {
+        let beyond = |proxy: Option<&str>, insecure_http| {
+            let listen = Some("0.0.0.0:8080".to_owned());
+            let trusted_proxy = proxy.map(|proxy| vec![proxy.to_owned()]);
+            Config::meant(Raw { listen, trusted_proxy, insecure_http, ..Raw::default() })
+        };
+        let refused = beyond(None, false).unwrap_err().to_string();
+        assert!(refused.contains("--insecure-http") && refused.contains("--trusted-proxy"), "{refused}");
+        assert!(beyond(None, true).unwrap().door.plain);
+        assert!(!beyond(Some("10.0.0.2"), false).unwrap().door.plain);
+        let here = Raw { insecure_http: true, ..Raw::default() };
+        assert!(!Config::meant(here).unwrap().door.plain, "nobody else is on the way within this machine");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod disk;
 mod hooks;
 pub mod index;
 mod log;
+mod map;
 mod sessions;
 mod settings;
 mod tables;
@@ -30,6 +31,7 @@ pub use self::{
     apps::Apps,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
+    map::Map,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,
@@ -113,7 +115,7 @@ impl Store {
 
     /// The log, for those who follow it.
     pub fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), Arc::clone(&self.cache))
+        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), log::Cache::beside(&self.cache))
     }
 }
 
@@ -129,6 +131,12 @@ impl Read {
     fn of(disk: &Disk, cache: &Arc<log::Cache>) -> Result<Self, StoreError> {
         let epoch = cache.epoch();
         Ok(Self { transaction: disk.read()?, cache: Arc::clone(cache), epoch })
+    }
+
+    /// The same moment for whoever reads much of the log once: it leaves in memory what others have there.
+    #[must_use]
+    pub fn passing_by(self) -> Self {
+        Self { cache: log::Cache::beside(&self.cache), ..self }
     }
 }
 

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io,
     ops::Deref,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
 };
@@ -70,9 +70,10 @@ impl Disk {
         self.current().begin_write().map_err(StoreError::file)
     }
 
-    /// How many bytes the file has; 0 where it is in memory.
+    /// How many bytes the file takes on the disk, which is less than it is long where it has grown ahead of what was written;
+    /// 0 where it is in memory.
     pub(super) fn length(&self) -> u64 {
-        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.len())
+        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.blocks() * 512)
     }
 
     /// An empty file beside this one, to be filled and then put in its place; none where it is in memory.

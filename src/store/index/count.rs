@@ -1,8 +1,7 @@
 //! How many: exact, and without reading documents where a posting list knows.
 
 use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
+    hash::{Hash, Hasher},
     num::NonZeroUsize,
     ops::Range,
     sync::{
@@ -20,7 +19,11 @@ use super::{
     search::{Search, SearchError},
     segment::Segment,
 };
-use crate::model::{filter::Filter, period, session::Scope};
+use crate::model::{
+    filter::{Filter, Order},
+    period,
+    session::Scope,
+};
 
 /// So many counts are kept of each stretch.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
@@ -39,9 +42,8 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(filter: &Filter, scope: &Scope) -> Self {
-        let (filter, scope) = (Filter { range: period::Range::ALL, ..filter.clone() }, scope.clone());
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{scope:?} {filter:?}"));
-        Self { filter, scope, hash }
+        let hash = filter.fingerprint(scope, Order::Desc);
+        Self { filter: Filter { range: period::Range::ALL, ..filter.clone() }, scope: scope.clone(), hash }
     }
 }
 

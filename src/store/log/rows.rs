@@ -42,9 +42,9 @@ impl Rows {
     }
 
     /// What is at hand of `ids`, each in its place.
-    pub(super) fn get(&self, ids: &[u64]) -> Vec<Option<Arc<Activity>>> {
+    pub(super) fn get(&self, ids: impl IntoIterator<Item = u64>) -> Vec<Option<Arc<Activity>>> {
         let mut held = self.lock();
-        ids.iter().map(|id| held.rows.get(id).cloned()).collect()
+        ids.into_iter().map(|id| held.rows.get(&id).cloned()).collect()
     }
 
     /// Keeps what was read in a moment of `epoch`. What was read before something was taken out is not kept after it.
@@ -118,10 +118,10 @@ mod tests {
         for id in 1..=100 {
             rows.keep(rows.epoch(), &[row(id, size)]);
         }
-        let held: Vec<u64> = (1..=100).filter(|id| rows.get(&[*id])[0].is_some()).collect();
+        let held: Vec<u64> = (1..=100).filter(|id| rows.get([*id])[0].is_some()).collect();
         assert_eq!(held, [94, 95, 96, 97, 98, 99, 100]);
         rows.keep(rows.epoch(), &[row(100, 1), row(200, MOST)]);
-        assert!(rows.get(&[100, 200]).iter().all(Option::is_none), "what is larger than all is not held");
+        assert!(rows.get([100, 200]).iter().all(Option::is_none), "what is larger than all is not held");
         assert_eq!(rows.lock().bytes, 0);
     }
 
@@ -131,10 +131,10 @@ mod tests {
         let before = rows.epoch();
         rows.keep(before, &[row(1, 1)]);
         rows.forget();
-        assert!(rows.get(&[1])[0].is_none());
+        assert!(rows.get([1])[0].is_none());
         rows.keep(before, &[row(1, 1)]);
-        assert!(rows.get(&[1])[0].is_none());
+        assert!(rows.get([1])[0].is_none());
         rows.keep(rows.epoch(), &[row(2, 1)]);
-        assert_eq!(rows.get(&[1, 2])[1].as_ref().map(|row| row.id), Some(ActivityId(2)));
+        assert_eq!(rows.get([1, 2])[1].as_ref().map(|row| row.id), Some(ActivityId(2)));
     }
 }

@@ -180,7 +180,7 @@ proptest! {
         let found = log.read(|read| read.activities(ids()).unwrap());
         prop_assert_eq!(found.iter().collect::<Vec<_>>(), picked.clone());
         for _ in 0..2 {
-            let page = log.read(|read| read.page(ids()).unwrap());
+            let page = log.read(|read| read.page(&ids().collect::<Vec<_>>()).unwrap());
             prop_assert_eq!(page.iter().map(|row| &**row).collect::<Vec<_>>(), picked.clone());
         }
         for activity in picked.iter().take(5) {
@@ -419,7 +419,7 @@ fn half_a_file_that_is_free_is_given_back_while_readers_go_on_reading() {
     }
     let before = log.work.disk.length();
     let reader = Read::of(&log.work.disk, &log.work.cache).unwrap();
-    let page = |read: &Read| read.page([ActivityId(7), ActivityId(240_000)]).unwrap().len();
+    let page = |read: &Read| read.page(&[ActivityId(7), ActivityId(240_000)]).unwrap().len();
     assert_eq!((log.read(page), log.read(page)), (2, 2));
     log.work.remove(&Horizon::new(Vec::new(), 220_000)).unwrap();
     let after = log.work.disk.length();

@@ -27,7 +27,7 @@ use crate::{
 const FOUND: usize = 8000;
 
 /// The most activities that are handed out at a time.
-const CHUNK: usize = 1000;
+const CHUNK: usize = 256;
 
 /// How many are handed out at first, while nothing is known of how long they are.
 const FIRST: usize = 64;

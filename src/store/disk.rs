@@ -18,7 +18,7 @@ use super::{FILE, OpenError, StoreError};
 
 /// How much of the file is held in memory, in bytes. The operating system caches it as well; this only spares
 /// the copying.
-const CACHE: usize = 24 << 20;
+const CACHE: usize = 12 << 20;
 
 /// The file of now.
 pub(super) struct Disk {

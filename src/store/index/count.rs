@@ -28,9 +28,10 @@ use crate::model::{
 /// So many counts are kept of each stretch.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
-/// Counts of a whole stretch that were not to be had by the length of a list alone. A stretch never changes, so who asks
-/// again, with every page and every refresh, waits only for what has come since.
-pub(super) struct Counts(Mutex<LruCache<Arc<Question>, u64>>);
+/// Counts of a stretch that were not to be had by the length of a list alone, with the documents of the period in which they
+/// were counted. A stretch never changes, so who asks again, with every page and every refresh, waits only for what has come
+/// since and where the period ends.
+pub(super) struct Counts(Mutex<LruCache<Arc<Question>, (Range<DocId>, u64)>>);
 
 /// What tells a search, whatever its period, from every other.
 #[derive(PartialEq)]
@@ -62,15 +63,15 @@ impl Default for Counts {
 }
 
 impl Counts {
-    fn of(&self, question: &Question) -> Option<u64> {
-        self.lock().get(question).copied()
+    fn of(&self, question: &Question, within: &Range<DocId>) -> Option<u64> {
+        self.lock().get(question).filter(|(docs, _)| docs == within).map(|(_, count)| *count)
     }
 
-    fn keep(&self, question: Arc<Question>, count: u64) {
-        self.lock().put(question, count);
+    fn keep(&self, question: Arc<Question>, within: Range<DocId>, count: u64) {
+        self.lock().put(question, (within, count));
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, u64>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, (Range<DocId>, u64)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -91,18 +92,19 @@ impl Search {
         let (mut counted, mut unknown) = (AtomicU64::new(0), Vec::new());
         for (index, stretch) in stretches.iter().enumerate() {
             let docs = self.docs(stretch);
-            let known = if docs == stretch.docs { stretch.counts.of(self.question()) } else { None };
-            match known {
+            if docs.is_empty() {
+                continue;
+            }
+            match stretch.counts.of(self.question(), &docs) {
                 Some(count) => *counted.get_mut() += count,
-                None if docs.is_empty() => {}
                 None => unknown.push(index),
             }
         }
         let all = self.of_each(&unknown, deadline, |index, segment, part| {
             let count = count(segment, &part.plan, &part.docs, deadline)?;
             counted.fetch_add(count, Ordering::Relaxed);
-            if part.docs == stretches[index].docs && !part.plan.is_known(segment) {
-                stretches[index].counts.keep(Arc::clone(self.question()), count);
+            if !part.plan.is_known(segment) {
+                stretches[index].counts.keep(Arc::clone(self.question()), part.docs.clone(), count);
             }
             Ok(())
         });

@@ -499,7 +499,8 @@ mod tests {
             rest.has_come(last)
         };
         let steps = [1000; 100].into_iter().chain([FEW; 2 * AGAIN as usize]).chain([1000]).chain([0; 11]);
-        let when: Vec<usize> = steps.map(told).enumerate().filter(|(_, told)| *told).map(|(at, _)| at).collect();
+        let when: Vec<usize> =
+            steps.map(told).enumerate().filter(|(_, told)| *told).map(|(at, _)| at).collect();
         let hour = AGAIN as usize;
         assert_eq!(when, [109, 109 + hour, 100 + 2 * hour + 10]);
     }

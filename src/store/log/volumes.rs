@@ -10,8 +10,8 @@ use crate::store::StoreError;
 /// The most bytes of dictionaries that are held. Those of 10 million activities take some 30 MB.
 const MOST: usize = 32 << 20;
 
-/// The same for whoever passes by many activities once: those of fifteen neighbours.
-const PASSING: usize = 6 << 20;
+/// The same for whoever passes by many activities once: those of ten neighbours.
+const PASSING: usize = 4 << 20;
 
 /// Volumes by the id of their first activity. What is under an id never changes, so nothing here goes stale.
 pub(super) struct Volumes {

@@ -31,7 +31,12 @@ const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 /// Counts of a stretch that were not to be had by the length of a list alone, with the documents of the period in which they
 /// were counted. A stretch never changes, so who asks again, with every page and every refresh, waits only for what has come
 /// since and where the period ends.
-pub(super) struct Counts(Mutex<LruCache<Arc<Question>, (Range<DocId>, u64)>>);
+pub(super) struct Counts(Mutex<LruCache<Arc<Question>, Counted>>);
+
+struct Counted {
+    within: Range<DocId>,
+    count: u64,
+}
 
 /// What tells a search, whatever its period, from every other.
 #[derive(PartialEq)]
@@ -64,14 +69,14 @@ impl Default for Counts {
 
 impl Counts {
     fn of(&self, question: &Question, within: &Range<DocId>) -> Option<u64> {
-        self.lock().get(question).filter(|(docs, _)| docs == within).map(|(_, count)| *count)
+        self.lock().get(question).filter(|counted| counted.within == *within).map(|counted| counted.count)
     }
 
     fn keep(&self, question: Arc<Question>, within: Range<DocId>, count: u64) {
-        self.lock().put(question, (within, count));
+        self.lock().put(question, Counted { within, count });
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, (Range<DocId>, u64)>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, Counted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

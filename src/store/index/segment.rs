@@ -59,13 +59,11 @@ impl Segment {
         let Some(kept) = self.inverted.get(field.field_id() as usize) else {
             return Err(TantivyError::SchemaError(format!("there is no {field:?}")).into());
         };
-        match kept.get() {
-            Some(inverted) => Ok(inverted),
-            None => {
-                let inverted = self.reader.inverted_index(field)?;
-                Ok(kept.get_or_init(|| inverted))
-            }
+        if let Some(inverted) = kept.get() {
+            return Ok(inverted);
         }
+        let inverted = self.reader.inverted_index(field)?;
+        Ok(kept.get_or_init(|| inverted))
     }
 
     pub(super) fn time(&self, doc: DocId) -> i64 {

@@ -498,7 +498,7 @@ mod tests {
             last += step;
             rest.has_come(last)
         };
-        let steps = [1000; 100].into_iter().chain([FEW; 2 * AGAIN as usize]).chain([1000]).chain([0; 11]);
+        let steps = [1000; 100].into_iter().chain(vec![FEW; 2 * AGAIN as usize]).chain([1000]).chain([0; 11]);
         let when: Vec<usize> =
             steps.map(told).enumerate().filter(|(_, told)| *told).map(|(at, _)| at).collect();
         let hour = AGAIN as usize;

@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::sessions::Limits,
+    domain::{password::Cost, sessions::Limits},
     web::{
         door::{self, Networks},
         syslog,
@@ -52,6 +52,18 @@ pub struct Raw {
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_max: Option<String>,
+    /// How many sessions a user may have at once; the oldest end [default: any number]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sessions_per_user: Option<usize>,
+    /// MiB of memory that the hash of a password takes, from 19 to 1024 [default: 19]
+    #[arg(long, value_name = "MIB")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_memory: Option<u32>,
+    /// How often that memory is gone through, from 2 to 16 [default: 2]
+    #[arg(long, value_name = "N")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub password_passes: Option<u32>,
     /// Address and port to take syslog at, over UDP and TCP
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -131,9 +143,27 @@ impl Config {
             })
         };
         let defaults = Limits::default();
+        let idle = lasts("session-idle", raw.session_idle, defaults.idle);
+        let absolute = lasts("session-max", raw.session_max, defaults.absolute);
+        if raw.sessions_per_user == Some(0) {
+            faults.push("sessions-per-user: a user needs at least one session".to_owned());
+        }
+        let hash = Cost {
+            memory_kib: raw.password_memory.unwrap_or(19).saturating_mul(1024),
+            passes: raw.password_passes.unwrap_or(Cost::LEAST.passes),
+        };
+        if !(Cost::LEAST.memory_kib..=Cost::MOST.memory_kib).contains(&hash.memory_kib) {
+            faults.push("password-memory: a number of MiB from 19 to 1024".to_owned());
+        }
+        if !(Cost::LEAST.passes..=Cost::MOST.passes).contains(&hash.passes) {
+            faults.push("password-passes: a number from 2 to 16".to_owned());
+        }
         let limits = Limits {
-            idle: lasts("session-idle", raw.session_idle, defaults.idle),
-            absolute: lasts("session-max", raw.session_max, defaults.absolute),
+            idle,
+            absolute,
+            per_user: raw.sessions_per_user,
+            hash,
+            names: defaults.names.into_iter().chain(public_url.clone()).chain(host_name()).collect(),
         };
         match listen {
             Some(listen) if faults.is_empty() => Ok(Self {
@@ -153,8 +183,19 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 8] =
-    ["listen", "trusted-proxy", "public-url", "geo", "session-idle", "session-max", "syslog", "syslog-from"];
+const NAMES: [&str; 11] = [
+    "listen",
+    "trusted-proxy",
+    "public-url",
+    "geo",
+    "session-idle",
+    "session-max",
+    "sessions-per-user",
+    "password-memory",
+    "password-passes",
+    "syslog",
+    "syslog-from",
+];
 
 /// The networks of an option that lists some; one that would `verb` anybody is a fault.
 fn networks(
@@ -172,6 +213,11 @@ fn networks(
         }
     }
     Some(Networks(networks))
+}
+
+/// What this machine is called, where the system says so.
+fn host_name() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
 }
 
 fn this_machine() -> Networks {
@@ -195,10 +241,13 @@ mod tests {
             trusted_proxy: Some(vec!["0.0.0.0/0".into(), "proxy".into()]),
             public_url: Some("rollcall".into()),
             session_idle: Some("soon".into()),
+            sessions_per_user: Some(0),
+            password_memory: Some(1),
+            password_passes: Some(1),
             ..Raw::default()
         };
         let faults = Config::meant(raw).unwrap_err().0;
-        assert_eq!(faults.len(), 5, "{faults:?}");
+        assert_eq!(faults.len(), 8, "{faults:?}");
     }
 
     #[test]

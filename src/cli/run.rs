@@ -15,7 +15,11 @@ use super::{
     import, table,
 };
 use crate::{
-    domain::{App, accounts::Details, hooks::HookError},
+    domain::{
+        App,
+        accounts::{AccountError, Details},
+        hooks::HookError,
+    },
     model::{
         activity::Activity as Record,
         app,
@@ -95,16 +99,22 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
                 &rows,
             )?;
         }
-        args::User::Set { name, details } => {
+        args::User::Set { name, details, reset_second_factor } => {
             let name = known(app, &name)?;
+            if reset_second_factor {
+                runtime.block_on(app.reset_second_factor(&by, &name)).map_err(|error| match error {
+                    AccountError::NoFactor(_) => No(error.to_string()).into(),
+                    error => anyhow::Error::from(error),
+                })?;
+            }
             let changed = runtime.block_on(app.change_user(&by, &name, said(details)?))?;
             writeln!(io.out, "changed {}", changed.name)?;
         }
         args::User::Password { name, .. } => {
             let name = known(app, &name)?;
             let password = password(io)?;
-            let ended = runtime.block_on(app.set_password(&by, &name, password))?;
-            writeln!(io.out, "changed the password of {name}; {ended} sessions ended")?;
+            let set = runtime.block_on(app.set_password(&by, &name, password))?;
+            writeln!(io.out, "changed the password of {name}; {} sessions ended", set.ended)?;
         }
         args::User::Disable { name } => {
             let name = known(app, &name)?;

@@ -83,11 +83,15 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     std::fs::create_dir_all(&uploads)?;
     let public_url = config.door.public_url.clone();
     let ready = app.clone();
+    let (say_address, address) = watch::channel(String::new());
     let rocket = web::rocket(app.clone(), config.door, config.listen, &uploads)
         .attach(AdHoc::on_liftoff("ready", move |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
             let here = format!("http://{}", SocketAddr::new(address, port));
-            Box::pin(async move { announce(&public_url.unwrap_or(here), &ready, heard, welcome.as_deref()) })
+            let address = public_url.unwrap_or(here);
+            announce(&address, &ready, heard, welcome.as_deref());
+            say_address.send_replace(address);
+            Box::pin(std::future::ready(()))
         }))
         .ignite()
         .await
@@ -97,7 +101,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
         stop.asked().await;
         shutdown.notify();
     });
-    let sweeping = tokio::spawn(sweep(app.clone()));
+    let sweeping = tokio::spawn(sweep(app.clone(), address));
     let retaining = tokio::spawn(retain(app.clone()));
     let telling = tokio::spawn(Courier::new(app.clone()).run());
     let (hang_up, stopping) = watch::channel(false);
@@ -150,7 +154,7 @@ fn announce(address: &str, app: &App, syslog: Option<SocketAddr>, welcome: Optio
         let _ = writeln!(out, "Syslog is taken at {syslog}, UDP and TCP");
     }
     if let Some(code) = app.setup_code() {
-        let _ = writeln!(out, "Make the first administrator at {address}/setup?code={code}");
+        let _ = writeln!(out, "{}", way_to_set_up(address, &code));
     }
     if let Some(welcome) = welcome {
         let _ = writeln!(out, "{welcome}");
@@ -158,14 +162,22 @@ fn announce(address: &str, app: &App, syslog: Option<SocketAddr>, welcome: Optio
     let _ = out.flush();
 }
 
-/// Writes down what changes in memory, and ends what is due.
-async fn sweep(app: App) {
+fn way_to_set_up(address: &str, code: &str) -> String {
+    format!("Make the first administrator at {address}/setup?code={code}")
+}
+
+/// Writes down what changes in memory, ends what is due, and says the code that makes the first administrator again when it
+/// has to be another one.
+async fn sweep(app: App, address: watch::Receiver<String>) {
     let mut tick = interval(SWEEP);
     let mut sweeps = 0_u32;
     loop {
         tick.tick().await;
         if let Err(error) = app.sweep().await {
             log::error!("last accesses could not be written down: {error}");
+        }
+        if let Some(code) = app.renew_setup_code() {
+            let _ = writeln!(io::stdout(), "{}", way_to_set_up(&address.borrow(), &code));
         }
         sweeps = sweeps.wrapping_add(1);
         if sweeps.is_multiple_of(20)

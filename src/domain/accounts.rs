@@ -5,11 +5,18 @@ use std::{
     sync::{Arc, PoisonError, RwLock},
 };
 
-use super::{App, Gone, sessions::SessionError};
+use super::{
+    App, Gone,
+    password::{Busy, choose},
+    random,
+    sessions::{Origin, SessionError},
+    setup,
+    sign_in::Held,
+};
 use crate::{
     model::{
         activity::action,
-        secret::{Password, WeakPassword},
+        secret::{Kind, Password, Token, WeakPassword},
         session::EndedBy,
         user::{Actor, BadUserName, Role, User, UserName},
     },
@@ -69,9 +76,24 @@ pub enum AccountError {
     /// The current password was wrong.
     #[error("that is not your current password")]
     WrongPassword,
+    /// The code was wrong.
+    #[error("that is not the code your authenticator shows now; look at its clock if it goes on")]
+    WrongCode,
+    /// The seed that came back is not one that this user was shown.
+    #[error("this set-up is not yours or not whole; begin again")]
+    StaleFactor,
+    /// There is one already.
+    #[error("a second factor is set up already; remove it first")]
+    HasFactor,
+    /// There is none.
+    #[error("{0} has no second factor")]
+    NoFactor(UserName),
     /// Too many passwords are being looked at already.
     #[error("too many people are signing in; try again in a few seconds")]
     Busy,
+    /// Too many passwords were wrong; in how many seconds another one is looked at.
+    #[error("too many tries were wrong; try again in {0} seconds")]
+    TooMany(u64),
     /// Nobody would be left to manage.
     #[error("{0} is the last administrator; make another one first")]
     LastAdmin(UserName),
@@ -94,6 +116,30 @@ impl From<SessionError> for AccountError {
             SessionError::Store(store) => Self::Store(store),
         }
     }
+}
+
+impl From<Busy> for AccountError {
+    fn from(_: Busy) -> Self {
+        Self::Busy
+    }
+}
+
+impl From<Held> for AccountError {
+    fn from(held: Held) -> Self {
+        match held {
+            Held::Busy => Self::Busy,
+            Held::TooMany(seconds) => Self::TooMany(seconds),
+        }
+    }
+}
+
+/// A password that was changed.
+#[derive(Debug)]
+pub struct PasswordChanged {
+    /// How many other sessions of the user have ended.
+    pub ended: usize,
+    /// What opens the session at hand from now on, where it was one's own password.
+    pub token: Option<Token>,
 }
 
 /// What can be said of a user; what is `None` stays as it is.
@@ -204,7 +250,6 @@ impl App {
     ) -> Result<Arc<User>, AccountError> {
         let name: UserName = name.parse()?;
         details.check()?;
-        let credential = self.0.hasher.hash(Password::chosen(password)?).await;
         let mut user = User {
             name,
             role: Role::Member,
@@ -216,12 +261,14 @@ impl App {
             last_sign_in: None,
         };
         details.apply(&mut user);
+        let credential = self.0.hasher.hash(self.choose(&user, password)?).await?;
         let told = self.did(by, action::USER_ADDED).to(&user.name).saying(format!("as {}", user.role));
         let made = user.clone();
         self.change(by, move |write| {
             if first && !write.nobody()? {
                 return Err(AccountError::SetUp);
             }
+            setup::close(write)?;
             if write.user(&made.name)?.is_some() {
                 return Err(AccountError::Taken(made.name.clone()));
             }
@@ -251,8 +298,10 @@ impl App {
         };
         let (changing, switching) =
             (self.did(by, action::USER_CHANGED).to(name), self.did(by, verb).to(name));
+        let reason = if details.disabled == Some(true) { "account disabled" } else { "role changed" };
+        let ends = self.ends_of(by, name, None, EndedBy::Policy, reason);
         let name_ = name.clone();
-        let (user, role_changed) = self
+        let (user, ended) = self
             .change(by, move |write| {
                 let mut user = known(write, &name_)?;
                 let leaves = details.role.is_some_and(|role| role != Role::Admin);
@@ -276,16 +325,14 @@ impl App {
                     };
                     write.append(&changing.clone().saying(detail))?;
                 }
-                Ok::<_, AccountError>((user, changed.contains(&"role")))
+                let over = user.disabled || changed.contains(&"role");
+                let ended = if over { ends.write(write)? } else { Vec::new() };
+                Ok::<_, AccountError>((user, ended))
             })
             .done()
             .await?;
         self.refresh_user(name)?;
-        if user.disabled {
-            self.end_all_of(by, name, None, EndedBy::Policy, "account disabled").await?;
-        } else if role_changed {
-            self.end_all_of(by, name, None, EndedBy::Policy, "role changed").await?;
-        }
+        self.ended(&ended);
         Ok(Arc::new(user))
     }
 
@@ -303,56 +350,70 @@ impl App {
     /// Removes an account and ends all its sessions. What it did stays in the log.
     pub async fn remove_user(&self, by: &Actor, name: &UserName) -> Result<(), AccountError> {
         let (told, name_) = (self.did(by, action::USER_REMOVED).to(name), name.clone());
-        self.change(by, move |write| {
+        let ends = self.ends_of(by, name, None, EndedBy::System, "account removed");
+        let removed = self.change(by, move |write| {
             known(write, &name_)?;
             keep_an_admin(write, &name_)?;
             write.remove_user(&name_)?;
             write.append(&told)?;
-            Ok::<_, AccountError>(())
-        })
-        .done()
-        .await?;
+            Ok::<_, AccountError>(ends.write(write)?)
+        });
+        let ended = removed.done().await?;
         self.refresh_user(name)?;
-        self.end_all_of(by, name, None, EndedBy::System, "account removed").await?;
+        self.ended(&ended);
         Ok(())
     }
 
-    /// Gives a user a new password in an administrator's name. All the user's sessions but the
-    /// administrator's own end.
+    /// Gives a user a new password. All the user's sessions end with the old one; the one it was done in, if it is the
+    /// user's own, gets a new token instead.
     pub async fn set_password(
         &self,
         by: &Actor,
         name: &UserName,
         new: String,
-    ) -> Result<usize, AccountError> {
-        let credential = self.0.hasher.hash(Password::chosen(new)?).await;
+    ) -> Result<PasswordChanged, AccountError> {
+        let account = self.user(name).ok_or_else(|| AccountError::Unknown(name.clone()))?;
+        let credential = self.0.hasher.hash(self.choose(&account, new)?).await?;
         let (told, name_) = (self.did(by, action::USER_PASSWORD_CHANGED).to(name), name.clone());
-        self.change(by, move |write| {
+        let ends = self.ends_of(by, name, by.session, EndedBy::Policy, "password changed");
+        let own = by.session.filter(|_| by.name == name.as_str());
+        let renewed = own.map(|session| (session, random::token(Kind::Session)));
+        let renewing = renewed.as_ref().map(|(session, token)| (*session, token.hash()));
+        let changed = self.change(by, move |write| {
             known(write, &name_)?;
             write.put_credential(&name_, &credential)?;
             write.append(&told)?;
-            Ok::<_, AccountError>(())
-        })
-        .done()
-        .await?;
-        Ok(self.end_all_of(by, name, by.session, EndedBy::Policy, "password changed").await?)
+            if let Some((session, token)) = renewing {
+                write.renew_token(session, token)?;
+            }
+            Ok::<_, AccountError>(ends.write(write)?)
+        });
+        let ended = changed.done().await?;
+        if let Some((session, token)) = renewing {
+            self.0.live.renew_token(session, token);
+        }
+        self.0.throttle.forget(name.as_str());
+        self.ended(&ended);
+        Ok(PasswordChanged { ended: ended.len(), token: renewed.map(|(_, token)| token) })
     }
 
-    /// Changes one's own password, which takes the current one. All one's other sessions end; how many did.
+    /// Changes one's own password, which takes the current one. All one's other sessions end.
     pub async fn change_own_password(
         &self,
         by: &Actor,
         name: &UserName,
         current: String,
         new: String,
-    ) -> Result<usize, AccountError> {
-        let kept = self.0.store.read(|read| read.credential(name))?;
-        match self.0.hasher.verify(Password::typed(current), kept).await {
-            Some(true) => {}
-            Some(false) => return Err(AccountError::WrongPassword),
-            None => return Err(AccountError::Busy),
-        }
+        origin: &Origin,
+    ) -> Result<PasswordChanged, AccountError> {
+        self.prove(name, current, origin).await?;
         self.set_password(by, name, new).await
+    }
+
+    /// Takes a new password for this account, or says why not.
+    fn choose(&self, user: &User, password: String) -> Result<Password, WeakPassword> {
+        let own = [user.name.as_str(), &user.full_name, &user.email];
+        choose(password, own.into_iter().chain(self.0.limits.names.iter().map(String::as_str)))
     }
 }
 

@@ -6,6 +6,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -58,7 +59,7 @@ pub struct Live {
     pub user: UserName,
     /// When it ends whatever is done in it.
     pub expires: Timestamp,
-    token: TokenHash,
+    token: RwLock<TokenHash>,
     last_access: AtomicI64,
     flushed: AtomicI64,
     refused: AtomicBool,
@@ -80,7 +81,7 @@ impl Live {
             id: session.id,
             user: session.user.clone(),
             expires: session.expires,
-            token,
+            token: RwLock::new(token),
             last_access: AtomicI64::new(millis),
             flushed: AtomicI64::new(millis),
             refused: AtomicBool::new(false),
@@ -153,7 +154,7 @@ impl Live {
         let last = self.last_access.load(Ordering::Relaxed);
         let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
         let used = self.flushed.swap(last, Ordering::Relaxed) < last;
-        if std::mem::take(&mut details.changed) {
+        if mem::take(&mut details.changed) {
             let mut session = details.session.clone();
             session.last_access = session.last_access.max(self.last_access());
             return Some(Unflushed::All(Box::new(session)));
@@ -206,6 +207,23 @@ impl LiveTable {
         live
     }
 
+    /// Lets another token open a session, and the one that did so far nothing any more.
+    pub fn renew_token(&self, id: SessionId, token: TokenHash) {
+        let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(live) = maps.by_id.get(&id).cloned() {
+            let old = mem::replace(&mut *live.token.write().unwrap_or_else(PoisonError::into_inner), token);
+            maps.by_token.remove(&old);
+            maps.by_token.insert(token, live);
+        }
+    }
+
+    /// Every session of a user, live or on its way to its end.
+    pub fn of_user(&self, user: &UserName) -> Vec<Arc<Live>> {
+        let maps = self.sessions.read().unwrap_or_else(PoisonError::into_inner);
+        let all = maps.by_id.values().chain(maps.ending.values());
+        all.filter(|live| live.user == *user).cloned().collect()
+    }
+
     /// The session that a token opens.
     pub fn by_token(&self, token: TokenHash) -> Option<Arc<Live>> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_token.get(&token).cloned()
@@ -235,7 +253,7 @@ impl LiveTable {
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = maps.by_id.remove(&id) {
-            maps.by_token.remove(&live.token);
+            maps.by_token.remove(&*live.token.read().unwrap_or_else(PoisonError::into_inner));
             live.refused.store(true, Ordering::Release);
             maps.ending.insert(id, live);
         }

@@ -11,35 +11,44 @@ pub mod clock;
 pub mod demo;
 pub mod export;
 pub mod geo;
+mod halves;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
-mod password;
+pub mod password;
 pub mod places;
 pub mod random;
 pub mod retention;
+mod second_factor;
 pub mod sessions;
 mod setup;
+pub mod sign_in;
 pub mod tail;
+mod throttle;
 pub mod tokens;
 pub mod turns;
 
 use std::{
     path::Path,
     sync::{Arc, Mutex},
+    thread,
 };
 
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, geo::Geo, ingest::Devices, live::LiveTable,
-    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, tokens::TokenTable, turns::Turns,
+    accounts::People, clock::Clock, export::Who, geo::Geo, halves::Halves, ingest::Devices, live::LiveTable,
+    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable,
+    turns::Turns,
 };
 use crate::{
-    model::user::Actor,
-    store::{Horizons as _, OpenError, Pending, Sessions as _, Store, StoreError, Write, index::Index},
+    model::{secret::InstallationSecret, user::Actor},
+    store::{
+        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, StoreError, Write,
+        index::Index,
+    },
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.
@@ -53,10 +62,14 @@ struct Parts {
     geo: Geo,
     clock: Clock,
     limits: Limits,
-    live: LiveTable,
+    live: Arc<LiveTable>,
     people: People,
     tokens: TokenTable,
     hasher: Hasher,
+    throttle: Throttle,
+    halves: Halves,
+    /// What browsers' marks and second factors are sealed with.
+    secret: InstallationSecret,
     devices: Devices,
     exports: Turns<Who>,
     intakes: Turns<(String, bool)>,
@@ -97,11 +110,16 @@ impl App {
         let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
         let snapshot = store.snapshot()?;
         index.forget(snapshot.horizon()?);
-        let live = LiveTable::of(snapshot.live_sessions()?);
+        let live = Arc::new(LiveTable::of(snapshot.live_sessions()?));
+        let throttle = Throttle::of(&live);
+        let secret = match snapshot.installation_secret()? {
+            Some(secret) => secret,
+            None => make_secret(&store, clock.now())?,
+        };
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
-        let setup = Setup::when_nobody(&snapshot)?;
-        let hasher = Hasher::new();
+        let setup = Setup::when_nobody(&snapshot, clock.now())?;
+        let hasher = Hasher::new(limits.hash);
         let parts = Parts {
             store,
             index,
@@ -112,6 +130,9 @@ impl App {
             people,
             tokens,
             hasher,
+            throttle,
+            halves: Halves::default(),
+            secret,
             devices: Devices::default(),
             exports: Turns::default(),
             intakes: Turns::default(),
@@ -180,6 +201,16 @@ impl App {
             change(write)
         })
     }
+}
+
+/// Makes the secret of a new installation.
+fn make_secret(store: &Store, now: Timestamp) -> Result<InstallationSecret, StoreError> {
+    let secret = InstallationSecret(random::bytes());
+    let kept = secret.clone();
+    let made = store.write(now, move |write| write.put_installation_secret(&kept));
+    // Whoever opens the application may stand in a task, which must not wait for the writer itself.
+    thread::scope(|scope| scope.spawn(|| made.wait()).join()).unwrap_or(Err(StoreError::Closed))?;
+    Ok(secret)
 }
 
 /// The session that somebody acted in ended before the act was written.

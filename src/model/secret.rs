@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::{Digest, Sha256};
 
 /// A secret that opens a door: 256 random bits, given to a browser as a cookie or to a program as a bearer
@@ -21,6 +22,8 @@ pub enum Kind {
     Session,
     /// A program's access to the API: `rct_…`.
     Api,
+    /// The half of a sign-in that waits for the second factor, which opens nothing: `rch_…`.
+    Half,
 }
 
 impl Kind {
@@ -28,6 +31,7 @@ impl Kind {
         match self {
             Self::Session => "rcs_",
             Self::Api => "rct_",
+            Self::Half => "rch_",
         }
     }
 }
@@ -63,7 +67,7 @@ impl FromStr for Token {
     type Err = NotAToken;
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let (kind, encoded) = [Kind::Session, Kind::Api]
+        let (kind, encoded) = [Kind::Session, Kind::Api, Kind::Half]
             .into_iter()
             .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))
             .ok_or(NotAToken)?;
@@ -119,12 +123,91 @@ impl fmt::Debug for HookSecret {
     }
 }
 
+/// 256 random bits that an installation makes for itself when it first starts: what is sealed here can be opened here alone.
+#[derive(Clone, PartialEq, Eq)]
+pub struct InstallationSecret(pub [u8; 32]);
+
+impl InstallationSecret {
+    /// What proves that this installation said `words`, for one `purpose`.
+    fn mac(&self, purpose: &str, words: &[&[u8]]) -> Hmac<Sha256> {
+        // A shorter key is filled up with zeros to the block of the hash (RFC 2104).
+        let mut block = [0; 64];
+        block[..32].copy_from_slice(&self.0);
+        let mut mac = Hmac::<Sha256>::new(&block.into());
+        for part in [purpose.as_bytes()].iter().chain(words) {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac
+    }
+
+    /// A key of its own for one `purpose`.
+    pub fn key(&self, purpose: &str) -> [u8; 32] {
+        self.mac(purpose, &[]).finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for InstallationSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("InstallationSecret(…)")
+    }
+}
+
+/// What a browser keeps to show that a user has signed in on it before (OWASP's device cookie). It opens nothing: it only
+/// keeps those who guess elsewhere from keeping the user out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Familiar {
+    id: [u8; 16],
+    proof: [u8; 32],
+}
+
+impl Familiar {
+    const PREFIX: &str = "rcb_";
+    const PURPOSE: &str = "familiar browser";
+
+    /// The mark of a browser that `user` has signed in on; `id` must come from the system's random source.
+    pub fn new(secret: &InstallationSecret, user: &str, id: [u8; 16]) -> Self {
+        let proof = secret.mac(Self::PURPOSE, &[user.as_bytes(), &id]).finalize().into_bytes().into();
+        Self { id, proof }
+    }
+
+    /// The browser's own number, if it is `user` who has signed in on it.
+    pub fn vouches_for(&self, secret: &InstallationSecret, user: &str) -> Option<[u8; 16]> {
+        let mac = secret.mac(Self::PURPOSE, &[user.as_bytes(), &self.id]);
+        mac.verify_slice(&self.proof).is_ok().then_some(self.id)
+    }
+
+    /// The mark in the clear, for the browser.
+    pub fn reveal(&self) -> String {
+        let bytes = [self.id.as_slice(), &self.proof].concat();
+        format!("{}{}", Self::PREFIX, BASE64URL_NOPAD.encode(&bytes))
+    }
+}
+
+impl FromStr for Familiar {
+    type Err = NotAToken;
+
+    fn from_str(text: &str) -> Result<Self, NotAToken> {
+        let encoded =
+            text.strip_prefix(Self::PREFIX).filter(|encoded| encoded.len() == 64).ok_or(NotAToken)?;
+        let bytes = BASE64URL_NOPAD.decode(encoded.as_bytes()).map_err(|_| NotAToken)?;
+        let (id, proof) = bytes.split_first_chunk().ok_or(NotAToken)?;
+        Ok(Self { id: *id, proof: proof.try_into().map_err(|_| NotAToken)? })
+    }
+}
+
+impl fmt::Debug for Familiar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Familiar(…)")
+    }
+}
+
 /// A password as it was typed: never stored, never printed.
 #[derive(Clone)]
 pub struct Password(String);
 
 /// Why a password is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WeakPassword {
     /// Fewer than [`Password::MIN_CHARS`] characters.
     #[error(
@@ -135,6 +218,15 @@ pub enum WeakPassword {
     /// More than [`Password::MAX_BYTES`] bytes.
     #[error("a password can have at most {} bytes", Password::MAX_BYTES)]
     Long,
+    /// Many people have it.
+    #[error("this password is among the first that anybody would try; choose another one")]
+    Common,
+    /// A few characters again and again, or in a row.
+    #[error("a pattern like this is among the first that anybody would try; choose another password")]
+    Pattern,
+    /// Hardly more than a name.
+    #[error("this password is little more than the name \u{201c}{0}\u{201d}; choose another one")]
+    Name(String),
 }
 
 impl Password {
@@ -192,7 +284,20 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_judged_by_its_length_alone() {
+    fn a_browser_vouches_for_its_own_user_in_its_own_installation_alone() {
+        let (here, elsewhere) = (InstallationSecret([1; 32]), InstallationSecret([2; 32]));
+        let mark = Familiar::new(&here, "ann", [7; 16]);
+        let mark: Familiar = mark.reveal().parse().unwrap();
+        assert_eq!(mark.vouches_for(&here, "ann"), Some([7; 16]));
+        assert_eq!(mark.vouches_for(&here, "bob"), None);
+        assert_eq!(mark.vouches_for(&elsewhere, "ann"), None);
+        assert_ne!(here.key("one"), here.key("two"));
+        assert_eq!(format!("{mark:?} {here:?}"), "Familiar(…) InstallationSecret(…)");
+        assert!("rcb_x".parse::<Familiar>().is_err());
+    }
+
+    #[test]
+    fn a_password_is_first_judged_by_its_length() {
         assert_eq!(Password::chosen("fourteen chars".into()).unwrap_err(), WeakPassword::Short);
         assert!(Password::chosen("ääääääääääääääää".into()).is_ok());
         assert_eq!(Password::chosen("x".repeat(1025)).unwrap_err(), WeakPassword::Long);

@@ -8,6 +8,7 @@
 mod apps;
 mod codec;
 mod disk;
+mod factors;
 mod hooks;
 pub mod index;
 mod log;
@@ -29,6 +30,7 @@ use crate::model::horizon::Horizon;
 use self::disk::{Disk, Moment};
 pub use self::{
     apps::Apps,
+    factors::Factors,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
     map::Map,

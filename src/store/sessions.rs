@@ -192,6 +192,19 @@ impl Write<'_> {
         Ok(Some(session))
     }
 
+    /// Gives a live session a new token; the old one opens nothing any more. False if it has ended.
+    pub fn renew_token(&mut self, id: SessionId, token: TokenHash) -> Result<bool, StoreError> {
+        let Some((session, old)) = self.with_token(id)? else { return Ok(false) };
+        if session.ending.is_some() {
+            return Ok(false);
+        }
+        let bytes = encode(&session, token);
+        self.edit(SESSIONS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
+        self.edit(SESSION_TOKENS)?.remove(&old.0).map_err(StoreError::file)?;
+        self.edit(SESSION_TOKENS)?.insert(&token.0, id.as_bytes()).map_err(StoreError::file)?;
+        Ok(true)
+    }
+
     fn with_token(&self, id: SessionId) -> Result<Option<(Session, TokenHash)>, StoreError> {
         let sessions = self.table(SESSIONS)?;
         let found = sessions.get(id.as_bytes()).map_err(StoreError::file)?;

@@ -24,7 +24,8 @@ use crate::{
         ingest::IngestError,
         places::PlacesError,
         retention::RetentionError,
-        sessions::{SessionError, SignInError},
+        sessions::SessionError,
+        sign_in::{self, SignInError},
         tokens::TokenError,
     },
     model::query::QueryError,
@@ -78,6 +79,12 @@ impl Failure {
             "stale_form",
             "this form belongs to another session; reload the page and try again",
         )
+    }
+
+    /// The password was right, and the second factor is asked for.
+    pub fn code_required() -> Self {
+        let message = "this account has a second factor: send the code it shows as well";
+        Self { field: Some("code"), ..Self::new(Status::Unauthorized, "code_required", message) }
     }
 
     /// The one-time code of the setup is wrong.
@@ -171,6 +178,11 @@ impl Failure {
     /// In which column of that field, counted from 1.
     pub const fn column(&self) -> Option<usize> {
         self.column
+    }
+
+    /// In how many seconds it may be asked for again.
+    pub const fn retry_after(&self) -> Option<u64> {
+        self.retry_after
     }
 
     /// Keeps it for the catcher.
@@ -282,8 +294,17 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Refused => Self::new(Status::Unauthorized, "refused", message),
-            SignInError::Busy(seconds) => {
-                Self { retry_after: Some(seconds), ..Self::new(Status::TooManyRequests, "busy", message) }
+            SignInError::Code => {
+                Self { field: Some("code"), ..Self::new(Status::Unauthorized, "wrong_code", message) }
+            }
+            SignInError::Over => Self::new(Status::Unauthorized, "sign_in_over", message),
+            SignInError::Busy => {
+                let busy = Self::new(Status::TooManyRequests, "busy", message);
+                Self { retry_after: Some(sign_in::BUSY.as_secs()), ..busy }
+            }
+            SignInError::TooMany(seconds) => {
+                let many = Self::new(Status::TooManyRequests, "too_many_tries", message);
+                Self { retry_after: Some(seconds), ..many }
             }
             SignInError::Store(error) => error.into(),
         }
@@ -294,15 +315,19 @@ impl From<AccountError> for Failure {
     fn from(error: AccountError) -> Self {
         let message = error.to_string();
         match error {
-            AccountError::Unknown(_) => Self::not_found(message),
-            AccountError::Taken(_) | AccountError::LastAdmin(_) | AccountError::SetUp => {
-                Self::conflict(message)
-            }
+            AccountError::Unknown(_) | AccountError::NoFactor(_) => Self::not_found(message),
+            AccountError::Taken(_)
+            | AccountError::LastAdmin(_)
+            | AccountError::SetUp
+            | AccountError::HasFactor => Self::conflict(message),
             AccountError::Name(_) => Self::field("user", message),
             AccountError::Password(_) => Self::field("password", message),
             AccountError::WrongPassword => Self::field("current", message),
+            AccountError::WrongCode => Self::field("code", message),
+            AccountError::StaleFactor => Self::field("pending", message),
             AccountError::Text(field, ..) => Self::field(field, message),
-            AccountError::Busy => SignInError::Busy(5).into(),
+            AccountError::Busy => SignInError::Busy.into(),
+            AccountError::TooMany(seconds) => SignInError::TooMany(seconds).into(),
             AccountError::Gone(gone) => gone.into(),
             AccountError::Store(error) => error.into(),
         }

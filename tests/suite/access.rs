@@ -16,6 +16,13 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
     let none = Value::Null;
     vec![
         (Get, "/me", none.clone(), everybody),
+        (Post, "/me/password", json!({"current": "", "password": ""}), [401, 400, 400, 400]),
+        (Get, "/me/second-factor", none.clone(), everybody),
+        (Post, "/me/second-factor", none.clone(), everybody),
+        (Put, "/me/second-factor", json!({"pending": "", "code": ""}), [401, 400, 400, 400]),
+        (Post, "/me/second-factor/recovery-codes", json!({"password": ""}), [401, 400, 400, 400]),
+        (Post, "/me/second-factor/remove", json!({"password": ""}), [401, 400, 400, 400]),
+        (Delete, "/users/none/second-factor", none.clone(), admins(404)),
         (Get, "/sessions", none.clone(), everybody),
         (Get, "/sessions/none", none.clone(), [401, 404, 404, 404]),
         (Delete, "/sessions/none", none.clone(), [401, 404, 404, 404]),
@@ -36,7 +43,7 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
         (Get, "/users/ada", none.clone(), overseers),
         (Post, "/users", json!({"user": "", "password": ""}), admins(400)),
         (Patch, "/users/none", json!({}), admins(404)),
-        (Post, "/users/none/password", json!({"password": "x"}), admins(400)),
+        (Post, "/users/none/password", json!({"password": "x"}), admins(404)),
         (Delete, "/users/none", none.clone(), admins(404)),
         (Get, "/tokens", none.clone(), admins(200)),
         (Post, "/tokens", json!({"name": "", "scopes": []}), admins(400)),

@@ -1,5 +1,7 @@
 //! Accounts: made, changed, disabled and removed, and what becomes of their sessions.
 
+use jiff::SignedDuration;
+use rollcall::domain::sessions::Limits;
 use serde_json::{Value, json};
 
 use super::{
@@ -23,7 +25,7 @@ fn an_administrator_adds_a_user_who_can_sign_in() {
     let expected = json!({
         "user": "nora", "role": "auditor", "full_name": "Nora Ćwik", "email": "nora@example.org",
         "groups": ["it", "staff"], "disabled": false, "created": "2026-03-15T12:00:00.000Z",
-        "last_sign_in": null,
+        "last_sign_in": null, "second_factor": false,
     });
     assert_eq!(reply.json(), expected);
     assert_eq!(ada.get(&format!("{USERS}/nora")).ok(), expected);
@@ -201,9 +203,77 @@ fn changing_ones_own_password_takes_the_old_one_and_ends_ones_other_sessions() {
         "{}",
         done.text()
     );
-    assert!(mia.is_in() && !other.is_in() && max.is_in());
+    assert!(!mia.is_in() && !other.is_in() && max.is_in(), "the token of before opens nothing");
+    assert!(
+        house.stranger().with("Cookie", &done.cookie()).is_in(),
+        "the session at hand goes on with a new one"
+    );
+    assert_eq!(house.log("action=logout&user=mia").len(), 1, "the other session's end is told");
     assert_eq!(house.stranger().sign_in("mia", PASSWORD).refusal(), "401 refused");
     assert_eq!(house.stranger().sign_in("mia", OTHER).status, 200);
+}
+
+#[test]
+fn a_program_changes_ones_own_password_too() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (mia, other) = (house.signed_in("mia"), house.signed_in("mia"));
+    let path = "/api/v1/me/password";
+    let wrong = mia.post(path, &json!({"current": "wrong horse battery", "password": OTHER}));
+    assert_eq!(wrong.refusal(), "400 bad_field current");
+    let done = mia.post(path, &json!({"current": PASSWORD, "password": OTHER}));
+    assert_eq!(done.ok(), json!({"ended": 1}));
+    assert!(!mia.is_in() && !other.is_in());
+    let mia = house.stranger().with("Cookie", &done.cookie());
+    assert!(mia.is_in());
+    let ada = house.signed_in("ada");
+    let set = ada.post("/api/v1/users/ada/password", &json!({"password": OTHER}));
+    assert_eq!(set.status, 204);
+    assert!(!ada.is_in() && house.stranger().with("Cookie", &set.cookie()).is_in());
+    assert_eq!(
+        ada.with("Cookie", &set.cookie())
+            .post("/api/v1/users/mia/password", &json!({"password": PASSWORD}))
+            .header("Set-Cookie"),
+        None
+    );
+}
+
+#[test]
+fn a_password_that_anybody_would_try_is_refused_with_the_reason() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let refused = |password: &str| {
+        let body = json!({"user": "lovelace", "full_name": "Augusta King", "password": password});
+        let reply = ada.post(USERS, &body);
+        assert_eq!(reply.refusal(), "400 bad_field password", "{password}");
+        reply.json()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    for common in ["qwerty123456789", "1QAZ2wsx3edc4rfv", "PolniyPizdec0211"] {
+        assert!(refused(common).contains("among the first"), "{common}");
+    }
+    for name in ["lovelacelovelace", "Augusta.King.1815", "rollcall-rollcall"] {
+        assert!(refused(name).contains("little more than the name"), "{name}");
+    }
+    assert!(refused("abcdabcdabcdabcd").contains("pattern"));
+    let long: String = (0..1024).map(|n| char::from_digit(10 + n * n % 25, 36).unwrap()).collect();
+    assert_eq!(ada.post(USERS, &json!({"user": "lovelace", "password": long})).status, 201);
+    assert_eq!(house.stranger().sign_in("lovelace", &long).status, 200);
+    assert_eq!(house.stranger().sign_in("lovelace", &long[..1023]).status, 401, "no byte is cut off");
+}
+
+#[test]
+fn a_user_has_no_more_sessions_than_are_allowed() {
+    let limits = Limits { per_user: Some(2), ..Limits::default() };
+    let house = House::with_limits(limits).with_member("mia").with_member("max");
+    let (first, max) = (house.signed_in("mia"), house.signed_in("max"));
+    let id = first.session();
+    house.later(SignedDuration::from_secs(1));
+    let second = house.signed_in("mia");
+    house.later(SignedDuration::from_secs(1));
+    let third = house.signed_in("mia");
+    assert!(!first.is_in() && second.is_in() && third.is_in() && max.is_in());
+    let ended = third.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!([&ended["ended_by"], &ended["reason"]], ["policy", "more than 2 sessions at once"]);
+    assert_eq!(house.log("action=session-expired&user=mia").len(), 1);
 }
 
 #[test]

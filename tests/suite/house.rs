@@ -79,9 +79,18 @@ impl House {
 
     /// An empty one that is reached in another way.
     pub(crate) fn with_settings(settings: Settings) -> Self {
+        Self::made(settings, Limits::default())
+    }
+
+    /// An empty one with limits of its own.
+    pub(crate) fn with_limits(limits: Limits) -> Self {
+        Self::made(Settings::default(), limits)
+    }
+
+    fn made(settings: Settings, limits: Limits) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOW.parse().unwrap());
-        let app = App::open(folder.path(), Some(&cities()), clock.clone(), Limits::default()).unwrap();
+        let app = App::open(folder.path(), Some(&cities()), clock.clone(), limits).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
@@ -250,6 +259,10 @@ impl Caller<'_> {
 
     pub(crate) fn post(&self, path: &str, value: &Value) -> Reply {
         self.json(Method::Post, path, value)
+    }
+
+    pub(crate) fn put(&self, path: &str, value: &Value) -> Reply {
+        self.json(Method::Put, path, value)
     }
 
     pub(crate) fn patch(&self, path: &str, value: &Value) -> Reply {

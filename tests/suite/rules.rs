@@ -142,6 +142,9 @@ fn options() -> Vec<String> {
         geo: Some("x".into()),
         session_idle: Some(String::new()),
         session_max: Some(String::new()),
+        sessions_per_user: Some(1),
+        password_memory: Some(19),
+        password_passes: Some(2),
         syslog: Some(String::new()),
         syslog_from: Some(Vec::new()),
     };

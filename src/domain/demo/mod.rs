@@ -91,6 +91,9 @@ pub enum DemoError {
     /// The password is not taken.
     #[error(transparent)]
     Password(#[from] WeakPassword),
+    /// Somebody is signing in already.
+    #[error("the demo could not be made: somebody is using the server already")]
+    Busy,
     /// The activities were not written.
     #[error(transparent)]
     Ingest(#[from] IngestError),
@@ -106,6 +109,7 @@ pub async fn fill(app: &App, size: &Size) -> Result<Told, DemoError> {
     }
     let now = app.now();
     let credential = app.0.hasher.hash(Password::chosen(PASSWORD.to_owned())?).await;
+    let credential = credential.map_err(|_| DemoError::Busy)?;
     let staff = staff::hire(app.geo(), size.users)?;
     let apps = chronicle::apps(now);
     let tokens = chronicle::tokens(now, PEOPLE[0].name);

@@ -3,6 +3,9 @@
 //! **A session ends here**, in [`App::end`], whoever ends it and why: it is refused in memory at once, then
 //! its end and the activity that tells of it are committed in one transaction, and only then is the one who
 //! asked answered. From the first of these steps on every request of that session is refused.
+//!
+//! Where a change of the account is the reason, [`Ends`] writes the ends in the transaction of that change: it is
+//! refused as soon as that is on disk, and if the change is not made, no session has ended.
 
 use std::sync::Arc;
 
@@ -10,7 +13,7 @@ use super::{REASON, SessionError, fill_session};
 use crate::{
     domain::{
         App, Gone,
-        live::{Event, Live},
+        live::{Event, Live, LiveTable},
     },
     model::{
         activity::{NewActivity, OWN_APP, action},
@@ -18,6 +21,7 @@ use crate::{
         session::{EndedBy, Ending, Mandate, Session},
         user::{Actor, ActorKind, UserName},
     },
+    store::{StoreError, Write},
 };
 
 impl App {
@@ -40,56 +44,52 @@ impl App {
         if refused.is_empty() {
             return Ok(Vec::new());
         }
-        let told: Vec<(Session, NewActivity)> =
-            refused.iter().map(|live| (live.session(), self.end_activity(by, live, &ending))).collect();
+        let (table, by, these) = (Arc::clone(&self.0.live), by.clone(), refused.clone());
         let written = self.0.store.write(self.now(), move |write| {
-            let mut ended = Vec::new();
-            for (seen, told) in &told {
-                if let Some(session) = write.end_session(seen.id, Some(seen), ending.clone())? {
-                    write.append(told)?;
-                    ended.push(Arc::new(session));
-                }
-            }
-            Ok::<_, SessionError>(ended)
+            let ended = these.iter().map(|live| end_on_disk(write, &table, &by, live, &ending));
+            Ok::<_, SessionError>(ended.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         });
-        let ended = written.done().await?;
+        let ended: Vec<Arc<Session>> = written.done().await?;
         for live in &refused {
             self.0.live.forget(live.id);
+        }
+        self.ended(&ended);
+        Ok(ended)
+    }
+
+    /// What ends all sessions of a user but `except`, in the change of the account that is the reason for it.
+    pub(in crate::domain) fn ends_of(
+        &self,
+        by: &Actor,
+        user: &UserName,
+        except: Option<SessionId>,
+        ended_by: EndedBy,
+        reason: &str,
+    ) -> Ends {
+        let ending = self.ending(ended_by, Some(by), reason);
+        Ends { table: Arc::clone(&self.0.live), by: by.clone(), user: user.clone(), except, ending }
+    }
+
+    /// What ends the oldest sessions of a user in the change that starts one too many.
+    pub(super) fn surplus(&self, user: &UserName) -> Surplus {
+        let most = self.0.limits.per_user;
+        let reason = most.map_or_else(String::new, |most| format!("more than {most} sessions at once"));
+        let ending = self.ending(EndedBy::Policy, None, &reason);
+        Surplus { table: Arc::clone(&self.0.live), user: user.clone(), most, ending }
+    }
+
+    /// Refuses sessions that have ended on disk, and tells everybody.
+    pub(in crate::domain) fn ended(&self, ended: &[Arc<Session>]) {
+        for session in ended {
+            self.0.live.refuse(session.id);
+            self.0.live.forget(session.id);
         }
         if ended.iter().any(|session| !session.apps.is_empty()) {
             self.0.bell.notify_one();
         }
-        for session in &ended {
+        for session in ended {
             self.0.live.tell(Event::Ended(Arc::clone(session)));
         }
-        Ok(ended)
-    }
-
-    /// The activity that tells of an end.
-    fn end_activity(&self, by: &Actor, live: &Live, ending: &Ending) -> NewActivity {
-        let action = match ending.by {
-            // A program is the user's voice for a session of its own alone: see `sign_out_of_app`.
-            EndedBy::User if by.session == Some(live.id) || by.kind == ActorKind::Token => action::SIGN_OUT,
-            _ if by.kind == ActorKind::System => action::SESSION_EXPIRED,
-            _ => action::LOGOUT,
-        };
-        let user = if action == action::LOGOUT { by.name.as_str() } else { live.user.as_str() };
-        let mut told = NewActivity::new(user, action, OWN_APP);
-        told.detail.clone_from(&ending.reason);
-        told.target = Some(live.user.to_string());
-        told.session = Some(live.id.to_string());
-        if action == action::SIGN_OUT && by.kind == ActorKind::Token {
-            told.app = live.with(|session| session.apps.first().cloned()).unwrap_or(told.app);
-            told.detail = format!("told by {}", by.name);
-        }
-        // Where and on what it was done, which for a logout is not where and on what the ended session was.
-        let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| self.0.live.by_id(own));
-        match own {
-            Some(own) => own.with(|session| fill_session(&mut told, session)),
-            None if action == action::LOGOUT => told.ip = by.ip,
-            None => fill_session(&mut told, &live.session()),
-        }
-        told
     }
 
     /// What is written down of an end that is decided now.
@@ -144,23 +144,90 @@ impl App {
             .filter(|live| mandate.reaches(&live.user) && user.is_none_or(|user| *user == live.user));
         reached.map(|live| live.id).collect()
     }
+}
 
-    /// Ends all sessions of a user but `except`; how many there were.
-    pub(in crate::domain) async fn end_all_of(
-        &self,
-        by: &Actor,
-        user: &UserName,
-        except: Option<SessionId>,
-        ended_by: EndedBy,
-        reason: &str,
-    ) -> Result<usize, SessionError> {
-        let mut all = self.0.live.all();
-        // What somebody else is ending must have ended too before this returns.
-        all.extend(self.0.live.ending());
-        let of_user = all.iter().filter(|live| live.user == *user && Some(live.id) != except);
-        let ids: Vec<SessionId> = of_user.map(|live| live.id).collect();
-        Ok(self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?.len())
+/// Ends all sessions of a user within a change of the account: both are on disk, or neither.
+#[derive(Clone)]
+pub(in crate::domain) struct Ends {
+    table: Arc<LiveTable>,
+    by: Actor,
+    user: UserName,
+    except: Option<SessionId>,
+    ending: Ending,
+}
+
+impl Ends {
+    /// Writes them down. A session that starts meanwhile is in the live table already, and looks at the account when
+    /// it is its own turn to be written.
+    pub(in crate::domain) fn write(&self, write: &mut Write<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+        let of_user = self.table.of_user(&self.user).into_iter().filter(|live| Some(live.id) != self.except);
+        let ended = of_user.map(|live| end_on_disk(write, &self.table, &self.by, &live, &self.ending));
+        Ok(ended.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
+}
+
+/// Ends the oldest sessions of a user beyond as many as they may have; those that apps registered do not count.
+pub(super) struct Surplus {
+    table: Arc<LiveTable>,
+    user: UserName,
+    most: Option<usize>,
+    ending: Ending,
+}
+
+impl Surplus {
+    /// Writes it down.
+    pub(super) fn write(&self, write: &mut Write<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
+        let Some(most) = self.most else { return Ok(Vec::new()) };
+        let mut own = self.table.of_user(&self.user);
+        own.retain(|live| !live.refused() && live.with(|session| session.registered_by.is_none()));
+        own.sort_by_cached_key(|live| (live.with(|session| session.started), live.id));
+        let oldest = &own[..own.len().saturating_sub(most)];
+        let by = Actor::system();
+        let ended = oldest.iter().map(|live| end_on_disk(write, &self.table, &by, live, &self.ending));
+        Ok(ended.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
+    }
+}
+
+/// Ends a session and appends the activity that tells of it. None if it has ended before, or is not on disk.
+pub(super) fn end_on_disk(
+    write: &mut Write<'_>,
+    table: &LiveTable,
+    by: &Actor,
+    live: &Live,
+    ending: &Ending,
+) -> Result<Option<Arc<Session>>, StoreError> {
+    let Some(session) = write.end_session(live.id, Some(&live.session()), ending.clone())? else {
+        return Ok(None);
+    };
+    write.append(&end_activity(table, by, live, ending))?;
+    Ok(Some(Arc::new(session)))
+}
+
+/// The activity that tells of an end.
+fn end_activity(table: &LiveTable, by: &Actor, live: &Live, ending: &Ending) -> NewActivity {
+    let action = match ending.by {
+        // A program is the user's voice for a session of its own alone: see `sign_out_of_app`.
+        EndedBy::User if by.session == Some(live.id) || by.kind == ActorKind::Token => action::SIGN_OUT,
+        _ if by.kind == ActorKind::System => action::SESSION_EXPIRED,
+        _ => action::LOGOUT,
+    };
+    let user = if action == action::LOGOUT { by.name.as_str() } else { live.user.as_str() };
+    let mut told = NewActivity::new(user, action, OWN_APP);
+    told.detail.clone_from(&ending.reason);
+    told.target = Some(live.user.to_string());
+    told.session = Some(live.id.to_string());
+    if action == action::SIGN_OUT && by.kind == ActorKind::Token {
+        told.app = live.with(|session| session.apps.first().cloned()).unwrap_or(told.app);
+        told.detail = format!("told by {}", by.name);
+    }
+    // Where and on what it was done, which for a logout is not where and on what the ended session was.
+    let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| table.by_id(own));
+    match own {
+        Some(own) => own.with(|session| fill_session(&mut told, session)),
+        None if action == action::LOGOUT => told.ip = by.ip,
+        None => fill_session(&mut told, &live.session()),
+    }
+    told
 }
 
 /// Who ends a session that is not the actor's own.

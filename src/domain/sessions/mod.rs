@@ -8,35 +8,49 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
-pub use self::start::{Registration, SignInError};
+pub use self::start::Registration;
+pub(super) use self::start::{Proof, Start};
 use super::{
     App, Gone, agent,
     live::{Event, Live},
+    password::Cost,
 };
 use crate::{
     model::{
         activity::NewActivity,
         device::Agent,
         id::SessionId,
-        secret::Token,
+        secret::{Familiar, Token},
         session::{EndedBy, Scope, Session},
         user::UserName,
     },
     store::{EndedCursor, Sessions as _, StoreError},
 };
 
-/// How long sessions last.
+/// How long sessions last, how many a user has, and what a password must stand up to.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// A session that is not used for so long ends (OWASP ASVS 5.0, V7.3.1).
     pub idle: Duration,
     /// A session ends so long after its start, however much it is used (V7.3.2).
     pub absolute: Duration,
+    /// How many sessions a user may have here at once; the oldest end where there would be more.
+    pub per_user: Option<usize>,
+    /// What the hash of a password costs.
+    pub hash: Cost,
+    /// What nobody's password may be made of: the names of the product, the organisation and the host.
+    pub names: Vec<String>,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { idle: Duration::from_hours(1), absolute: Duration::from_hours(24) }
+        Self {
+            idle: Duration::from_hours(1),
+            absolute: Duration::from_hours(24),
+            per_user: None,
+            hash: Cost::default(),
+            names: vec!["rollcall".to_owned()],
+        }
     }
 }
 
@@ -67,6 +81,8 @@ pub struct Origin {
     pub ip: Option<IpAddr>,
     /// What it says of itself.
     pub agent: Agent,
+    /// What it shows of a user who has signed in on it before.
+    pub familiar: Option<Familiar>,
 }
 
 impl App {

@@ -1,42 +1,19 @@
-//! How a session starts: somebody signs in, or an app says that somebody did.
+//! How a session starts: somebody signed in, or an app says that somebody did.
 
 use std::{sync::Arc, time::Duration};
 
 use super::{Origin, SessionError, after, fill_session};
 use crate::{
-    domain::{
-        App, Gone, agent,
-        live::{Event, Live},
-        random,
-    },
+    domain::{App, Gone, agent, live::Event, random},
     model::{
-        activity::{NewActivity, OWN_APP, Outcome, action},
-        secret::{Kind, Password, Token},
-        session::{EndedBy, Session},
-        user::{Actor, ActorKind, Role, User, UserName},
+        activity::{NewActivity, OWN_APP, action},
+        secret::{Kind, Token},
+        session::Session,
+        totp::Shown,
+        user::{Actor, Role, User, UserName},
     },
-    store::{Credential, StoreError, Users as _},
+    store::{Credential, Factors as _, StoreError, Users as _, Write},
 };
-
-/// Why nobody was signed in.
-#[derive(Debug, thiserror::Error)]
-pub enum SignInError {
-    /// Unknown user, wrong password, disabled account: the answer does not tell which.
-    #[error("user or password is wrong")]
-    Refused,
-    /// Too many sign-ins are being looked at already.
-    #[error("too many people are signing in; try again in {0} seconds")]
-    Busy(u64),
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<Gone> for SignInError {
-    fn from(_: Gone) -> Self {
-        Self::Refused
-    }
-}
 
 /// A session of an app that signs its users in by itself.
 #[derive(Clone, Debug)]
@@ -55,66 +32,29 @@ pub struct Registration {
 
 /// Why somebody is believed to be who they are.
 #[derive(Clone)]
-enum Proof {
-    /// Their password was held against this.
-    Password(Option<Credential>),
+pub(in crate::domain) enum Proof {
+    /// Their password was held against `kept`, which is to be replaced where it costs less than hashes do now, and
+    /// their second factor was shown, if they have one.
+    Password { kept: Option<Credential>, renewed: Option<Credential>, shown: Option<Shown> },
     /// This app says so, by this token.
     App { app: String, token: String },
 }
 
+/// A session that is about to start.
+pub(in crate::domain) struct Start<'a> {
+    /// Whose.
+    pub(in crate::domain) user: &'a User,
+    /// On which grounds.
+    pub(in crate::domain) proof: Proof,
+    /// From where and on what.
+    pub(in crate::domain) origin: &'a Origin,
+    /// How long it lasts at most.
+    pub(in crate::domain) lasts: Duration,
+    /// The activity that tells of it.
+    pub(in crate::domain) told: NewActivity,
+}
+
 impl App {
-    /// Signs a user in: a new session, and the token that opens it. `replaces` is the session the same
-    /// browser was in until now, which ends.
-    pub async fn sign_in(
-        &self,
-        user: &str,
-        password: String,
-        origin: Origin,
-        replaces: Option<&Live>,
-    ) -> Result<(Session, Token), SignInError> {
-        let name = user.parse::<UserName>().ok();
-        let kept = match &name {
-            Some(name) => self.0.store.read(|read| read.credential(name))?,
-            None => None,
-        };
-        let Some(right) = self.0.hasher.verify(Password::typed(password), kept.clone()).await else {
-            return Err(SignInError::Busy(5));
-        };
-        let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| right && !user.disabled);
-        let Some(account) = account else {
-            self.tell_of_failure(name.as_ref(), &origin).await?;
-            return Err(SignInError::Refused);
-        };
-        let by = Actor {
-            name: account.name.to_string(),
-            kind: ActorKind::User(account.role),
-            session: None,
-            ip: origin.ip,
-        };
-        let told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);
-        let proof = Proof::Password(kept);
-        let (session, token) =
-            self.start::<SignInError>(&by, &account, proof, &origin, self.0.limits.absolute, told).await?;
-        if let Some(old) = replaces {
-            let ending = self.ending(EndedBy::User, Some(&by), "signed in again");
-            // It is refused from here on even if this could not be written down.
-            if let Err(error) = self.end(&by, &[old.id], ending).await {
-                log::warn!("the session before a new sign-in could not be ended on disk: {error}");
-            }
-        }
-        Ok((session, token))
-    }
-
-    async fn tell_of_failure(&self, name: Option<&UserName>, origin: &Origin) -> Result<(), StoreError> {
-        // What is no user name may be a password in the wrong box: it is not written down.
-        let name = name.map_or("(not a user name)", UserName::as_str);
-        let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP);
-        failed.outcome = Outcome::Failure;
-        self.fill_origin(&mut failed, origin);
-        self.0.store.write(self.now(), move |write| write.append(&failed)).done().await?;
-        Ok(())
-    }
-
     /// Registers a session of an app that signed its user in by itself. The user needs no account here: an app may
     /// have users of its own, and who has an account is known by the name alone. A disabled one is signed in nowhere.
     pub async fn register_session(
@@ -141,24 +81,22 @@ impl App {
         if account.disabled {
             return Err(SessionError::Disabled(account.name.clone()));
         }
-        self.start(by, &account, Proof::App { app, token }, &origin, lasts, told).await
+        let proof = Proof::App { app, token };
+        self.start(by, Start { user: &account, proof, origin: &origin, lasts, told }).await
     }
 
     /// Writes a new session and opens it.
-    async fn start<E: From<StoreError> + From<Gone> + Send + 'static>(
+    pub(in crate::domain) async fn start<E: From<StoreError> + From<Gone> + Send + 'static>(
         &self,
         by: &Actor,
-        user: &User,
-        proof: Proof,
-        origin: &Origin,
-        lasts: Duration,
-        mut told: NewActivity,
+        start: Start<'_>,
     ) -> Result<(Session, Token), E> {
+        let Start { user, proof, origin, lasts, mut told } = start;
         let now = self.now();
         let token = random::token(Kind::Session);
         let (registered_by, apps) = match &proof {
             Proof::App { app, token } => (Some(token.clone()), vec![app.clone()]),
-            Proof::Password(_) => (None, Vec::new()),
+            Proof::Password { .. } => (None, Vec::new()),
         };
         let session = Session {
             id: random::session_id(),
@@ -172,7 +110,7 @@ impl App {
             started: now,
             last_access: now,
             expires: after(now, lasts),
-            mfa: false,
+            mfa: matches!(proof, Proof::Password { shown: Some(_), .. }),
             ending: None,
         };
         told.session = Some(session.id.to_string());
@@ -182,6 +120,7 @@ impl App {
         // meanwhile finds it: then it is refused already, and must not be written any more.
         let live = self.0.live.insert(hash, session.clone());
         let opened = Arc::clone(&live);
+        let surplus = self.surplus(&user.name);
         let written = self.change(by, move |write| {
             if opened.refused() {
                 return Err(Gone.into());
@@ -190,27 +129,35 @@ impl App {
             let mut signed_in = None;
             match (&proof, account) {
                 (_, Some(account)) if account.disabled => return Err(Gone.into()),
-                (Proof::Password(verified), Some(mut account)) => {
+                (Proof::Password { kept, renewed, shown }, Some(mut account)) => {
                     // What was verified must still be the password, or a change of it would not end this.
-                    if write.credential(&made.user)? != *verified {
+                    if write.credential(&made.user)? != *kept {
                         return Err(Gone.into());
+                    }
+                    if !use_up(write, &made, *shown)? {
+                        return Err(Gone.into());
+                    }
+                    if let Some(renewed) = renewed {
+                        write.put_credential(&made.user, renewed)?;
                     }
                     account.last_sign_in = Some(now);
                     write.put_user(&account)?;
                     signed_in = Some(account.name);
                 }
-                (Proof::Password(_), None) => return Err(Gone.into()),
+                (Proof::Password { .. }, None) => return Err(Gone.into()),
                 (Proof::App { .. }, _) => {}
             }
             write.put_session(&made, hash)?;
             write.append(&told)?;
-            Ok::<_, E>(signed_in)
+            let ended = if signed_in.is_some() { surplus.write(write)? } else { Vec::new() };
+            Ok::<_, E>((signed_in, ended))
         });
         match written.done().await {
-            Ok(signed_in) => {
+            Ok((signed_in, ended)) => {
                 if let Some(name) = signed_in {
                     self.refresh_user(&name)?;
                 }
+                self.ended(&ended);
             }
             Err(error) => {
                 self.0.live.refuse(live.id);
@@ -222,4 +169,26 @@ impl App {
         self.0.live.tell(Event::Session(live));
         Ok((session, token))
     }
+}
+
+/// Uses up the second factor that was shown; false where it was used before, or is not what the user has now.
+fn use_up(write: &mut Write<'_>, session: &Session, shown: Option<Shown>) -> Result<bool, StoreError> {
+    let (factor, shown) = match (write.second_factor(&session.user)?, shown) {
+        (None, None) => return Ok(true),
+        (Some(factor), Some(shown)) => (factor, shown),
+        _ => return Ok(false),
+    };
+    let mut left = factor;
+    if !left.use_up(shown) {
+        return Ok(false);
+    }
+    write.put_second_factor(&session.user, &left)?;
+    if let Shown::Recovery(_) = shown {
+        let mut told = NewActivity::new(session.user.as_str(), action::USER_RECOVERY_CODE_USED, OWN_APP);
+        told.detail = format!("{} left", left.recovery.len());
+        told.session = Some(session.id.to_string());
+        fill_session(&mut told, session);
+        write.append(&told)?;
+    }
+    Ok(true)
 }

@@ -3,20 +3,24 @@
 use rocket::{get, http::Status, post, routes};
 use serde::{Deserialize, Serialize};
 
-use crate::web::{
-    door::{Json, Member, SetCookie, Visitor},
-    failure::Failure,
-    wire::{Answer, SessionWire},
+use crate::{
+    domain::sign_in::SignedIn,
+    web::{
+        door::{Json, Member, SetCookie, Visitor},
+        failure::Failure,
+        wire::{Answer, SessionWire},
+    },
 };
 
 #[derive(Deserialize)]
 struct SignIn {
     user: String,
     password: String,
+    code: Option<String>,
 }
 
 #[derive(Serialize)]
-struct SignedIn {
+struct Welcomed {
     user: String,
     role: &'static str,
     session: SessionWire,
@@ -33,15 +37,16 @@ struct Me {
 }
 
 #[post("/signin", data = "<body>")]
-async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<SignedIn>>, Failure> {
-    let SignIn { user, password } = body.0;
-    let replaces = visitor.session();
-    let (session, token) =
-        visitor.app.sign_in(&user, password, visitor.origin(), replaces.as_deref()).await?;
+async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
+    let SignIn { user, password, code } = body.0;
+    let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session());
+    let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;
+    let SignedIn::Whole(welcome) = signed_in else { return Err(Failure::code_required()) };
+    let session = welcome.session.clone();
     let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
     let user = session.user.to_string();
-    let answer = SignedIn { user, role: role.as_str(), session: SessionWire::new(session, true) };
-    Ok(visitor.signed_in(&token, Answer(answer)))
+    let answer = Welcomed { user, role: role.as_str(), session: SessionWire::new(session, true) };
+    Ok(visitor.signed_in(&welcome, Answer(answer)))
 }
 
 #[post("/signout")]
@@ -62,6 +67,28 @@ fn me(member: Member<'_>) -> Answer<Me> {
     })
 }
 
+#[derive(Deserialize)]
+struct NewPassword {
+    current: String,
+    password: String,
+}
+
+#[derive(Serialize)]
+struct Changed {
+    ended: usize,
+}
+
+#[post("/me/password", data = "<body>")]
+async fn password(
+    member: Member<'_>,
+    body: Json<NewPassword>,
+) -> Result<SetCookie<Answer<Changed>>, Failure> {
+    let NewPassword { current, password } = body.0;
+    let (by, name, origin) = (member.actor(), &member.user.name, member.origin());
+    let changed = member.app.change_own_password(&by, name, current, password, &origin).await?;
+    Ok(member.renewed(changed.token.as_ref(), Answer(Changed { ended: changed.ended })))
+}
+
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![sign_in, sign_out, me]
+    routes![sign_in, sign_out, me, password]
 }

@@ -6,6 +6,7 @@ pub mod apps;
 pub mod health;
 pub mod hooks;
 pub mod ingest;
+pub mod second_factor;
 pub mod sessions;
 pub mod stream;
 pub mod tokens;
@@ -19,6 +20,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         apps::routes(),
         hooks::routes(),
         ingest::routes(),
+        second_factor::routes(),
         sessions::routes(),
         stream::routes(),
         tokens::routes(),

@@ -197,7 +197,7 @@ async fn register(
     if ttl_s == Some(0) {
         return Err(Failure::field("ttl_s", "ttl_s is a number of seconds, at least 1"));
     }
-    let origin = Origin { ip: ip.map(|ip| ip.to_canonical()), agent: Agent::of(&user_agent) };
+    let origin = Origin { ip: ip.map(|ip| ip.to_canonical()), agent: Agent::of(&user_agent), familiar: None };
     let token = program.name().to_owned();
     let registration = Registration { user, app, token, origin, ttl: ttl_s.map(Duration::from_secs) };
     let (session, token) = program.app.register_session(&program.actor(), registration).await?;

@@ -1,5 +1,7 @@
 //! Accounts, for administrators.
 
+use std::sync::Arc;
+
 use rocket::{delete, get, http::Status, patch, post, routes};
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use crate::{
     domain::accounts::Details,
     model::user::{NotARole, Role, User, UserName},
     web::{
-        door::{Admin, Auditor, Json},
+        door::{Admin, Auditor, Json, SetCookie},
         failure::Failure,
         wire::{Answer, Items, time},
     },
@@ -23,11 +25,13 @@ struct UserWire {
     disabled: bool,
     created: String,
     last_sign_in: Option<String>,
+    second_factor: bool,
 }
 
-impl From<&User> for UserWire {
-    fn from(user: &User) -> Self {
+impl UserWire {
+    fn new(user: &User, second_factor: bool) -> Self {
         Self {
+            second_factor,
             user: user.name.to_string(),
             role: user.role.as_str(),
             full_name: user.full_name.clone(),
@@ -74,17 +78,19 @@ fn name(text: &str) -> Result<UserName, Failure> {
 }
 
 #[get("/users")]
-fn list(auditor: Auditor<'_>) -> Answer<Items<UserWire, usize>> {
-    let users = auditor.app.users();
-    let items: Vec<UserWire> = users.iter().map(|user| UserWire::from(&**user)).collect();
+fn list(auditor: Auditor<'_>) -> Result<Answer<Items<UserWire, usize>>, Failure> {
+    let (users, with_factor) = (auditor.app.users(), auditor.app.with_second_factor()?);
+    let wire = |user: &Arc<User>| UserWire::new(user, with_factor.contains(&user.name));
+    let items: Vec<UserWire> = users.iter().map(wire).collect();
     let total = items.len();
-    Answer(Items { items, next: None, total })
+    Ok(Answer(Items { items, next: None, total }))
 }
 
 #[get("/users/<user>")]
 fn one(auditor: Auditor<'_>, user: &str) -> Result<Answer<UserWire>, Failure> {
     let found = auditor.app.user(&name(user)?).ok_or_else(|| Failure::not_found("there is no such user"))?;
-    Ok(Answer(UserWire::from(&*found)))
+    let factor = auditor.app.second_factor(&found.name)?.is_some();
+    Ok(Answer(UserWire::new(&found, factor)))
 }
 
 #[post("/users", data = "<body>")]
@@ -92,7 +98,7 @@ async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<UserWi
     let Add { user, password, role: word, full_name, email, groups } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled: None };
     let added = admin.app.add_user(&admin.actor(), &user, password, details).await?;
-    Ok((Status::Created, Answer(UserWire::from(&*added))))
+    Ok((Status::Created, Answer(UserWire::new(&added, false))))
 }
 
 #[patch("/users/<user>", data = "<body>")]
@@ -101,13 +107,18 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
     let Change { role: word, full_name, email, groups, disabled } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled };
     let changed = admin.app.change_user(&by, &user, details).await?;
-    Ok(Answer(UserWire::from(&*changed)))
+    let factor = admin.app.second_factor(&changed.name)?.is_some();
+    Ok(Answer(UserWire::new(&changed, factor)))
 }
 
 #[post("/users/<user>/password", data = "<body>")]
-async fn set_password(admin: Admin<'_>, user: &str, body: Json<NewPassword>) -> Result<Status, Failure> {
-    admin.app.set_password(&admin.actor(), &name(user)?, body.0.password).await?;
-    Ok(Status::NoContent)
+async fn set_password(
+    admin: Admin<'_>,
+    user: &str,
+    body: Json<NewPassword>,
+) -> Result<SetCookie<Status>, Failure> {
+    let set = admin.app.set_password(&admin.actor(), &name(user)?, body.0.password).await?;
+    Ok(admin.renewed(set.token.as_ref(), Status::NoContent))
 }
 
 #[delete("/users/<user>")]

@@ -16,7 +16,7 @@ use super::{
     origin::{self, Made},
 };
 use crate::{
-    domain::{App, live::Live, sessions::Origin, tokens::LiveToken},
+    domain::{App, live::Live, sessions::Origin, sign_in::Welcome, tokens::LiveToken},
     model::{
         device::Agent,
         secret::{Kind, Token},
@@ -58,9 +58,10 @@ impl<'r> Visitor<'r> {
         Actor { name: name.to_owned(), kind: ActorKind::Console, session: None, ip: self.origin().ip }
     }
 
-    /// An answer that gives the browser its token.
-    pub fn signed_in<R>(&self, token: &Token, answer: R) -> SetCookie<R> {
-        SetCookie::set(token, door(self.request).settings.secure, answer)
+    /// An answer that gives the browser its token, and a mark by which it is known from now on.
+    pub fn signed_in<R>(&self, welcome: &Welcome, answer: R) -> SetCookie<R> {
+        let secure = door(self.request).settings.secure;
+        SetCookie::set(&welcome.token, secure, answer).and_mark(&welcome.familiar, secure)
     }
 
     /// An answer that takes the browser's token away.
@@ -138,6 +139,11 @@ impl<'r> Member<'r> {
         }
     }
 
+    /// Where the request comes from and what sent it.
+    pub fn origin(&self) -> Origin {
+        origin_of(self.request)
+    }
+
     /// Whose records they see.
     pub fn scope(&self) -> Scope {
         Scope::of(self.user.role, &self.user.name)
@@ -156,6 +162,14 @@ impl<'r> Member<'r> {
     /// An answer that takes the browser's token away.
     pub fn signed_out<R>(&self, answer: R) -> SetCookie<R> {
         SetCookie::remove(door(self.request).settings.secure, answer)
+    }
+
+    /// An answer that gives the browser a new token, if there is one.
+    pub fn renewed<R>(&self, token: Option<&Token>, answer: R) -> SetCookie<R> {
+        match token {
+            Some(token) => SetCookie::set(token, door(self.request).settings.secure, answer),
+            None => SetCookie::keep(answer),
+        }
     }
 
     /// Whether the session has been ended since the request began.
@@ -484,6 +498,7 @@ fn origin_of(request: &Request<'_>) -> Origin {
             model: header("Sec-CH-UA-Model"),
             mobile: headers.get_one("Sec-CH-UA-Mobile").map(|value| value == "?1"),
         },
+        familiar: cookie::mark(request, door(request).settings.secure),
     }
 }
 

@@ -9,6 +9,7 @@ mod activity;
 mod apps;
 mod help;
 mod hooks;
+mod second_factor;
 mod sessions;
 mod settings;
 mod tokens;
@@ -17,7 +18,7 @@ mod users;
 use askama::Template;
 use rocket::{
     Request,
-    http::{ContentType, Header},
+    http::{ContentType, Header, Status},
     outcome::Outcome,
     request::{self, FromRequest},
     response::Responder,
@@ -43,6 +44,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         apps::routes(),
         help::routes(),
         hooks::routes(),
+        second_factor::routes(),
         sessions::routes(),
         settings::routes(),
         tokens::routes(),
@@ -57,6 +59,36 @@ pub(super) struct Html {
     text: String,
     kind: ContentType,
     vary: Header<'static>,
+}
+
+/// A page that asks again or for more, with the status of what was wrong, and when to come back where that is the reason.
+struct Again {
+    html: Html,
+    status: Status,
+    retry_after: Option<u64>,
+}
+
+impl Again {
+    /// A page that asks for more.
+    const fn asking(html: Html) -> Self {
+        Self { html, status: Status::Ok, retry_after: None }
+    }
+
+    /// A page that says what was wrong.
+    fn because(html: Html, failure: Failure) -> Self {
+        Self { html, status: failure.status(), retry_after: failure.retry_after() }
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Again {
+    fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
+        let mut response = self.html.respond_to(request)?;
+        response.set_status(self.status);
+        if let Some(seconds) = self.retry_after {
+            response.set_header(Header::new("Retry-After", seconds.to_string()));
+        }
+        Ok(response)
+    }
 }
 
 /// Renders a view.
@@ -147,6 +179,10 @@ fn notice(done: &str) -> Option<Notice> {
         "none" => "Nothing was selected, or it had ended already.",
         "saved" => "Saved.",
         "password" => "The password is changed. All other sessions have ended.",
+        "factor-removed" => "The second factor is removed. Your password alone lets you in.",
+        "factor-reset" => {
+            "The second factor is removed. The password alone lets the user in, until they set up another."
+        }
         "user-added" => "The user is added.",
         "user-removed" => "The user is removed, and every session has ended.",
         "disabled" => "The account is disabled, and every session has ended.",

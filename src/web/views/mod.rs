@@ -16,6 +16,7 @@ pub mod notice;
 pub mod parts;
 pub mod record;
 pub mod search;
+pub mod second_factor;
 pub mod session;
 pub mod sessions;
 pub mod settings;

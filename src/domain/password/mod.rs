@@ -1,0 +1,251 @@
+//! Passwords: which are taken, and Argon2id, never more at once than there are cores.
+
+mod policy;
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    thread,
+    time::Duration,
+};
+
+use argon2::{
+    Algorithm, Argon2, Params, Version,
+    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+};
+use tokio::{
+    sync::{OwnedSemaphorePermit, Semaphore, oneshot},
+    time,
+};
+
+pub(super) use self::policy::choose;
+use super::random;
+use crate::{model::secret::Password, store::Credential};
+
+/// What a hash costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cost {
+    /// Memory, in KiB.
+    pub memory_kib: u32,
+    /// How often it is gone through.
+    pub passes: u32,
+}
+
+impl Cost {
+    /// OWASP's first choice for Argon2id (Password Storage Cheat Sheet, 2025): 19 MiB, two passes, one lane.
+    /// 30 ms on one core of the machines it was measured on. Nothing less can be set.
+    pub const LEAST: Self = Self { memory_kib: 19 * 1024, passes: 2 };
+    /// The most that can be set: 1 GiB, 16 passes.
+    pub const MOST: Self = Self { memory_kib: 1 << 20, passes: 16 };
+}
+
+impl Default for Cost {
+    fn default() -> Self {
+        Self::LEAST
+    }
+}
+
+/// How long somebody waits for their turn before they are told to come back.
+const PATIENCE: Duration = Duration::from_secs(4);
+
+/// How many strangers wait for each core before the next is told to come back: two seconds of hashes.
+const LINE: usize = 64;
+
+/// What is verified where there is nothing to verify, so that the answer takes as long: a hash of the least
+/// cost, of random bytes that were thrown away.
+const NOBODY: &str =
+    "$argon2id$v=19$m=19456,t=2,p=1$Y+JznHbgNOmyD9cquFLEHA$6FAMCljmwkDxEXgvNLraOCfU2fClcPyU3BoRd2ly0Oo";
+
+/// The maker of all hashes. A hash takes a core and the memory of its cost; a turn for each bounds both.
+pub(super) struct Hasher {
+    cost: Cost,
+    nobody: Credential,
+    cores: usize,
+    permits: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// It was nobody's turn in time, or too many were waiting already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Busy;
+
+/// What a password was found to be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// It is not the one.
+    Wrong,
+    /// It is the one. The hash to keep from now on, where the kept one cost less than hashes do now.
+    Right(Option<Credential>),
+}
+
+impl Hasher {
+    /// A hasher for this machine.
+    pub(super) fn new(cost: Cost) -> Self {
+        let nobody = if cost == Cost::LEAST {
+            Credential(NOBODY.to_owned())
+        } else {
+            hash(&random::bytes::<32>(), cost)
+        };
+        let cores = thread::available_parallelism().map_or(1, usize::from);
+        let permits = Arc::new(Semaphore::new(cores));
+        Self { cost, nobody, cores, permits, waiting: AtomicUsize::new(0) }
+    }
+
+    /// Waits for one's turn, behind all who wait already. A stranger is sent away where the line is long.
+    pub(super) async fn turn(&self, stranger: bool) -> Result<Turn<'_>, Busy> {
+        let place = Place::take(&self.waiting);
+        if stranger && place.ahead >= LINE * self.cores {
+            return Err(Busy);
+        }
+        let permit = time::timeout(PATIENCE, Arc::clone(&self.permits).acquire_owned()).await;
+        let permit = permit.map_err(|_| Busy)?.map_err(|_| Busy)?;
+        Ok(Turn { hasher: self, permit })
+    }
+
+    /// The hash to keep of a password.
+    pub(super) async fn hash(&self, password: Password) -> Result<Credential, Busy> {
+        let Turn { permit, .. } = self.turn(false).await?;
+        let cost = self.cost;
+        Ok(apart(permit, move || hash(password.as_bytes(), cost)).await)
+    }
+}
+
+/// A place in the line, until it is dropped.
+struct Place<'a> {
+    line: &'a AtomicUsize,
+    ahead: usize,
+}
+
+impl<'a> Place<'a> {
+    fn take(line: &'a AtomicUsize) -> Self {
+        Self { line, ahead: line.fetch_add(1, Ordering::Relaxed) }
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.line.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A core, for one hash.
+pub(super) struct Turn<'a> {
+    hasher: &'a Hasher,
+    permit: OwnedSemaphorePermit,
+}
+
+impl Turn<'_> {
+    /// Whether `password` is the one `kept` was made of. Takes as long where nothing was kept.
+    pub(super) async fn verify(self, password: Password, kept: Option<Credential>) -> Verdict {
+        let Self { hasher, permit } = self;
+        let (cost, nobody) = (hasher.cost, hasher.nobody.clone());
+        apart(permit, move || {
+            let readable = kept.filter(|kept| PasswordHash::new(&kept.0).is_ok());
+            let held = readable.as_ref().unwrap_or(&nobody);
+            if !verify(password.as_bytes(), held) || readable.is_none() {
+                return Verdict::Wrong;
+            }
+            Verdict::Right(is_cheaper(held, cost).then(|| hash(password.as_bytes(), cost)))
+        })
+        .await
+    }
+}
+
+/// Runs `work` in a thread of its own, which ends with it, and gives the turn back then, whether or not anybody still
+/// waits for the answer. The pool's threads would keep the 19 MiB they needed once for ever: measured, an idle server was
+/// 40 MB larger.
+async fn apart<T: Send + 'static>(
+    permit: OwnedSemaphorePermit,
+    work: impl FnOnce() -> T + Send + 'static,
+) -> T {
+    let (answer, answered) = oneshot::channel();
+    let thread = thread::Builder::new().name("password".into()).spawn(move || {
+        let result = work();
+        drop(permit);
+        // Whoever asked may have left.
+        let _ = answer.send(result);
+    });
+    match (thread, answered.await) {
+        (Ok(_), Ok(result)) => result,
+        // Out of threads, or the work panicked: nobody is let in.
+        _ => std::panic::resume_unwind(Box::new("a password could not be looked at")),
+    }
+}
+
+#[expect(clippy::panic, reason = "the costs that can be set are within Argon2's bounds")]
+fn hash(password: &[u8], cost: Cost) -> Credential {
+    let params = Params::new(cost.memory_kib, cost.passes, 1, None).unwrap_or_else(|error| panic!("{error}"));
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    match argon2.hash_password(password) {
+        Ok(phc) => Credential(phc.to_string()),
+        Err(error) => panic!("a password could not be hashed: {error}"),
+    }
+}
+
+fn verify(password: &[u8], kept: &Credential) -> bool {
+    PasswordHash::new(&kept.0).is_ok_and(|kept| Argon2::default().verify_password(password, &kept).is_ok())
+}
+
+/// Whether a kept hash cost less than hashes do now.
+fn is_cheaper(kept: &Credential, cost: Cost) -> bool {
+    let params = PasswordHash::new(&kept.0).ok().and_then(|kept| Params::try_from(&kept).ok());
+    params.is_none_or(|params| params.m_cost() < cost.memory_kib || params.t_cost() < cost.passes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_has_a_hash_that_costs_as_much_as_anybodys() {
+        let nobody = PasswordHash::new(NOBODY).unwrap();
+        let somebody = hash(b"correct horse battery", Cost::LEAST);
+        let somebody = PasswordHash::new(&somebody.0).unwrap();
+        assert_eq!(
+            (nobody.algorithm, nobody.version, nobody.params),
+            (somebody.algorithm, somebody.version, somebody.params)
+        );
+        assert_eq!(nobody.hash.map(|hash| hash.len()), somebody.hash.map(|hash| hash.len()));
+    }
+
+    #[test]
+    fn a_kept_hash_names_its_cost_and_fits_only_its_password() {
+        let kept = hash(b"correct horse battery", Cost::LEAST);
+        assert!(kept.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", kept.0);
+        assert!(verify(b"correct horse battery", &kept));
+        assert!(!verify(b"correct horse batterx", &kept));
+        assert!(!verify(b"", &Credential("not a hash".into())));
+        assert_ne!(kept.0, hash(b"correct horse battery", Cost::LEAST).0, "every hash has its own salt");
+    }
+
+    #[tokio::test]
+    async fn a_cheaper_hash_is_replaced_when_its_password_is_seen_again() {
+        let dearer = Cost { passes: 3, ..Cost::LEAST };
+        let (old, new) = (Hasher::new(Cost::LEAST), Hasher::new(dearer));
+        let typed = || Password::typed("correct horse battery".into());
+        let kept = old.hash(typed()).await.unwrap();
+        let looked = |hasher, kept| async move {
+            Hasher::turn(hasher, true).await.unwrap().verify(typed(), kept).await
+        };
+        let Verdict::Right(Some(renewed)) = looked(&new, Some(kept.clone())).await else {
+            panic!("not renewed")
+        };
+        assert!(renewed.0.contains("t=3"), "{}", renewed.0);
+        assert_eq!(looked(&new, Some(renewed.clone())).await, Verdict::Right(None));
+        assert_eq!(looked(&old, Some(renewed)).await, Verdict::Right(None), "nothing gets cheaper");
+        assert_eq!(looked(&old, Some(Credential("damaged".into()))).await, Verdict::Wrong);
+        assert_eq!(looked(&old, None).await, Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_long_line_sends_strangers_away_and_nobody_else() {
+        let hasher = Hasher::new(Cost::LEAST);
+        let places: Vec<_> = (0..LINE * hasher.cores).map(|_| Place::take(&hasher.waiting)).collect();
+        assert_eq!(hasher.turn(true).await.err(), Some(Busy));
+        assert!(hasher.turn(false).await.is_ok());
+        drop(places);
+        assert!(hasher.turn(true).await.is_ok());
+    }
+}

@@ -167,8 +167,9 @@ mod tests {
         assert!(rows.get([200])[0].is_none(), "what is larger than all is not held");
         assert!(rows.lock().bytes <= MOST);
         rows.keep(rows.epoch(), &[row(300, MOST / 2), row(400, MOST / 2)]);
-        assert_eq!(rows.lock().rows.len(), rows.lock().line.len());
-        assert!(rows.lock().bytes <= MOST);
+        let held = rows.lock();
+        assert_eq!(held.rows.len(), held.line.len());
+        assert!(held.bytes <= MOST);
     }
 
     #[test]

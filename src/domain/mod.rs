@@ -43,6 +43,7 @@ use self::{
     password::Hasher, sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable,
     turns::Turns,
 };
+pub use crate::store::Health;
 use crate::{
     model::{secret::InstallationSecret, user::Actor},
     store::{
@@ -176,8 +177,8 @@ impl App {
     }
 
     /// Whether what is asked for can be written down.
-    pub fn ready(&self) -> bool {
-        self.0.store.works()
+    pub fn health(&self) -> Health {
+        self.0.store.health()
     }
 
     /// Changes something in the name of `by`. Where `by` acts in a session, the session must still be live in

@@ -2,7 +2,9 @@
 
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
-use super::{App, accounts::AccountError, password::Verdict, random, sessions::Origin};
+use super::{
+    App, accounts::AccountError, live::Live, password::Verdict, random, sessions::Origin, sign_in::Held,
+};
 use crate::{
     model::{
         activity::action,
@@ -12,6 +14,9 @@ use crate::{
     },
     store::{Factors, StoreError, Users as _},
 };
+
+/// What the log says of a failure of somebody who is signed in.
+const ASKED_AGAIN: &str = "asked again while signed in";
 
 /// What seeds are sealed for: one that is being set up is not one that is kept.
 const PENDING: &str = "second factor, pending";
@@ -126,6 +131,43 @@ impl App {
         step.map(Shown::Step).or_else(recovery)
     }
 
+    /// Takes a proof that whoever sits at a session is its user: the password, or a code of the second factor. What takes a
+    /// fresh proof is open in this session from now on, for a while.
+    pub async fn step_up(&self, live: &Live, proof: String, origin: &Origin) -> Result<(), AccountError> {
+        let factor = self.second_factor(&live.user)?;
+        match factor.and_then(|factor| self.shown(&live.user, &factor, &proof)) {
+            Some(shown) => self.prove_by_code(&live.user, shown, origin).await?,
+            None => self.prove(&live.user, proof, origin).await?,
+        }
+        live.prove(self.now());
+        Ok(())
+    }
+
+    async fn prove_by_code(
+        &self,
+        name: &UserName,
+        shown: Shown,
+        origin: &Origin,
+    ) -> Result<(), AccountError> {
+        let attempt =
+            self.0.throttle.take(&self.trier(name.as_str(), origin), self.now()).map_err(Held::from)?;
+        let owner = name.clone();
+        let used = self.0.store.write(self.now(), move |write| {
+            let Some(mut factor) = write.second_factor(&owner)? else { return Ok(false) };
+            let fresh = factor.use_up(shown);
+            if fresh {
+                write.put_second_factor(&owner, &factor)?;
+            }
+            Ok::<_, StoreError>(fresh)
+        });
+        if !used.done().await? {
+            self.tell_of_failure(Some(name), origin, ASKED_AGAIN).await?;
+            return Err(AccountError::WrongPassword);
+        }
+        self.0.throttle.give_back(attempt);
+        Ok(())
+    }
+
     /// Asks a user who is signed in for their password.
     pub(super) async fn prove(
         &self,
@@ -136,6 +178,7 @@ impl App {
         let kept = self.0.store.read(|read| read.credential(name))?;
         let (verdict, attempt) = self.look_at(name.as_str(), password, kept, origin).await?;
         if verdict == Verdict::Wrong {
+            self.tell_of_failure(Some(name), origin, ASKED_AGAIN).await?;
             return Err(AccountError::WrongPassword);
         }
         self.0.throttle.give_back(attempt);

@@ -245,16 +245,25 @@ impl App {
         origin: &Origin,
         why: SignInError,
     ) -> Result<T, SignInError> {
+        let detail = if matches!(why, SignInError::Code) { "wrong code" } else { "" };
+        self.tell_of_failure(name, origin, detail).await?;
+        Err(why)
+    }
+
+    /// Writes down that a secret was wrong.
+    pub(super) async fn tell_of_failure(
+        &self,
+        name: Option<&UserName>,
+        origin: &Origin,
+        detail: &str,
+    ) -> Result<(), StoreError> {
         // What is no user name may be a password in the wrong box: it is not written down.
         let name = name.map_or(NOT_A_NAME, UserName::as_str);
-        let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP);
+        let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP).saying(detail);
         failed.outcome = Outcome::Failure;
-        if matches!(why, SignInError::Code) {
-            "wrong code".clone_into(&mut failed.detail);
-        }
         self.fill_origin(&mut failed, origin);
         self.0.store.write(self.now(), move |write| write.append(&failed)).done().await?;
-        Err(why)
+        Ok(())
     }
 
     /// Writes down who was held back, a line for each brake however often it was, so that a flood is not one of the log too.

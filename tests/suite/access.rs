@@ -17,6 +17,7 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
     vec![
         (Get, "/me", none.clone(), everybody),
         (Post, "/me/password", json!({"current": "", "password": ""}), [401, 400, 400, 400]),
+        (Post, "/step-up", json!({}), [401, 400, 400, 400]),
         (Get, "/me/second-factor", none.clone(), everybody),
         (Post, "/me/second-factor", none.clone(), everybody),
         (Put, "/me/second-factor", json!({"pending": "", "code": ""}), [401, 400, 400, 400]),

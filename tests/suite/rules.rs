@@ -138,10 +138,12 @@ fn options() -> Vec<String> {
     let raw = Raw {
         listen: Some(String::new()),
         trusted_proxy: Some(Vec::new()),
+        client_header: Some(String::new()),
         public_url: Some(String::new()),
         geo: Some("x".into()),
         session_idle: Some(String::new()),
         session_max: Some(String::new()),
+        ask_again_after: Some(String::new()),
         sessions_per_user: Some(1),
         password_memory: Some(19),
         password_passes: Some(2),

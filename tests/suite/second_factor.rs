@@ -176,6 +176,24 @@ fn the_pages_ask_for_the_code_in_a_second_step() {
 }
 
 #[test]
+fn a_code_is_proof_enough_when_asked_again_and_is_used_up_by_it() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let (secret, codes) = set_up(&house, &ada);
+    house.later(SignedDuration::from_mins(40));
+    let token = json!({"name": "a", "scopes": ["metrics"]});
+    assert_eq!(ada.post("/api/v1/tokens", &token).refusal(), "403 step_up_required");
+    let code = shown(&house, &secret, 0);
+    let proof = json!({"code": code});
+    assert_eq!(ada.post("/api/v1/step-up", &json!({"code": "000000"})).status, 400);
+    assert_eq!(ada.post("/api/v1/step-up", &proof).status, 204);
+    assert_eq!(ada.post("/api/v1/tokens", &token).status, 201);
+    assert_eq!(ada.post("/api/v1/step-up", &proof).status, 400);
+    assert_eq!(sign_in(&house.stranger(), "ada", &code).refusal(), "401 refused");
+    assert_eq!(ada.post("/api/v1/step-up", &json!({"code": codes[0]})).status, 204);
+}
+
+#[test]
 fn a_half_dies_after_five_minutes_and_after_five_wrong_codes() {
     let house = House::new().with_member("mia");
     let (secret, _) = set_up(&house, &house.signed_in("mia"));

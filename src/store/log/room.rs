@@ -18,6 +18,7 @@ use super::keeper::{HOT, Left, Work};
 use crate::store::{
     StoreError,
     disk::Copy,
+    health::Health,
     tables::{KEY_CHUNKS, KEY_RUNS, LOG_BLOCKS, LOG_VOLUMES, every_table},
 };
 
@@ -31,6 +32,10 @@ impl Work {
     /// Exchanges the file for a copy without its free pages, if those are a quarter of it or more.
     pub(super) fn give_back(&self) -> Result<(), Left> {
         let length = self.disk.length();
+        // The copy needs room of its own.
+        if self.writer.health() != Health::Good {
+            return Ok(());
+        }
         if length < SMALL || length - length / 4 < self.used()? {
             return Ok(());
         }

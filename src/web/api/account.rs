@@ -68,6 +68,23 @@ fn me(member: Member<'_>) -> Answer<Me> {
 }
 
 #[derive(Deserialize)]
+struct Proof {
+    password: Option<String>,
+    code: Option<String>,
+}
+
+#[post("/step-up", data = "<body>")]
+async fn step_up(member: Member<'_>, body: Json<Proof>) -> Result<Status, Failure> {
+    let proof = match (body.0.password, body.0.code) {
+        (Some(password), None) => password,
+        (None, Some(code)) => code,
+        _ => return Err(Failure::bad_request("send either \"password\" or \"code\"")),
+    };
+    member.app.step_up(&member.live, proof, &member.origin()).await?;
+    Ok(Status::NoContent)
+}
+
+#[derive(Deserialize)]
 struct NewPassword {
     current: String,
     password: String,
@@ -90,5 +107,5 @@ async fn password(
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![sign_in, sign_out, me, password]
+    routes![sign_in, sign_out, me, step_up, password]
 }

@@ -2,7 +2,7 @@
 
 use rocket::{get, http::Status, routes};
 
-use crate::web::door::Visitor;
+use crate::{domain::Health, web::door::Visitor};
 
 #[get("/healthz")]
 const fn alive() -> &'static str {
@@ -11,7 +11,11 @@ const fn alive() -> &'static str {
 
 #[get("/readyz")]
 fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
-    if visitor.app.ready() { (Status::Ok, "ok\n") } else { (Status::ServiceUnavailable, "cannot write\n") }
+    match visitor.app.health() {
+        Health::Good => (Status::Ok, "ok\n"),
+        Health::Full => (Status::ServiceUnavailable, "cannot write: the disk is full\n"),
+        Health::Failing(_) => (Status::ServiceUnavailable, "cannot write: see the server's log\n"),
+    }
 }
 
 pub(in crate::web) fn routes() -> Vec<rocket::Route> {

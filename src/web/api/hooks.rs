@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::hook::{Delivery, DeliveryState},
     web::{
-        door::{Admin, Json, Params},
+        door::{Admin, Fresh, Json, Params},
         failure::Failure,
         looking::apart,
         wire::{Answer, time},
@@ -88,7 +88,11 @@ async fn one(admin: Admin<'_>, name: &str, params: Params) -> Result<Answer<Hook
 }
 
 #[put("/apps/<name>/hook", data = "<body>")]
-async fn set(admin: Admin<'_>, name: &str, body: Json<Set>) -> Result<(Status, Answer<Made>), Failure> {
+async fn set(
+    admin: Fresh<Admin<'_>>,
+    name: &str,
+    body: Json<Set>,
+) -> Result<(Status, Answer<Made>), Failure> {
     let (hook, secret) = admin.app.put_hook(&admin.actor(), name, &body.0.url).await?;
     Ok((Status::Created, Answer(Made { url: hook.url, secret: secret.reveal() })))
 }

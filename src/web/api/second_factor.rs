@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     model::{totp::RecoveryCode, user::UserName},
     web::{
-        door::{Admin, Json, Member},
+        door::{Admin, Fresh, Json, Member},
         failure::Failure,
         wire::{Answer, time},
     },
@@ -61,7 +61,7 @@ impl Codes {
 }
 
 #[put("/me/second-factor", data = "<body>")]
-async fn set(member: Member<'_>, body: Json<Proof>) -> Result<Answer<Codes>, Failure> {
+async fn set(member: Fresh<Member<'_>>, body: Json<Proof>) -> Result<Answer<Codes>, Failure> {
     let Proof { pending, code } = body.0;
     let set = member.app.set_second_factor(&member.actor(), &member.user.name, &pending, &code).await?;
     Ok(Answer(Codes::of(&set)))
@@ -86,7 +86,7 @@ async fn remove(member: Member<'_>, body: Json<Password>) -> Result<Status, Fail
 }
 
 #[delete("/users/<user>/second-factor")]
-async fn reset(admin: Admin<'_>, user: &str) -> Result<Status, Failure> {
+async fn reset(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
     let name: UserName = user.parse().map_err(|_| Failure::not_found("there is no such user"))?;
     admin.app.reset_second_factor(&admin.actor(), &name).await?;
     Ok(Status::NoContent)

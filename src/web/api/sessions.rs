@@ -20,7 +20,7 @@ use crate::{
         user::UserName,
     },
     web::{
-        door::{Caller, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
+        door::{Caller, Identity, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
         failure::Failure,
         looking::apart,
         wire::{Answer, Items, SessionWire, time},
@@ -158,6 +158,11 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
         }
     };
     let ids: Vec<SessionId> = ids.into_iter().filter(|id| Some(*id) != current).collect();
+    if let Identity::User(member) = &caller.identity
+        && member.app.is_bulk(&member.user.name, &ids)
+    {
+        member.must_be_fresh()?;
+    }
     let ended = caller.app.log_out(&caller.actor(), &mandate, &ids, &reason).await?;
     Ok(Answer(Ended { ended: ended.len() }))
 }

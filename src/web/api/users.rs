@@ -9,7 +9,7 @@ use crate::{
     domain::accounts::Details,
     model::user::{NotARole, Role, User, UserName},
     web::{
-        door::{Admin, Auditor, Json, SetCookie},
+        door::{Admin, Auditor, Fresh, Json, SetCookie},
         failure::Failure,
         wire::{Answer, Items, time},
     },
@@ -94,7 +94,7 @@ fn one(auditor: Auditor<'_>, user: &str) -> Result<Answer<UserWire>, Failure> {
 }
 
 #[post("/users", data = "<body>")]
-async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<UserWire>), Failure> {
+async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer<UserWire>), Failure> {
     let Add { user, password, role: word, full_name, email, groups } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled: None };
     let added = admin.app.add_user(&admin.actor(), &user, password, details).await?;
@@ -106,6 +106,9 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
     let (user, by) = (name(user)?, admin.actor());
     let Change { role: word, full_name, email, groups, disabled } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled };
+    if details.role.is_some() {
+        admin.must_be_fresh()?;
+    }
     let changed = admin.app.change_user(&by, &user, details).await?;
     let factor = admin.app.second_factor(&changed.name)?.is_some();
     Ok(Answer(UserWire::new(&changed, factor)))
@@ -113,7 +116,7 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
 
 #[post("/users/<user>/password", data = "<body>")]
 async fn set_password(
-    admin: Admin<'_>,
+    admin: Fresh<Admin<'_>>,
     user: &str,
     body: Json<NewPassword>,
 ) -> Result<SetCookie<Status>, Failure> {
@@ -122,7 +125,7 @@ async fn set_password(
 }
 
 #[delete("/users/<user>")]
-async fn remove(admin: Admin<'_>, user: &str) -> Result<Status, Failure> {
+async fn remove(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
     admin.app.remove_user(&admin.actor(), &name(user)?).await?;
     Ok(Status::NoContent)
 }

@@ -2,12 +2,13 @@
 //!
 //! The application is managed in a type that is private to this module, so that a handler reaches it only
 //! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Member`],
-//! [`Auditor`], [`Admin`], [`Caller`], [`Program`] and [`Shipper`]. Only here are people and programs told apart, and only here is an
+//! [`Auditor`], [`Admin`], [`Caller`], [`Program`] and [`Shipper`]; what takes a proof that is not old asks for [`Fresh`]. Only here are people and programs told apart, and only here is an
 //! [`Actor`](crate::model::user::Actor) made of one.
 
 mod address;
 mod body;
 mod cookie;
+mod fresh;
 mod guards;
 mod origin;
 mod params;
@@ -15,9 +16,10 @@ mod params;
 use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
-    address::Networks,
+    address::{Finding, HOPS, Hop, Naming, Networks, Why},
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
+    fresh::{Fresh, FreshForm},
     guards::{
         ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
         SessionRead, SessionWrite, Shipper, Visitor,
@@ -35,17 +37,20 @@ pub struct Settings {
     pub secure: bool,
     /// Whose word on the client's address is believed.
     pub trusted_proxies: Networks,
+    /// The one header in which that word is looked for; where it is not set, `X-Forwarded-For` if it comes, else `Forwarded`.
+    pub client_header: Option<Naming>,
 }
 
 /// The application behind the door. Private, so that no handler can ask Rocket for it.
 struct Door {
     app: App,
     settings: Settings,
+    garbled: address::Garbled,
 }
 
 /// Puts the application behind the door.
 pub fn close(rocket: Rocket<Build>, app: App, settings: Settings) -> Rocket<Build> {
-    rocket.manage(Door { app, settings })
+    rocket.manage(Door { app, settings, garbled: address::Garbled::default() })
 }
 
 fn door<'r>(request: &'r Request<'_>) -> &'r Door {

@@ -6,12 +6,14 @@
 mod access;
 mod account;
 mod activity;
+mod address;
 mod apps;
 mod help;
 mod hooks;
 mod second_factor;
 mod sessions;
 mod settings;
+mod step_up;
 mod tokens;
 mod users;
 
@@ -33,7 +35,12 @@ use super::{
         parts::{Input, Link, Now},
     },
 };
-use crate::domain::App;
+use crate::{
+    domain::{App, Health},
+    model::user::Role,
+};
+
+pub(super) use self::step_up::page as step_up;
 
 /// Every route of the pages.
 pub(super) fn routes() -> Vec<rocket::Route> {
@@ -41,12 +48,14 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         access::routes(),
         account::routes(),
         activity::routes(),
+        address::routes(),
         apps::routes(),
         help::routes(),
         hooks::routes(),
         second_factor::routes(),
         sessions::routes(),
         settings::routes(),
+        step_up::routes(),
         tokens::routes(),
         users::routes(),
     ]
@@ -118,6 +127,7 @@ fn outside() -> Frame {
         csrf: String::new(),
         notice: None,
         insecure: None,
+        alarm: None,
         attribution: None,
     }
 }
@@ -137,7 +147,25 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
         csrf: member.form_token(),
         notice: params.get("done").and_then(notice),
         insecure: None,
+        alarm: alarm(member),
         attribution: attribution(member.app, shows_places),
+    }
+}
+
+/// What is told to administrators only: everybody else can do nothing about it.
+fn alarm(member: &Member<'_>) -> Option<String> {
+    if member.user.role != Role::Admin {
+        return None;
+    }
+    match member.app.health() {
+        Health::Good => None,
+        Health::Full => Some(
+            "The disk is full: no activities are taken. Make room on it; everything goes on by itself then."
+                .into(),
+        ),
+        Health::Failing(why) => {
+            Some(format!("Nothing can be written: {why}. Look at the disk; it is tried again and again."))
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use crate::{
     domain::accounts::AccountError,
     model::totp::{RecoveryCode, Seed},
     web::{
-        door::{Form, Member, Params},
+        door::{Form, FreshForm, Member, Params},
         draw::qr::Qr,
         failure::Failure,
         views::{
@@ -46,7 +46,7 @@ fn begin(member: Member<'_>) -> Result<Result<Html, Redirect>, Failure> {
 }
 
 #[post("/profile/second-factor", data = "<form>")]
-async fn set(member: Member<'_>, form: Form) -> Result<(Status, Html), Failure> {
+async fn set(member: Member<'_>, form: FreshForm) -> Result<(Status, Html), Failure> {
     let (name, pending, code) = (&member.user.name, form.text("pending"), form.text("code"));
     let set = member.app.set_second_factor(&member.actor(), name, pending, code).await;
     match (set, member.app.pending_seed(name, pending)) {

@@ -10,7 +10,7 @@ use crate::{
         user::{Role, User, UserName},
     },
     web::{
-        door::{Admin, Form, Params, SetCookie},
+        door::{Admin, Form, FreshForm, Params, SetCookie},
         failure::Failure,
         views::{
             Page,
@@ -76,7 +76,7 @@ fn details(form: &Form) -> Result<Details, Failure> {
 }
 
 #[post("/users/add", data = "<form>")]
-async fn add(admin: Admin<'_>, form: Form) -> Result<Done, Failure> {
+async fn add(admin: Admin<'_>, form: FreshForm) -> Result<Done, Failure> {
     let added = async {
         let password = form.text("password").to_owned();
         let details = details(&form)?;
@@ -133,14 +133,14 @@ fn one(admin: Admin<'_>, name: &str, params: Params) -> Result<Html, Failure> {
 }
 
 #[post("/users/<name>", data = "<form>", rank = 9)]
-async fn change(admin: Admin<'_>, name: &str, form: Form) -> Result<Done, Failure> {
+async fn change(admin: Admin<'_>, name: &str, form: FreshForm) -> Result<Done, Failure> {
     let user = known(&admin, name)?;
     let changed = async { Ok(admin.app.change_user(&admin.actor(), &user.name, details(&form)?).await?) };
     answer(&admin, &user, &form, changed.await.map(|_| "saved"))
 }
 
 #[post("/users/<name>/password", data = "<form>")]
-async fn password(admin: Admin<'_>, name: &str, form: Form) -> Result<SetCookie<Done>, Failure> {
+async fn password(admin: Admin<'_>, name: &str, form: FreshForm) -> Result<SetCookie<Done>, Failure> {
     let user = known(&admin, name)?;
     let set = admin.app.set_password(&admin.actor(), &user.name, form.text("password").to_owned()).await;
     let token = set.as_ref().ok().and_then(|set| set.token.clone());
@@ -202,14 +202,14 @@ async fn enable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, F
 }
 
 #[post("/users/<name>/remove", data = "<_form>")]
-async fn remove(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn remove(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     let user = known(&admin, name)?;
     admin.app.remove_user(&admin.actor(), &user.name).await?;
     Ok(see("/users?done=user-removed"))
 }
 
 #[post("/users/<name>/second-factor", data = "<_form>")]
-async fn reset_factor(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn reset_factor(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     let user = known(&admin, name)?;
     admin.app.reset_second_factor(&admin.actor(), &user.name).await?;
     Ok(see(format!("{}?done=factor-reset", address(&user))))

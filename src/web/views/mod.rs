@@ -7,6 +7,7 @@
 pub mod access;
 pub mod account;
 pub mod activity;
+pub mod address;
 pub mod apps;
 pub mod frame;
 pub mod help;
@@ -20,6 +21,7 @@ pub mod second_factor;
 pub mod session;
 pub mod sessions;
 pub mod settings;
+pub mod step_up;
 pub mod text;
 pub mod tokens;
 pub mod told;

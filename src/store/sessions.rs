@@ -21,7 +21,7 @@ use crate::model::{
     session::{EndedBy, Ending, Scope, Session},
 };
 
-const TABLE: &str = "the table of sessions";
+pub(super) const TABLE: &str = "the table of sessions";
 const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -184,6 +184,7 @@ impl Write<'_> {
         let bytes = encode(&session, token);
         self.edit(SESSIONS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(SESSION_TOKENS)?.remove(&token.0).map_err(StoreError::file)?;
+        self.drop_passes(id)?;
         self.edit(LAST_ACCESS)?.remove(id.as_bytes()).map_err(StoreError::file)?;
         self.edit(ENDED)?.insert((at, id.as_bytes()), session.user.as_str()).map_err(StoreError::file)?;
         for app in &session.apps {
@@ -241,7 +242,7 @@ fn encode(session: &Session, token: TokenHash) -> Vec<u8> {
     codec::seal(VERSION, &record)
 }
 
-fn decode(id: SessionId, bytes: &[u8]) -> Result<(Session, TokenHash), StoreError> {
+pub(super) fn decode(id: SessionId, bytes: &[u8]) -> Result<(Session, TokenHash), StoreError> {
     let record: Record = codec::open(TABLE, VERSION, bytes)?;
     let ending = match record.ending {
         None => None,

@@ -175,6 +175,12 @@ impl Server {
         self.child.wait().unwrap();
     }
 
+    /// `kill -9`, while others may still be talking to it.
+    pub(crate) fn kill_now(&self) {
+        let killed = Command::new("kill").args(["-KILL", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
+    }
+
     /// Asks it to stop, and waits until it has; its exit code.
     pub(crate) fn stop(mut self) -> Option<i32> {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();

@@ -438,5 +438,9 @@ fn half_a_file_that_is_free_is_given_back_while_readers_go_on_reading() {
     drop((reader, log));
     let log = Bare::over(Disk::open(dir.path()).unwrap());
     assert_eq!(log.all().len(), 20_001);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    let mut left: Vec<_> =
+        std::fs::read_dir(dir.path()).unwrap().map(|file| file.unwrap().file_name()).collect();
+    // The writer sets room aside when it finds the time.
+    left.retain(|name| name != "reserve");
+    assert_eq!(left, ["rollcall.redb"], "nothing is left beside it");
 }

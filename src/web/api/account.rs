@@ -4,7 +4,7 @@ use rocket::{get, http::Status, post, routes};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::sign_in::SignedIn,
+    domain::sign_in::{SignedIn, Welcome},
     web::{
         door::{Json, Member, SetCookie, Visitor},
         failure::Failure,
@@ -20,7 +20,7 @@ struct SignIn {
 }
 
 #[derive(Serialize)]
-struct Welcomed {
+pub(super) struct Welcomed {
     user: String,
     role: &'static str,
     session: SessionWire,
@@ -42,11 +42,19 @@ async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<A
     let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session());
     let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;
     let SignedIn::Whole(welcome) = signed_in else { return Err(Failure::code_required()) };
+    self::welcome(&visitor, &welcome).await
+}
+
+/// The answer to whoever has signed in.
+pub(super) async fn welcome(
+    visitor: &Visitor<'_>,
+    welcome: &Welcome,
+) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let session = welcome.session.clone();
     let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
     let user = session.user.to_string();
     let answer = Welcomed { user, role: role.as_str(), session: SessionWire::new(session, true) };
-    visitor.signed_in(&welcome, Answer(answer)).await
+    visitor.signed_in(welcome, Answer(answer)).await
 }
 
 #[post("/signout")]

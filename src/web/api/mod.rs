@@ -6,6 +6,7 @@ pub mod apps;
 pub mod health;
 pub mod hooks;
 pub mod ingest;
+pub mod passkeys;
 pub mod second_factor;
 pub mod sessions;
 pub mod stream;
@@ -20,6 +21,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         apps::routes(),
         hooks::routes(),
         ingest::routes(),
+        passkeys::routes(),
         second_factor::routes(),
         sessions::routes(),
         stream::routes(),

@@ -44,7 +44,6 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
-    log::{Appended, Horizons, Log},
     map::Map,
     passes::Passes,
     passkeys::Passkeys,

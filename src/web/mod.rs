@@ -12,6 +12,7 @@ mod failure;
 mod headers;
 pub mod ingest;
 mod looking;
+mod openapi;
 mod pages;
 mod shippers;
 pub mod syslog;

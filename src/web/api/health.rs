@@ -1,19 +1,30 @@
 //! Whether the server lives, and whether it can do its work.
 
-use rocket::{get, http::Status, routes};
+use rocket::{get, http::Status};
 
-use crate::web::door::Visitor;
+use crate::web::{door::Visitor, openapi::described};
 
+/// Whether the server lives.
+#[utoipa::path(
+    responses(
+        (status = 200, body = String)
+    ),
+)]
 #[get("/healthz")]
 const fn alive() -> &'static str {
     "ok\n"
 }
 
+/// Whether the server can write.
+#[utoipa::path(
+    responses(
+        (status = 200, body = String),
+        (status = 503, content_type = "text/plain", body = String, description = "It cannot write.")
+    ),
+)]
 #[get("/readyz")]
 fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     if visitor.app.ready() { (Status::Ok, "ok\n") } else { (Status::ServiceUnavailable, "cannot write\n") }
 }
 
-pub(in crate::web) fn routes() -> Vec<rocket::Route> {
-    routes![alive, ready]
-}
+described![alive, ready];

@@ -52,6 +52,10 @@ pub struct Raw {
     #[arg(long, value_name = "TIME")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub session_max: Option<String>,
+    /// How long after a sign-in, or after being asked again, nobody is asked for their password again [default: 30m]
+    #[arg(long, value_name = "TIME")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ask_again_after: Option<String>,
     /// How many sessions a user may have at once; the oldest end [default: any number]
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,6 +149,7 @@ impl Config {
         let defaults = Limits::default();
         let idle = lasts("session-idle", raw.session_idle, defaults.idle);
         let absolute = lasts("session-max", raw.session_max, defaults.absolute);
+        let proof = lasts("ask-again-after", raw.ask_again_after, defaults.proof);
         if raw.sessions_per_user == Some(0) {
             faults.push("sessions-per-user: a user needs at least one session".to_owned());
         }
@@ -161,6 +166,7 @@ impl Config {
         let limits = Limits {
             idle,
             absolute,
+            proof,
             per_user: raw.sessions_per_user,
             hash,
             names: defaults.names.into_iter().chain(public_url.clone()).chain(host_name()).collect(),
@@ -183,13 +189,14 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 11] = [
+const NAMES: [&str; 12] = [
     "listen",
     "trusted-proxy",
     "public-url",
     "geo",
     "session-idle",
     "session-max",
+    "ask-again-after",
     "sessions-per-user",
     "password-memory",
     "password-passes",

@@ -91,6 +91,9 @@ pub(super) enum User {
         name: String,
         #[command(flatten)]
         details: Details,
+        /// Remove the second factor, because it is lost: the password alone lets the user in again
+        #[arg(long)]
+        reset_second_factor: bool,
     },
     /// Give a user a new password; all their sessions end
     #[command(

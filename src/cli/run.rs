@@ -15,7 +15,11 @@ use super::{
     import, table,
 };
 use crate::{
-    domain::{App, accounts::Details, hooks::HookError},
+    domain::{
+        App,
+        accounts::{AccountError, Details},
+        hooks::HookError,
+    },
     model::{
         activity::Activity as Record,
         app,
@@ -95,8 +99,14 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
                 &rows,
             )?;
         }
-        args::User::Set { name, details } => {
+        args::User::Set { name, details, reset_second_factor } => {
             let name = known(app, &name)?;
+            if reset_second_factor {
+                runtime.block_on(app.reset_second_factor(&by, &name)).map_err(|error| match error {
+                    AccountError::NoFactor(_) => No(error.to_string()).into(),
+                    error => anyhow::Error::from(error),
+                })?;
+            }
             let changed = runtime.block_on(app.change_user(&by, &name, said(details)?))?;
             writeln!(io.out, "changed {}", changed.name)?;
         }

@@ -7,7 +7,7 @@ use std::{
 
 use super::{
     App, Gone,
-    password::{Busy, Verdict, choose},
+    password::{Busy, choose},
     random,
     sessions::{Origin, SessionError},
     setup,
@@ -76,6 +76,18 @@ pub enum AccountError {
     /// The current password was wrong.
     #[error("that is not your current password")]
     WrongPassword,
+    /// The code was wrong.
+    #[error("that is not the code your authenticator shows now; look at its clock if it goes on")]
+    WrongCode,
+    /// The seed that came back is not one that this user was shown.
+    #[error("this set-up is not yours or not whole; begin again")]
+    StaleFactor,
+    /// There is one already.
+    #[error("a second factor is set up already; remove it first")]
+    HasFactor,
+    /// There is none.
+    #[error("{0} has no second factor")]
+    NoFactor(UserName),
     /// Too many passwords are being looked at already.
     #[error("too many people are signing in; try again in a few seconds")]
     Busy,
@@ -394,12 +406,7 @@ impl App {
         new: String,
         origin: &Origin,
     ) -> Result<PasswordChanged, AccountError> {
-        let kept = self.0.store.read(|read| read.credential(name))?;
-        let (verdict, attempt) = self.look_at(name.as_str(), current, kept, origin).await?;
-        if verdict == Verdict::Wrong {
-            return Err(AccountError::WrongPassword);
-        }
-        self.0.throttle.give_back(attempt);
+        self.prove(name, current, origin).await?;
         self.set_password(by, name, new).await
     }
 

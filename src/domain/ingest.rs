@@ -121,7 +121,7 @@ impl App {
     ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
         let begun = (!activities.is_empty()).then(|| {
             let append = move |write: &mut Write<'_>| Ok(write.append_all(&activities)?);
-            self.0.store.write(self.now(), append)
+            self.0.store.write_bulk(self.now(), append)
         });
         async {
             match begun {

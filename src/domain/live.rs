@@ -62,6 +62,8 @@ pub struct Live {
     token: RwLock<TokenHash>,
     last_access: AtomicI64,
     flushed: AtomicI64,
+    /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
+    proven: AtomicI64,
     refused: AtomicBool,
     details: RwLock<Details>,
 }
@@ -84,6 +86,7 @@ impl Live {
             token: RwLock::new(token),
             last_access: AtomicI64::new(millis),
             flushed: AtomicI64::new(millis),
+            proven: AtomicI64::new(session.started.as_millisecond()),
             refused: AtomicBool::new(false),
             details: RwLock::new(Details { session, agent: None, changed: false }),
         }
@@ -92,6 +95,16 @@ impl Live {
     /// When it was last used.
     pub fn last_access(&self) -> Timestamp {
         Timestamp::from_millisecond(self.last_access.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// When its user last showed a secret in it.
+    pub fn proven(&self) -> Timestamp {
+        Timestamp::from_millisecond(self.proven.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
+    }
+
+    /// Says that its user showed a secret at `now`.
+    pub fn prove(&self, now: Timestamp) {
+        self.proven.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
     /// Whether it has been refused since it was looked up.

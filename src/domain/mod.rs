@@ -11,6 +11,7 @@ pub mod clock;
 pub mod demo;
 pub mod export;
 pub mod geo;
+mod halves;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
@@ -19,6 +20,7 @@ pub mod password;
 pub mod places;
 pub mod random;
 pub mod retention;
+mod second_factor;
 pub mod sessions;
 mod setup;
 pub mod sign_in;
@@ -37,10 +39,11 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, geo::Geo, ingest::Devices, live::LiveTable,
+    accounts::People, clock::Clock, export::Who, geo::Geo, halves::Halves, ingest::Devices, live::LiveTable,
     password::Hasher, sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable,
     turns::Turns,
 };
+pub use crate::store::Health;
 use crate::{
     model::{secret::InstallationSecret, user::Actor},
     store::{
@@ -65,6 +68,7 @@ struct Parts {
     tokens: TokenTable,
     hasher: Hasher,
     throttle: Throttle,
+    halves: Halves,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     devices: Devices,
@@ -128,6 +132,7 @@ impl App {
             tokens,
             hasher,
             throttle,
+            halves: Halves::default(),
             secret,
             devices: Devices::default(),
             exports: Turns::default(),
@@ -172,8 +177,8 @@ impl App {
     }
 
     /// Whether what is asked for can be written down.
-    pub fn ready(&self) -> bool {
-        self.0.store.works()
+    pub fn health(&self) -> Health {
+        self.0.store.health()
     }
 
     /// Changes something in the name of `by`. Where `by` acts in a session, the session must still be live in

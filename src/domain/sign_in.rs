@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{
     App, Gone,
+    halves::Half,
     live::Live,
     password::{Busy, Verdict},
     random,
@@ -13,11 +14,11 @@ use super::{
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, Outcome, action},
-        secret::{Familiar, Password, Token},
+        secret::{Familiar, Kind, Password, Token},
         session::{EndedBy, Session},
-        user::{Actor, ActorKind, UserName},
+        user::{Actor, ActorKind, User, UserName},
     },
-    store::{Credential, StoreError, Users as _},
+    store::{Credential, Factors as _, StoreError, Users as _},
 };
 
 /// Why nobody was signed in.
@@ -26,6 +27,12 @@ pub enum SignInError {
     /// Unknown user, wrong password, disabled account: the answer does not tell which.
     #[error("user or password is wrong")]
     Refused,
+    /// The code of the second factor is wrong, or was used before.
+    #[error("that code is wrong, or has been used before; wait for the next one")]
+    Code,
+    /// It took too long to show the second factor, or too many codes were wrong.
+    #[error("that took too long, or too many codes were wrong; begin again")]
+    Over,
     /// Too many sign-ins are being looked at already.
     #[error("too many people are signing in; try again in a few seconds")]
     Busy,
@@ -87,28 +94,100 @@ pub struct Welcome {
     pub familiar: Familiar,
 }
 
+/// How far somebody has come.
+#[derive(Debug)]
+pub enum SignedIn {
+    /// In.
+    Whole(Box<Welcome>),
+    /// Half way: they have a second factor and have not shown it. With this they come back.
+    Half(Token),
+}
+
 impl App {
-    /// Signs a user in: a new session, and the token that opens it. `replaces` is the session the same
-    /// browser was in until now, which ends.
+    /// Signs a user in: a new session, and the token that opens it. `code` is of their second factor, if they have one and it
+    /// is known already. `replaces` is the session the same browser was in until now, which ends.
     pub async fn sign_in(
         &self,
         user: &str,
         password: String,
+        code: Option<&str>,
         origin: Origin,
         replaces: Option<&Live>,
-    ) -> Result<Welcome, SignInError> {
+    ) -> Result<SignedIn, SignInError> {
         let name = user.parse::<UserName>().ok();
-        let kept = match &name {
-            Some(name) => self.0.store.read(|read| read.credential(name))?,
-            None => None,
+        let (kept, factor) = match &name {
+            Some(name) => self
+                .0
+                .store
+                .read(|read| Ok::<_, StoreError>((read.credential(name)?, read.second_factor(name)?)))?,
+            None => (None, None),
         };
         let (verdict, attempt) = self.look_at(user, password, kept.clone(), &origin).await?;
         let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| !user.disabled);
         let (Some(account), Verdict::Right(renewed)) = (account, verdict) else {
-            self.tell_of_failure(name.as_ref(), &origin).await?;
-            return Err(SignInError::Refused);
+            return self.refuse(name.as_ref(), &origin, SignInError::Refused).await;
         };
-        self.0.throttle.give_back(attempt);
+        let shown = match (&factor, code) {
+            (None, _) => None,
+            (Some(_), None) => {
+                self.0.throttle.give_back(attempt);
+                let half = Half { user: account.name.clone(), kept, renewed };
+                return Ok(SignedIn::Half(self.0.halves.keep(half, self.now())));
+            }
+            (Some(factor), Some(code)) => match self.shown(&account.name, factor, code) {
+                None => return self.refuse(name.as_ref(), &origin, SignInError::Refused).await,
+                shown => shown,
+            },
+        };
+        let proof = Proof::Password { kept, renewed, shown };
+        match self.welcome(&account, proof, &origin, replaces).await {
+            Err(SignInError::Refused) => self.refuse(name.as_ref(), &origin, SignInError::Refused).await,
+            done => {
+                self.0.throttle.give_back(attempt);
+                Ok(SignedIn::Whole(Box::new(done?)))
+            }
+        }
+    }
+
+    /// Signs in a user who has shown their password before, with a code of their second factor.
+    pub async fn show_code(
+        &self,
+        half: &str,
+        code: &str,
+        origin: Origin,
+        replaces: Option<&Live>,
+    ) -> Result<Welcome, SignInError> {
+        let token = half.parse::<Token>().ok().filter(|token| token.kind() == Kind::Half);
+        let token = token.ok_or(SignInError::Over)?.hash();
+        let half = self.0.halves.try_once(token, self.now()).ok_or(SignInError::Over)?;
+        let name = Some(&half.user);
+        let attempt =
+            self.0.throttle.take(&self.trier(half.user.as_str(), &origin), self.now()).map_err(Held::from)?;
+        let account = self.user(&half.user).filter(|user| !user.disabled);
+        let factor = self.second_factor(&half.user)?;
+        let shown = factor.and_then(|factor| self.shown(&half.user, &factor, code));
+        let (Some(account), Some(shown)) = (account, shown) else {
+            return self.refuse(name, &origin, SignInError::Code).await;
+        };
+        let proof = Proof::Password { kept: half.kept, renewed: half.renewed, shown: Some(shown) };
+        match self.welcome(&account, proof, &origin, replaces).await {
+            Err(SignInError::Refused) => self.refuse(name, &origin, SignInError::Code).await,
+            done => {
+                self.0.throttle.give_back(attempt);
+                self.0.halves.forget(token);
+                done
+            }
+        }
+    }
+
+    /// Starts the session of somebody who has proven who they are.
+    async fn welcome(
+        &self,
+        account: &User,
+        proof: Proof,
+        origin: &Origin,
+        replaces: Option<&Live>,
+    ) -> Result<Welcome, SignInError> {
         let by = Actor {
             name: account.name.to_string(),
             kind: ActorKind::User(account.role),
@@ -116,8 +195,7 @@ impl App {
             ip: origin.ip,
         };
         let told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);
-        let (proof, lasts) = (Proof::Password { kept, renewed }, self.0.limits.absolute);
-        let start = Start { user: &account, proof, origin: &origin, lasts, told };
+        let start = Start { user: account, proof, origin, lasts: self.0.limits.absolute, told };
         let (session, token) = self.start::<SignInError>(&by, start).await?;
         self.0.throttle.remember(&by.name, Source::of(origin.ip));
         if let Some(old) = replaces {
@@ -127,8 +205,10 @@ impl App {
                 log::warn!("the session before a new sign-in could not be ended on disk: {error}");
             }
         }
-        let known = origin.familiar.filter(|mark| mark.vouches_for(&self.0.secret, &by.name).is_some());
-        let familiar = known.unwrap_or_else(|| Familiar::new(&self.0.secret, &by.name, random::bytes()));
+        let known =
+            origin.familiar.as_ref().filter(|mark| mark.vouches_for(&self.0.secret, &by.name).is_some());
+        let familiar =
+            known.cloned().unwrap_or_else(|| Familiar::new(&self.0.secret, &by.name, random::bytes()));
         Ok(Welcome { session, token, familiar })
     }
 
@@ -158,10 +238,28 @@ impl App {
         Trier { account, source: Source::of(origin.ip), browser }
     }
 
-    async fn tell_of_failure(&self, name: Option<&UserName>, origin: &Origin) -> Result<(), StoreError> {
+    /// Writes down that somebody was refused, and refuses them.
+    async fn refuse<T>(
+        &self,
+        name: Option<&UserName>,
+        origin: &Origin,
+        why: SignInError,
+    ) -> Result<T, SignInError> {
+        let detail = if matches!(why, SignInError::Code) { "wrong code" } else { "" };
+        self.tell_of_failure(name, origin, detail).await?;
+        Err(why)
+    }
+
+    /// Writes down that a secret was wrong.
+    pub(super) async fn tell_of_failure(
+        &self,
+        name: Option<&UserName>,
+        origin: &Origin,
+        detail: &str,
+    ) -> Result<(), StoreError> {
         // What is no user name may be a password in the wrong box: it is not written down.
         let name = name.map_or(NOT_A_NAME, UserName::as_str);
-        let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP);
+        let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP).saying(detail);
         failed.outcome = Outcome::Failure;
         self.fill_origin(&mut failed, origin);
         self.0.store.write(self.now(), move |write| write.append(&failed)).done().await?;

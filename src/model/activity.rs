@@ -202,6 +202,14 @@ pub mod action {
     pub const USER_CHANGED: &str = "user-changed";
     /// A password was changed.
     pub const USER_PASSWORD_CHANGED: &str = "user-password-changed";
+    /// A second factor was set up.
+    pub const USER_FACTOR_SET: &str = "user-second-factor-set";
+    /// A second factor was taken away: by its user, or by an administrator because it was lost.
+    pub const USER_FACTOR_REMOVED: &str = "user-second-factor-removed";
+    /// Somebody signed in with a recovery code.
+    pub const USER_RECOVERY_CODE_USED: &str = "user-recovery-code-used";
+    /// Somebody got new recovery codes.
+    pub const USER_RECOVERY_CODES_MADE: &str = "user-recovery-codes-made";
     /// An account was disabled.
     pub const USER_DISABLED: &str = "user-disabled";
     /// An account was enabled again.

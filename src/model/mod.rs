@@ -18,4 +18,5 @@ pub mod retention;
 pub mod secret;
 pub mod session;
 pub mod token;
+pub mod totp;
 pub mod user;

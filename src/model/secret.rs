@@ -22,6 +22,8 @@ pub enum Kind {
     Session,
     /// A program's access to the API: `rct_…`.
     Api,
+    /// The half of a sign-in that waits for the second factor, which opens nothing: `rch_…`.
+    Half,
 }
 
 impl Kind {
@@ -29,6 +31,7 @@ impl Kind {
         match self {
             Self::Session => "rcs_",
             Self::Api => "rct_",
+            Self::Half => "rch_",
         }
     }
 }
@@ -64,7 +67,7 @@ impl FromStr for Token {
     type Err = NotAToken;
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let (kind, encoded) = [Kind::Session, Kind::Api]
+        let (kind, encoded) = [Kind::Session, Kind::Api, Kind::Half]
             .into_iter()
             .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))
             .ok_or(NotAToken)?;

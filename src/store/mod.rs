@@ -8,12 +8,16 @@
 mod apps;
 mod codec;
 mod disk;
+mod factors;
+mod health;
 mod hooks;
 pub mod index;
 mod log;
 mod sessions;
 mod settings;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod users;
 mod writer;
@@ -25,9 +29,10 @@ use redb::{Key, ReadableTable, TableDefinition, Value};
 
 use crate::model::horizon::Horizon;
 
-use self::disk::{Disk, Moment};
 pub use self::{
     apps::Apps,
+    factors::Factors,
+    health::Health,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
     sessions::{EndedCursor, Sessions},
@@ -35,6 +40,10 @@ pub use self::{
     tokens::Tokens,
     users::{Credential, Users},
     writer::{Pending, Write},
+};
+use self::{
+    disk::{Disk, Moment},
+    writer::Weight,
 };
 
 /// The name of the truth inside the data folder.
@@ -96,7 +105,21 @@ impl Store {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        self.writer.submit(now, change)
+        self.writer.submit(now, Weight::Light, change)
+    }
+
+    /// Changes something as [`Store::write`] does, but for one thing: where the disk is full, this waits for room before
+    /// the rest does. For what can be sent again.
+    pub fn write_bulk<T, E>(
+        &self,
+        now: Timestamp,
+        change: impl FnMut(&mut Write<'_>) -> Result<T, E> + Send + 'static,
+    ) -> Pending<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        self.writer.submit(now, Weight::Bulk, change)
     }
 
     /// Removes what lies behind `horizon` from the file, in slices of a few milliseconds between which others write; what
@@ -106,9 +129,9 @@ impl Store {
         self.keeper.remove(horizon).blocking_recv().unwrap_or(Err(StoreError::Closed))
     }
 
-    /// Whether the last transaction went to disk.
-    pub fn works(&self) -> bool {
-        self.writer.works()
+    /// How the file takes what is written to it.
+    pub fn health(&self) -> Health {
+        self.writer.health()
     }
 
     /// The log, for those who follow it.
@@ -160,6 +183,15 @@ pub enum StoreError {
     /// A record does not have the form or the checksum it was written with.
     #[error("a record in {0} is damaged; stop the server and put a copy of the folder in its place")]
     Damaged(&'static str),
+    /// There is no room on the disk.
+    #[error("the disk is full; this can be written again as soon as there is room")]
+    Full,
+    /// The file takes no writes.
+    #[error("the data file cannot be written to just now")]
+    Failing,
+    /// The file failed, and could not be opened anew.
+    #[error("the data file could not be opened again: {0}")]
+    Reopen(String),
     /// The writer thread has stopped.
     #[error("the data file has been closed")]
     Closed,
@@ -167,7 +199,10 @@ pub enum StoreError {
 
 impl StoreError {
     fn file(error: impl Into<redb::Error>) -> Self {
-        Self::File(Box::new(error.into()))
+        match error.into() {
+            redb::Error::Io(error) if disk::backend::is_full(&error) => Self::Full,
+            error => Self::File(Box::new(error)),
+        }
     }
 }
 

@@ -19,6 +19,8 @@ pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta
 pub(super) const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("users");
 /// User name -> PHC string of the password, apart from the account so that no list ever touches it.
 pub(super) const PASSWORDS: TableDefinition<&str, &str> = TableDefinition::new("passwords");
+/// User name -> second factor, its seed sealed.
+pub(super) const SECOND_FACTORS: TableDefinition<&str, &[u8]> = TableDefinition::new("second_factors");
 
 /// Session id -> session, live or ended.
 pub(super) const SESSIONS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("sessions");
@@ -75,11 +77,12 @@ macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
             APPS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META,
-            PASSWORDS, SESSIONS, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
+            PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
         $each($($with,)* USERS)?;
         $each($($with,)* PASSWORDS)?;
+        $each($($with,)* SECOND_FACTORS)?;
         $each($($with,)* SESSIONS)?;
         $each($($with,)* SESSION_TOKENS)?;
         $each($($with,)* LAST_ACCESS)?;

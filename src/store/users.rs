@@ -98,8 +98,9 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Removes an account and its password.
+    /// Removes an account with its password and its second factor.
     pub fn remove_user(&mut self, name: &UserName) -> Result<(), StoreError> {
+        self.remove_second_factor(name)?;
         self.edit(USERS)?.remove(name.as_str()).map_err(StoreError::file)?;
         self.edit(PASSWORDS)?.remove(name.as_str()).map_err(StoreError::file)?;
         Ok(())

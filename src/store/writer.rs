@@ -6,14 +6,13 @@
 //!
 //! A change that fails before it wrote anything just drops out. One that fails after it wrote takes the
 //! transaction with it, and the others are run again without it.
+//!
+//! Where the file itself fails, it is opened anew, and what was to be written is tried once more; from then on the
+//! [`Physician`] says what is still tried and when.
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
-        mpsc,
-    },
+    sync::{Arc, Mutex, mpsc},
     thread::{self, JoinHandle},
 };
 
@@ -24,6 +23,7 @@ use tokio::sync::oneshot;
 use super::{
     StoreError, View,
     disk::Disk,
+    health::{Health, Physician, Vitals},
     log::{Batch, Keys, Tail},
 };
 
@@ -83,11 +83,21 @@ impl<T, E: From<StoreError>> Pending<T, E> {
     }
 }
 
+/// How much a change matters when the disk is full.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Weight {
+    /// It is little, and written as long as it fits: who signs in, who is signed out.
+    Light,
+    /// It can be sent again, and waits until there is room.
+    Bulk,
+}
+
 /// A change that waits, with the way to answer whoever wants it.
 trait Job: Send {
     /// Runs the change and keeps its result; false if it failed.
     fn run(&mut self, write: &mut Write<'_>) -> bool;
     fn now(&self) -> Timestamp;
+    fn weight(&self) -> Weight;
     /// Hands out the result that was kept.
     fn answer(self: Box<Self>);
     /// Hands out that nothing came of it.
@@ -96,6 +106,7 @@ trait Job: Send {
 
 struct Change<T, E, F> {
     now: Timestamp,
+    weight: Weight,
     run: F,
     result: Option<Result<T, E>>,
     reply: oneshot::Sender<Result<T, E>>,
@@ -120,6 +131,10 @@ where
         self.now
     }
 
+    fn weight(&self) -> Weight {
+        self.weight
+    }
+
     fn answer(self: Box<Self>) {
         if let Some(result) = self.result {
             // Whoever asked may have left meanwhile.
@@ -136,28 +151,28 @@ where
 pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
-    works: Arc<AtomicBool>,
+    vitals: Arc<Vitals>,
 }
 
 impl Writer {
     pub(super) fn start(disk: Arc<Disk>, tail: Arc<Tail>, keys: Arc<Keys>) -> Self {
         let (sender, receiver) = mpsc::channel();
-        let works = Arc::new(AtomicBool::new(true));
-        let health = Arc::clone(&works);
-        let file = File { disk, tail, keys };
-        let spawned =
-            thread::Builder::new().name("writer".into()).spawn(move || work(&file, &receiver, &health));
-        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), works }
+        let vitals = Arc::new(Vitals::default());
+        let physician = Physician::new(Arc::clone(&disk), Arc::clone(&vitals));
+        let mut scribe = Scribe { disk, tail, keys, physician };
+        let spawned = thread::Builder::new().name("writer".into()).spawn(move || scribe.work(&receiver));
+        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals }
     }
 
-    /// Whether the last transaction went to disk.
-    pub(super) fn works(&self) -> bool {
-        self.works.load(Ordering::Relaxed)
+    /// How the file takes what is written to it.
+    pub(super) fn health(&self) -> Health {
+        self.vitals.now()
     }
 
     pub(super) fn submit<T, E>(
         &self,
         now: Timestamp,
+        weight: Weight,
         change: impl FnMut(&mut Write<'_>) -> Result<T, E> + Send + 'static,
     ) -> Pending<T, E>
     where
@@ -165,7 +180,7 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let job = Box::new(Change { now, run: change, result: None, reply });
+        let job = Box::new(Change { now, weight, run: change, result: None, reply });
         self.send(Message::Change(job));
         Pending { answer }
     }
@@ -198,97 +213,141 @@ impl Drop for Writer {
     }
 }
 
-/// What the thread writes to, and who is told.
-struct File {
-    disk: Arc<Disk>,
-    tail: Arc<Tail>,
-    keys: Arc<Keys>,
-}
-
 /// What the thread is asked for.
 enum Message {
     Change(Box<dyn Job>),
     Alone(Box<dyn FnOnce() + Send>),
 }
 
-fn work(file: &File, queue: &mpsc::Receiver<Message>, health: &AtomicBool) {
-    while let Ok(message) = queue.recv() {
-        let (mut group, mut alone) = (Vec::new(), None);
-        let mut next = Some(message);
-        while let Some(message) = next {
-            match message {
-                Message::Change(job) => group.push(job),
-                Message::Alone(work) => {
-                    alone = Some(work);
-                    break;
-                }
-            }
-            next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
-        }
-        if !group.is_empty() {
-            health.store(commit(file, group), Ordering::Relaxed);
-        }
-        if let Some(work) = alone {
-            work();
-        }
+/// The thread: what it writes to, who is told, and who looks after the file.
+struct Scribe {
+    disk: Arc<Disk>,
+    tail: Arc<Tail>,
+    keys: Arc<Keys>,
+    physician: Physician,
+}
+
+/// A transaction that the file did not take.
+struct Torn {
+    error: StoreError,
+    /// What it appended, where it had come as far as the commit: it may be on disk.
+    batch: Option<Box<Batch>>,
+}
+
+impl From<StoreError> for Torn {
+    fn from(error: StoreError) -> Self {
+        Self { error, batch: None }
     }
 }
 
-/// Runs a group of changes in one transaction, syncs it, and answers them. Whether the file took it.
-fn commit(file: &File, mut group: Vec<Box<dyn Job>>) -> bool {
-    loop {
-        match attempt(file, &mut group) {
-            Ok(None) => {
-                group.into_iter().for_each(Job::answer);
-                break true;
-            }
-            // One spoiled the transaction: it is told, and the others try again.
-            Ok(Some(spoiler)) => group.remove(spoiler).answer(),
-            Err(error) => {
-                ::log::error!("{error}");
-                let error = Arc::new(error);
-                for job in group {
-                    job.fail(copy(&error));
+impl Scribe {
+    fn work(&mut self, queue: &mpsc::Receiver<Message>) {
+        loop {
+            let mut next = match queue.recv_timeout(self.physician.next_visit()) {
+                Ok(message) => Some(message),
+                Err(mpsc::RecvTimeoutError::Timeout) => None,
+                Err(mpsc::RecvTimeoutError::Disconnected) => return,
+            };
+            self.physician.visit();
+            let (mut group, mut alone) = (Vec::new(), None);
+            while let Some(message) = next {
+                match message {
+                    Message::Change(job) => group.push(job),
+                    Message::Alone(work) => {
+                        alone = Some(work);
+                        break;
+                    }
                 }
-                break false;
+                next = if group.len() < GROUP { queue.try_recv().ok() } else { None };
+            }
+            self.commit(group);
+            if let Some(work) = alone {
+                // Whoever wanted it sees that no answer comes.
+                let _ = catch_unwind(AssertUnwindSafe(work));
             }
         }
     }
-}
 
-/// One transaction over the group. The index of the change that must drop out, if one must.
-fn attempt(file: &File, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, StoreError> {
-    let mut transaction = file.disk.write()?;
-    // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
-    transaction.set_quick_repair(true);
-    let mut batch = Batch::behind(file.tail.last());
-    let mut changed = false;
-    for (at, job) in group.iter_mut().enumerate() {
-        let mut write = Write {
-            transaction: &transaction,
-            now: job.now(),
-            dirty: false,
-            batch: &mut batch,
-            keys: &file.keys,
-        };
-        let good = job.run(&mut write);
-        if !good && write.dirty {
+    /// Runs a group of changes in one transaction, syncs it, and answers them.
+    fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
+        let mut again = true;
+        loop {
+            group = self.refuse(group);
+            if group.is_empty() {
+                return;
+            }
+            // A panic in the midst of a commit is a failure of the file like another.
+            let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut group)));
+            match attempt.unwrap_or_else(|_| Err(StoreError::Failing.into())) {
+                Ok(None) => {
+                    self.physician.succeeded();
+                    return group.into_iter().for_each(Job::answer);
+                }
+                // One spoiled the transaction: it is told, and the others try again.
+                Ok(Some(spoiler)) => group.remove(spoiler).answer(),
+                Err(Torn { error, batch }) => {
+                    self.physician.failed(&error);
+                    if let Some(batch) = batch
+                        && Tail::of(&self.disk).is_ok_and(|tail| batch.is_in(&tail))
+                    {
+                        // It went to disk after all: to run it again would be to write it twice.
+                        batch.publish(&self.keys, &self.tail);
+                        return group.into_iter().for_each(Job::answer);
+                    }
+                    if !std::mem::take(&mut again) {
+                        self.physician.gave_up();
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers those that need not be tried now, and returns the others.
+    fn refuse(&self, group: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
+        let mut tried = Vec::with_capacity(group.len());
+        for job in group {
+            match self.physician.refuses(job.weight()) {
+                Some(error) => job.fail(error),
+                None => tried.push(job),
+            }
+        }
+        tried
+    }
+
+    /// One transaction over the group. The index of the change that must drop out, if one must.
+    fn attempt(&self, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, Torn> {
+        let mut transaction = self.disk.write()?;
+        // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
+        transaction.set_quick_repair(true);
+        let mut batch = Batch::behind(self.tail.last());
+        let mut changed = false;
+        for (at, job) in group.iter_mut().enumerate() {
+            let mut write = Write {
+                transaction: &transaction,
+                now: job.now(),
+                dirty: false,
+                batch: &mut batch,
+                keys: &self.keys,
+            };
+            let good = job.run(&mut write);
+            if let Some(error) = self.disk.fault() {
+                return Err(error.into());
+            }
+            if !good && write.dirty {
+                transaction.abort().map_err(StoreError::file)?;
+                return Ok(Some(at));
+            }
+            changed |= write.dirty;
+        }
+        if changed {
+            batch.finish(&transaction)?;
+            if let Err(error) = transaction.commit() {
+                return Err(Torn { error: StoreError::file(error), batch: Some(Box::new(batch)) });
+            }
+            batch.publish(&self.keys, &self.tail);
+        } else {
             transaction.abort().map_err(StoreError::file)?;
-            return Ok(Some(at));
         }
-        changed |= write.dirty;
+        Ok(None)
     }
-    if changed {
-        batch.finish(&transaction)?;
-        transaction.commit().map_err(StoreError::file)?;
-        batch.publish(&file.keys, &file.tail);
-    } else {
-        transaction.abort().map_err(StoreError::file)?;
-    }
-    Ok(None)
-}
-
-/// The same failure for each of those it hits.
-fn copy(error: &Arc<StoreError>) -> StoreError {
-    StoreError::File(Box::new(redb::Error::Io(std::io::Error::other(Arc::clone(error)))))
 }

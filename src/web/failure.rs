@@ -31,6 +31,7 @@ use crate::{
     },
     model::query::QueryError,
     store::{StoreError, index::SearchError},
+    web::door::Params,
 };
 
 /// A refusal: what the sender is told.
@@ -42,11 +43,14 @@ pub struct Failure {
     field: Option<&'static str>,
     column: Option<usize>,
     retry_after: Option<u64>,
+    /// What is asked for again before the rest goes on: the form that was sent, to be sent again.
+    step_up: Option<Vec<(String, String)>>,
 }
 
 impl Failure {
     fn new(status: Status, code: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { status, code, message: message.into(), field: None, column: None, retry_after: None }
+        let (field, column, retry_after, step_up) = (None, None, None, None);
+        Self { status, code, message: message.into(), field, column, retry_after, step_up }
     }
 
     /// Nobody is signed in.
@@ -68,6 +72,19 @@ impl Failure {
         Self::new(Status::Forbidden, "forbidden", message)
     }
 
+    /// The last proof of who it is is too old for this.
+    pub fn step_up() -> Self {
+        let message = "show your password or a code of your second factor again: POST /api/v1/step-up";
+        Self { step_up: Some(Vec::new()), ..Self::new(Status::Forbidden, "step_up_required", message) }
+    }
+
+    /// The same, for a form that is to be sent again afterwards.
+    #[must_use]
+    pub fn carrying(self, form: &Params) -> Self {
+        let fields = form.iter().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        Self { step_up: self.step_up.map(|_| fields.collect()), ..self }
+    }
+
     /// The request was made on another site's page.
     pub fn cross_site() -> Self {
         Self::new(Status::Forbidden, "cross_site", "this request was not made on one of Rollcall's own pages")
@@ -80,6 +97,12 @@ impl Failure {
             "stale_form",
             "this form belongs to another session; reload the page and try again",
         )
+    }
+
+    /// The password was right, and the second factor is asked for.
+    pub fn code_required() -> Self {
+        let message = "this account has a second factor: send the code it shows as well";
+        Self { field: Some("code"), ..Self::new(Status::Unauthorized, "code_required", message) }
     }
 
     /// The one-time code of the setup is wrong.
@@ -148,6 +171,16 @@ impl Failure {
                 "something went wrong here; it has been written to the server's log",
             ),
         }
+    }
+
+    /// The same for programs that send logs, which do not know the status for a full disk and give up at it.
+    #[must_use]
+    pub(super) fn for_shippers(&self) -> Self {
+        let mut told = self.clone();
+        if told.status == Status::InsufficientStorage {
+            told.status = Status::ServiceUnavailable;
+        }
+        told
     }
 
     /// The status.
@@ -240,6 +273,8 @@ impl<'r> Responder<'r, 'static> for Failure {
             Response::build_from((ContentType::JSON, body).respond_to(request)?).finalize()
         } else if self.status == Status::Unauthorized && request.method() == Method::Get {
             to_sign_in(request)
+        } else if let Some(fields) = self.step_up {
+            super::pages::step_up(request, fields).respond_to(request)?
         } else {
             super::pages::failure(request, self.status.code, &self.message).respond_to(request)?
         };
@@ -270,7 +305,17 @@ fn to_sign_in(request: &Request<'_>) -> Response<'static> {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::internal(&error)
+        match error {
+            StoreError::Full => {
+                let full = Self::new(Status::InsufficientStorage, "disk_full", error.to_string());
+                Self { retry_after: Some(5), ..full }
+            }
+            StoreError::Failing | StoreError::Reopen(_) => {
+                let message = "nothing can be written here just now; try again in a moment";
+                Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "not_written", message) }
+            }
+            error => Self::internal(&error),
+        }
     }
 }
 
@@ -295,6 +340,10 @@ impl From<SignInError> for Failure {
         let message = error.to_string();
         match error {
             SignInError::Refused => Self::new(Status::Unauthorized, "refused", message),
+            SignInError::Code => {
+                Self { field: Some("code"), ..Self::new(Status::Unauthorized, "wrong_code", message) }
+            }
+            SignInError::Over => Self::new(Status::Unauthorized, "sign_in_over", message),
             SignInError::Busy => {
                 let busy = Self::new(Status::TooManyRequests, "busy", message);
                 Self { retry_after: Some(sign_in::BUSY.as_secs()), ..busy }
@@ -312,13 +361,16 @@ impl From<AccountError> for Failure {
     fn from(error: AccountError) -> Self {
         let message = error.to_string();
         match error {
-            AccountError::Unknown(_) => Self::not_found(message),
-            AccountError::Taken(_) | AccountError::LastAdmin(_) | AccountError::SetUp => {
-                Self::conflict(message)
-            }
+            AccountError::Unknown(_) | AccountError::NoFactor(_) => Self::not_found(message),
+            AccountError::Taken(_)
+            | AccountError::LastAdmin(_)
+            | AccountError::SetUp
+            | AccountError::HasFactor => Self::conflict(message),
             AccountError::Name(_) => Self::field("user", message),
             AccountError::Password(_) => Self::field("password", message),
             AccountError::WrongPassword => Self::field("current", message),
+            AccountError::WrongCode => Self::field("code", message),
+            AccountError::StaleFactor => Self::field("pending", message),
             AccountError::Text(field, ..) => Self::field(field, message),
             AccountError::Busy => SignInError::Busy.into(),
             AccountError::TooMany(seconds) => SignInError::TooMany(seconds).into(),
@@ -410,6 +462,7 @@ impl From<IngestError> for Failure {
                 let busy = Self::new(Status::TooManyRequests, "busy", error.to_string());
                 Self { retry_after: Some(1), ..busy }
             }
+            IngestError::Store(error @ StoreError::Full) => error.into(),
             // Programs that send logs give up at 500, and come back at 503.
             IngestError::Store(error) => {
                 log::error!("{error}");
@@ -444,6 +497,13 @@ impl From<PlacesError> for Failure {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_full_disk_is_told_to_programs_by_a_status_that_they_know() {
+        let failure = Failure::from(IngestError::Store(StoreError::Full));
+        assert_eq!((failure.status(), failure.retry_after), (Status::InsufficientStorage, Some(5)));
+        assert_eq!(failure.for_shippers().status(), Status::ServiceUnavailable);
+    }
 
     #[test]
     fn what_cannot_be_written_now_is_to_be_sent_again() {

@@ -123,7 +123,11 @@ impl IntoParams for Looking {
         ];
         let parameter = |(name, about, schema)| {
             let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
-            parameter.required(Required::False).description(Some(about)).schema(Some::<RefOr<Schema>>(schema)).build()
+            parameter
+                .required(Required::False)
+                .description(Some(about))
+                .schema(Some::<RefOr<Schema>>(schema))
+                .build()
         };
         given.into_iter().map(parameter).collect()
     }

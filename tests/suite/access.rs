@@ -17,6 +17,13 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
     vec![
         (Get, "/me", none.clone(), everybody),
         (Post, "/me/password", json!({"current": "", "password": ""}), [401, 400, 400, 400]),
+        (Post, "/step-up", json!({}), [401, 400, 400, 400]),
+        (Get, "/me/second-factor", none.clone(), everybody),
+        (Post, "/me/second-factor", none.clone(), everybody),
+        (Put, "/me/second-factor", json!({"pending": "", "code": ""}), [401, 400, 400, 400]),
+        (Post, "/me/second-factor/recovery-codes", json!({"password": ""}), [401, 400, 400, 400]),
+        (Post, "/me/second-factor/remove", json!({"password": ""}), [401, 400, 400, 400]),
+        (Delete, "/users/none/second-factor", none.clone(), admins(404)),
         (Get, "/sessions", none.clone(), everybody),
         (Get, "/sessions/none", none.clone(), [401, 404, 404, 404]),
         (Delete, "/sessions/none", none.clone(), [401, 404, 404, 404]),

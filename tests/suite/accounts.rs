@@ -25,7 +25,7 @@ fn an_administrator_adds_a_user_who_can_sign_in() {
     let expected = json!({
         "user": "nora", "role": "auditor", "full_name": "Nora Ćwik", "email": "nora@example.org",
         "groups": ["it", "staff"], "disabled": false, "created": "2026-03-15T12:00:00.000Z",
-        "last_sign_in": null,
+        "last_sign_in": null, "second_factor": false,
     });
     assert_eq!(reply.json(), expected);
     assert_eq!(ada.get(&format!("{USERS}/nora")).ok(), expected);

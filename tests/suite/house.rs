@@ -261,6 +261,10 @@ impl Caller<'_> {
         self.json(Method::Post, path, value)
     }
 
+    pub(crate) fn put(&self, path: &str, value: &Value) -> Reply {
+        self.json(Method::Put, path, value)
+    }
+
     pub(crate) fn patch(&self, path: &str, value: &Value) -> Reply {
         self.json(Method::Patch, path, value)
     }

@@ -142,6 +142,7 @@ fn options() -> Vec<String> {
         geo: Some("x".into()),
         session_idle: Some(String::new()),
         session_max: Some(String::new()),
+        ask_again_after: Some(String::new()),
         sessions_per_user: Some(1),
         password_memory: Some(19),
         password_passes: Some(2),

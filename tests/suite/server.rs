@@ -32,10 +32,19 @@ impl Folder {
 
     /// One with the administrator ada in it.
     pub(crate) fn with_admin() -> Self {
-        let folder = Self::new();
-        let added = folder.run_with(&["user", "add", "ada", "--role", "admin", "--password-stdin"], PASSWORD);
+        Self::new().and_admin()
+    }
+
+    /// One with the administrator ada, on another disk.
+    pub(crate) fn inside(disk: &Path) -> Self {
+        Self(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir_in(disk).unwrap())
+            .and_admin()
+    }
+
+    fn and_admin(self) -> Self {
+        let added = self.run_with(&["user", "add", "ada", "--role", "admin", "--password-stdin"], PASSWORD);
         added.says("added ada as admin");
-        folder
+        self
     }
 
     pub(crate) fn path(&self) -> &Path {

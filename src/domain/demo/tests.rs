@@ -11,6 +11,7 @@ use crate::{
         App,
         clock::Clock,
         sessions::{Limits, Origin},
+        sign_in::SignedIn,
     },
     model::{
         activity::{Activity, Outcome},
@@ -73,7 +74,9 @@ async fn the_demo_has_what_it_promises() {
     }
     assert_eq!(told.users.iter().map(|(_, role)| *role).collect::<Vec<_>>(), Role::ALL);
     for (name, role) in told.users {
-        let session = app.sign_in(name, PASSWORD.into(), Origin::default(), None).await.unwrap().session;
+        let signed_in = app.sign_in(name, PASSWORD.into(), None, Origin::default(), None).await.unwrap();
+        let SignedIn::Whole(welcome) = signed_in else { panic!("{name} has no second factor") };
+        let session = welcome.session;
         assert_eq!(app.user(&session.user).unwrap().role, role);
     }
 }

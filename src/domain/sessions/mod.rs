@@ -34,6 +34,8 @@ pub struct Limits {
     pub idle: Duration,
     /// A session ends so long after its start, however much it is used (V7.3.2).
     pub absolute: Duration,
+    /// How long a proof of who it is is enough for what takes a fresh one (V7.5.3).
+    pub proof: Duration,
     /// How many sessions a user may have here at once; the oldest end where there would be more.
     pub per_user: Option<usize>,
     /// What the hash of a password costs.
@@ -47,6 +49,7 @@ impl Default for Limits {
         Self {
             idle: Duration::from_hours(1),
             absolute: Duration::from_hours(24),
+            proof: Duration::from_mins(30),
             per_user: None,
             hash: Cost::default(),
             names: vec!["rollcall".to_owned()],
@@ -91,6 +94,11 @@ impl App {
     pub fn check(&self, token: &Token) -> Option<Arc<Live>> {
         let live = self.0.live.by_token(token.hash())?;
         self.due(&live, self.now()).is_none().then_some(live)
+    }
+
+    /// Whether the user of a session has shown a secret not long ago.
+    pub fn is_fresh(&self, live: &Live) -> bool {
+        self.now() < after(live.proven(), self.0.limits.proof)
     }
 
     /// Says that a live session was used, and from where and on what if that has changed.

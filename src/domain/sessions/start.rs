@@ -6,12 +6,13 @@ use super::{Origin, SessionError, after, fill_session};
 use crate::{
     domain::{App, Gone, agent, live::Event, random},
     model::{
-        activity::{NewActivity, action},
+        activity::{NewActivity, OWN_APP, action},
         secret::{Kind, Token},
         session::Session,
+        totp::Shown,
         user::{Actor, Role, User, UserName},
     },
-    store::{Credential, StoreError, Users as _},
+    store::{Credential, Factors as _, StoreError, Users as _, Write},
 };
 
 /// A session of an app that signs its users in by itself.
@@ -32,8 +33,9 @@ pub struct Registration {
 /// Why somebody is believed to be who they are.
 #[derive(Clone)]
 pub(in crate::domain) enum Proof {
-    /// Their password was held against `kept`, which is to be replaced where it costs less than hashes do now.
-    Password { kept: Option<Credential>, renewed: Option<Credential> },
+    /// Their password was held against `kept`, which is to be replaced where it costs less than hashes do now, and
+    /// their second factor was shown, if they have one.
+    Password { kept: Option<Credential>, renewed: Option<Credential>, shown: Option<Shown> },
     /// This app says so, by this token.
     App { app: String, token: String },
 }
@@ -108,7 +110,7 @@ impl App {
             started: now,
             last_access: now,
             expires: after(now, lasts),
-            mfa: false,
+            mfa: matches!(proof, Proof::Password { shown: Some(_), .. }),
             ending: None,
         };
         told.session = Some(session.id.to_string());
@@ -127,9 +129,12 @@ impl App {
             let mut signed_in = None;
             match (&proof, account) {
                 (_, Some(account)) if account.disabled => return Err(Gone.into()),
-                (Proof::Password { kept, renewed }, Some(mut account)) => {
+                (Proof::Password { kept, renewed, shown }, Some(mut account)) => {
                     // What was verified must still be the password, or a change of it would not end this.
                     if write.credential(&made.user)? != *kept {
+                        return Err(Gone.into());
+                    }
+                    if !use_up(write, &made, *shown)? {
                         return Err(Gone.into());
                     }
                     if let Some(renewed) = renewed {
@@ -164,4 +169,26 @@ impl App {
         self.0.live.tell(Event::Session(live));
         Ok((session, token))
     }
+}
+
+/// Uses up the second factor that was shown; false where it was used before, or is not what the user has now.
+fn use_up(write: &mut Write<'_>, session: &Session, shown: Option<Shown>) -> Result<bool, StoreError> {
+    let (factor, shown) = match (write.second_factor(&session.user)?, shown) {
+        (None, None) => return Ok(true),
+        (Some(factor), Some(shown)) => (factor, shown),
+        _ => return Ok(false),
+    };
+    let mut left = factor;
+    if !left.use_up(shown) {
+        return Ok(false);
+    }
+    write.put_second_factor(&session.user, &left)?;
+    if let Shown::Recovery(_) = shown {
+        let mut told = NewActivity::new(session.user.as_str(), action::USER_RECOVERY_CODE_USED, OWN_APP);
+        told.detail = format!("{} left", left.recovery.len());
+        told.session = Some(session.id.to_string());
+        fill_session(&mut told, session);
+        write.append(&told)?;
+    }
+    Ok(true)
 }

@@ -39,7 +39,7 @@ const TICK: Duration = Duration::from_millis(100);
 /// How often finished merges are looked for while nothing happens.
 const TIDY: Duration = Duration::from_secs(1);
 /// The first pause after a failure; each further one is twice as long, up to the last.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(30));
+const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
 /// Memory for the words of what is not committed yet, in bytes; more of them make another segment.
 const MEMORY: usize = 64_000_000;
 

@@ -33,7 +33,7 @@ use crate::{
         StoreError, Write,
         disk::Disk,
         tables::{KEY_CHUNKS, KEY_RUNS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
-        writer::Writer,
+        writer::{Weight, Writer},
     },
 };
 
@@ -389,7 +389,7 @@ impl Work {
         &self,
         change: impl FnMut(&mut Write<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<(), Left> {
-        Ok(self.writer.submit(Timestamp::UNIX_EPOCH, change).wait()?)
+        Ok(self.writer.submit(Timestamp::UNIX_EPOCH, Weight::Light, change).wait()?)
     }
 }
 

@@ -62,6 +62,8 @@ pub enum Appended {
 pub(super) struct Batch {
     /// The id of the next activity.
     next: u64,
+    /// How many it appends.
+    appended: u64,
     run: run::Draft,
     /// The keys of what is appended, known to nobody else until it is on disk.
     keys: HashMap<keys::Fingerprint, u64>,
@@ -71,7 +73,13 @@ pub(super) struct Batch {
 impl Batch {
     /// An empty one, behind the activity `last`.
     pub(super) fn behind(last: ActivityId) -> Self {
-        Self { next: last.0 + 1, run: run::Draft::default(), keys: HashMap::new(), entries: Vec::new() }
+        Self {
+            next: last.0 + 1,
+            appended: 0,
+            run: run::Draft::default(),
+            keys: HashMap::new(),
+            entries: Vec::new(),
+        }
     }
 
     /// Writes the run at hand.
@@ -88,6 +96,11 @@ impl Batch {
     pub(super) fn finish(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         self.write_run(transaction)?;
         write_recent(transaction, &self.entries)
+    }
+
+    /// Whether it appended something that the log behind `tail` has.
+    pub(super) fn is_in(&self, tail: &Tail) -> bool {
+        self.appended > 0 && tail.last().0 + 1 >= self.next
     }
 
     /// The transaction is on disk: all may know of it.
@@ -145,6 +158,7 @@ impl Write<'_> {
             }
             appended.push(Appended::New(ActivityId(batch.next)));
             batch.next += 1;
+            batch.appended += 1;
         }
         Ok(appended)
     }

@@ -17,6 +17,7 @@ use super::keeper::{HOT, Left, Work};
 use crate::store::{
     StoreError,
     disk::Copy,
+    health::Health,
     tables::{KEY_CHUNKS, KEY_RUNS, LOG_BLOCKS, LOG_VOLUMES, every_table},
 };
 
@@ -30,6 +31,10 @@ impl Work {
     /// Exchanges the file for a copy without its free pages, if those are half of it or more.
     pub(super) fn give_back(&self) -> Result<(), Left> {
         let length = self.disk.length();
+        // The copy needs room of its own.
+        if self.writer.health() != Health::Good {
+            return Ok(());
+        }
         if length < SMALL || length / 2 < self.used()? {
             return Ok(());
         }

@@ -4,7 +4,6 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use jiff::Timestamp;
 use proptest::{prelude::*, sample::Index};
-use redb::backends::InMemoryBackend;
 
 use super::{
     Appended, Cache, Keys, Log, Tail,
@@ -20,7 +19,13 @@ use crate::{
         id::ActivityId,
         place::Place,
     },
-    store::{Read, StoreError, disk::Disk, index::Source as _, tables, writer::Writer},
+    store::{
+        Read, StoreError,
+        disk::Disk,
+        index::Source as _,
+        tables,
+        writer::{Weight, Writer},
+    },
 };
 
 /// A log without its thread: what the keeper does is done when the test says so.
@@ -45,7 +50,7 @@ impl Bare {
     fn append(&self, activities: Vec<NewActivity>) -> Vec<Appended> {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
         let change = move |write: &mut super::Write<'_>| write.append_all(&activities);
-        self.work.writer.submit::<_, StoreError>(now, change).wait().unwrap()
+        self.work.writer.submit::<_, StoreError>(now, Weight::Light, change).wait().unwrap()
     }
 
     fn log(&self) -> Log {
@@ -275,8 +280,8 @@ fn a_run_of_keys_that_a_kill_left_unlisted_is_removed_and_never_believed() {
 fn a_file_of_the_first_format_is_read_and_its_keys_are_known() {
     use redb::TableDefinition;
     use sha2::{Digest, Sha256};
-    let db = redb::Builder::new().create_with_backend(InMemoryBackend::new()).unwrap();
-    let write = db.begin_write().unwrap();
+    let disk = Disk::in_memory().unwrap();
+    let write = disk.write().unwrap();
     {
         // As 0.1.0 wrote it: a record a row, behind its version and eight bytes of SHA-256.
         let mut record = Vec::new();
@@ -291,7 +296,7 @@ fn a_file_of_the_first_format_is_read_and_its_keys_are_known() {
         write.open_table(keys).unwrap().insert(&key, 1).unwrap();
     }
     write.commit().unwrap();
-    let log = Bare::over(Disk::over(db));
+    let log = Bare::over(disk);
     assert_eq!(log.all()[0].detail, numbered(3..4)[0].detail);
     assert_eq!(
         log.append(numbered(3..5)),

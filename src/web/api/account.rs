@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    domain::sign_in::SignedIn,
     model::user::Role,
     web::{
         door::{Json, Member, SetCookie, Visitor},
@@ -22,11 +23,13 @@ struct SignIn {
     /// As it was set.
     #[schema(format = Password)]
     password: String,
+    /// A code of the second factor, or a recovery code, where one is set up.
+    code: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignedIn)]
-struct SignedIn {
+struct Welcomed {
     /// The name.
     user: String,
     /// What they may.
@@ -62,20 +65,21 @@ struct Me {
     request_body = SignIn,
     security(()),
     responses(
-        (status = 200, body = SignedIn),
-        (status = 401, body = Refusal, description = "Not these; it is not said why."),
+        (status = 200, body = Welcomed),
+        (status = 401, body = Refusal, description = "Not these; it is not said why. With the code `code_required`: a second factor is wanted too."),
         (status = 429, body = Refusal)
     ),
 )]
 #[post("/signin", data = "<body>")]
-async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<SignedIn>>, Failure> {
-    let SignIn { user, password } = body.0;
-    let replaces = visitor.session();
-    let welcome = visitor.app.sign_in(&user, password, visitor.origin(), replaces.as_deref()).await?;
+async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
+    let SignIn { user, password, code } = body.0;
+    let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session());
+    let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;
+    let SignedIn::Whole(welcome) = signed_in else { return Err(Failure::code_required()) };
     let session = welcome.session.clone();
     let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
     let user = session.user.to_string();
-    let answer = SignedIn { user, role: role.as_str(), session: SessionWire::new(session, true) };
+    let answer = Welcomed { user, role: role.as_str(), session: SessionWire::new(session, true) };
     Ok(visitor.signed_in(&welcome, Answer(answer)))
 }
 
@@ -112,7 +116,39 @@ fn me(member: Member<'_>) -> Answer<Me> {
 }
 
 #[derive(Deserialize, ToSchema)]
-#[schema(as = OwnPassword, example = json!({"current": "correct horse battery staple", "password": "four words are good enough"}))]
+#[schema(example = json!({"password": "correct horse battery staple"}))]
+struct Proof {
+    /// The password, or
+    #[schema(format = Password)]
+    password: Option<String>,
+    /// a code of the second factor: just one of the two.
+    code: Option<String>,
+}
+
+/// Prove again who one is.
+///
+/// For some minutes from then on the session may do what only a fresh one may; such a call is refused with 403 and the code
+/// `step_up_required` otherwise.
+#[utoipa::path(
+    request_body = Proof,
+    security(("session" = [])),
+    responses((status = 204), (status = 429, body = Refusal)),
+)]
+#[post("/step-up", data = "<body>")]
+async fn step_up(member: Member<'_>, body: Json<Proof>) -> Result<Status, Failure> {
+    let proof = match (body.0.password, body.0.code) {
+        (Some(password), None) => password,
+        (None, Some(code)) => code,
+        _ => return Err(Failure::bad_request("send either \"password\" or \"code\"")),
+    };
+    member.app.step_up(&member.live, proof, &member.origin()).await?;
+    Ok(Status::NoContent)
+}
+
+#[derive(Deserialize, ToSchema)]
+#[schema(as = OwnPassword, example = json!({
+    "current": "correct horse battery staple", "password": "four words are good enough"
+}))]
 struct NewPassword {
     /// The one that is to be replaced.
     #[schema(format = Password)]
@@ -151,4 +187,4 @@ async fn password(
     Ok(member.renewed(changed.token.as_ref(), Answer(Changed { ended: changed.ended })))
 }
 
-described![sign_in, sign_out, me, password];
+described![sign_in, sign_out, me, step_up, password];

@@ -214,7 +214,7 @@ struct Facet {
 #[utoipa::path(
     params(
         Looking,
-        ("field" = FacetName, Query, description = "The field whose values are counted."),
+        ("field" = inline(FacetName), Query, description = "The field whose values are counted."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many values; 20 if not given."),
         ("prefix" = Option<String>, Query, description = "Values that begin so, of the whole log: the search says nothing then."),
     ),

@@ -2,7 +2,10 @@
 
 use rocket::{get, http::Status};
 
-use crate::web::{door::Visitor, openapi::described};
+use crate::{
+    domain::Health,
+    web::{door::Visitor, openapi::described},
+};
 
 /// Whether the server lives.
 #[utoipa::path(
@@ -24,7 +27,11 @@ const fn alive() -> &'static str {
 )]
 #[get("/readyz")]
 fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
-    if visitor.app.ready() { (Status::Ok, "ok\n") } else { (Status::ServiceUnavailable, "cannot write\n") }
+    match visitor.app.health() {
+        Health::Good => (Status::Ok, "ok\n"),
+        Health::Full => (Status::ServiceUnavailable, "cannot write: the disk is full\n"),
+        Health::Failing(_) => (Status::ServiceUnavailable, "cannot write: see the server's log\n"),
+    }
 }
 
 described![alive, ready];

@@ -7,7 +7,7 @@ use utoipa::{ToSchema, openapi::Schema};
 use crate::{
     model::hook::{Delivery, DeliveryState},
     web::{
-        door::{Admin, Json, Params},
+        door::{Admin, Fresh, Json, Params},
         failure::{Failure, Refusal},
         looking::apart,
         openapi::{described, words::one_of},
@@ -139,7 +139,11 @@ async fn one(admin: Admin<'_>, name: &str, params: Params) -> Result<Answer<Hook
     ),
 )]
 #[put("/apps/<name>/hook", data = "<body>")]
-async fn set(admin: Admin<'_>, name: &str, body: Json<Set>) -> Result<(Status, Answer<Made>), Failure> {
+async fn set(
+    admin: Fresh<Admin<'_>>,
+    name: &str,
+    body: Json<Set>,
+) -> Result<(Status, Answer<Made>), Failure> {
     let (hook, secret) = admin.app.put_hook(&admin.actor(), name, &body.0.url).await?;
     Ok((Status::Created, Answer(Made { url: hook.url, secret: secret.reveal() })))
 }

@@ -11,7 +11,7 @@ use rocket::{Data, Request, http::Status, post, request::FromRequest};
 use serde::Serialize;
 use utoipa::{
     ToSchema,
-    openapi::{OneOfBuilder, RefOr, Schema, schema::ArrayBuilder},
+    openapi::{RefOr, Schema},
 };
 
 use crate::{
@@ -70,7 +70,10 @@ struct Taken {
 #[schema(as = NewActivity, example = json!({
     "user": "ann", "action": "backup", "detail": "Account_2024.csv", "outcome": "success", "ip": "81.2.69.142"
 }))]
-#[expect(dead_code, reason = "it is there for the document; records are read field by field, in `web::ingest`")]
+#[expect(
+    dead_code,
+    reason = "it is there for the document; records are read field by field, in `web::ingest`"
+)]
 struct NewRecord {
     /// Who did it.
     user: String,
@@ -104,8 +107,12 @@ enum Records {}
 
 impl utoipa::PartialSchema for Records {
     fn schema() -> RefOr<Schema> {
-        let many = ArrayBuilder::new().items(<NewRecord as utoipa::PartialSchema>::schema());
-        OneOfBuilder::new().item(<NewRecord as utoipa::PartialSchema>::schema()).item(many).into()
+        let many = utoipa::openapi::schema::ArrayBuilder::new()
+            .items(<NewRecord as utoipa::PartialSchema>::schema());
+        utoipa::openapi::OneOfBuilder::new()
+            .item(<NewRecord as utoipa::PartialSchema>::schema())
+            .item(many)
+            .into()
     }
 }
 
@@ -116,7 +123,10 @@ enum NoneTaken {}
 
 impl utoipa::PartialSchema for NoneTaken {
     fn schema() -> RefOr<Schema> {
-        OneOfBuilder::new().item(<Taken as utoipa::PartialSchema>::schema()).item(<Refusal as utoipa::PartialSchema>::schema()).into()
+        utoipa::openapi::OneOfBuilder::new()
+            .item(<Taken as utoipa::PartialSchema>::schema())
+            .item(<Refusal as utoipa::PartialSchema>::schema())
+            .into()
     }
 }
 
@@ -168,7 +178,7 @@ impl<'r> FromRequest<'r> for Kind {
 /// `CloudEvents` too. What is counted as accepted is on disk before the answer. One bad record does not sink the others.
 #[utoipa::path(
     params(
-        ("Content-Encoding" = Option<Packing>, Header, description = "How the body is packed."),
+        ("Content-Encoding" = inline(Option<Packing>), Header, description = "How the body is packed."),
     ),
     request_body(content(
         (Records = "application/json"),

@@ -21,7 +21,7 @@ use crate::{
         user::UserName,
     },
     web::{
-        door::{Caller, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
+        door::{Caller, Identity, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
         failure::{Failure, Refusal},
         looking::apart,
         openapi::described,
@@ -38,7 +38,7 @@ const LIMIT: usize = 1000;
 #[utoipa::path(
     params(
         ("user" = Option<String>, Query, description = "Only this user's."),
-        ("state" = Option<State>, Query, description = "Live ones, unless `ended` is given."),
+        ("state" = inline(Option<State>), Query, description = "Live ones, unless `ended` is given."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many on a page; 100 if not given."),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
     ),
@@ -213,6 +213,11 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
         }
     };
     let ids: Vec<SessionId> = ids.into_iter().filter(|id| Some(*id) != current).collect();
+    if let Identity::User(member) = &caller.identity
+        && member.app.is_bulk(&member.user.name, &ids)
+    {
+        member.must_be_fresh()?;
+    }
     let ended = caller.app.log_out(&caller.actor(), &mandate, &ids, &reason).await?;
     Ok(Answer(Ended { ended: ended.len() }))
 }
@@ -335,24 +340,33 @@ struct Introspect {
 
 /// RFC 7662: what is not alive is `{"active":false}` and nothing more.
 #[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-enum Introspection {
-    Inactive {
-        active: bool,
-    },
-    Active {
-        active: bool,
-        sub: String,
-        username: String,
-        sid: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        client_id: Option<String>,
-        iat: i64,
-        exp: i64,
-        token_type: &'static str,
-        #[schema(format = DateTime)]
-        last_access: String,
-    },
+struct Introspection {
+    /// Whether it is alive. Where it is not, nothing else is said.
+    active: bool,
+    #[serde(flatten)]
+    about: Option<Introspected>,
+}
+
+#[derive(Serialize, ToSchema)]
+struct Introspected {
+    /// Whose session it is.
+    sub: String,
+    /// The same.
+    username: String,
+    /// The id of the session.
+    sid: String,
+    /// The app that registered it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// When it began, in seconds since 1970.
+    iat: i64,
+    /// When it ends at the latest, in seconds since 1970.
+    exp: i64,
+    /// `session`.
+    token_type: &'static str,
+    /// When it was last used.
+    #[schema(format = DateTime)]
+    last_access: String,
 }
 
 /// Ask whether a session's token is alive (RFC 7662). Asking is no use of it.
@@ -372,11 +386,10 @@ fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answe
         .ok()
         .filter(|token| token.kind() == Kind::Session);
     let Some(live) = token.and_then(|token| program.app.check(&token)) else {
-        return Ok(Answer(Introspection::Inactive { active: false }));
+        return Ok(Answer(Introspection { active: false, about: None }));
     };
     let session = live.session();
-    Ok(Answer(Introspection::Active {
-        active: true,
+    let about = Introspected {
         sub: session.user.to_string(),
         username: session.user.to_string(),
         sid: session.id.to_string(),
@@ -385,7 +398,8 @@ fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answe
         exp: session.expires.as_second(),
         token_type: "session",
         last_access: time(session.last_access),
-    }))
+    };
+    Ok(Answer(Introspection { active: true, about: Some(about) }))
 }
 
 described![list, one, end, log_out, register, touch, introspect];

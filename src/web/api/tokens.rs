@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use crate::{
     model::token::{ApiToken, NotAScope, NotAnExpiry, TokenScope, expiry},
     web::{
-        door::{Admin, Json},
+        door::{Admin, Fresh, Json},
         failure::{Failure, Refusal},
         openapi::described,
         wire::{Answer, Items, time},
@@ -89,7 +89,7 @@ fn list(admin: Admin<'_>) -> Answer<Items<TokenWire, usize>> {
     ),
 )]
 #[post("/tokens", data = "<body>")]
-async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<TokenWire>), Failure> {
+async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer<TokenWire>), Failure> {
     let Add { name, scopes, expires } = body.0;
     let scopes: Result<Vec<TokenScope>, NotAScope> = scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|error| Failure::field("scopes", error.to_string()))?;

@@ -1,5 +1,7 @@
 //! Accounts, for administrators.
 
+use std::sync::Arc;
+
 use rocket::{delete, get, http::Status, patch, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -8,7 +10,7 @@ use crate::{
     domain::accounts::Details,
     model::user::{NotARole, Role, User, UserName},
     web::{
-        door::{Admin, Auditor, Json, SetCookie},
+        door::{Admin, Auditor, Fresh, Json, SetCookie},
         failure::{Failure, Refusal},
         openapi::described,
         wire::{Answer, Items, time},
@@ -16,7 +18,7 @@ use crate::{
 };
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = User, example = json!({"user": "ann", "role": "auditor", "full_name": "Ann Arbor", "email": "ann@example.org", "groups": ["staff"], "disabled": false, "created": "2026-03-01T08:00:00.000Z", "last_sign_in": null}))]
+#[schema(as = User, example = json!({"user": "ann", "role": "auditor", "full_name": "Ann Arbor", "email": "ann@example.org", "groups": ["staff"], "disabled": false, "created": "2026-03-01T08:00:00.000Z", "last_sign_in": null, "second_factor": false}))]
 struct UserWire {
     /// The name.
     user: String,
@@ -37,11 +39,14 @@ struct UserWire {
     /// When they last signed in, if they ever did.
     #[schema(format = DateTime)]
     last_sign_in: Option<String>,
+    /// Whether a second factor is set up.
+    second_factor: bool,
 }
 
-impl From<&User> for UserWire {
-    fn from(user: &User) -> Self {
+impl UserWire {
+    fn new(user: &User, second_factor: bool) -> Self {
         Self {
+            second_factor,
             user: user.name.to_string(),
             role: user.role.as_str(),
             full_name: user.full_name.clone(),
@@ -114,11 +119,12 @@ fn name(text: &str) -> Result<UserName, Failure> {
     ),
 )]
 #[get("/users")]
-fn list(auditor: Auditor<'_>) -> Answer<Items<UserWire, usize>> {
-    let users = auditor.app.users();
-    let items: Vec<UserWire> = users.iter().map(|user| UserWire::from(&**user)).collect();
+fn list(auditor: Auditor<'_>) -> Result<Answer<Items<UserWire, usize>>, Failure> {
+    let (users, with_factor) = (auditor.app.users(), auditor.app.with_second_factor()?);
+    let wire = |user: &Arc<User>| UserWire::new(user, with_factor.contains(&user.name));
+    let items: Vec<UserWire> = users.iter().map(wire).collect();
     let total = items.len();
-    Answer(Items { items, next: None, total })
+    Ok(Answer(Items { items, next: None, total }))
 }
 
 /// One account.
@@ -132,7 +138,8 @@ fn list(auditor: Auditor<'_>) -> Answer<Items<UserWire, usize>> {
 #[get("/users/<user>")]
 fn one(auditor: Auditor<'_>, user: &str) -> Result<Answer<UserWire>, Failure> {
     let found = auditor.app.user(&name(user)?).ok_or_else(|| Failure::not_found("there is no such user"))?;
-    Ok(Answer(UserWire::from(&*found)))
+    let factor = auditor.app.second_factor(&found.name)?.is_some();
+    Ok(Answer(UserWire::new(&found, factor)))
 }
 
 /// Add an account; a member, if no role is given.
@@ -146,11 +153,11 @@ fn one(auditor: Auditor<'_>, user: &str) -> Result<Answer<UserWire>, Failure> {
     ),
 )]
 #[post("/users", data = "<body>")]
-async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<(Status, Answer<UserWire>), Failure> {
+async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer<UserWire>), Failure> {
     let Add { user, password, role: word, full_name, email, groups } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled: None };
     let added = admin.app.add_user(&admin.actor(), &user, password, details).await?;
-    Ok((Status::Created, Answer(UserWire::from(&*added))))
+    Ok((Status::Created, Answer(UserWire::new(&added, false))))
 }
 
 /// Change an account: what is given, and nothing else.
@@ -170,8 +177,12 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
     let (user, by) = (name(user)?, admin.actor());
     let Change { role: word, full_name, email, groups, disabled } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled };
+    if details.role.is_some() {
+        admin.must_be_fresh()?;
+    }
     let changed = admin.app.change_user(&by, &user, details).await?;
-    Ok(Answer(UserWire::from(&*changed)))
+    let factor = admin.app.second_factor(&changed.name)?.is_some();
+    Ok(Answer(UserWire::new(&changed, factor)))
 }
 
 /// A new password for an account: all its sessions end, but for the one at hand.
@@ -186,7 +197,7 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
 )]
 #[post("/users/<user>/password", data = "<body>")]
 async fn set_password(
-    admin: Admin<'_>,
+    admin: Fresh<Admin<'_>>,
     user: &str,
     body: Json<NewPassword>,
 ) -> Result<SetCookie<Status>, Failure> {
@@ -204,7 +215,7 @@ async fn set_password(
     ),
 )]
 #[delete("/users/<user>")]
-async fn remove(admin: Admin<'_>, user: &str) -> Result<Status, Failure> {
+async fn remove(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
     admin.app.remove_user(&admin.actor(), &name(user)?).await?;
     Ok(Status::NoContent)
 }

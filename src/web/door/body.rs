@@ -133,7 +133,7 @@ async fn read(data: Data<'_>, most: u64) -> Result<String, Failure> {
     }
 }
 
-fn refuse<'r, T: FromData<'r, Error = ()>>(
+pub(super) fn refuse<'r, T: FromData<'r, Error = ()>>(
     request: &'r Request<'_>,
     failure: Failure,
 ) -> data::Outcome<'r, T> {

@@ -35,7 +35,7 @@ pub struct Visitor<'r> {
 }
 
 impl<'r> Visitor<'r> {
-    fn of(request: &'r Request<'_>) -> Self {
+    pub(super) fn of(request: &'r Request<'_>) -> Self {
         Self { app: &door(request).app, request }
     }
 

@@ -2,12 +2,13 @@
 //!
 //! The application is managed in a type that is private to this module, so that a handler reaches it only
 //! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Member`],
-//! [`Auditor`], [`Admin`], [`Caller`], [`Program`] and [`Shipper`]. Only here are people and programs told apart, and only here is an
+//! [`Auditor`], [`Admin`], [`Caller`], [`Program`] and [`Shipper`]; what takes a proof that is not old asks for [`Fresh`]. Only here are people and programs told apart, and only here is an
 //! [`Actor`](crate::model::user::Actor) made of one.
 
 mod address;
 mod body;
 mod cookie;
+mod fresh;
 mod guards;
 mod origin;
 mod params;
@@ -18,6 +19,7 @@ pub use self::{
     address::Networks,
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
+    fresh::{Fresh, FreshForm},
     guards::{
         ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
         SessionRead, SessionWrite, Shipper, Visitor,

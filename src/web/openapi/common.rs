@@ -36,7 +36,8 @@ impl Manner {
             Self::Plain => Vec::new(),
             Self::Elastic => vec![json(&elastic::Refusal::name())],
             Self::Otlp => {
-                let bytes = ObjectBuilder::new().schema_type(Type::String).description(Some("google.rpc.Status"));
+                let bytes =
+                    ObjectBuilder::new().schema_type(Type::String).description(Some("google.rpc.Status"));
                 vec![json(&otlp::Refusal::name()), ("application/x-protobuf", bytes.into())]
             }
         }
@@ -84,7 +85,9 @@ pub(super) fn complete(operation: &mut Operation, method: &str, manner: Manner) 
         // An answer to HEAD has no body.
         if method != "HEAD" && response.content.is_empty() {
             let bodies = manner.bodies().into_iter();
-            response.content.extend(bodies.map(|(kind, body)| (kind.to_owned(), Content::new(Some(body)).into())));
+            response
+                .content
+                .extend(bodies.map(|(kind, body)| (kind.to_owned(), Content::new(Some(body)).into())));
         }
         let seconds = |about| {
             let number = ObjectBuilder::new().schema_type(Type::Integer);

@@ -6,6 +6,7 @@
 //! refusals of the guards, of bodies that are not understood, of our own faults) is added here.
 
 mod common;
+pub(super) mod manual;
 pub(super) mod words;
 
 use std::sync::LazyLock;
@@ -54,6 +55,10 @@ fn parts() -> Vec<Part> {
     }
     vec![
         part::<api::account::Described>("account", "Signing in and out, and who one is."),
+        part::<api::second_factor::Described>(
+            "second-factor",
+            "Codes of an authenticator, besides the password.",
+        ),
         part::<api::sessions::Described>(
             "sessions",
             "Who is signed in; ending sessions; the sessions of apps that sign their users in themselves.",
@@ -104,18 +109,25 @@ fn document() -> OpenApi {
         .license(Some(License::builder().name("MIT").identifier(Some("MIT")).build()))
         .build();
     let mut components = Components::new();
-    components.add_security_scheme("session", SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
-        "rollcall",
-        "The cookie of a signed-in browser; over HTTPS it is called `__Host-rollcall`.",
-    ))));
-    components.add_security_scheme("token", SecurityScheme::Http(
-        HttpBuilder::new()
-            .scheme(HttpAuthScheme::Bearer)
-            .description(Some("An API token. The scope that it needs stands at the call."))
-            .build(),
-    ));
+    components.add_security_scheme(
+        "session",
+        SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
+            "rollcall",
+            "The cookie of a signed-in browser; over HTTPS it is called `__Host-rollcall`.",
+        ))),
+    );
+    components.add_security_scheme(
+        "token",
+        SecurityScheme::Http(
+            HttpBuilder::new()
+                .scheme(HttpAuthScheme::Bearer)
+                .description(Some("An API token. The scope that it needs stands at the call."))
+                .build(),
+        ),
+    );
     let parts = parts();
-    let tags = parts.iter().map(|part| TagBuilder::new().name(part.name).description(Some(part.about)).build());
+    let tags =
+        parts.iter().map(|part| TagBuilder::new().name(part.name).description(Some(part.about)).build());
     let empty = OpenApiBuilder::new().info(about).tags(Some(tags)).components(Some(components)).build();
     let mut whole = parts.into_iter().fold(empty, |whole, part| {
         let mut described = (part.described)();
@@ -125,25 +137,21 @@ fn document() -> OpenApi {
             operation.operation_id = Some(format!("{}_{name}", part.name));
             common::complete(operation, method, part.manner);
         }
-        whole.nest(part.under, described)
+        // One by one, because two parts may have calls at the same address.
+        whole.merge_from(nowhere().nest_with_path_composer(part.under, described, |under, path| {
+            if under.is_empty() { path.to_owned() } else { format!("{under}{}", path.trim_end_matches('/')) }
+        }))
     });
     whole.components.get_or_insert_default().schemas.extend(common::schemas());
     whole
 }
 
-/// The calls of a path, each with its method.
-pub(super) fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
-    let calls = [
-        ("GET", &item.get),
-        ("HEAD", &item.head),
-        ("POST", &item.post),
-        ("PUT", &item.put),
-        ("PATCH", &item.patch),
-        ("DELETE", &item.delete),
-    ];
-    calls.into_iter().filter_map(|(method, call)| Some((method, call.as_ref()?)))
+/// A document of nothing.
+fn nowhere() -> OpenApi {
+    OpenApiBuilder::new().build()
 }
 
+/// The calls of a path, each with its method.
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let calls = [
         ("GET", &mut item.get),

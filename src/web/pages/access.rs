@@ -3,12 +3,15 @@
 use rocket::{get, post, routes};
 
 use super::{Again, Html, Redirect, field, local, notice, outside, see, sentence, show};
-use crate::web::{
-    door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
-    failure::Failure,
-    views::{
-        access::{Setup, SignIn},
-        parts::Input,
+use crate::{
+    domain::sign_in::{SignInError, SignedIn},
+    web::{
+        door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
+        failure::Failure,
+        views::{
+            access::{Setup, SignIn},
+            parts::Input,
+        },
     },
 };
 
@@ -35,7 +38,7 @@ fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Result<Html, Red
     let page = SignIn {
         frame,
         user: String::new(),
-        asks_code: false,
+        half: None,
         message,
         failed: false,
         next,
@@ -44,33 +47,46 @@ fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Result<Html, Red
     show(&page).map(Ok)
 }
 
-type SignedIn = Result<SetCookie<Redirect>, Again>;
-
 #[post("/signin", data = "<form>")]
-async fn sign_in(visitor: Visitor<'_>, form: OpenForm) -> Result<SignedIn, Failure> {
+async fn sign_in(
+    visitor: Visitor<'_>,
+    form: OpenForm,
+) -> Result<Result<SetCookie<Redirect>, Again>, Failure> {
     let (user, next) = (form.text("user"), form.get("next").and_then(local));
-    let replaces = visitor.session();
-    let signed_in = visitor
-        .app
-        .sign_in(user, form.text("password").to_owned(), visitor.origin(), replaces.as_deref())
-        .await;
-    match signed_in {
-        Ok(welcome) => Ok(Ok(visitor.signed_in(&welcome, see(next.unwrap_or("/sessions"))))),
+    let (origin, replaces) = (visitor.origin(), visitor.session());
+    let page = |half: Option<String>, message: String, failed| SignIn {
+        frame: outside(),
+        user: user.chars().take(128).collect(),
+        half,
+        message,
+        failed,
+        next: next.unwrap_or_default().to_owned(),
+        for_app: String::new(),
+    };
+    let half = form.get("half");
+    let done = if let Some(half) = half {
+        let code = form.text("code");
+        let welcome = visitor.app.show_code(half, code, origin, replaces.as_deref()).await;
+        welcome.map(|welcome| SignedIn::Whole(Box::new(welcome)))
+    } else {
+        let password = form.text("password").to_owned();
+        visitor.app.sign_in(user, password, None, origin, replaces.as_deref()).await
+    };
+    match done {
+        Ok(SignedIn::Whole(welcome)) => Ok(Ok(visitor.signed_in(&welcome, see(next.unwrap_or("/sessions"))))),
+        Ok(SignedIn::Half(token)) => {
+            let page = page(Some(token.reveal()), String::new(), false);
+            Ok(Err(Again::asking(show(&page)?)))
+        }
         Err(error) => {
+            // Whoever mistyped a code, or is held back, may show another one; what is over begins again.
+            let half = half.filter(|_| matches!(error, SignInError::Code | SignInError::TooMany(_)));
             let failure = Failure::from(error);
             if failure.status().code >= 500 {
                 return Err(failure);
             }
-            let page = SignIn {
-                frame: outside(),
-                user: user.chars().take(128).collect(),
-                asks_code: false,
-                message: sentence(failure.message()),
-                failed: true,
-                next: next.unwrap_or_default().to_owned(),
-                for_app: String::new(),
-            };
-            Ok(Err(Again { html: show(&page)?, failure }))
+            let page = page(half.map(str::to_owned), sentence(failure.message()), true);
+            Ok(Err(Again::because(show(&page)?, failure)))
         }
     }
 }

@@ -18,9 +18,11 @@ use crate::{
 };
 
 /// A form that did not work, and why.
-struct Refused<'a> {
-    form: &'a Form,
-    failure: &'a Failure,
+pub(super) struct Refused<'a> {
+    pub(super) form: &'a Form,
+    pub(super) failure: &'a Failure,
+    /// Whether it was one of those about the second factor.
+    pub(super) factor: bool,
 }
 
 #[get("/profile")]
@@ -28,23 +30,29 @@ fn profile(member: Member<'_>, params: Params) -> Result<Html, Failure> {
     page(&member, inside(&member, Page::Profile, &params), None)
 }
 
-fn page(member: &Member<'_>, frame: Frame, refused: Option<Refused<'_>>) -> Result<Html, Failure> {
+pub(super) fn page(member: &Member<'_>, frame: Frame, refused: Option<Refused<'_>>) -> Result<Html, Failure> {
     let user = &member.user;
     let own = member.app.live_sessions(&Scope::Own(user.name.clone()), None).len();
     let typed = |name: &'static str, known: &str| match &refused {
         Some(refused) => field(refused.form.get(name).unwrap_or(known), name, refused.failure),
         None => Input::of(known),
     };
-    let secret = |name: &'static str| {
-        refused.as_ref().map_or_else(Input::default, |refused| field("", name, refused.failure))
+    let secret = |name: &'static str, factor: bool| {
+        let here = refused.as_ref().filter(|refused| refused.factor == factor);
+        here.map_or_else(Input::default, |refused| field("", name, refused.failure))
     };
     show(&Profile {
         frame,
         groups: user.groups.join(", "),
         full_name: typed("full_name", &user.full_name),
         email: typed("email", &user.email),
-        current: secret("current"),
-        password: secret("password"),
+        current: secret("current", false),
+        password: secret("password", false),
+        factor_current: secret("current", true),
+        factor: member
+            .app
+            .second_factor(&user.name)?
+            .map(|factor| (Moment::new(factor.since, &now(member.app)), factor.recovery.len())),
         others: own.saturating_sub(1),
         last_sign_in: user.last_sign_in.map(|at| Moment::new(at, &now(member.app))),
     })
@@ -60,7 +68,7 @@ fn answer(member: &Member<'_>, form: &Form, done: Result<&'static str, Failure>)
         Err(failure) => {
             let frame = inside(member, Page::Profile, &Params::default());
             let status = failure.status();
-            Ok(Err((status, page(member, frame, Some(Refused { form, failure: &failure }))?)))
+            Ok(Err((status, page(member, frame, Some(Refused { form, failure: &failure, factor: false }))?)))
         }
     }
 }

@@ -7,7 +7,7 @@ use crate::{
     domain::hooks::HookError,
     model::hook::{Delivery, DeliveryState},
     web::{
-        door::{Admin, Form, Params},
+        door::{Admin, Form, FreshForm, Params},
         failure::Failure,
         looking::apart,
         views::{
@@ -69,7 +69,7 @@ async fn one(admin: Admin<'_>, name: &str, params: Params, part: Part<'_>) -> Re
 }
 
 #[post("/apps/<name>/webhook", data = "<sent>")]
-async fn set(admin: Admin<'_>, name: &str, sent: Form) -> Result<(Status, Html), Failure> {
+async fn set(admin: Admin<'_>, name: &str, sent: FreshForm) -> Result<(Status, Html), Failure> {
     let typed = sent.text("url");
     match admin.app.put_hook(&admin.actor(), name, typed).await {
         Ok((_, secret)) => {

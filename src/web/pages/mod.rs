@@ -9,15 +9,17 @@ mod activity;
 mod apps;
 mod help;
 mod hooks;
+mod second_factor;
 mod sessions;
 mod settings;
+mod step_up;
 mod tokens;
 mod users;
 
 use askama::Template;
 use rocket::{
     Request,
-    http::{ContentType, Header},
+    http::{ContentType, Header, Status},
     outcome::Outcome,
     request::{self, FromRequest},
     response::Responder,
@@ -32,7 +34,12 @@ use super::{
         parts::{Input, Link, Now},
     },
 };
-use crate::domain::App;
+use crate::{
+    domain::{App, Health},
+    model::user::Role,
+};
+
+pub(super) use self::step_up::page as step_up;
 
 /// Every route of the pages.
 pub(super) fn routes() -> Vec<rocket::Route> {
@@ -43,8 +50,10 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         apps::routes(),
         help::routes(),
         hooks::routes(),
+        second_factor::routes(),
         sessions::routes(),
         settings::routes(),
+        step_up::routes(),
         tokens::routes(),
         users::routes(),
     ]
@@ -59,17 +68,30 @@ pub(super) struct Html {
     vary: Header<'static>,
 }
 
-/// A page that says why it is shown again, and where that is the reason, when to come back.
+/// A page that asks again or for more, with the status of what was wrong, and when to come back where that is the reason.
 struct Again {
     html: Html,
-    failure: Failure,
+    status: Status,
+    retry_after: Option<u64>,
+}
+
+impl Again {
+    /// A page that asks for more.
+    const fn asking(html: Html) -> Self {
+        Self { html, status: Status::Ok, retry_after: None }
+    }
+
+    /// A page that says what was wrong.
+    fn because(html: Html, failure: Failure) -> Self {
+        Self { html, status: failure.status(), retry_after: failure.retry_after() }
+    }
 }
 
 impl<'r> Responder<'r, 'static> for Again {
     fn respond_to(self, request: &'r Request<'_>) -> rocket::response::Result<'static> {
         let mut response = self.html.respond_to(request)?;
-        response.set_status(self.failure.status());
-        if let Some(seconds) = self.failure.retry_after() {
+        response.set_status(self.status);
+        if let Some(seconds) = self.retry_after {
             response.set_header(Header::new("Retry-After", seconds.to_string()));
         }
         Ok(response)
@@ -103,6 +125,7 @@ fn outside() -> Frame {
         csrf: String::new(),
         notice: None,
         insecure: None,
+        alarm: None,
         attribution: None,
     }
 }
@@ -122,7 +145,25 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
         csrf: member.form_token(),
         notice: params.get("done").and_then(notice),
         insecure: None,
+        alarm: alarm(member),
         attribution: attribution(member.app, shows_places),
+    }
+}
+
+/// What is told to administrators only: everybody else can do nothing about it.
+fn alarm(member: &Member<'_>) -> Option<String> {
+    if member.user.role != Role::Admin {
+        return None;
+    }
+    match member.app.health() {
+        Health::Good => None,
+        Health::Full => Some(
+            "The disk is full: no activities are taken. Make room on it; everything goes on by itself then."
+                .into(),
+        ),
+        Health::Failing(why) => {
+            Some(format!("Nothing can be written: {why}. Look at the disk; it is tried again and again."))
+        }
     }
 }
 
@@ -164,6 +205,10 @@ fn notice(done: &str) -> Option<Notice> {
         "none" => "Nothing was selected, or it had ended already.",
         "saved" => "Saved.",
         "password" => "The password is changed. All other sessions have ended.",
+        "factor-removed" => "The second factor is removed. Your password alone lets you in.",
+        "factor-reset" => {
+            "The second factor is removed. The password alone lets the user in, until they set up another."
+        }
         "user-added" => "The user is added.",
         "user-removed" => "The user is removed, and every session has ended.",
         "disabled" => "The account is disabled, and every session has ended.",

@@ -373,6 +373,9 @@ async fn log_out(member: Member<'_>, form: Form) -> Result<Result<Redirect, Html
     if !form.flag("confirmed") {
         return confirm(&member, &form, &ids).map(Err);
     }
+    if member.app.is_bulk(&member.user.name, &ids) {
+        member.must_be_fresh_for(&form)?;
+    }
     let mut events = member.app.watch_sessions();
     let ended = member.app.log_out(&member.actor(), &mandate, &ids, form.text("reason")).await?;
     if ended.iter().any(|session| session.id == member.live.id) {

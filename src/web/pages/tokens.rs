@@ -7,7 +7,7 @@ use super::{Html, Part, Redirect, field, inside, now, see, show};
 use crate::{
     model::token::{TokenScope, expiry},
     web::{
-        door::{Admin, Form, Params},
+        door::{Admin, Form, FreshForm, Params},
         failure::Failure,
         views::{
             Page,
@@ -72,7 +72,7 @@ fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure
 }
 
 #[post("/tokens/add", data = "<sent>")]
-async fn add(admin: Admin<'_>, sent: Form) -> Result<(Status, Html), Failure> {
+async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<(Status, Html), Failure> {
     let words: Vec<&str> = sent.all("scope").collect();
     let scopes = words.iter().filter_map(|word| word.parse().ok()).collect();
     let name = sent.text("name");

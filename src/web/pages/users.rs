@@ -10,7 +10,7 @@ use crate::{
         user::{Role, User, UserName},
     },
     web::{
-        door::{Admin, Form, Params, SetCookie},
+        door::{Admin, Form, FreshForm, Params, SetCookie},
         failure::Failure,
         views::{
             Page,
@@ -22,7 +22,7 @@ use crate::{
 
 type Done = Result<Redirect, (Status, Html)>;
 
-fn row(admin: &Admin<'_>, user: &User, now: &Now) -> UserRow {
+fn row(admin: &Admin<'_>, user: &User, factor: bool, now: &Now) -> UserRow {
     UserRow {
         name: user.name.to_string(),
         full_name: user.full_name.clone(),
@@ -30,22 +30,25 @@ fn row(admin: &Admin<'_>, user: &User, now: &Now) -> UserRow {
         role: user.role,
         groups: user.groups.join(", "),
         disabled: user.disabled,
+        factor,
         sessions: admin.app.live_sessions(&Scope::Own(user.name.clone()), None).len() as u64,
         last_sign_in: user.last_sign_in.map(|at| Moment::new(at, now)),
         own: user.name == admin.user.name,
     }
 }
 
-fn page(admin: &Admin<'_>, params: &Params, form: Option<UserForm>) -> Users {
+fn page(admin: &Admin<'_>, params: &Params, form: Option<UserForm>) -> Result<Users, Failure> {
     let now = now(admin.app);
-    let rows = admin.app.users().iter().map(|user| row(admin, user, &now)).collect();
-    Users { frame: inside(admin, Page::Users, params), rows, form }
+    let with_factor = admin.app.with_second_factor()?;
+    let users = admin.app.users();
+    let rows = users.iter().map(|user| row(admin, user, with_factor.contains(&user.name), &now));
+    Ok(Users { frame: inside(admin, Page::Users, params), rows: rows.collect(), form })
 }
 
 #[get("/users")]
 fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
     let form = params.flag("add").then(UserForm::default);
-    let view = page(&admin, &params, form);
+    let view = page(&admin, &params, form)?;
     if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
 }
 
@@ -73,7 +76,7 @@ fn details(form: &Form) -> Result<Details, Failure> {
 }
 
 #[post("/users/add", data = "<form>")]
-async fn add(admin: Admin<'_>, form: Form) -> Result<Done, Failure> {
+async fn add(admin: Admin<'_>, form: FreshForm) -> Result<Done, Failure> {
     let added = async {
         let password = form.text("password").to_owned();
         let details = details(&form)?;
@@ -88,7 +91,7 @@ async fn add(admin: Admin<'_>, form: Form) -> Result<Done, Failure> {
         Ok(_) => Ok(Ok(see("/users?done=user-added"))),
         Err(failure) if failure.about().is_none() => Err(failure),
         Err(failure) => {
-            let view = page(&admin, &Params::default(), Some(refused(&form, &failure)));
+            let view = page(&admin, &Params::default(), Some(refused(&form, &failure)))?;
             Ok(Err((failure.status(), show(&view)?)))
         }
     }
@@ -115,9 +118,10 @@ fn user_page(
         groups: Input::of(user.groups.join(", ")),
         password: Input::default(),
     };
+    let factor = admin.app.second_factor(&user.name)?.is_some();
     show(&UserPage {
         frame: inside(admin, Page::Users, params),
-        row: row(admin, user, &now),
+        row: row(admin, user, factor, &now),
         form: form.unwrap_or_else(as_it_is),
         created: Moment::new(user.created, &now),
     })
@@ -129,14 +133,14 @@ fn one(admin: Admin<'_>, name: &str, params: Params) -> Result<Html, Failure> {
 }
 
 #[post("/users/<name>", data = "<form>", rank = 9)]
-async fn change(admin: Admin<'_>, name: &str, form: Form) -> Result<Done, Failure> {
+async fn change(admin: Admin<'_>, name: &str, form: FreshForm) -> Result<Done, Failure> {
     let user = known(&admin, name)?;
     let changed = async { Ok(admin.app.change_user(&admin.actor(), &user.name, details(&form)?).await?) };
     answer(&admin, &user, &form, changed.await.map(|_| "saved"))
 }
 
 #[post("/users/<name>/password", data = "<form>")]
-async fn password(admin: Admin<'_>, name: &str, form: Form) -> Result<SetCookie<Done>, Failure> {
+async fn password(admin: Admin<'_>, name: &str, form: FreshForm) -> Result<SetCookie<Done>, Failure> {
     let user = known(&admin, name)?;
     let set = admin.app.set_password(&admin.actor(), &user.name, form.text("password").to_owned()).await;
     let token = set.as_ref().ok().and_then(|set| set.token.clone());
@@ -198,12 +202,19 @@ async fn enable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, F
 }
 
 #[post("/users/<name>/remove", data = "<_form>")]
-async fn remove(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn remove(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     let user = known(&admin, name)?;
     admin.app.remove_user(&admin.actor(), &user.name).await?;
     Ok(see("/users?done=user-removed"))
 }
 
+#[post("/users/<name>/second-factor", data = "<_form>")]
+async fn reset_factor(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
+    let user = known(&admin, name)?;
+    admin.app.reset_second_factor(&admin.actor(), &user.name).await?;
+    Ok(see(format!("{}?done=factor-reset", address(&user))))
+}
+
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![all, add, one, change, password, disable, enable, remove]
+    routes![all, add, one, change, password, disable, enable, remove, reset_factor]
 }

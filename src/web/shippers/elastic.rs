@@ -349,4 +349,16 @@ fn outcome(item: &Item, fate: Fate) -> (Value, bool) {
     (json!({item.operation.as_str(): about}), good)
 }
 
-described![root, license, xpack, health, cat_health, asked_for, set_up, posted, put_all, posted_into, put_into];
+described![
+    root,
+    license,
+    xpack,
+    health,
+    cat_health,
+    asked_for,
+    set_up,
+    posted,
+    put_all,
+    posted_into,
+    put_into
+];

@@ -11,6 +11,7 @@ use super::failure::Failure;
 pub(super) fn refusal(request: &Request<'_>, failure: &Failure) -> Option<Response<'static>> {
     let path = request.uri().path();
     let path = path.as_str();
+    let failure = &failure.for_shippers();
     if path == "/es" || path.starts_with("/es/") {
         Some(elastic::refusal(failure))
     } else if path.starts_with("/v1/") {

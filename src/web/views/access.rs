@@ -12,8 +12,8 @@ pub struct SignIn {
     pub frame: Frame,
     /// The name that was typed.
     pub user: String,
-    /// Whether a code of the second factor is asked for besides.
-    pub asks_code: bool,
+    /// Whether the password was right and a code of the second factor is asked for: what the form carries back then.
+    pub half: Option<String>,
     /// Why it did not work, or why one is here; empty if one just came.
     pub message: String,
     /// Whether the message tells of a failure.

@@ -23,6 +23,10 @@ pub struct Profile {
     pub current: Input,
     /// The new one; the same.
     pub password: Input,
+    /// Whether and since when a second factor is set up, and how many recovery codes are left.
+    pub factor: Option<(Moment, usize)>,
+    /// The password that changing the second factor takes; the same.
+    pub factor_current: Input,
     /// How many other sessions of one's own are live.
     pub others: usize,
     /// When one last signed in.

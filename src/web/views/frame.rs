@@ -19,6 +19,8 @@ pub struct Frame {
     pub notice: Option<Notice>,
     /// Why this connection is not to be trusted, in a sentence that says what to do.
     pub insecure: Option<String>,
+    /// What an administrator must see to now, on every page.
+    pub alarm: Option<String>,
     /// Where the places come from, on every page that shows one.
     pub attribution: Option<Link>,
 }

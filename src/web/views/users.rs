@@ -38,6 +38,8 @@ pub struct UserRow {
     pub disabled: bool,
     /// How many live sessions.
     pub sessions: u64,
+    /// Whether a second factor is set up.
+    pub factor: bool,
     /// When they last signed in, if ever.
     pub last_sign_in: Option<Moment>,
     /// Whether it is one's own account.

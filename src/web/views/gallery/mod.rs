@@ -11,7 +11,7 @@ use askama::Template;
 
 use crate::{
     model::{session::State, user::Role},
-    web::draw::map::Map,
+    web::draw::{map::Map, qr::Qr},
 };
 
 use super::{
@@ -26,8 +26,10 @@ use super::{
     parts::{Choice, Fact, Input, Link, Moment},
     record::{Field, RecordPage},
     search::Search,
+    second_factor::{RecoveryCodes, SetUp},
     session::SessionPage,
     settings::{Geo, Index, Retention, Settings},
+    step_up::StepUp,
     tokens::{TokenForm, TokenRow, Tokens},
     told::Told,
     users::{UserForm, UserPage, UserRow, Users},
@@ -140,11 +142,38 @@ fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         email: Input::refused("ada@", "an address has a name, an @ and a host"),
         current: Input::default(),
         password: Input::default(),
+        factor: None,
+        factor_current: Input::default(),
         others: 2,
         last_sign_in: Some(Moment::new(now().at, &now())),
     };
     page("profile", profile.render());
+    let profile = Profile { factor: Some((Moment::new(now().at, &now()), 7)), ..profile };
+    page("profile-factor", profile.render());
+    let set_up = SetUp {
+        frame: frame(Page::Profile, Role::Member),
+        qr: Qr::of("otpauth://totp/Rollcall:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Rollcall"),
+        secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
+        pending: String::new(),
+        code: Input::default(),
+    };
+    page("second-factor", set_up.render());
+    let codes = RecoveryCodes {
+        frame: frame(Page::Profile, Role::Member),
+        title: "The second factor is on".into(),
+        codes: vec!["abcd-efgh-ijkl-mnop".into(); 10],
+    };
+    page("recovery-codes", codes.render());
+    let step_up = StepUp {
+        frame: frame(Page::Door, Role::Admin),
+        factor: true,
+        proof: Input::refused("", "that is not your current password"),
+        then: "/tokens/add".into(),
+        hidden: vec![("name".into(), "backup".into())],
+    };
+    page("step-up", step_up.render());
     let user = |name: &str, full: &str, role, sessions| UserRow {
+        factor: true,
         name: name.into(),
         full_name: full.into(),
         email: format!("{name}@example.com"),
@@ -339,7 +368,7 @@ fn door_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let signin = |message: &str, failed, user: &str| SignIn {
         frame: stranger(),
         user: user.into(),
-        asks_code: false,
+        half: None,
         message: message.into(),
         failed,
         next: String::new(),
@@ -347,6 +376,9 @@ fn door_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     };
     page("signin", signin("", false, "").render());
     page("signin-failed", signin("Wrong user or password. Check both and try again.", true, "ada").render());
+    let mut second = signin("", false, "ada");
+    second.half = Some("rch_x".into());
+    page("signin-code", second.render());
     page("signin-ended", signin("Your session was ended. Sign in again to go on.", false, "").render());
     let setup = Setup {
         frame: stranger(),

@@ -85,6 +85,7 @@ pub(super) fn frame(page: Page, role: Role) -> Frame {
         csrf: "csrf-of-this-session".into(),
         notice: None,
         insecure: None,
+        alarm: None,
         attribution: Some(Link::new("IP Geolocation by DB-IP", "https://db-ip.com")),
     }
 }

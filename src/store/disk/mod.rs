@@ -1,0 +1,228 @@
+//! The file itself: opened for this process alone, opened anew after a write that failed, and exchanged for a smaller
+//! copy while everybody goes on.
+
+pub(super) mod backend;
+mod reserve;
+
+use std::{
+    fs::{self, File, OpenOptions},
+    io, mem,
+    ops::Deref,
+    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{Arc, PoisonError, RwLock},
+};
+
+use redb::{
+    Database, ReadTransaction, ReadableDatabase, WriteTransaction,
+    backends::{FileBackend, InMemoryBackend},
+};
+
+use self::{
+    backend::{Backend, Fault, Medium},
+    reserve::Reserve,
+};
+use super::{FILE, OpenError, StoreError};
+
+/// How much of the file is held in memory, in bytes. The operating system caches it as well; this only spares
+/// the copying.
+const CACHE: usize = 24 << 20;
+
+/// The file of now.
+pub(super) struct Disk {
+    current: RwLock<Generation>,
+    /// Where it is; none where it is in memory.
+    path: Option<PathBuf>,
+    reserve: Option<Reserve>,
+}
+
+/// The file, and the database that is opened over it now.
+struct Generation {
+    database: Arc<Database>,
+    backend: Backend,
+    medium: Medium,
+    /// Whether it can be read only, because the file takes no writes.
+    frozen: bool,
+}
+
+impl Generation {
+    fn open(medium: Medium, backend: Backend, frozen: bool) -> Result<Self, OpenError> {
+        let mut builder = redb::Builder::new();
+        builder.set_cache_size(CACHE);
+        let opened = catch_unwind(AssertUnwindSafe(|| builder.create_with_backend(backend.clone())));
+        // Damage can have any form, and redb has not thought of all of them.
+        let opened = opened.map_err(|_| OpenError::Damaged("it cannot be made sense of".into()))?;
+        Ok(Self { database: Arc::new(opened?), backend, medium, frozen })
+    }
+
+    fn first(medium: Medium) -> Result<Self, OpenError> {
+        Self::open(Arc::clone(&medium), Backend::first(medium), false)
+    }
+
+    /// The next over the same file.
+    fn next(&self) -> Result<Self, OpenError> {
+        Self::open(Arc::clone(&self.medium), Backend::next(Arc::clone(&self.medium)), false)
+    }
+
+    /// The next over the same file, which leaves it as it is.
+    fn next_frozen(&self) -> Result<Self, OpenError> {
+        Self::open(Arc::clone(&self.medium), Backend::frozen(Arc::clone(&self.medium)), true)
+    }
+}
+
+/// One moment of the file. It keeps the file it is of, even where that has been exchanged since.
+pub(super) struct Moment {
+    // Goes before the file it reads.
+    transaction: ReadTransaction,
+    _file: Arc<Database>,
+}
+
+impl Deref for Moment {
+    type Target = ReadTransaction;
+
+    fn deref(&self) -> &ReadTransaction {
+        &self.transaction
+    }
+}
+
+impl Disk {
+    /// Opens the file in `folder`, or makes a new one there.
+    pub(super) fn open(folder: &Path) -> Result<Self, OpenError> {
+        let path = folder.join(FILE);
+        // What a kill left of a copy.
+        let _ = fs::remove_file(beside(&path));
+        let current = RwLock::new(open(&path)?);
+        Ok(Self { current, path: Some(path), reserve: Some(Reserve::of(folder)) })
+    }
+
+    pub(super) fn in_memory() -> Result<Self, OpenError> {
+        Self::over(Arc::new(InMemoryBackend::new()))
+    }
+
+    /// One over something that is no file.
+    pub(super) fn over(medium: Medium) -> Result<Self, OpenError> {
+        Ok(Self { current: RwLock::new(Generation::first(medium)?), path: None, reserve: None })
+    }
+
+    pub(super) fn read(&self) -> Result<Moment, StoreError> {
+        let file = self.current();
+        Ok(Moment { transaction: file.begin_read().map_err(StoreError::file)?, _file: file })
+    }
+
+    pub(super) fn write(&self) -> Result<WriteTransaction, StoreError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        if current.frozen {
+            return Err(StoreError::Failing);
+        }
+        current.database.begin_write().map_err(StoreError::file)
+    }
+
+    /// Opens the file anew: after a write that failed nothing else helps. Moments that are still held end. Where that
+    /// fails too, the file can be read, and the next call tries again. Nobody may write meanwhile.
+    pub(super) fn reopen(&self) -> Result<(), OpenError> {
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        current.backend.revoke();
+        let (next, outcome) = match current.next() {
+            Ok(next) => (Ok(next), Ok(())),
+            Err(error) => (current.next_frozen(), Err(error)),
+        };
+        if let Ok(next) = next {
+            let old = mem::replace(&mut *current, next);
+            drop(current);
+            // One that failed in the middle of something may stumble over it once more.
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        }
+        outcome
+    }
+
+    /// Why nothing more can be done over the file until it is opened anew, if that is so.
+    pub(super) fn fault(&self) -> Option<StoreError> {
+        let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
+        current.backend.fault().map(|fault| match fault {
+            Fault::Full => StoreError::Full,
+            Fault::Other => StoreError::Failing,
+        })
+    }
+
+    /// Sets room aside for the day on which the disk is full. Whether there is enough.
+    pub(super) fn set_aside(&self) -> bool {
+        self.reserve.as_ref().is_none_or(Reserve::set_aside)
+    }
+
+    /// Gives out the room that was set aside: the disk is full.
+    pub(super) fn release(&self) {
+        self.reserve.as_ref().inspect(|reserve| reserve.release());
+    }
+
+    /// How many bytes the file has; 0 where it is in memory.
+    pub(super) fn length(&self) -> u64 {
+        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.len())
+    }
+
+    /// An empty file beside this one, to be filled and then put in its place; none where it is in memory.
+    pub(super) fn copy(&self) -> Result<Option<Copy>, OpenError> {
+        let Some(path) = &self.path else { return Ok(None) };
+        let new = beside(path);
+        let _ = fs::remove_file(&new);
+        let file = open(&new)?;
+        Ok(Some(Copy { file: Some(file), path: new }))
+    }
+
+    /// Puts `copy` in the place of the file. Whoever still reads the old one may go on. Nobody may write meanwhile.
+    pub(super) fn exchange(&self, mut copy: Copy) -> io::Result<()> {
+        let (Some(path), Some(file)) = (&self.path, copy.file.take()) else { return Ok(()) };
+        fs::rename(&copy.path, path)?;
+        // What is written from now on is written there, so there it must be found after a power cut.
+        let folder = path.parent().map_or_else(|| File::open("."), File::open)?;
+        folder.sync_all()?;
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = file;
+        Ok(())
+    }
+
+    fn current(&self) -> Arc<Database> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner).database)
+    }
+}
+
+/// A file that is to take the place of another. It goes away if it does not come to that.
+pub(super) struct Copy {
+    file: Option<Generation>,
+    path: PathBuf,
+}
+
+impl Copy {
+    pub(super) fn write(&self) -> Result<WriteTransaction, StoreError> {
+        self.file.as_ref().ok_or(StoreError::Closed)?.database.begin_write().map_err(StoreError::file)
+    }
+}
+
+impl Drop for Copy {
+    fn drop(&mut self) {
+        if self.file.take().is_some() {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// `rollcall.redb` becomes `rollcall.redb.new`.
+fn beside(path: &Path) -> PathBuf {
+    path.with_extension("redb.new")
+}
+
+fn open(path: &Path) -> Result<Generation, OpenError> {
+    let file = open_private(path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+    Generation::first(Arc::new(FileBackend::new(file)?))
+}
+
+/// Opens a file that nobody but its owner can read.
+fn open_private(path: &Path) -> io::Result<File> {
+    let file =
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(path)?;
+    let mut rights = file.metadata()?.permissions();
+    if rights.mode() & 0o077 != 0 {
+        rights.set_mode(0o600);
+        file.set_permissions(rights)?;
+    }
+    Ok(file)
+}

@@ -1,0 +1,170 @@
+//! Every write and sync of a script fails once, with a full disk and with a broken one: nothing that was acknowledged is
+//! lost, nothing hangs, and the file is written to again.
+
+use std::{
+    fmt, io,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use redb::{StorageBackend, backends::InMemoryBackend};
+
+use super::{Oracle, Random, Step, open, script};
+use crate::store::{Health, Store, StoreError};
+
+/// A file whose calls fail as it is told.
+struct Faulty {
+    file: InMemoryBackend,
+    calls: AtomicU64,
+    /// From which call on, how many of them, and how.
+    plan: Mutex<(u64, u64, io::ErrorKind)>,
+}
+
+impl Faulty {
+    fn new() -> Arc<Self> {
+        let plan = Mutex::new((u64::MAX, 0, io::ErrorKind::Other));
+        Arc::new(Self { file: InMemoryBackend::new(), calls: AtomicU64::new(0), plan })
+    }
+
+    fn fail(&self, from: u64, many: u64, how: io::ErrorKind) {
+        *self.plan.lock().unwrap() = (from, many, how);
+    }
+
+    /// From now on, until it is told otherwise.
+    fn fail_now(&self, how: io::ErrorKind) {
+        self.fail(self.calls.load(Ordering::SeqCst), u64::MAX / 2, how);
+    }
+
+    fn mend(&self) {
+        self.fail(u64::MAX, 0, io::ErrorKind::Other);
+    }
+
+    fn call(&self) -> io::Result<()> {
+        let call = self.calls.fetch_add(1, Ordering::SeqCst);
+        let (from, many, how) = *self.plan.lock().unwrap();
+        if call >= from && call - from < many { Err(how.into()) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Faulty {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a faulty file")
+    }
+}
+
+impl StorageBackend for Faulty {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.call().and_then(|()| self.file.set_len(len))
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.call()
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        self.call().and_then(|()| self.file.write(offset, data))
+    }
+}
+
+const KINDS: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::Other];
+
+/// How long a step may take however the file fails.
+const HANG: Duration = Duration::from_secs(5);
+
+fn steps() -> Vec<Step> {
+    script(&mut Random(7), 16)
+}
+
+/// Waits until the file is written to again.
+fn recovers(store: &Store) {
+    let start = Instant::now();
+    while store.health() != Health::Good {
+        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", store.health());
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn whichever_write_or_sync_fails_once_nothing_acknowledged_is_lost_and_it_recovers() {
+    let faulty = Faulty::new();
+    let store = open(faulty.clone()).unwrap();
+    let before = faulty.calls.load(Ordering::SeqCst);
+    let mut oracle = Oracle::default();
+    for step in steps() {
+        oracle.take(&store, step).unwrap();
+    }
+    let calls = faulty.calls.load(Ordering::SeqCst) - before;
+    drop(store);
+    assert!(calls > 60, "{calls}");
+    for (failing, kind) in (0..calls).flat_map(|call| KINDS.map(|kind| (call, kind))) {
+        let faulty = Faulty::new();
+        let store = open(faulty.clone()).unwrap();
+        faulty.fail(faulty.calls.load(Ordering::SeqCst) + failing, 1, kind);
+        let mut oracle = Oracle::default();
+        for step in steps() {
+            let start = Instant::now();
+            match oracle.take(&store, step) {
+                // It is tried a second time by itself, but for what waits while the disk is full.
+                Ok(()) | Err(StoreError::Full) => {}
+                Err(error) => panic!("call {failing} failing with {kind:?}: {error}"),
+            }
+            assert!(start.elapsed() < HANG, "call {failing} failing with {kind:?}");
+        }
+        oracle.judge(&store).unwrap_or_else(|why| panic!("call {failing} failing with {kind:?}: {why}"));
+        drop(store);
+        let store = open(faulty).unwrap();
+        oracle.judge(&store).unwrap_or_else(|why| panic!("call {failing} with {kind:?}, reopened: {why}"));
+    }
+}
+
+#[test]
+fn a_file_that_takes_no_writes_is_read_and_says_so_at_once_until_it_takes_them_again() {
+    for kind in KINDS {
+        let faulty = Faulty::new();
+        let store = open(faulty.clone()).unwrap();
+        let mut oracle = Oracle::default();
+        for step in steps() {
+            oracle.take(&store, step).unwrap();
+        }
+        faulty.fail_now(kind);
+        for number in 100..120 {
+            let start = Instant::now();
+            let refused = oracle.take(&store, Step::Append(number * 1000..number * 1000 + 3));
+            assert!(refused.is_err() && start.elapsed() < HANG);
+            oracle.judge(&store).unwrap();
+        }
+        assert_ne!(store.health(), Health::Good);
+        faulty.mend();
+        recovers(&store);
+        oracle.open.clear();
+        oracle.take(&store, Step::Append(500..510)).unwrap();
+        oracle.judge(&store).unwrap();
+    }
+}
+
+#[test]
+fn on_a_full_disk_a_logout_is_written_where_activities_wait() {
+    let faulty = Faulty::new();
+    let store = open(faulty.clone()).unwrap();
+    let mut oracle = Oracle::default();
+    oracle.take(&store, Step::Start(1)).unwrap();
+    // The first write finds no room; what was set aside makes some.
+    faulty.fail(faulty.calls.load(Ordering::SeqCst), 1, io::ErrorKind::StorageFull);
+    assert!(matches!(oracle.take(&store, Step::Append(0..3)), Err(StoreError::Full)));
+    oracle.take(&store, Step::End(1)).unwrap();
+    oracle.judge(&store).unwrap();
+    recovers(&store);
+    oracle.take(&store, Step::Append(3..6)).unwrap();
+    oracle.judge(&store).unwrap();
+}

@@ -1,0 +1,133 @@
+//! A disk that runs full under a running server, and has room again.
+
+use std::{
+    fs::File,
+    io::Write as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::{Duration, Instant},
+};
+
+use serde_json::json;
+use tempfile::TempDir;
+
+use super::{
+    house::loudly,
+    server::{Client, Folder, PATIENCE, Server},
+};
+
+/// How long any answer may take while the disk is full.
+const HANG: Duration = Duration::from_secs(5);
+
+/// A small disk of its own.
+struct SmallDisk(TempDir);
+
+impl SmallDisk {
+    /// One of so many megabytes; none where none can be mounted.
+    fn mount(megabytes: u32) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        let size = format!("size={megabytes}m");
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(folder.path()).output();
+        mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
+    }
+
+    fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Takes all the room that is left.
+    fn fill(&self) -> PathBuf {
+        let ballast = self.path().join("ballast");
+        let mut file = File::create(&ballast).unwrap();
+        while file.write_all(&[1; 4096]).is_ok() {}
+        ballast
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("-l").arg(self.path()).status();
+    }
+}
+
+/// Sends a batch of activities, and says how it was answered and in what time.
+fn send(writer: &Client, batch: u32) -> (u16, Duration) {
+    let line = |n| format!(r#"{{"user":"u{n}","action":"tick","detail":"{batch:0900}","id":"{batch}-{n}"}}"#);
+    let lines = (0..500).map(line).collect::<Vec<_>>().join("\n");
+    let start = Instant::now();
+    let reply = writer.connect().send("POST", "/api/v1/activity", lines.as_bytes());
+    (reply.status, start.elapsed())
+}
+
+fn logs_out(server: &Server, ada: &Client, lost: &Client) {
+    let start = Instant::now();
+    let reply = ada.post("/api/v1/sessions/logout", &json!({"sessions": [lost.session()]}));
+    assert_eq!((reply.status, reply.ok()["ended"].as_u64()), (200, Some(1)));
+    assert_eq!(lost.get("/api/v1/me").status, 401);
+    assert!(start.elapsed() < HANG);
+    assert_eq!(server.stranger().get("/readyz").status, 503);
+}
+
+#[test]
+fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
+    let Some(disk) = SmallDisk::mount(48) else {
+        return loudly("a full disk was not tested: a small one can only be mounted by root");
+    };
+    let folder = Folder::inside(disk.path());
+    let token = folder.run(&["token", "add", "t", "--scope", "activity:write", "activity:read"]);
+    let token = token.ok().to_owned();
+    let server = folder.serve();
+    let (ada, lost) = (server.signed_in("ada"), server.signed_in("ada"));
+    let later = server.signed_in("ada");
+    let writer = server.bearer(&token).with("Content-Type", "application/x-ndjson");
+    let mut accepted = 0;
+    let (status, _) = send(&writer, 0);
+    assert_eq!(status, 200);
+    accepted += 500;
+    let ballast = disk.fill();
+    let mut batch = 1;
+    loop {
+        let (status, took) = send(&writer, batch);
+        assert!(took < HANG, "{took:?}");
+        batch += 1;
+        if status == 507 {
+            break;
+        }
+        assert_eq!(status, 200);
+        accepted += 500;
+        assert!(batch < 1000, "the disk does not run full");
+    }
+    // People.
+    logs_out(&server, &ada, &lost);
+    let again = server.signed_in("ada");
+    assert_eq!(again.get("/api/v1/me").status, 200);
+    assert_eq!(ada.get("/api/v1/activity?action=tick&limit=10").items().len(), 10);
+    let page = ada.get("/sessions").text();
+    assert!(page.contains("The disk is full"), "{page}");
+    // Programs, each in the status it knows.
+    let document = b"{\"create\":{}}\n{\"user\":{\"name\":\"u\"},\"event\":{\"action\":\"tock\"}}\n";
+    assert_eq!(writer.connect().send("POST", "/es/_bulk", document).status, 503);
+    // A crash and a start in the midst of it.
+    server.kill();
+    let server = folder.serve();
+    let (ada, lost, later) =
+        (ada.at(server.address()), lost.at(server.address()), later.at(server.address()));
+    assert_eq!(lost.get("/api/v1/me").status, 401, "it had ended");
+    logs_out(&server, &ada, &later);
+    let writer = writer.at(server.address());
+    assert_eq!(send(&writer, batch).0, 507);
+    // And there is room again.
+    std::fs::remove_file(ballast).unwrap();
+    let start = Instant::now();
+    server.stranger().get_until("/readyz", |reply| reply.status == 200);
+    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
+    assert_eq!(send(&writer, batch).0, 200);
+    accepted += 500;
+    let reader = server.bearer(&token);
+    let count = |reply: &super::http::Reply| reply.json()["total"]["value"].as_u64().unwrap();
+    let found = reader.get_until("/api/v1/activity?action=tick&limit=1", |reply| count(reply) >= accepted);
+    assert_eq!(count(&found), accepted, "what was refused is not there, and what was taken is");
+    assert!(!ada.get("/sessions").text().contains("The disk is full"));
+    assert!(start.elapsed() < PATIENCE);
+}

@@ -32,10 +32,14 @@ pub struct Raw {
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
-    /// A proxy whose X-Forwarded-For is believed; may be repeated
+    /// A proxy whose word on the client's address is believed; may be repeated
     #[arg(long, value_name = "CIDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trusted_proxy: Option<Vec<String>>,
+    /// The one header its word is looked for in: x-forwarded-for or forwarded [default: whichever comes, the former first]
+    #[arg(long, value_name = "HEADER")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub client_header: Option<String>,
     /// The address people type, if it is not the one listened at
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -124,6 +128,9 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
+        let client_header = raw.client_header.and_then(|text| {
+            text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
+        });
         let from = networks("syslog-from", raw.syslog_from, "hear", &mut fault);
         let syslog = raw.syslog.and_then(|text| {
             let listen = text.parse().ok();
@@ -178,6 +185,7 @@ impl Config {
                     secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
+                    client_header,
                 },
                 geo: raw.geo,
                 limits,
@@ -189,9 +197,10 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 12] = [
+const NAMES: [&str; 13] = [
     "listen",
     "trusted-proxy",
+    "client-header",
     "public-url",
     "geo",
     "session-idle",

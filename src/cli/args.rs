@@ -40,6 +40,18 @@ pub(super) enum Command {
     /// The log
     #[command(subcommand, after_help = "Example: rollcall activity search backup --period 1m")]
     Activity(Activity),
+    /// Write everything into one file, while the server runs or not
+    #[command(after_help = "Example: rollcall backup rollcall-2026-11-25.backup")]
+    Backup { file: PathBuf },
+    /// Put a backup in the place of what is there, which is kept beside; all sessions end
+    #[command(after_help = "Example: rollcall restore rollcall-2026-11-25.backup")]
+    Restore { file: PathBuf },
+    /// Look at every record, and hold the search index against the log
+    #[command(after_help = "Example: rollcall check")]
+    Check,
+    /// Make the search index anew from the log
+    #[command(after_help = "Example: rollcall reindex")]
+    Reindex,
     /// Where addresses are
     #[command(
         after_help = "Examples: rollcall geo 81.2.69.142\n          rollcall geo update GeoLite2-City.mmdb",
@@ -55,7 +67,13 @@ impl Command {
 
     /// Whether the command may begin a new data folder.
     pub(super) const fn makes_a_folder(&self) -> bool {
-        matches!(self, Self::User(User::Add { .. }) | Self::Activity(Activity::Import { .. }) | Self::Geo(_))
+        matches!(
+            self,
+            Self::User(User::Add { .. })
+                | Self::Activity(Activity::Import { .. })
+                | Self::Geo(_)
+                | Self::Restore { .. }
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{
     fs::File,
-    io::{self, BufWriter, IsTerminal, Read, Write},
+    io::{self, BufReader, BufWriter, IsTerminal, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
     time::Duration,
@@ -35,7 +35,7 @@ struct Unfinished {
 impl Unfinished {
     /// Begins what will be `file`, in the same folder under a name of its own. What was there under that name is
     /// left as it is until then.
-    fn begin(file: &Path) -> anyhow::Result<(Self, File)> {
+    fn begin(file: &Path, mode: u32) -> anyhow::Result<(Self, File)> {
         // Behind a symbolic link stands what is meant.
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         // Whoever could not read what was there may not read what replaces it.
@@ -45,7 +45,7 @@ impl Unfinished {
         let part = PathBuf::from(part);
         // Left by a process of this number that was killed.
         let _ = std::fs::remove_file(&part);
-        let mode = rights.as_ref().map_or(0o666, |rights| rights.mode() & 0o666);
+        let mode = rights.as_ref().map_or(mode, |rights| rights.mode() & mode);
         let begun = File::options().write(true).create_new(true).mode(mode).open(&part);
         let begun = begun.with_context(|| format!("{} could not be made", part.display()))?;
         if let Some(rights) = rights {
@@ -84,6 +84,7 @@ impl Files {
                 bar = Some(shown);
                 Box::new(wrapped)
             }
+            Command::Restore { file } => Box::new(BufReader::new(read(file)?)),
             Command::Geo(Geo { update: Some(GeoCommand::Update { file }), .. }) => Box::new(read(file)?),
             _ => Box::new(io::empty()),
         };
@@ -105,15 +106,34 @@ impl Files {
                     }
                     Some(file) if file.is_dir() => return Err(folder(file)),
                     Some(file) => {
-                        let (begun, part) = Unfinished::begin(file)?;
+                        let (begun, part) = Unfinished::begin(file, 0o666)?;
                         unfinished = Some(begun);
                         Box::new(BufWriter::with_capacity(BUFFER, part))
                     }
                 }
             }
+            Command::Backup { file } if file.is_dir() => return Err(folder(file)),
+            Command::Backup { file } => {
+                // All that is known of everybody is in it.
+                let (begun, part) = Unfinished::begin(file, 0o600)?;
+                unfinished = Some(begun);
+                Box::new(BufWriter::with_capacity(BUFFER, part))
+            }
             _ => Box::new(BufWriter::new(io::stdout())),
         };
-        Ok(Self { input, out, progress: Progress { bar, total: None }, unfinished })
+        let mut unit = Unit::Activities;
+        if matches!(
+            command,
+            Command::Backup { .. } | Command::Restore { .. } | Command::Check | Command::Reindex
+        ) {
+            let shown = ProgressBar::new_spinner();
+            shown.set_style(style(None)?);
+            bar = Some(shown);
+            if matches!(command, Command::Backup { .. } | Command::Restore { .. }) {
+                unit = Unit::Records;
+            }
+        }
+        Ok(Self { input, out, progress: Progress { bar, total: None, unit }, unfinished })
     }
 
     /// Puts what was written in its place, if the command did its work.
@@ -150,12 +170,14 @@ fn is_special(file: &Path) -> bool {
 enum Unit {
     Bytes,
     Activities,
+    Records,
 }
 
 fn style(known: Option<Unit>) -> anyhow::Result<ProgressStyle> {
     let template = match known {
         Some(Unit::Bytes) => "{bar:30} {percent:>3} % of {total_bytes}, {msg}, {eta} left",
         Some(Unit::Activities) => "{bar:30} {percent:>3} % of {len} activities, {eta} left",
+        Some(Unit::Records) => "{bar:30} {percent:>3} % of {len} records, {eta} left",
         None => "{spinner} {msg}, {elapsed}",
     };
     Ok(ProgressStyle::with_template(template)?)
@@ -166,6 +188,7 @@ pub(super) struct Progress {
     bar: Option<ProgressBar>,
     /// How many activities there will be, once that is known.
     total: Option<u64>,
+    unit: Unit,
 }
 
 impl Progress {
@@ -175,7 +198,7 @@ impl Progress {
         bar.enable_steady_tick(Duration::from_millis(200));
         if let Some(total) = total {
             if self.total != Some(total)
-                && let Ok(style) = style(Some(Unit::Activities))
+                && let Ok(style) = style(Some(self.unit))
             {
                 bar.set_style(style);
                 bar.set_length(total);
@@ -183,7 +206,8 @@ impl Progress {
             }
             bar.set_position(rows);
         } else {
-            bar.set_message(format!("{rows} activities"));
+            let what = if matches!(self.unit, Unit::Records) { "records" } else { "activities" };
+            bar.set_message(format!("{rows} {what}"));
         }
     }
 

@@ -5,6 +5,7 @@
 //! folder is opened for as long as the command takes. Either way [`run::run`] does the work.
 
 mod args;
+mod care;
 mod files;
 mod import;
 mod remote;
@@ -88,6 +89,11 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
         anyhow::bail!("there is no data in {}; name the folder with --data DIR", folder.display());
     }
     prepare(folder)?;
+    match command {
+        Command::Restore { .. } => return care::restore(folder, files),
+        Command::Check => care::check_file(folder)?,
+        _ => {}
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let config = Config::read(folder, &Raw::default())?;
     let app = match App::open(folder, config.geo.as_deref(), Clock::system(), config.limits) {

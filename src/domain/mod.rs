@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod activity;
 pub mod agent;
 pub mod apps;
+pub mod care;
 pub mod clock;
 pub mod demo;
 pub mod export;

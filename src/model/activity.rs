@@ -196,6 +196,10 @@ pub mod action {
     pub const IMPORT: &str = "import";
     /// Activities were removed because of their age or the room they took.
     pub const RETENTION: &str = "retention";
+    /// Everything was written into a backup.
+    pub const BACKUP: &str = "backup";
+    /// A backup was put in the place of what was there.
+    pub const RESTORE: &str = "restore";
     /// An account was made.
     pub const USER_ADDED: &str = "user-added";
     /// An account was changed.

@@ -6,6 +6,8 @@
 //! written by the same closure, so neither can exist without the other.
 
 mod apps;
+mod backup;
+mod check;
 mod codec;
 mod disk;
 mod factors;
@@ -31,6 +33,8 @@ use crate::model::horizon::Horizon;
 
 pub use self::{
     apps::Apps,
+    backup::{BackupError, Progress, unpack as unpack_backup, write as write_backup},
+    check::check_file,
     factors::Factors,
     health::Health,
     hooks::Hooks,
@@ -181,7 +185,9 @@ pub enum StoreError {
     #[error("the data file could not be read or written: {0}")]
     File(#[source] Box<redb::Error>),
     /// A record does not have the form or the checksum it was written with.
-    #[error("a record in {0} is damaged; stop the server and put a copy of the folder in its place")]
+    #[error(
+        "a record in {0} is damaged; stop the server and put a backup in its place: rollcall restore FILE"
+    )]
     Damaged(&'static str),
     /// There is no room on the disk.
     #[error("the disk is full; this can be written again as soon as there is room")]
@@ -228,7 +234,9 @@ pub enum OpenError {
         known: u32,
     },
     /// It is damaged, or not ours.
-    #[error("the data file is damaged or no file of rollcall's ({0}); put a copy of the folder in its place")]
+    #[error(
+        "the data file is damaged or no file of rollcall's ({0}); put a backup in its place: rollcall restore FILE"
+    )]
     Damaged(String),
     /// It opened, and then failed.
     #[error(transparent)]

@@ -21,7 +21,7 @@ use crate::model::{
     session::{EndedBy, Ending, Scope, Session},
 };
 
-const TABLE: &str = "the table of sessions";
+pub(super) const TABLE: &str = "the table of sessions";
 const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -241,7 +241,7 @@ fn encode(session: &Session, token: TokenHash) -> Vec<u8> {
     codec::seal(VERSION, &record)
 }
 
-fn decode(id: SessionId, bytes: &[u8]) -> Result<(Session, TokenHash), StoreError> {
+pub(super) fn decode(id: SessionId, bytes: &[u8]) -> Result<(Session, TokenHash), StoreError> {
     let record: Record = codec::open(TABLE, VERSION, bytes)?;
     let ending = match record.ending {
         None => None,

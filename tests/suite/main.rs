@@ -10,7 +10,9 @@
 mod access;
 mod accounts;
 mod activity;
+mod address;
 mod browser;
+mod care;
 mod clients;
 mod cloudtrail;
 mod commands;
@@ -23,6 +25,7 @@ mod hooks;
 mod house;
 mod http;
 mod ingest;
+mod kill;
 mod logout;
 mod openapi;
 mod programs;

@@ -138,6 +138,7 @@ fn options() -> Vec<String> {
     let raw = Raw {
         listen: Some(String::new()),
         trusted_proxy: Some(Vec::new()),
+        client_header: Some(String::new()),
         public_url: Some(String::new()),
         geo: Some("x".into()),
         session_idle: Some(String::new()),

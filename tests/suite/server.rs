@@ -60,6 +60,7 @@ impl Folder {
             "ROLLCALL_LISTEN",
             "ROLLCALL_PUBLIC_URL",
             "ROLLCALL_TRUSTED_PROXY",
+            "ROLLCALL_CLIENT_HEADER",
             "ROLLCALL_SYSLOG",
             "ROLLCALL_SYSLOG_FROM",
         ] {
@@ -172,6 +173,12 @@ impl Server {
     pub(crate) fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
+    }
+
+    /// `kill -9`, while others may still be talking to it.
+    pub(crate) fn kill_now(&self) {
+        let killed = Command::new("kill").args(["-KILL", &self.child.id().to_string()]).status().unwrap();
+        assert!(killed.success());
     }
 
     /// Asks it to stop, and waits until it has; its exit code.

@@ -92,6 +92,10 @@ impl Disk {
         let path = folder.join(FILE);
         // What a kill left of a copy.
         let _ = fs::remove_file(beside(&path));
+        // redb would begin anew; but where there is an index there was something.
+        if fs::metadata(&path).is_ok_and(|file| file.len() == 0) && folder.join("index").exists() {
+            return Err(OpenError::Damaged("it is empty".into()));
+        }
         let current = RwLock::new(open(&path)?);
         Ok(Self { current, path: Some(path), reserve: Some(Reserve::of(folder)) })
     }

@@ -76,6 +76,7 @@ impl Follower {
         let mut pause = PAUSE.0;
         while self.shared.stopping().is_none() {
             let before = self.shared.snapshot().indexed;
+            whole = whole && !self.shared.is_to_begin_anew();
             // Files that are damaged in a way that nobody thought of must not end the following.
             let attempt = || if whole { self.follow() } else { self.start_over() };
             let followed = panic::catch_unwind(AssertUnwindSafe(attempt)).unwrap_or(Err(Failure::Panic));
@@ -96,9 +97,12 @@ impl Follower {
     }
 
     fn start_over(&mut self) -> Result<(), Failure> {
-        log::warn!("the search index is damaged; it is built anew");
+        if !self.shared.is_to_begin_anew() {
+            log::warn!("the search index is damaged; it is built anew");
+        }
         self.folder = self.folder.start_over()?;
         self.shared.publish(self.folder.snapshot()?);
+        self.shared.has_begun_anew();
         Ok(())
     }
 
@@ -150,6 +154,7 @@ impl Session<'_> {
             match shared.stopping() {
                 Some(Stop::Leave) => return Ok(()),
                 Some(Stop::Keep) => return if self.waiting.is_some() { self.commit() } else { Ok(()) },
+                None if shared.is_to_begin_anew() => return Ok(()),
                 None => {}
             }
             let added = self.read_batch()?;

@@ -105,6 +105,12 @@ impl Index {
         self.shared.wait_for(id, at_most)
     }
 
+    /// Begins anew in an empty folder, and follows the log from its first activity on. How far it is once it has begun;
+    /// none if it does not get to it in time.
+    pub fn start_over(&self, at_most: Duration) -> Option<Status> {
+        self.shared.begin_anew(at_most)
+    }
+
     /// Ends the following and keeps what has been read so far, so that the next start has nothing to catch up.
     pub fn stop(&self) {
         self.end(true);

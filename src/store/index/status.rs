@@ -43,6 +43,10 @@ struct Inner {
     last: ActivityId,
     state: State,
     stop: Option<Stop>,
+    /// Whether the index is to be begun anew.
+    anew: bool,
+    /// How often it has been.
+    begun: u64,
 }
 
 /// How the follower is to end.
@@ -56,7 +60,14 @@ pub(super) enum Stop {
 
 impl Shared {
     pub(super) fn new(snapshot: Snapshot, last: ActivityId) -> Self {
-        let inner = Inner { snapshot: Arc::new(snapshot), last, state: State::Checking, stop: None };
+        let inner = Inner {
+            snapshot: Arc::new(snapshot),
+            last,
+            state: State::Checking,
+            stop: None,
+            anew: false,
+            begun: 0,
+        };
         Self { inner: Mutex::new(inner), changed: Condvar::new() }
     }
 
@@ -120,6 +131,40 @@ impl Shared {
 
     pub(super) fn stop(&self, keep: bool) {
         self.lock().stop = Some(if keep { Stop::Keep } else { Stop::Leave });
+        self.changed.notify_all();
+    }
+
+    /// Asks the follower to begin the index anew. How far it is once it has, if that is in time.
+    pub(super) fn begin_anew(&self, at_most: Duration) -> Option<Status> {
+        let before = {
+            let mut inner = self.lock();
+            inner.anew = true;
+            inner.begun
+        };
+        let end = Instant::now() + at_most;
+        let mut inner = self.lock();
+        while inner.begun == before {
+            let left = end.saturating_duration_since(Instant::now());
+            if left.is_zero() || inner.state == State::Stopped {
+                return None;
+            }
+            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        drop(inner);
+        Some(self.status())
+    }
+
+    /// Whether the index is to be begun anew.
+    pub(super) fn is_to_begin_anew(&self) -> bool {
+        self.lock().anew
+    }
+
+    /// Says that it has been.
+    pub(super) fn has_begun_anew(&self) {
+        let mut inner = self.lock();
+        inner.anew = false;
+        inner.begun += 1;
+        drop(inner);
         self.changed.notify_all();
     }
 

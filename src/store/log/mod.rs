@@ -223,6 +223,11 @@ impl Read {
     }
 }
 
+/// Whether a page of senders' keys is as it was written.
+pub(super) fn check_keys(page: &[u8]) -> Result<(), StoreError> {
+    keys::entries(page).map(drop)
+}
+
 /// The log as its followers see it: a place to read from and to wait at.
 #[derive(Clone)]
 pub struct Log {

@@ -12,7 +12,7 @@ use rocket::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    SetCookie, address, cookie, door,
+    Finding, SetCookie, Settings, address, cookie, door,
     origin::{self, Made},
 };
 use crate::{
@@ -170,6 +170,26 @@ impl<'r> Member<'r> {
             Some(token) => SetCookie::set(token, door(self.request).settings.secure, answer),
             None => SetCookie::keep(answer),
         }
+    }
+
+    /// Where the request comes from, and how that was found out; none where it has not come over a connection.
+    pub fn finding(&self) -> Option<&Finding> {
+        address::finding(self.request)
+    }
+
+    /// The lines of a header of the request.
+    pub fn header<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+        self.request.headers().get(name)
+    }
+
+    /// What the server was told of the way requests come.
+    pub fn way_in(&self) -> &Settings {
+        &door(self.request).settings
+    }
+
+    /// How many requests came through a trusted proxy with a header that could not be read, since the server started.
+    pub fn garbled(&self) -> u64 {
+        door(self.request).garbled.count()
     }
 
     /// Whether the session has been ended since the request began.
@@ -488,7 +508,7 @@ fn origin_of(request: &Request<'_>) -> Origin {
     let headers = request.headers();
     let header = |name| headers.get_one(name).map(|value| Agent::cut(value).to_owned());
     Origin {
-        ip: address::client(request, &door(request).settings.trusted_proxies),
+        ip: address::finding(request).map(Finding::client),
         agent: Agent {
             user_agent: header("User-Agent").unwrap_or_default(),
             brands: header("Sec-CH-UA"),

@@ -16,7 +16,7 @@ mod params;
 use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
-    address::Networks,
+    address::{Finding, HOPS, Hop, Naming, Networks, Why},
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
@@ -37,17 +37,20 @@ pub struct Settings {
     pub secure: bool,
     /// Whose word on the client's address is believed.
     pub trusted_proxies: Networks,
+    /// The one header in which that word is looked for; where it is not set, `X-Forwarded-For` if it comes, else `Forwarded`.
+    pub client_header: Option<Naming>,
 }
 
 /// The application behind the door. Private, so that no handler can ask Rocket for it.
 struct Door {
     app: App,
     settings: Settings,
+    garbled: address::Garbled,
 }
 
 /// Puts the application behind the door.
 pub fn close(rocket: Rocket<Build>, app: App, settings: Settings) -> Rocket<Build> {
-    rocket.manage(Door { app, settings })
+    rocket.manage(Door { app, settings, garbled: address::Garbled::default() })
 }
 
 fn door<'r>(request: &'r Request<'_>) -> &'r Door {

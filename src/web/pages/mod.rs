@@ -6,6 +6,7 @@
 mod access;
 mod account;
 mod activity;
+mod address;
 mod apps;
 mod help;
 mod hooks;
@@ -47,6 +48,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         access::routes(),
         account::routes(),
         activity::routes(),
+        address::routes(),
         apps::routes(),
         help::routes(),
         hooks::routes(),

@@ -7,6 +7,7 @@
 pub mod access;
 pub mod account;
 pub mod activity;
+pub mod address;
 pub mod apps;
 pub mod frame;
 pub mod help;

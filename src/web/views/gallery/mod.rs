@@ -19,6 +19,7 @@ use super::{
     access::{Setup, SignIn},
     account::Profile,
     activity::{Fault, Total},
+    address::{Advice, ClientAddress, Header, Hop},
     apps::{AppForm, AppRow, Apps},
     help::Help,
     hook::{DeliveryRow, HookFacts, HookPage},
@@ -249,6 +250,7 @@ fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     };
     let tokens =
         |form, made| Tokens { frame: frame(Page::Settings, Role::Admin), rows: rows.clone(), form, made };
+    page("address", client_address().render());
     page("tokens", tokens(None, None).render());
     page("tokens-add", tokens(Some(form), None).render());
     page(
@@ -259,6 +261,36 @@ fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         )
         .render(),
     );
+}
+
+fn client_address() -> ClientAddress {
+    let hop = |written: &str, from: &str, taken_for, chosen| Hop {
+        written: written.into(),
+        from: from.into(),
+        taken_for,
+        chosen,
+    };
+    let header = |name, value: &str, verdict| Header { name, value: value.into(), verdict };
+    ClientAddress {
+        frame: frame(Page::Settings, Role::Admin),
+        client: "2001:db8:cafe:17:4b1d:9f00:aa10:77".into(),
+        place: "Oslo, Oslo County, Norway".into(),
+        why: "The connection comes from the trusted proxy 10.0.0.2, and 2001:db8:cafe:17:4b1d:9f00:aa10:77 is the first address in X-Forwarded-For, read from its end, that is no trusted proxy.".into(),
+        hops: vec![
+            hop("10.0.0.2", "the connection", "a trusted proxy", false),
+            hop("2001:db8:cafe:17:4b1d:9f00:aa10:77", "X-Forwarded-For", "the client", true),
+        ],
+        headers: vec![
+            header("X-Forwarded-For", "6.6.6.6, 2001:db8:cafe:17:4b1d:9f00:aa10:77", "read"),
+            header("X-Real-IP", "6.6.6.6", "never"),
+        ],
+        advice: vec![Advice {
+            when: "If 2001:db8:cafe:17:4b1d:9f00:aa10:77 is another proxy of yours, and not you, say so.".into(),
+            line: "trusted-proxy = [\"10.0.0.0/8\", \"2001:db8:cafe:17:4b1d:9f00:aa10:77\"]".into(),
+            file: "rollcall.toml",
+        }],
+        garbled: "Since the server started every such header from a trusted proxy could be read.".into(),
+    }
 }
 
 fn hook_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {

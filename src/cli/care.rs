@@ -1,0 +1,85 @@
+//! Care of the data folder: backups, their way back, and checks.
+
+use std::{io::Write, path::Path};
+
+use super::{
+    files::Files,
+    run::{Io, No},
+};
+use crate::{
+    domain::{
+        App,
+        care::{self, CareError},
+        clock::Clock,
+    },
+    model::user::Actor,
+    store::{self, BackupError, OpenError},
+};
+
+pub(super) fn backup(app: &App, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let Io { out, progress, .. } = io;
+    app.backup(&Actor::console(), *out, &mut |rows, total| progress.rows(rows, total))?;
+    Ok(0)
+}
+
+/// What a server says that is asked to replace what it works with.
+pub(super) fn refuse_restore() -> anyhow::Result<u8> {
+    anyhow::bail!("a server runs on this folder; stop it, restore, and start it again")
+}
+
+pub(super) fn check(app: &App, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let Io { out, progress, .. } = io;
+    let checked = app.inspect(&mut |rows, total| progress.rows(rows, total)).map_err(no)?;
+    let care::Checked { activities, found } = checked;
+    writeln!(
+        out,
+        "all is as it was written: {activities} activities in the log, {found} of them to be found"
+    )?;
+    Ok(0)
+}
+
+/// Holds the pages of the file against their sums, which only works while nobody has it open.
+pub(super) fn check_file(folder: &Path) -> anyhow::Result<()> {
+    store::check_file(folder).map_err(|error| match error {
+        OpenError::Damaged(_) => No(error.to_string()).into(),
+        error => error.into(),
+    })
+}
+
+pub(super) fn reindex(app: &App, io: &mut Io<'_>) -> anyhow::Result<u8> {
+    let Io { out, progress, .. } = io;
+    let count = app.reindex(&mut |rows, total| progress.rows(rows, total))?;
+    writeln!(out, "the search index has been made anew: {count} activities")?;
+    Ok(0)
+}
+
+/// Puts a backup in the place of the data in `folder`.
+pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
+    let Files { input, progress, .. } = &mut files;
+    let clock = Clock::system();
+    let restored = care::restore(folder, input, &clock, &mut |rows, total| progress.rows(rows, total));
+    let restored = restored.map_err(no)?;
+    let care::Restored { activities, users, ended, aside } = restored;
+    writeln!(files.out, "restored {activities} activities and {users} users; {ended} sessions ended")?;
+    if let Some(aside) = aside {
+        writeln!(files.out, "what was there is kept as {}", aside.display())?;
+    }
+    Ok(files.finish(0)?)
+}
+
+/// What is not whole is an answer; everything else is a fault.
+fn no(error: CareError) -> anyhow::Error {
+    use crate::store::StoreError::Damaged;
+    let answer = matches!(
+        &error,
+        CareError::Index(_)
+            | CareError::Store(Damaged(_))
+            | CareError::Backup(
+                BackupError::Foreign
+                    | BackupError::Damaged(..)
+                    | BackupError::Store(Damaged(_))
+                    | BackupError::Open(OpenError::Damaged(_))
+            )
+    );
+    if answer { No(error.to_string()).into() } else { error.into() }
+}

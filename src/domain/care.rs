@@ -1,0 +1,250 @@
+//! Care of the data: backups and their way back, a check of everything, and the index made anew.
+
+use std::{
+    fs,
+    io::{self, Write},
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::{App, activity::LookError, clock::Clock};
+use crate::{
+    model::{
+        activity::{NewActivity, OWN_APP, action},
+        filter::{Filter, Order},
+        id::ActivityId,
+        session::{EndedBy, Ending, Scope},
+        user::Actor,
+    },
+    store::{
+        self, BackupError, FILE, OpenError, Progress, Sessions as _, Store, StoreError, Users as _,
+        index::{Deadline, SearchError},
+    },
+};
+
+/// How long anything may take of which nobody knows how much there is.
+const LONG: Duration = Duration::from_hours(24);
+
+/// How often progress is told.
+const TICK: Duration = Duration::from_millis(200);
+
+/// How many hits of the index are compared at once.
+const CHUNK: usize = 10_000;
+
+/// Why the data could not be cared for.
+#[derive(Debug, thiserror::Error)]
+pub enum CareError {
+    /// The backup.
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    /// The index.
+    #[error(transparent)]
+    Look(#[from] LookError),
+    /// The index has not what the log has.
+    #[error("the search index and the log differ at activity {0}; `rollcall reindex` makes it anew")]
+    Index(ActivityId),
+    /// The index does not get on.
+    #[error("the search index does not follow: {0}")]
+    Stuck(String),
+    /// A folder or a file.
+    #[error("{0} could not be put in its place: {1}")]
+    Place(String, #[source] io::Error),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<OpenError> for CareError {
+    fn from(error: OpenError) -> Self {
+        Self::Backup(error.into())
+    }
+}
+
+/// What a check has looked at, all of it as it should be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// So many activities are in the log.
+    pub activities: u64,
+    /// So many of them are to be found, and are.
+    pub found: u64,
+}
+
+/// What was restored.
+#[derive(Clone, Debug)]
+pub struct Restored {
+    /// So many activities are in the log now.
+    pub activities: u64,
+    /// So many accounts there are.
+    pub users: usize,
+    /// So many sessions that were live in it have ended.
+    pub ended: usize,
+    /// Where the data is that was there before, if there was any.
+    pub aside: Option<PathBuf>,
+}
+
+impl App {
+    /// Writes one moment of everything down, and tells the log of it first. Blocks.
+    pub fn backup(&self, by: &Actor, out: &mut dyn Write, progress: Progress<'_>) -> Result<u64, CareError> {
+        let told = self.did(by, action::BACKUP);
+        self.0.store.write(self.now(), move |write| write.append(&told)).wait()?;
+        Ok(store::write_backup(&self.0.store.snapshot()?, out, progress)?)
+    }
+
+    /// Looks at every record, and holds the index against the log. Blocks.
+    pub fn inspect(&self, progress: Progress<'_>) -> Result<Checked, CareError> {
+        let _still = self.0.retaining.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let read = self.0.store.snapshot()?;
+        let mut shown: Vec<u64> = Vec::new();
+        let activities = read.check(&mut |activity| {
+            shown.push(activity.id.0);
+            if shown.len().is_multiple_of(CHUNK) {
+                progress(shown.len() as u64, None);
+            }
+        })?;
+        let last = ActivityId(shown.last().copied().unwrap_or(0));
+        if !self.0.index.wait_for(last, LONG) {
+            return Err(CareError::Stuck(format!("{:?}", self.0.index.status().state)));
+        }
+        let search = self.0.index.searcher().search(&Filter::default(), &Scope::All);
+        let mut found: Vec<u64> = Vec::with_capacity(shown.len());
+        for hits in search.walk(Order::Asc, None, CHUNK, Deadline::within(LONG)) {
+            // What came since is nobody's concern.
+            found
+                .extend(hits.map_err(LookError::from)?.iter().map(|hit| hit.id.0).filter(|id| *id <= last.0));
+        }
+        found.sort_unstable();
+        if let Some(differs) = first_difference(&shown, &found) {
+            return Err(CareError::Index(ActivityId(differs)));
+        }
+        Ok(Checked { activities, found: found.len() as u64 })
+    }
+
+    /// Makes the index anew from the log, which can be searched meanwhile as far as it has come. How many activities are
+    /// in it. Blocks until it has caught up.
+    pub fn reindex(&self, progress: Progress<'_>) -> Result<u64, CareError> {
+        let mut status = self.0.index.start_over(LONG).ok_or_else(|| self.stuck())?;
+        while status.indexed < status.last {
+            progress(status.indexed.0, Some(status.last.0));
+            self.0.index.wait_for(status.last, TICK);
+            status = self.0.index.status();
+        }
+        let everything = self.0.index.searcher().search(&Filter::default(), &Scope::All);
+        let count = everything.count(&Deadline::within(LONG));
+        Ok(count.map_err(|error: SearchError| LookError::from(error))?)
+    }
+
+    fn stuck(&self) -> CareError {
+        CareError::Stuck(format!("{:?}", self.0.index.status().state))
+    }
+}
+
+/// The first number that is in one of two sorted lists only.
+fn first_difference(a: &[u64], b: &[u64]) -> Option<u64> {
+    let at = a.iter().zip(b).position(|(a, b)| a != b).unwrap_or(a.len().min(b.len()));
+    match (a.get(at), b.get(at)) {
+        (Some(a), Some(b)) => Some(*a.min(b)),
+        (one, other) => one.or(other).copied(),
+    }
+}
+
+/// Puts a backup in the place of the data in `folder`, which no other process may have open. It is proven first: unpacked
+/// beside, every sum and every record held against it, and only then put there. What was there is kept beside. All sessions
+/// that were live in the backup end: some of them had been ended since. Blocks.
+pub fn restore(
+    folder: &Path,
+    input: &mut dyn io::Read,
+    clock: &Clock,
+    progress: Progress<'_>,
+) -> Result<Restored, CareError> {
+    let place = |path: &Path| {
+        let path = path.display().to_string();
+        move |error| CareError::Place(path, error)
+    };
+    // Whoever has the data open keeps it. Damage is no reason to leave it there.
+    let live = folder.join(FILE);
+    let held = match live.exists().then(|| Store::open(folder, clock.now())) {
+        Some(Err(OpenError::Taken)) => return Err(OpenError::Taken.into()),
+        Some(Ok(store)) => Some(store),
+        Some(Err(_)) | None => None,
+    };
+    let staging = Staging::make(folder)?;
+    store::unpack_backup(input, &staging.0, progress)?;
+    let restored = Store::open(&staging.0, clock.now())?;
+    let activities = restored.snapshot()?.check(&mut |_| {})?;
+    let users = restored.snapshot()?.users()?.len();
+    let ended = end_all(&restored, clock.now())?;
+    drop(restored);
+    drop(held);
+    // Derived from another log, and not to be told from one of this.
+    let index = folder.join("index");
+    if index.exists() {
+        fs::remove_dir_all(&index).map_err(place(&index))?;
+    }
+    let aside = live.exists().then(|| folder.join(format!("{FILE}.before-{}", clock.now().as_second())));
+    if let Some(aside) = &aside {
+        // A second name, so that at no moment there is none.
+        fs::hard_link(&live, aside).map_err(place(aside))?;
+    }
+    fs::rename(staging.0.join(FILE), &live).map_err(place(&live))?;
+    fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(place(folder))?;
+    Ok(Restored { activities, users, ended, aside })
+}
+
+/// Ends what was live when the backup was made, and tells the log of the restore.
+fn end_all(store: &Store, now: Timestamp) -> Result<usize, CareError> {
+    let live = store.snapshot()?.live_sessions()?;
+    let by = Actor::console();
+    let written = store.write(now, move |write| {
+        for (_, session) in &live {
+            let reason = "a backup was restored".to_owned();
+            let ending = Ending { at: now, by: EndedBy::System, by_user: None, reason: reason.clone() };
+            if write.end_session(session.id, None, ending)?.is_some() {
+                let mut told = NewActivity::new(&by.name, action::LOGOUT, OWN_APP).saying(reason);
+                told.target = Some(session.user.to_string());
+                told.session = Some(session.id.to_string());
+                write.append(&told)?;
+            }
+        }
+        let told = NewActivity::new(&by.name, action::RESTORE, OWN_APP);
+        write.append(&told.saying(format!("{} sessions ended", live.len())))?;
+        Ok::<_, StoreError>(live.len())
+    });
+    Ok(written.wait()?)
+}
+
+/// A folder for what is not yet proven. It goes away with all that is left in it.
+struct Staging(PathBuf);
+
+impl Staging {
+    fn make(folder: &Path) -> Result<Self, CareError> {
+        use std::os::unix::fs::DirBuilderExt;
+        let path = folder.join("restoring");
+        let made = match fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => fs::DirBuilder::new().mode(0o700).create(&path),
+        };
+        made.map_err(|error| CareError::Place(path.display().to_string(), error))?;
+        Ok(Self(path))
+    }
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_difference_is_the_lowest_number_that_is_in_one_list_only() {
+        assert_eq!(first_difference(&[1, 2, 3], &[1, 2, 3]), None);
+        assert_eq!(first_difference(&[1, 2, 3], &[1, 3]), Some(2));
+        assert_eq!(first_difference(&[1, 2], &[1, 2, 7]), Some(7));
+        assert_eq!(first_difference(&[1], &[]), Some(1));
+    }
+}

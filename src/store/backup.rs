@@ -1,0 +1,275 @@
+//! The whole file as one that can be carried away, and back again.
+//!
+//! ```text
+//! backup    "rollcall backup 1\n", then frames
+//! frame     kind (1 byte), length (4 bytes, big-endian), payload packed with zstd, SHA-256 (32 bytes)
+//! kinds     H: format of the data file (4 bytes), version that wrote it (text)
+//!           T: name of a table; R: rows of it, each key and value behind their lengths (4 bytes each)
+//!           E: how many rows there were (8 bytes)
+//! ```
+//!
+//! Each sum is over all that stands before it, so nothing can be changed, left out, moved or cut off unseen, and nothing
+//! is looked at before its sum was. What is in it is one moment of the file, however much is written meanwhile.
+
+use std::{
+    fs,
+    io::{self, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+};
+
+use redb::{
+    Key, ReadableTable, ReadableTableMetadata, TableDefinition, TableHandle, Value, WriteTransaction,
+};
+use sha2::{Digest, Sha256};
+
+use super::{
+    OpenError, Read, StoreError,
+    disk::Disk,
+    tables::{FORMAT, every_table},
+};
+
+const MAGIC: &[u8] = b"rollcall backup 1\n";
+
+/// From how many bytes on rows become a frame.
+const FRAME: usize = 1 << 20;
+
+/// The most bytes of a frame, packed or not: what is larger was not written by us.
+const MOST: usize = 16 << 20;
+
+/// zstd's own default: three times as small, and faster than disks are.
+const LEVEL: i32 = 3;
+
+/// Why a backup was not written or not believed.
+#[derive(Debug, thiserror::Error)]
+pub enum BackupError {
+    /// It could not be read or written.
+    #[error("the backup could not be read or written: {0}")]
+    Io(#[from] io::Error),
+    /// It is none.
+    #[error("this is no backup of rollcall's")]
+    Foreign,
+    /// It was cut off or changed.
+    #[error("the backup is damaged after {0} rows: {1}")]
+    Damaged(u64, &'static str),
+    /// The data file failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The data file could not be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+}
+
+/// Told how many rows are done, and of how many if that is known.
+pub type Progress<'a> = &'a mut dyn FnMut(u64, Option<u64>);
+
+/// Writes one moment of the file down. How many rows there were.
+pub fn write(read: &Read, out: &mut dyn Write, progress: Progress<'_>) -> Result<u64, BackupError> {
+    let mut total = 0;
+    every_table!(add_length, read, &mut total);
+    let mut packer = Packer { out, sum: Sha256::new(), rows: Vec::new(), done: 0, total, progress };
+    packer.put(MAGIC)?;
+    packer.frame(b'H', &[&FORMAT.to_be_bytes()[..], env!("CARGO_PKG_VERSION").as_bytes()].concat())?;
+    every_table!(pack, read, &mut packer);
+    let done = packer.done;
+    packer.frame(b'E', &done.to_be_bytes())?;
+    packer.out.flush()?;
+    Ok(done)
+}
+
+fn add_length<K: Key + 'static, V: Value + 'static>(
+    read: &Read,
+    total: &mut u64,
+    table: TableDefinition<K, V>,
+) -> Result<(), StoreError> {
+    let table = read.transaction.open_table(table).map_err(StoreError::file)?;
+    *total += table.len().map_err(StoreError::file)?;
+    Ok(())
+}
+
+struct Packer<'a> {
+    out: &'a mut dyn Write,
+    sum: Sha256,
+    rows: Vec<u8>,
+    done: u64,
+    total: u64,
+    progress: Progress<'a>,
+}
+
+impl Packer<'_> {
+    fn put(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.sum.update(bytes);
+        self.out.write_all(bytes)
+    }
+
+    fn frame(&mut self, kind: u8, payload: &[u8]) -> io::Result<()> {
+        let packed = zstd::bulk::compress(payload, LEVEL)?;
+        self.put(&[kind])?;
+        self.put(&u32::try_from(packed.len()).map_err(io::Error::other)?.to_be_bytes())?;
+        self.put(&packed)?;
+        let sum = self.sum.clone().finalize();
+        self.put(&sum)
+    }
+
+    fn row(&mut self, key: &[u8], value: &[u8]) -> io::Result<()> {
+        for bytes in [key, value] {
+            let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
+            self.rows.extend_from_slice(&length.to_be_bytes());
+            self.rows.extend_from_slice(bytes);
+        }
+        self.done += 1;
+        if self.rows.len() >= FRAME { self.finish_rows() } else { Ok(()) }
+    }
+
+    fn finish_rows(&mut self) -> io::Result<()> {
+        if self.rows.is_empty() {
+            return Ok(());
+        }
+        let rows = std::mem::take(&mut self.rows);
+        self.frame(b'R', &rows)?;
+        (self.progress)(self.done, Some(self.total));
+        Ok(())
+    }
+}
+
+fn pack<K: Key + 'static, V: Value + 'static>(
+    read: &Read,
+    packer: &mut Packer<'_>,
+    table: TableDefinition<K, V>,
+) -> Result<(), BackupError> {
+    packer.frame(b'T', table.name().as_bytes())?;
+    let table = read.transaction.open_table(table).map_err(StoreError::file)?;
+    for row in table.iter().map_err(StoreError::file)? {
+        let (key, value) = row.map_err(StoreError::file)?;
+        packer.row(K::as_bytes(&key.value()).as_ref(), V::as_bytes(&value.value()).as_ref())?;
+    }
+    Ok(packer.finish_rows()?)
+}
+
+/// Makes a data file in `folder`, which has none, of a backup. How many rows that were. Nothing of it is believed before
+/// its sum was held against it; the records in it are still to be [checked](Read::check).
+pub fn unpack(input: &mut dyn io::Read, folder: &Path, progress: Progress<'_>) -> Result<u64, BackupError> {
+    let mut frames = Frames { input, sum: Sha256::new() };
+    let mut magic = [0; MAGIC.len()];
+    frames.take(&mut magic, 0).map_err(|_| BackupError::Foreign)?;
+    if magic != MAGIC {
+        return Err(BackupError::Foreign);
+    }
+    let disk = Disk::open(folder)?;
+    let (mut rows, mut table) = (0, String::new());
+    loop {
+        let (kind, payload) = frames.next(rows)?;
+        let odd = || BackupError::Damaged(rows, "it has something in it that does not belong there");
+        match kind {
+            b'H' => {
+                let (format, by) = payload.split_first_chunk().ok_or_else(odd)?;
+                let found = u32::from_be_bytes(*format);
+                if found > FORMAT {
+                    let by = String::from_utf8_lossy(by).into_owned();
+                    return Err(OpenError::Newer { found, by, known: FORMAT }.into());
+                }
+            }
+            b'T' => table = String::from_utf8(payload).map_err(|_| odd())?,
+            b'R' => {
+                let filled = catch_unwind(AssertUnwindSafe(|| insert(&disk, &table, &payload)));
+                rows += filled.map_err(|_| odd())??.ok_or_else(odd)?;
+                progress(rows, None);
+            }
+            b'E' if payload == rows.to_be_bytes() => break,
+            _ => return Err(odd()),
+        }
+    }
+    if frames.input.read(&mut [0])? > 0 {
+        return Err(BackupError::Damaged(rows, "something was added behind its end"));
+    }
+    drop(disk);
+    fs::File::open(folder)?.sync_all()?;
+    Ok(rows)
+}
+
+/// The frames of a backup, each held against its sum.
+struct Frames<'a> {
+    input: &'a mut dyn io::Read,
+    sum: Sha256,
+}
+
+impl Frames<'_> {
+    fn take(&mut self, into: &mut [u8], rows: u64) -> Result<(), BackupError> {
+        self.input.read_exact(into).map_err(|error| match error.kind() {
+            io::ErrorKind::UnexpectedEof => BackupError::Damaged(rows, "it was cut off"),
+            _ => error.into(),
+        })?;
+        self.sum.update(&*into);
+        Ok(())
+    }
+
+    fn next(&mut self, rows: u64) -> Result<(u8, Vec<u8>), BackupError> {
+        let damaged = || BackupError::Damaged(rows, "it is not as it was written");
+        let mut head = [0; 5];
+        self.take(&mut head, rows)?;
+        let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
+        if length > MOST {
+            return Err(damaged());
+        }
+        let mut packed = vec![0; length];
+        self.take(&mut packed, rows)?;
+        let expected = self.sum.clone().finalize();
+        let mut sum = [0; 32];
+        self.take(&mut sum, rows)?;
+        if sum[..] != expected[..] {
+            return Err(damaged());
+        }
+        Ok((head[0], zstd::bulk::decompress(&packed, MOST).map_err(|_| damaged())?))
+    }
+}
+
+/// Rows of a table, as they stand in a frame.
+struct Rows<'a> {
+    transaction: &'a WriteTransaction,
+    table: &'a str,
+    bytes: &'a [u8],
+}
+
+/// Puts rows into their table. How many there were; none if there is no such table, or they are none of it.
+fn insert(disk: &Disk, table: &str, rows: &[u8]) -> Result<Option<u64>, StoreError> {
+    let transaction = disk.write()?;
+    let mut inserted = None;
+    let rows = Rows { transaction: &transaction, table, bytes: rows };
+    every_table!(insert_into, &rows, &mut inserted);
+    transaction.commit().map_err(StoreError::file)?;
+    Ok(inserted)
+}
+
+fn insert_into<K: Key + 'static, V: Value + 'static>(
+    rows: &Rows<'_>,
+    inserted: &mut Option<u64>,
+    definition: TableDefinition<K, V>,
+) -> Result<(), StoreError> {
+    if definition.name() != rows.table {
+        return Ok(());
+    }
+    let mut table = rows.transaction.open_table(definition).map_err(StoreError::file)?;
+    let (mut left, mut count) = (rows.bytes, 0);
+    while !left.is_empty() {
+        let Some((key, value, rest)) = part(left).and_then(|(key, rest)| {
+            let (value, rest) = part(rest)?;
+            Some((key, value, rest))
+        }) else {
+            return Ok(());
+        };
+        let fits = |width: Option<usize>, bytes: &[u8]| width.is_none_or(|width| width == bytes.len());
+        if !fits(K::fixed_width(), key) || !fits(V::fixed_width(), value) {
+            return Ok(());
+        }
+        table.insert(K::from_bytes(key), V::from_bytes(value)).map_err(StoreError::file)?;
+        (left, count) = (rest, count + 1);
+    }
+    *inserted = Some(count);
+    Ok(())
+}
+
+/// What stands behind its length, and the rest.
+fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first_chunk()?;
+    rest.split_at_checked(u32::from_be_bytes(*length) as usize)
+}

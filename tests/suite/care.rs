@@ -1,0 +1,209 @@
+//! Backups and their way back, what is found damaged, and folders of earlier versions.
+
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
+};
+
+use serde_json::Value;
+
+use super::{
+    house::fixture,
+    server::{Done, Folder},
+};
+
+fn backup(folder: &Folder, file: &Path) -> Done {
+    folder.run(&["backup", file.to_str().unwrap()])
+}
+
+fn restore(folder: &Folder, file: &Path) -> Done {
+    folder.run(&["restore", file.to_str().unwrap()])
+}
+
+/// How many activities a search finds.
+fn found(folder: &Folder, query: &str) -> usize {
+    let found = folder.run(&["activity", "search", "--json", "--limit", "100000", "--", query]);
+    assert!(found.code < 2, "{}", found.err);
+    found.out.lines().count()
+}
+
+/// A folder with 1233 activities of somebody's.
+fn with_activities() -> Folder {
+    let folder = Folder::with_admin();
+    folder.run(&["activity", "import", fixture("cloudtrail.ndjson").to_str().unwrap()]).ok();
+    folder
+}
+
+#[test]
+fn a_backup_of_a_busy_server_is_one_moment_of_it_and_comes_back_whole_elsewhere() {
+    let folder = with_activities();
+    let token = folder.run(&["token", "add", "t", "--scope", "activity:write"]).ok().to_owned();
+    let server = folder.serve();
+    let ada = server.signed_in("ada");
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("all.backup");
+    let (stop, sent) = (AtomicBool::new(false), AtomicU64::new(0));
+    let before = std::thread::scope(|scope| {
+        let writer = server.bearer(&token).with("Content-Type", "application/x-ndjson");
+        scope.spawn(|| {
+            let writer = writer;
+            while !stop.load(Ordering::SeqCst) {
+                let lines = [r#"{"user":"u","action":"tick"}"#; 100].join("\n");
+                let reply = writer.connect().send("POST", "/api/v1/activity", lines.as_bytes());
+                assert_eq!(reply.ok()["accepted"], 100);
+                sent.fetch_add(100, Ordering::SeqCst);
+            }
+        });
+        while sent.load(Ordering::SeqCst) < 1000 {
+            std::thread::yield_now();
+        }
+        let before = sent.load(Ordering::SeqCst);
+        backup(&folder, &file).says("");
+        stop.store(true, Ordering::SeqCst);
+        before
+    });
+    assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    restore(&folder, &file).refuses(2, "stop it");
+    ada.get_until("/api/v1/activity?action=backup", |reply| reply.items().len() == 1);
+    server.kill();
+
+    let other = Folder::new();
+    let restored = restore(&other, &file);
+    assert!(restored.ok().contains("1 users; 1 sessions ended"), "{}", restored.out);
+    other.run(&["check"]).ok();
+    let ticks = u64::try_from(found(&other, "action:tick")).unwrap();
+    assert!(before <= ticks && ticks <= sent.into_inner() && ticks.is_multiple_of(100), "{before} {ticks}");
+    assert_eq!(found(&other, "app:s3"), 137);
+    assert_eq!(found(&other, "action:restore"), 1);
+    let server = other.serve();
+    let ada = ada.at(server.address());
+    assert_eq!(ada.get("/api/v1/me").status, 401, "a session of before opens nothing");
+    let ada = server.signed_in("ada");
+    let ended = ada.get("/api/v1/sessions?state=ended").items();
+    let reasons: Vec<&Value> = ended.iter().map(|session| &session["reason"]).collect();
+    assert_eq!(reasons, ["a backup was restored"]);
+}
+
+#[test]
+fn a_backup_that_is_not_as_it_was_written_leaves_everything_as_it_is() {
+    let folder = with_activities();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("all.backup");
+    backup(&folder, &file).says("");
+    let whole = fs::read(&file).unwrap();
+    let refused = |bytes: &[u8], words: &str| {
+        fs::write(&file, bytes).unwrap();
+        restore(&folder, &file).refuses(1, words);
+    };
+    refused(b"", "no backup of rollcall's");
+    refused(b"PK\x03\x04 something else altogether", "no backup of rollcall's");
+    for end in [18, 20, 100, whole.len() / 2, whole.len() - 1] {
+        refused(&whole[..end], "it was cut off");
+    }
+    for at in [23, 60, whole.len() / 3, whole.len() - 40, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 4;
+        refused(&flipped, "damaged");
+    }
+    refused(&[&whole[..], b"!"].concat(), "added behind its end");
+    assert_eq!(found(&folder, "app:s3"), 137);
+    assert_eq!(found(&folder, "action:restore"), 0);
+    assert!(!folder.path().join("restoring").exists());
+
+    fs::write(&file, &whole).unwrap();
+    let restored = restore(&folder, &file);
+    assert!(restored.ok().contains("what was there is kept"), "{}", restored.out);
+    assert_eq!(found(&folder, "action:restore"), 1);
+    let aside = fs::read_dir(folder.path()).unwrap().flatten();
+    let aside = aside.filter(|file| file.file_name().to_string_lossy().contains(".before-")).count();
+    assert_eq!(aside, 1);
+}
+
+#[test]
+fn a_damaged_data_file_is_refused_and_a_backup_takes_its_place() {
+    let folder = with_activities();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("all.backup");
+    backup(&folder, &file).says("");
+    let data = folder.path().join("rollcall.redb");
+    let whole = fs::read(&data).unwrap();
+    for length in [0, 100, 4096, whole.len() / 2, whole.len() - 4096] {
+        fs::write(&data, &whole[..length]).unwrap();
+        let refused = folder.run(&["user", "list"]);
+        assert_eq!(refused.code, 2, "{length}: {}{}", refused.out, refused.err);
+        assert!(refused.err.contains("rollcall restore FILE"), "{length}: {}", refused.err);
+    }
+    fs::write(&data, b"this is no data file at all, however one looks at it").unwrap();
+    let refused = folder.run(&["serve", "--listen", "127.0.0.1:0"]);
+    assert_eq!(refused.code, 2, "{}", refused.err);
+    restore(&folder, &file).ok();
+    folder.run(&["check"]).ok();
+    assert_eq!(found(&folder, "app:s3"), 137);
+}
+
+#[test]
+fn a_check_finds_a_flipped_bit_wherever_it_matters() {
+    let folder = with_activities();
+    folder
+        .run(&["check"])
+        .says("all is as it was written: 1235 activities in the log, 1235 of them to be found");
+    let data = folder.path().join("rollcall.redb");
+    let whole = fs::read(&data).unwrap();
+    let (mut found_out, mut place) = (0, 0x9e37_79b9_u64);
+    for _ in 0..40 {
+        place = place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(place >> 20).unwrap() % whole.len();
+        let mut flipped = whole.clone();
+        flipped[at] ^= 1 << (place % 8);
+        fs::write(&data, &flipped).unwrap();
+        let checked = folder.run(&["check"]);
+        match checked.code {
+            // It was in a page that nothing is in.
+            0 => assert!(checked.out.contains("1235 activities"), "{at}: {}", checked.out),
+            1 => found_out += 1,
+            code => panic!("{at}: {code} {}", checked.err),
+        }
+    }
+    assert!(found_out >= 5, "{found_out} of 40");
+}
+
+#[test]
+fn the_index_is_made_anew_while_a_server_runs_and_while_none_does() {
+    let folder = with_activities();
+    folder.run(&["reindex"]).says("the search index has been made anew: 1235 activities");
+    let server = folder.serve();
+    folder.run(&["reindex"]).says("the search index has been made anew: 1235 activities");
+    folder.run(&["check"]).ok();
+    let ada = server.signed_in("ada");
+    assert_eq!(ada.get("/api/v1/activity?q=app:s3&limit=1").json()["total"]["value"], 137);
+}
+
+/// A folder as version 0.1.0 left it, in the second format: two accounts, three sessions of which one has ended, a token,
+/// an app, and 412 activities.
+#[test]
+fn a_folder_of_the_second_format_has_in_it_what_it_had() {
+    const TOKEN: &str = "rct_Q0YFestj5VilxZ6S1s3Juz9C7W4s3tjIVF7dRTx8WE8";
+    let folder = Folder::new();
+    let packed = fs::read(fixture("folders/format2.redb.zst")).unwrap();
+    let data = zstd::decode_all(packed.as_slice()).unwrap();
+    fs::write(folder.path().join("rollcall.redb"), data).unwrap();
+    // Sessions that were left open have come to their end since, and are told of.
+    assert_eq!(found(&folder, "-action:session-expired"), 412);
+    assert_eq!(found(&folder, "bucket"), 56);
+    assert_eq!(found(&folder, "user:bob action:backup app:vault"), 3);
+    folder.run(&["check"]).ok();
+    let users = folder.run(&["user", "list"]);
+    assert!(users.ok().contains("Ada Lovelace") && users.out.contains("it,finance"), "{}", users.out);
+    assert!(folder.run(&["app", "list"]).ok().contains("https://wiki.example.org"));
+    let server = folder.serve();
+    let program = server.bearer(TOKEN);
+    let sent = program.with("Content-Type", "application/json");
+    // The sender's key is known from before.
+    let again = br#"{"user":"bob","action":"backup","app":"vault","id":"k2"}"#;
+    assert_eq!(sent.connect().send("POST", "/api/v1/activity", again).ok()["duplicates"], 1);
+    let ada = server.signed_in("ada");
+    let ended = ada.get("/api/v1/sessions?state=ended").items();
+    assert!(ended.iter().any(|session| session["user"] == "bob" && session["ended_by"] == "admin"));
+}

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{password::Cost, sessions::Limits},
+    model::site::Site,
     web::{
         door::{self, Networks},
         syslog,
@@ -44,6 +45,10 @@ pub struct Raw {
     #[arg(long, value_name = "URL")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub public_url: Option<String>,
+    /// The domain whose apps a sign-in opens at once; the public address lies in it
+    #[arg(long, value_name = "DOMAIN")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookie_domain: Option<String>,
     /// A city database in MaxMind's format, instead of the built-in one
     #[arg(long, value_name = "F.mmdb")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -145,6 +150,17 @@ impl Config {
         {
             fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
         }
+        let cookie_domain = raw.cookie_domain.map(|text| text.trim_start_matches('.').to_ascii_lowercase());
+        if let Some(domain) = &cookie_domain {
+            let own = public_url.as_ref().and_then(|url| url.parse::<Site>().ok());
+            if !domain.contains('.') || domain.parse::<std::net::IpAddr>().is_ok() {
+                fault(format!("cookie-domain: {domain:?} is not a domain like example.org"));
+            } else if !own.is_some_and(|own| own.under(domain)) {
+                fault(format!(
+                    "cookie-domain: browsers take it only from an address in {domain}; set public-url to one, like https://rollcall.{domain}"
+                ));
+            }
+        }
         let mut lasts = |name: &str, text: Option<String>, default: Duration| {
             let Some(text) = text else { return default };
             let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
@@ -183,6 +199,7 @@ impl Config {
                 listen,
                 door: door::Settings {
                     secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    cookie_domain,
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
                     client_header,
@@ -197,11 +214,12 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 13] = [
+const NAMES: [&str; 14] = [
     "listen",
     "trusted-proxy",
     "client-header",
     "public-url",
+    "cookie-domain",
     "geo",
     "session-idle",
     "session-max",

@@ -8,7 +8,7 @@ use std::{
     collections::HashMap,
     mem,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
@@ -21,6 +21,7 @@ use crate::model::{
     id::SessionId,
     secret::TokenHash,
     session::Session,
+    site::Realm,
     user::UserName,
 };
 
@@ -60,6 +61,8 @@ pub struct Live {
     /// When it ends whatever is done in it.
     pub expires: Timestamp,
     token: RwLock<TokenHash>,
+    /// What opens apps in its name: few, or none.
+    passes: Mutex<Vec<TokenHash>>,
     last_access: AtomicI64,
     flushed: AtomicI64,
     /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
@@ -84,6 +87,7 @@ impl Live {
             user: session.user.clone(),
             expires: session.expires,
             token: RwLock::new(token),
+            passes: Mutex::default(),
             last_access: AtomicI64::new(millis),
             flushed: AtomicI64::new(millis),
             proven: AtomicI64::new(session.started.as_millisecond()),
@@ -150,10 +154,10 @@ impl Live {
     }
 
     /// Changes what is known of it; the sweep writes it down.
-    pub fn change(&self, change: impl FnOnce(&mut Session)) {
+    pub fn change<T>(&self, change: impl FnOnce(&mut Session) -> T) -> T {
         let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
-        change(&mut details.session);
         details.changed = true;
+        change(&mut details.session)
     }
 
     /// Says that what [`Live::unflushed`] gave out did not reach the disk.
@@ -195,6 +199,7 @@ pub struct LiveTable {
 struct Maps {
     by_token: HashMap<TokenHash, Arc<Live>>,
     by_id: HashMap<SessionId, Arc<Live>>,
+    by_pass: HashMap<TokenHash, (Arc<Live>, Realm)>,
     /// Refused, and not yet known to have ended on disk: whoever wants such a session ended must see to it
     /// that it is, and the sweep does so where nobody else does.
     ending: HashMap<SessionId, Arc<Live>>,
@@ -242,6 +247,28 @@ impl LiveTable {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_token.get(&token).cloned()
     }
 
+    /// The session that a pass opens apps in, and where.
+    pub fn by_pass(&self, pass: TokenHash) -> Option<(Arc<Live>, Realm)> {
+        self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_pass.get(&pass).cloned()
+    }
+
+    /// Adds a pass that is on disk, and takes away those that gave way to it. False where the session has been refused
+    /// meanwhile.
+    pub fn add_pass(&self, live: &Arc<Live>, pass: TokenHash, realm: Realm, gone: &[TokenHash]) -> bool {
+        let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        if live.refused() {
+            return false;
+        }
+        let mut passes = live.passes.lock().unwrap_or_else(PoisonError::into_inner);
+        passes.retain(|known| !gone.contains(known));
+        passes.push(pass);
+        for gone in gone {
+            maps.by_pass.remove(gone);
+        }
+        maps.by_pass.insert(pass, (Arc::clone(live), realm));
+        true
+    }
+
     /// The session of this id.
     pub fn by_id(&self, id: SessionId) -> Option<Arc<Live>> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_id.get(&id).cloned()
@@ -268,6 +295,9 @@ impl LiveTable {
         if let Some(live) = maps.by_id.remove(&id) {
             maps.by_token.remove(&*live.token.read().unwrap_or_else(PoisonError::into_inner));
             live.refused.store(true, Ordering::Release);
+            for pass in live.passes.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+                maps.by_pass.remove(&pass);
+            }
             maps.ending.insert(id, live);
         }
         maps.ending.get(&id).cloned()

@@ -11,8 +11,10 @@ pub mod care;
 pub mod clock;
 pub mod demo;
 pub mod export;
+pub mod gate;
 pub mod geo;
 mod halves;
+pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
@@ -40,9 +42,9 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, geo::Geo, halves::Halves, ingest::Devices, live::LiveTable,
-    password::Hasher, sessions::Limits, setup::Setup, tail::Tail, throttle::Throttle, tokens::TokenTable,
-    turns::Turns,
+    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, halves::Halves,
+    handover::Handovers, ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup,
+    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
 };
 pub use crate::store::Health;
 use crate::{
@@ -70,6 +72,8 @@ struct Parts {
     hasher: Hasher,
     throttle: Throttle,
     halves: Halves,
+    apps: AppTable,
+    handovers: Handovers,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     devices: Devices,
@@ -118,6 +122,9 @@ impl App {
             Some(secret) => secret,
             None => make_secret(&store, clock.now())?,
         };
+        gate::load_passes(&live, &snapshot)?;
+        let apps = AppTable::default();
+        apps.refresh(&store)?;
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
@@ -134,6 +141,8 @@ impl App {
             hasher,
             throttle,
             halves: Halves::default(),
+            apps,
+            handovers: Handovers::default(),
             secret,
             devices: Devices::default(),
             exports: Turns::default(),

@@ -17,6 +17,7 @@ pub mod query;
 pub mod retention;
 pub mod secret;
 pub mod session;
+pub mod site;
 pub mod token;
 pub mod totp;
 pub mod user;

@@ -24,6 +24,10 @@ pub enum Kind {
     Api,
     /// The half of a sign-in that waits for the second factor, which opens nothing: `rch_…`.
     Half,
+    /// A session's way into apps, which opens nothing of Rollcall's own: `rcp_…`.
+    Pass,
+    /// What hands a session over to an app on another domain, once: `rcx_…`.
+    Handover,
 }
 
 impl Kind {
@@ -32,6 +36,8 @@ impl Kind {
             Self::Session => "rcs_",
             Self::Api => "rct_",
             Self::Half => "rch_",
+            Self::Pass => "rcp_",
+            Self::Handover => "rcx_",
         }
     }
 }
@@ -67,7 +73,7 @@ impl FromStr for Token {
     type Err = NotAToken;
 
     fn from_str(text: &str) -> Result<Self, NotAToken> {
-        let (kind, encoded) = [Kind::Session, Kind::Api, Kind::Half]
+        let (kind, encoded) = [Kind::Session, Kind::Api, Kind::Half, Kind::Pass, Kind::Handover]
             .into_iter()
             .find_map(|kind| Some((kind, text.strip_prefix(kind.prefix())?)))
             .ok_or(NotAToken)?;

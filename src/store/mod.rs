@@ -15,6 +15,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod passes;
 mod sessions;
 mod settings;
 mod tables;
@@ -39,6 +40,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Horizons, Log},
+    passes::Passes,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,

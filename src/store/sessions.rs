@@ -184,6 +184,7 @@ impl Write<'_> {
         let bytes = encode(&session, token);
         self.edit(SESSIONS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(SESSION_TOKENS)?.remove(&token.0).map_err(StoreError::file)?;
+        self.drop_passes(id)?;
         self.edit(LAST_ACCESS)?.remove(id.as_bytes()).map_err(StoreError::file)?;
         self.edit(ENDED)?.insert((at, id.as_bytes()), session.user.as_str()).map_err(StoreError::file)?;
         for app in &session.apps {

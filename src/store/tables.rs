@@ -30,6 +30,9 @@ pub(super) const SESSION_TOKENS: TableDefinition<&[u8; 32], &[u8; 16]> =
 /// Session id -> milliseconds of the last access; live sessions only. Apart from the session because it is
 /// rewritten every few seconds.
 pub(super) const LAST_ACCESS: TableDefinition<&[u8; 16], i64> = TableDefinition::new("last_access");
+/// Session id, SHA-256 of a pass to apps -> where the pass is good (see [`Realm`](crate::model::site::Realm)); live sessions only.
+pub(super) const SESSION_PASSES: TableDefinition<(&[u8; 16], &[u8; 32]), &str> =
+    TableDefinition::new("session_passes");
 /// Time of the end, session id -> user name; the list of ended sessions, walked backwards.
 pub(super) const ENDED: TableDefinition<(i64, &[u8; 16]), &str> = TableDefinition::new("ended");
 
@@ -77,7 +80,7 @@ macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
             APPS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META,
-            PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
+            PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
         $each($($with,)* USERS)?;
@@ -85,6 +88,7 @@ macro_rules! every_table {
         $each($($with,)* SECOND_FACTORS)?;
         $each($($with,)* SESSIONS)?;
         $each($($with,)* SESSION_TOKENS)?;
+        $each($($with,)* SESSION_PASSES)?;
         $each($($with,)* LAST_ACCESS)?;
         $each($($with,)* ENDED)?;
         $each($($with,)* TOKENS)?;

@@ -4,7 +4,7 @@
 //! sentences for people; here all of them become a [`Failure`], a status with a code for programs and a
 //! sentence that says what to do. Nothing internal is in it: what went wrong inside is logged once, here.
 
-use std::{borrow::Cow, fmt::Display, sync::Mutex};
+use std::{borrow::Cow, fmt::Display, net::IpAddr, sync::Mutex};
 
 use rocket::{
     Request, Response,
@@ -29,7 +29,7 @@ use crate::{
         sign_in::{self, SignInError},
         tokens::TokenError,
     },
-    model::query::QueryError,
+    model::{query::QueryError, site::Site},
     store::{StoreError, index::SearchError},
     web::door::Params,
 };
@@ -70,6 +70,21 @@ impl Failure {
     /// Signed in, but not for this.
     pub fn forbidden(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::Forbidden, "forbidden", message)
+    }
+
+    /// Who asks about somebody else's request is no proxy that is believed.
+    pub fn not_a_proxy(peer: Option<IpAddr>) -> Self {
+        let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
+        let message = format!(
+            "only a trusted proxy may ask this, and {peer} is none; if it is yours, start Rollcall with --trusted-proxy {peer}"
+        );
+        Self::new(Status::Forbidden, "not_a_trusted_proxy", message)
+    }
+
+    /// There is no app at this address.
+    pub fn no_app(site: &Site) -> Self {
+        let message = format!("no app is registered at {site}; an administrator adds it under Apps");
+        Self::new(Status::Forbidden, "no_such_app", message)
     }
 
     /// The last proof of who it is is too old for this.
@@ -236,7 +251,7 @@ struct Remembered(Mutex<Option<Failure>>);
 fn wants_json(request: &Request<'_>) -> bool {
     let path = request.uri().path();
     let path = path.as_str();
-    ["/api/", "/auth/", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
+    ["/api/", "/auth/nginx", "/auth/forward", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
         .iter()
         .any(|at| path.starts_with(at))
 }
@@ -400,7 +415,8 @@ impl From<AppError> for Failure {
         let message = error.to_string();
         match error {
             AppError::Name => Self::field("name", message),
-            AppError::Url => Self::field("url", message),
+            AppError::Url(_) => Self::field("url", message),
+            AppError::Taken(..) => Self { field: Some("url"), ..Self::conflict(message) },
             AppError::Unknown(_) => Self::not_found(message),
             AppError::Gone(gone) => gone.into(),
             AppError::Store(error) => error.into(),

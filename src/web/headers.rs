@@ -5,9 +5,10 @@ use rocket::{
     Data, Request, Response,
     fairing::{Fairing, Info, Kind},
     http::{Header, Method},
+    response::{self, Responder},
 };
 
-use crate::domain::agent;
+use crate::{domain::agent, model::site::Site};
 
 /// Nothing but what comes from here, and no script or style inside a page. Text becomes elements in one
 /// place only (`assets/js/swap.js`), through the one Trusted Types policy.
@@ -15,8 +16,9 @@ const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; st
      font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; object-src 'none'; \
      frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types fragment";
 
-const EVERY: [(&str, &str); 8] = [
-    ("Content-Security-Policy", CONTENT_SECURITY_POLICY),
+const POLICY: &str = "Content-Security-Policy";
+
+const EVERY: [(&str, &str); 7] = [
     ("X-Content-Type-Options", "nosniff"),
     ("X-Frame-Options", "DENY"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -32,6 +34,21 @@ const EVERY: [(&str, &str); 8] = [
     ("Referrer-Policy", "same-origin"),
 ];
 
+/// An answer with a form that leads on to a site: browsers hold the redirects behind a form against the policy too.
+pub(super) struct FormLeadsTo<R>(pub(super) Option<Site>, pub(super) R);
+
+impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for FormLeadsTo<R> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'o> {
+        let mut response = self.1.respond_to(request)?;
+        if let Some(site) = self.0 {
+            let allowed = format!("form-action 'self' {site}");
+            let policy = CONTENT_SECURITY_POLICY.replace("form-action 'self'", &allowed);
+            response.set_header(Header::new(POLICY, policy));
+        }
+        Ok(response)
+    }
+}
+
 /// Sets the headers of every answer.
 pub(super) struct Headers;
 
@@ -44,6 +61,10 @@ impl Fairing for Headers {
     async fn on_response<'r>(&self, _: &'r Request<'_>, response: &mut Response<'r>) {
         for (name, value) in EVERY {
             response.set_header(Header::new(name, value));
+        }
+        // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own.
+        if !response.headers().contains(POLICY) {
+            response.set_header(Header::new(POLICY, CONTENT_SECURITY_POLICY));
         }
         if !response.headers().contains("Cache-Control") {
             response.set_header(Header::new("Cache-Control", "no-store"));

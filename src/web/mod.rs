@@ -9,6 +9,7 @@ pub mod door;
 pub mod download;
 pub mod draw;
 mod failure;
+mod gate;
 mod headers;
 pub mod ingest;
 mod looking;
@@ -58,6 +59,7 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         .mount("/", assets::routes())
         .mount("/", pages::routes())
         .mount("/", api::health::routes())
+        .mount("/", gate::routes())
         .mount("/api/v1", api::routes())
         .mount("/es", shippers::elastic::routes())
         .mount("/v1", shippers::otlp::routes())

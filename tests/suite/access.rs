@@ -119,6 +119,8 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
         "GET /readyz",
         "GET /favicon.ico",
         "GET /assets/<_>/<_>",
+        // It leads whoever has no session to the sign-in, where the app is that they are to be led back to.
+        "GET /auth/handover",
     ];
     let house = House::new().with_admin("ada");
     let stranger = house.stranger();
@@ -130,6 +132,12 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
             continue;
         }
         let reply = stranger.send(method, &nameless(&address).replace("<_>", "ada"), b"");
+        // What only a proxy may ask says so to everybody else, whoever they are.
+        if ["/auth/", "/.rollcall/"].iter().any(|at| address.starts_with(at)) {
+            assert_eq!(reply.status, 403, "{named}");
+            assert!(reply.text().contains("nly a trusted proxy may ask this"), "{named}");
+            continue;
+        }
         let sent_away =
             reply.status == 303 && reply.header("Location").is_some_and(|to| to.starts_with("/signin"));
         assert!(reply.status == 401 || sent_away, "{named} answers a stranger {}", reply.status);

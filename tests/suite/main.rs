@@ -20,6 +20,7 @@ mod durability;
 mod examples;
 mod export;
 mod full_disk;
+mod gate;
 mod guessing;
 mod hooks;
 mod house;

@@ -140,6 +140,7 @@ fn options() -> Vec<String> {
         trusted_proxy: Some(Vec::new()),
         client_header: Some(String::new()),
         public_url: Some(String::new()),
+        cookie_domain: Some(String::new()),
         geo: Some("x".into()),
         session_idle: Some(String::new()),
         session_max: Some(String::new()),

@@ -167,7 +167,7 @@ impl App {
     }
 
     /// Which limit a session has reached at `now`, if it has.
-    fn due(&self, live: &Live, now: Timestamp) -> Option<&'static str> {
+    pub(in crate::domain) fn due(&self, live: &Live, now: Timestamp) -> Option<&'static str> {
         if now >= live.expires {
             Some("reached its greatest length")
         } else if now >= after(live.last_access(), self.0.limits.idle) {

@@ -80,7 +80,7 @@ async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<A
     let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
     let user = session.user.to_string();
     let answer = Welcomed { user, role: role.as_str(), session: SessionWire::new(session, true) };
-    Ok(visitor.signed_in(&welcome, Answer(answer)))
+    visitor.signed_in(&welcome, Answer(answer)).await
 }
 
 /// Sign out: the session has ended before the answer.

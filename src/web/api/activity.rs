@@ -263,7 +263,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
         )),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal),
-        (status = 503, body = Refusal)
+        (status = 507, body = Refusal)
     ),
 )]
 #[get("/activity.csv")]
@@ -282,7 +282,7 @@ async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Downloa
         )),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal),
-        (status = 503, body = Refusal)
+        (status = 507, body = Refusal)
     ),
 )]
 #[get("/activity.ndjson")]

@@ -1,5 +1,5 @@
-//! The cookie that carries a session, and the one that marks a browser somebody has signed in on: the only place that reads
-//! or writes them.
+//! The cookie that carries a session, the one that marks a browser somebody has signed in on, and those that open apps: the
+//! only place that reads or writes them.
 //!
 //! Over TLS their names begin with `__Host-`, which browsers take only with `Secure`, for the whole host and
 //! for no other. Over plain HTTP, on a loopback address or where the operator insists, such a cookie would
@@ -20,6 +20,17 @@ const PLAIN: &str = "rollcall";
 const SECURE_MARK: &str = "__Host-rollcall-browser";
 const PLAIN_MARK: &str = "rollcall-browser";
 
+/// A pass to the app on this host, and one to those of the whole domain. A browser takes a name that begins with `__Secure-`
+/// over TLS alone; `__Host-` would not go with a domain.
+const SECURE_HOST_PASS: &str = "__Host-rollcall-app";
+const PLAIN_HOST_PASS: &str = "rollcall-app";
+const SECURE_DOMAIN_PASS: &str = "__Secure-rollcall-apps";
+const PLAIN_DOMAIN_PASS: &str = "rollcall-apps";
+
+/// What a browser that is about to be handed a session holds meanwhile, at the app's host.
+const SECURE_NONCE: &str = "__Host-rollcall-handover";
+const PLAIN_NONCE: &str = "rollcall-handover";
+
 /// How long a browser keeps its mark, in seconds: 400 days, which is the longest that browsers keep anything (RFC 6265bis).
 const MARK_LASTS: u32 = 400 * 24 * 60 * 60;
 
@@ -32,6 +43,20 @@ pub(super) fn token(request: &Request<'_>, secure: bool) -> Option<Token> {
 /// The mark of the browser that the request comes from.
 pub(super) fn mark(request: &Request<'_>, secure: bool) -> Option<Familiar> {
     only(request, if secure { SECURE_MARK } else { PLAIN_MARK })?.parse().ok()
+}
+
+/// The passes that the request carries, to an app that is reached over TLS or not.
+pub(super) fn passes(request: &Request<'_>, secure: bool) -> impl Iterator<Item = Token> {
+    let names =
+        if secure { [SECURE_HOST_PASS, SECURE_DOMAIN_PASS] } else { [PLAIN_HOST_PASS, PLAIN_DOMAIN_PASS] };
+    let passes = names.into_iter().filter_map(move |name| only(request, name)?.parse().ok());
+    passes.filter(|token: &Token| token.kind() == Kind::Pass)
+}
+
+/// The nonce that the request carries, at an app's host.
+pub(super) fn nonce(request: &Request<'_>, secure: bool) -> Option<Token> {
+    let value = only(request, if secure { SECURE_NONCE } else { PLAIN_NONCE })?;
+    value.parse().ok().filter(|token: &Token| token.kind() == Kind::Handover)
 }
 
 /// The cookie of this name. Where there are two, neither is believed.
@@ -58,7 +83,7 @@ impl<R> SetCookie<R> {
     }
 
     /// Leaves the browser's token as it is.
-    pub(super) const fn keep(inner: R) -> Self {
+    pub const fn keep(inner: R) -> Self {
         Self { headers: Vec::new(), clear: false, inner }
     }
 
@@ -67,6 +92,40 @@ impl<R> SetCookie<R> {
         let name = if secure { SECURE_MARK } else { PLAIN_MARK };
         let (_, attributes) = Self::form(secure);
         self.headers.push(format!("{name}={}; {attributes}; Max-Age={MARK_LASTS}", mark.reveal()));
+        self
+    }
+
+    /// Gives the browser a pass to the apps of a domain as well, over which Rollcall itself is reached `secure` or not.
+    pub(super) fn and_domain_pass(mut self, pass: &Token, domain: &str, secure: bool) -> Self {
+        let name = if secure { SECURE_DOMAIN_PASS } else { PLAIN_DOMAIN_PASS };
+        let (_, attributes) = Self::form(secure);
+        self.headers.push(format!("{name}={}; Domain={domain}; {attributes}", pass.reveal()));
+        self
+    }
+
+    /// Takes the pass to the apps of a domain away as well.
+    pub(super) fn without_domain_pass(mut self, domain: &str, secure: bool) -> Self {
+        let name = if secure { SECURE_DOMAIN_PASS } else { PLAIN_DOMAIN_PASS };
+        let (_, attributes) = Self::form(secure);
+        self.headers.push(format!("{name}=; Domain={domain}; {attributes}; Max-Age=0"));
+        self
+    }
+
+    /// Gives the browser a pass to the app on this host, for the nonce that it held.
+    pub(super) fn and_host_pass(mut self, pass: &Token, secure: bool) -> Self {
+        let (name, nonce) =
+            if secure { (SECURE_HOST_PASS, SECURE_NONCE) } else { (PLAIN_HOST_PASS, PLAIN_NONCE) };
+        let (_, attributes) = Self::form(secure);
+        self.headers.push(format!("{name}={}; {attributes}", pass.reveal()));
+        self.headers.push(format!("{nonce}=; {attributes}; Max-Age=0"));
+        self
+    }
+
+    /// Gives the browser a nonce at this host, for as long as a sign-in may take.
+    pub(super) fn and_nonce(mut self, nonce: &Token, secure: bool) -> Self {
+        let name = if secure { SECURE_NONCE } else { PLAIN_NONCE };
+        let (_, attributes) = Self::form(secure);
+        self.headers.push(format!("{name}={}; {attributes}; Max-Age=600", nonce.reveal()));
         self
     }
 

@@ -1,6 +1,6 @@
 //! The guards: who may come in, and as what.
 
-use std::{marker::PhantomData, ops::Deref, sync::Arc};
+use std::{marker::PhantomData, net::SocketAddr, ops::Deref, sync::Arc};
 
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use rocket::{
@@ -21,11 +21,23 @@ use crate::{
         device::Agent,
         secret::{Kind, Token},
         session::{Mandate, Scope, Session},
+        site::{Realm, Site},
         token::TokenScope,
         user::{Actor, ActorKind, Role, User},
     },
     web::failure::Failure,
 };
+
+/// How a session reaches an app in its browser.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// The app is on Rollcall's own host, to which the session's cookie goes by itself.
+    SameHost,
+    /// It is in the domain that a pass is set for.
+    Domain,
+    /// It is elsewhere, and the session must be handed over.
+    Handover,
+}
 
 /// Anybody at all. What a visitor can reach is what a page before the sign-in needs.
 pub struct Visitor<'r> {
@@ -58,20 +70,55 @@ impl<'r> Visitor<'r> {
         Actor { name: name.to_owned(), kind: ActorKind::Console, session: None, ip: self.origin().ip }
     }
 
-    /// An answer that gives the browser its token, and a mark by which it is known from now on.
-    pub fn signed_in<R>(&self, welcome: &Welcome, answer: R) -> SetCookie<R> {
+    /// An answer that gives the browser its token, a mark by which it is known from now on, and a pass to the apps of the
+    /// domain, if there is one.
+    pub async fn signed_in<R>(&self, welcome: &Welcome, answer: R) -> Result<SetCookie<R>, Failure> {
         let secure = door(self.request).settings.secure;
-        SetCookie::set(&welcome.token, secure, answer).and_mark(&welcome.familiar, secure)
+        let cookies = SetCookie::set(&welcome.token, secure, answer).and_mark(&welcome.familiar, secure);
+        match self.app.live(welcome.session.id) {
+            Some(live) => self.with_domain_pass(&live, cookies).await,
+            None => Ok(cookies),
+        }
     }
 
-    /// An answer that takes the browser's token away.
+    /// The same, which also opens the apps of the domain, if there is one.
+    pub async fn with_domain_pass<R>(
+        &self,
+        live: &Arc<Live>,
+        cookies: SetCookie<R>,
+    ) -> Result<SetCookie<R>, Failure> {
+        let Settings { cookie_domain, secure, .. } = &door(self.request).settings;
+        let Some(domain) = cookie_domain else { return Ok(cookies) };
+        let pass = self.app.make_pass(live, Realm::Domain(domain.clone())).await?;
+        Ok(cookies.and_domain_pass(&pass, domain, *secure))
+    }
+
+    /// How the browser's session reaches an app.
+    pub fn reach(&self, site: &Site) -> Reach {
+        let settings = &door(self.request).settings;
+        let own = self.own_address().parse::<Site>();
+        if own.is_ok_and(|own| own.host() == site.host()) {
+            Reach::SameHost
+        } else if settings.cookie_domain.as_deref().is_some_and(|domain| site.under(domain)) {
+            Reach::Domain
+        } else {
+            Reach::Handover
+        }
+    }
+
+    /// An answer that takes the browser's token away, and its pass to the apps of the domain.
     pub fn signed_out<R>(&self, answer: R) -> SetCookie<R> {
-        SetCookie::remove(door(self.request).settings.secure, answer)
+        let Settings { cookie_domain, secure, .. } = &door(self.request).settings;
+        let cookies = SetCookie::remove(*secure, answer);
+        match cookie_domain {
+            Some(domain) => cookies.without_domain_pass(domain, *secure),
+            None => cookies,
+        }
     }
 
-    /// The address people type, without a slash at the end, as far as it is known.
-    pub fn public_url(&self) -> Option<&str> {
-        door(self.request).settings.public_url.as_deref()
+    /// The address of Rollcall itself, without a slash at the end.
+    pub fn own_address(&self) -> String {
+        own_address(self.request)
     }
 }
 
@@ -159,9 +206,9 @@ impl<'r> Member<'r> {
         form_token(&self.token)
     }
 
-    /// An answer that takes the browser's token away.
+    /// An answer that takes the browser's token away, and its pass to the apps of the domain.
     pub fn signed_out<R>(&self, answer: R) -> SetCookie<R> {
-        SetCookie::remove(door(self.request).settings.secure, answer)
+        Visitor::of(self.request).signed_out(answer)
     }
 
     /// An answer that gives the browser a new token, if there is one.
@@ -475,7 +522,7 @@ impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
 }
 
 /// Whether a session is one that Rollcall signed in; those that apps registered open apps, not Rollcall.
-fn own_session(live: &Live) -> bool {
+pub(super) fn own_session(live: &Live) -> bool {
     live.with(|session| session.registered_by.is_none())
 }
 
@@ -504,7 +551,7 @@ pub(super) fn expected_form_token(request: &Request<'_>) -> Option<String> {
     door(request).app.check(&token).map(|_| form_token(&token))
 }
 
-fn origin_of(request: &Request<'_>) -> Origin {
+pub(super) fn origin_of(request: &Request<'_>) -> Origin {
     let headers = request.headers();
     let header = |name| headers.get_one(name).map(|value| Agent::cut(value).to_owned());
     Origin {
@@ -520,6 +567,16 @@ fn origin_of(request: &Request<'_>) -> Origin {
         },
         familiar: cookie::mark(request, door(request).settings.secure),
     }
+}
+
+/// The address of Rollcall itself: the one that people type, or the one it listens at.
+pub(super) fn own_address(request: &Request<'_>) -> String {
+    let settings = &door(request).settings;
+    settings.public_url.clone().unwrap_or_else(|| {
+        let config = request.rocket().config();
+        let scheme = if settings.secure { "https" } else { "http" };
+        format!("{scheme}://{}", SocketAddr::new(config.address, config.port))
+    })
 }
 
 /// Refuses a request; the catcher tells it why.

@@ -12,6 +12,7 @@ mod fresh;
 mod guards;
 mod origin;
 mod params;
+mod proxy;
 
 use rocket::{Build, Orbit, Request, Rocket};
 
@@ -21,10 +22,11 @@ pub use self::{
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
     guards::{
-        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program,
+        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program, Reach,
         SessionRead, SessionWrite, Shipper, Visitor,
     },
     params::Params,
+    proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
 use crate::domain::App;
 
@@ -35,7 +37,9 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether browsers reach it over TLS.
     pub secure: bool,
-    /// Whose word on the client's address is believed.
+    /// The domain whose apps a sign-in opens at once; Rollcall itself is reached in it.
+    pub cookie_domain: Option<String>,
+    /// Whose word on the client's address, and on what is asked of an app, is believed.
     pub trusted_proxies: Networks,
     /// The one header in which that word is looked for; where it is not set, `X-Forwarded-For` if it comes, else `Forwarded`.
     pub client_header: Option<Naming>,

@@ -66,9 +66,12 @@ pub(super) fn complete(operation: &mut Operation, method: &str, manner: Manner) 
     // Without a session too: another site's page must not sign anybody in.
     if method != "GET" && method != "HEAD" {
         refusals.push(403);
+        if manner == Manner::Ours {
+            refusals.push(507);
+        }
     }
     if manner != Manner::Plain {
-        refusals.push(500);
+        refusals.extend([500, 503]);
     }
     let responses = &mut operation.responses.responses;
     for status in refusals {
@@ -93,7 +96,7 @@ pub(super) fn complete(operation: &mut Operation, method: &str, manner: Manner) 
             let number = ObjectBuilder::new().schema_type(Type::Integer);
             HeaderBuilder::new().schema(Some(number)).description(Some(about)).build().into()
         };
-        if status == 429 {
+        if status == 429 || status == 507 {
             let about = "After how many seconds it may be asked for again.";
             response.headers.insert("Retry-After".to_owned(), seconds(about));
         }
@@ -117,6 +120,7 @@ const fn meaning(status: u16) -> &'static str {
         429 => "Too much at once; the header says when to come back.",
         500 => "A fault of ours. It has been written to the server's log.",
         503 => "Not now; try again later.",
+        507 => "The disk is full; what must not wait is still written.",
         _ => "",
     }
 }

@@ -1,13 +1,18 @@
 //! Coming in and going out: the first administrator, signing in, signing out.
 
-use rocket::{get, post, routes};
+use rocket::{Either, get, post, routes};
 
-use super::{Again, Html, Redirect, field, local, notice, outside, see, sentence, show};
+use super::{
+    Again, Html, Redirect, field, notice,
+    onward::{Onward, lead_on, way},
+    outside, see, sentence, show,
+};
 use crate::{
     domain::sign_in::{SignInError, SignedIn},
     web::{
         door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
         failure::Failure,
+        headers::FormLeadsTo,
         views::{
             access::{Setup, SignIn},
             parts::Input,
@@ -20,49 +25,71 @@ fn home() -> Redirect {
     see("/sessions")
 }
 
+/// The sign-in page, whose form leads on to the app that one came from.
+type Page<R> = FormLeadsTo<R>;
+
 #[get("/signin")]
-fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Result<Html, Redirect>, Failure> {
+async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Page<Html>, OnTheWay>, Failure> {
     if visitor.app.setup_code().is_some() {
-        return Ok(Err(see("/setup")));
+        return Ok(Either::Right(Either::Left(see("/setup"))));
     }
-    let frame = outside();
-    let message = match (params.get("done").and_then(notice), visitor.session()) {
+    let onward = Onward::asked(&visitor, &params);
+    let live = visitor.session();
+    if let (Some(live), Some(Onward::App(address, _))) = (&live, &onward)
+        && !params.flag("switch")
+        && let Some(on) = lead_on(&visitor, live, address).await?
+    {
+        return Ok(Either::Right(Either::Right(on)));
+    }
+    let message = match (params.get("done").and_then(notice), &live) {
         (Some(notice), _) => notice.text,
         (None, Some(live)) => {
             format!("You are signed in as {}. Signing in again ends that session.", live.user)
         }
-        (None, None) if params.get("next").is_some() => "Sign in to go on.".to_owned(),
+        (None, None) if params.get("rd").is_some() && onward.is_none() => {
+            "The address you came from is no app of this organisation; you will not be led back there."
+                .to_owned()
+        }
+        (None, None) if onward.is_some() => "Sign in to go on.".to_owned(),
         (None, None) => String::new(),
     };
-    let next = params.get("next").and_then(local).unwrap_or_default().to_owned();
-    let page = SignIn {
-        frame,
-        user: String::new(),
-        half: None,
+    let page = asking(onward.as_ref(), String::new(), None, message, false);
+    Ok(Either::Left(FormLeadsTo(onward.as_ref().and_then(Onward::site), show(&page)?)))
+}
+
+/// On to the setup, or to the app.
+type OnTheWay = Either<Redirect, SetCookie<rocket::response::Redirect>>;
+
+fn asking(
+    onward: Option<&Onward>,
+    user: String,
+    half: Option<String>,
+    message: String,
+    failed: bool,
+) -> SignIn {
+    SignIn {
+        frame: outside(),
+        user,
+        half,
         message,
-        failed: false,
-        next,
-        for_app: String::new(),
-    };
-    show(&page).map(Ok)
+        failed,
+        next: onward.map(Onward::text).unwrap_or_default(),
+        for_app: onward.and_then(Onward::app).unwrap_or_default().to_owned(),
+    }
 }
 
 #[post("/signin", data = "<form>")]
 async fn sign_in(
     visitor: Visitor<'_>,
     form: OpenForm,
-) -> Result<Result<SetCookie<Redirect>, Again>, Failure> {
-    let (user, next) = (form.text("user"), form.get("next").and_then(local));
+) -> Result<Result<SetCookie<Redirect>, Page<Again>>, Failure> {
+    let user = form.text("user");
+    let onward = form.get("next").and_then(|next| Onward::of(&visitor, next));
     let (origin, replaces) = (visitor.origin(), visitor.session());
-    let page = |half: Option<String>, message: String, failed| SignIn {
-        frame: outside(),
-        user: user.chars().take(128).collect(),
-        half,
-        message,
-        failed,
-        next: next.unwrap_or_default().to_owned(),
-        for_app: String::new(),
+    let page = |half: Option<String>, message: String, failed| {
+        asking(onward.as_ref(), user.chars().take(128).collect(), half, message, failed)
     };
+    let leads_to = || onward.as_ref().and_then(Onward::site);
     let half = form.get("half");
     let done = if let Some(half) = half {
         let code = form.text("code");
@@ -73,10 +100,17 @@ async fn sign_in(
         visitor.app.sign_in(user, password, None, origin, replaces.as_deref()).await
     };
     match done {
-        Ok(SignedIn::Whole(welcome)) => Ok(Ok(visitor.signed_in(&welcome, see(next.unwrap_or("/sessions"))))),
+        Ok(SignedIn::Whole(welcome)) => {
+            let to = match &onward {
+                None => "/sessions".to_owned(),
+                Some(Onward::Page(path)) => path.clone(),
+                Some(Onward::App(address, _)) => way(&visitor, address)?,
+            };
+            visitor.signed_in(&welcome, see(to)).await.map(Ok)
+        }
         Ok(SignedIn::Half(token)) => {
             let page = page(Some(token.reveal()), String::new(), false);
-            Ok(Err(Again::asking(show(&page)?)))
+            Ok(Err(FormLeadsTo(leads_to(), Again::asking(show(&page)?))))
         }
         Err(error) => {
             // Whoever mistyped a code, or is held back, may show another one; what is over begins again.
@@ -86,7 +120,7 @@ async fn sign_in(
                 return Err(failure);
             }
             let page = page(half.map(str::to_owned), sentence(failure.message()), true);
-            Ok(Err(Again::because(show(&page)?, failure)))
+            Ok(Err(FormLeadsTo(leads_to(), Again::because(show(&page)?, failure))))
         }
     }
 }

@@ -10,6 +10,7 @@ mod address;
 mod apps;
 mod help;
 mod hooks;
+mod onward;
 mod second_factor;
 mod sessions;
 mod settings;

@@ -1,0 +1,173 @@
+//! What a reverse proxy asks: may this request go on to its app?
+//!
+//! The question stands in headers, which anybody could send: they are believed from a trusted proxy alone, each of them only
+//! where it stands once, and of the two families that proxies use only one is looked at.
+
+use std::sync::Arc;
+
+use rocket::{
+    Request,
+    outcome::Outcome,
+    request::{self, FromRequest},
+};
+
+use super::{SetCookie, cookie, door, guards, guards::refuse};
+use crate::{
+    domain::{App, live::Live, sessions::Origin},
+    model::{
+        secret::Token,
+        site::{Address, Site},
+    },
+    web::failure::Failure,
+};
+
+/// The headers a proxy writes the request in that it asks about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Headers {
+    /// `X-Original-URL` and `X-Original-Method`, as nginx is set up to send them.
+    Original,
+    /// `X-Forwarded-Proto`, `-Host`, `-Uri` and `-Method`, as Caddy and Traefik send them.
+    Forwarded,
+}
+
+/// A request on its way to an app.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// Where to.
+    pub address: Address,
+    /// By which method.
+    pub method: String,
+    /// Whether a browser is about to show what comes back as a page, so that it can be led to another one.
+    pub for_a_page: bool,
+}
+
+/// A proxy that is believed.
+pub struct Checkpoint<'r> {
+    /// The application.
+    pub app: &'r App,
+    request: &'r Request<'r>,
+}
+
+impl Checkpoint<'_> {
+    /// What is asked. Of the two families of headers `first` is looked at, and the other only where the first is missing.
+    pub fn asked(&self, first: Headers) -> Result<Asked, Failure> {
+        let original = self.once("X-Original-URL")?;
+        let host = self.once("X-Forwarded-Host")?;
+        let (address, method) = match (first, original, host) {
+            (Headers::Original, Some(url), _) | (Headers::Forwarded, Some(url), None) => {
+                let (site, rest) = split(url).ok_or_else(|| not_understood("X-Original-URL", url))?;
+                (Address::on(site, rest), self.once("X-Original-Method")?)
+            }
+            (_, _, Some(host)) => {
+                let proto = self.once("X-Forwarded-Proto")?.ok_or_else(|| missing("X-Forwarded-Proto"))?;
+                let site = Site::of(proto, host).map_err(|_| not_understood("X-Forwarded-Host", host))?;
+                let uri = self.once_as_it_is("X-Forwarded-Uri")?.unwrap_or("/");
+                (Address::on(site, uri), self.once("X-Forwarded-Method")?)
+            }
+            (_, None, None) => {
+                return Err(missing("X-Original-URL, or X-Forwarded-Proto and X-Forwarded-Host"));
+            }
+        };
+        let method = method.map_or_else(|| self.request.method().to_string(), str::to_ascii_uppercase);
+        Ok(Asked { address, method, for_a_page: self.for_a_page() })
+    }
+
+    /// Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket.
+    fn for_a_page(&self) -> bool {
+        let headers = self.request.headers();
+        let has = |name, word: &str| headers.get(name).any(|value| value.to_ascii_lowercase().contains(word));
+        has("Accept", "text/html")
+            && !has("X-Requested-With", "xmlhttprequest")
+            && !headers.contains("Upgrade")
+            && headers.get_one("Sec-Fetch-Mode").is_none_or(|mode| mode == "navigate")
+    }
+
+    /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site.
+    pub fn live(&self, site: &Site) -> Option<Arc<Live>> {
+        let own = cookie::token(self.request, door(self.request).settings.secure)
+            .and_then(|token| self.app.check(&token))
+            .filter(|live| guards::own_session(live));
+        own.or_else(|| {
+            cookie::passes(self.request, site.secure()).find_map(|pass| self.app.check_pass(&pass, site))
+        })
+    }
+
+    /// Where the request comes from and what sent it.
+    pub fn origin(&self) -> Origin {
+        guards::origin_of(self.request)
+    }
+
+    /// The address of Rollcall itself, without a slash at the end.
+    pub fn own_address(&self) -> String {
+        guards::own_address(self.request)
+    }
+
+    /// An answer that gives the browser a nonce at the app's host.
+    pub fn with_nonce<R>(&self, site: &Site, nonce: &Token, answer: R) -> SetCookie<R> {
+        SetCookie::keep(answer).and_nonce(nonce, site.secure())
+    }
+
+    /// The nonce that the browser holds at the app's host.
+    pub fn nonce(&self, site: &Site) -> Option<Token> {
+        cookie::nonce(self.request, site.secure())
+    }
+
+    /// An answer that gives the browser a pass to the app on this host.
+    pub fn with_pass<R>(&self, site: &Site, pass: &Token, answer: R) -> SetCookie<R> {
+        SetCookie::keep(answer).and_host_pass(pass, site.secure())
+    }
+
+    /// A header that stands once and holds one value.
+    fn once(&self, name: &'static str) -> Result<Option<&str>, Failure> {
+        let value = self.once_as_it_is(name)?;
+        if value.is_some_and(|value| value.contains(',') && name != "X-Original-URL") {
+            return Err(Failure::bad_request(format!(
+                "{name} must hold one value; the proxy adds to what the client sent, and must replace it"
+            )));
+        }
+        Ok(value.map(str::trim).filter(|value| !value.is_empty()))
+    }
+
+    /// A header that stands once.
+    fn once_as_it_is(&self, name: &'static str) -> Result<Option<&str>, Failure> {
+        let mut lines = self.request.headers().get(name);
+        match (lines.next(), lines.next()) {
+            (_, Some(_)) => Err(Failure::bad_request(format!(
+                "{name} must stand once; the proxy adds to what the client sent, and must replace it"
+            ))),
+            (first, None) => Ok(first),
+        }
+    }
+}
+
+/// Site and rest of an address, of which the rest need be nothing that browsers send.
+fn split(url: &str) -> Option<(Site, &str)> {
+    let (scheme, behind) = url.split_once("://")?;
+    let (authority, rest) = behind.split_at(behind.find(['/', '?', '#']).unwrap_or(behind.len()));
+    Some((Site::of(scheme, authority).ok()?, rest))
+}
+
+fn missing(what: &str) -> Failure {
+    Failure::bad_request(format!("the proxy must say what is asked for, in {what}; the manual shows how"))
+}
+
+fn not_understood(name: &str, value: &str) -> Failure {
+    let value: String = value.chars().take(100).collect();
+    Failure::bad_request(format!("{name} is {value:?}, which is no address of an app"))
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Checkpoint<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        let door = door(request);
+        let peer = request.remote().map(|peer| peer.ip().to_canonical());
+        match peer {
+            Some(peer) if door.settings.trusted_proxies.contain(peer) => {
+                Outcome::Success(Self { app: &door.app, request })
+            }
+            peer => refuse(request, Failure::not_a_proxy(peer)),
+        }
+    }
+}

@@ -1,0 +1,95 @@
+//! The page for somebody who is signed in and may not open an app. It is shown at the app's own address, where no file of
+//! ours can be fetched: it brings its few lines of style along, allowed by their hash.
+
+use std::sync::LazyLock;
+
+use askama::Template;
+use data_encoding::BASE64;
+use rocket::{
+    Request, Response, get,
+    http::{ContentType, Header, Status},
+    response::{self, Responder},
+    routes,
+};
+use sha2::{Digest, Sha256};
+
+use super::check::to_sign_in;
+use crate::{
+    domain::gate::Decision,
+    model::{app::App, site::Address, user::User},
+    web::{
+        door::{AskedBy, Checkpoint},
+        failure::Failure,
+    },
+};
+
+const STYLE: &str = include_str!("../../../assets/css/denied.css");
+
+static POLICY: LazyLock<String> = LazyLock::new(|| {
+    let hash = BASE64.encode(&Sha256::digest(STYLE));
+    format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; base-uri 'none'; form-action 'none'; object-src 'none'; frame-ancestors 'none'"
+    )
+});
+
+/// The page.
+#[derive(Template)]
+#[template(path = "denied.html")]
+pub(super) struct Denied {
+    app: String,
+    user: String,
+    name: String,
+    /// Whom it is for.
+    groups: String,
+    /// Where another user signs in to go on.
+    switch: String,
+    /// Rollcall's own address.
+    own: String,
+}
+
+impl Denied {
+    pub(super) fn new(own: String, address: &Address, app: &App, user: &User) -> Self {
+        Self {
+            app: app.name.clone(),
+            user: user.name.to_string(),
+            name: user.full_name.clone(),
+            groups: app.groups.join(", "),
+            switch: format!("{}&switch=1", to_sign_in(&own, address)),
+            own,
+        }
+    }
+
+    const fn style() -> &'static str {
+        STYLE
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Box<Denied> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Ok(text) = self.render() else { return Err(Status::InternalServerError) };
+        let mut response = Response::build_from((ContentType::HTML, text).respond_to(request)?).finalize();
+        response.set_status(Status::Forbidden);
+        response.set_header(Header::new("Content-Security-Policy", POLICY.as_str()));
+        Ok(response)
+    }
+}
+
+/// For nginx, which keeps what a check answered to itself and fetches the page on its own.
+#[get("/auth/denied")]
+fn denied(checkpoint: Checkpoint<'_>) -> Result<Box<Denied>, Failure> {
+    let address = checkpoint.asked(AskedBy::Original)?.address;
+    match checkpoint.app.decide(checkpoint.live(&address.site), &address.site) {
+        Decision::Forbidden(app, user) => {
+            Ok(Box::new(Denied::new(checkpoint.own_address(), &address, &app, &user)))
+        }
+        Decision::NoApp => Err(Failure::no_app(&address.site)),
+        Decision::Pass { .. } => {
+            Err(Failure::forbidden("this was refused a moment ago and would pass now; try again"))
+        }
+        Decision::SignIn(_) => Err(Failure::not_signed_in()),
+    }
+}
+
+pub(super) fn routes() -> Vec<rocket::Route> {
+    routes![denied]
+}

@@ -1,0 +1,16 @@
+//! Forward-auth: where reverse proxies ask whether a request may pass to its app, and what comes of it.
+//!
+//! [`check`] answers the proxies. What they pass on to a person is here too: the page that says that somebody may not open an
+//! app ([`denied`]), and the way of a session to an app on another domain ([`handover`]).
+
+mod check;
+mod denied;
+mod handover;
+mod identity;
+
+pub(super) use self::handover::PREFIX;
+
+/// Every route of the gate.
+pub(super) fn routes() -> Vec<rocket::Route> {
+    [check::routes(), denied::routes(), handover::routes()].concat()
+}

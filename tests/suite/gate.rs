@@ -1,0 +1,367 @@
+//! Forward-auth, as proxies ask: what passes, what is led to the sign-in, and whom nobody believes.
+
+use rocket::http::Method;
+use rollcall::web::door::{Networks, Settings};
+use serde_json::json;
+
+use super::{
+    house::{Caller, House, PASSWORD},
+    http::{Reply, each},
+};
+
+const PROXY: &str = "10.0.0.2";
+const PUBLIC: &str = "https://rollcall.example.org";
+const DENIED: &str = "is not open to you";
+
+/// Rollcall behind a proxy, with the wiki for everybody, the vault for the staff, and the shop on a domain of its own. Ann is
+/// a member, in no group.
+fn house() -> House {
+    let settings = Settings {
+        public_url: Some(PUBLIC.to_owned()),
+        secure: true,
+        trusted_proxies: Networks([Networks::parse(PROXY).unwrap()].to_vec()),
+        cookie_domain: Some("example.org".to_owned()),
+        ..Settings::default()
+    };
+    let house = House::with_settings(settings).with_admin("ada").with_member("ann");
+    let ada = house.signed_in("ada");
+    for app in [
+        json!({"name": "wiki", "url": "https://wiki.example.org"}),
+        json!({"name": "vault", "url": "https://vault.example.org:8443", "groups": ["staff"]}),
+        json!({"name": "shop", "url": "https://shop.example.com", "headers": "x-webauth"}),
+    ] {
+        assert_eq!(ada.post("/api/v1/apps", &app).status, 201);
+    }
+    house
+}
+
+/// What a proxy in front of an app passes on of a browser's request.
+fn proxied<'h>(browser: &Caller<'h>, address: &str) -> Caller<'h> {
+    let (scheme, behind) = address.split_once("://").unwrap();
+    let (host, path) = behind.split_once('/').unwrap_or((behind, ""));
+    browser
+        .at(PROXY)
+        .with("Accept", "text/html,*/*")
+        .with("X-Forwarded-For", "81.2.69.142")
+        .with("X-Forwarded-Method", "GET")
+        .with("X-Forwarded-Proto", scheme)
+        .with("X-Forwarded-Host", host)
+        .with("X-Forwarded-Uri", &format!("/{path}"))
+}
+
+fn ask(browser: &Caller<'_>, address: &str) -> Reply {
+    proxied(browser, address).get("/auth/forward")
+}
+
+fn location(reply: &Reply) -> &str {
+    reply.header("Location").expect("it leads somewhere")
+}
+
+/// What a browser keeps of an answer's cookies: `name=value` of each.
+fn cookies(reply: &Reply) -> Vec<String> {
+    let lines = reply.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"));
+    lines.map(|(_, line)| line.split(';').next().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_request_passes_with_every_identity_header_and_opens_the_app_once() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    for _ in 0..3 {
+        let reply = ask(&ann, "https://wiki.example.org/page?a=b");
+        assert_eq!(reply.status, 200, "{}", reply.text());
+        assert_eq!(reply.header("Remote-User"), Some("ann"));
+        assert_eq!(reply.header("Remote-Session"), Some(ann.session().as_str()));
+        for empty in ["Remote-Groups", "Remote-Name", "Remote-Email"] {
+            assert_eq!(reply.header(empty), Some(""), "{empty} is set, and empty");
+        }
+    }
+    let opened = house.log("q=action:app-opened");
+    assert_eq!(each(&opened, "target"), ["wiki"]);
+    assert_eq!(each(&opened, "session"), [ann.session()]);
+    let session = ann.get(&format!("/api/v1/sessions/{}", ann.session())).ok();
+    assert_eq!(session["apps"], json!(["wiki"]));
+}
+
+#[test]
+fn identity_is_told_in_the_family_that_the_app_is_set_to_and_may_be_in_any_script() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    let change =
+        json!({"full_name": "Anna Müller", "email": "ann@example.org", "groups": ["staff", "küche"]});
+    assert_eq!(ada.patch("/api/v1/users/ann", &change).status, 200);
+    let ann = house.signed_in("ann");
+    let reply = proxied(&ann, "https://shop.example.com/").get("/auth/forward");
+    assert_eq!(reply.status, 200);
+    for (name, value) in [
+        ("X-WEBAUTH-USER", "ann"),
+        ("X-WEBAUTH-NAME", "Anna M%C3%BCller"),
+        ("X-WEBAUTH-EMAIL", "ann@example.org"),
+        ("X-WEBAUTH-GROUPS", "staff,k%C3%BCche"),
+        ("Remote-Groups", "staff,k%C3%BCche"),
+    ] {
+        assert_eq!(reply.header(name), Some(value), "{name}");
+    }
+}
+
+#[test]
+fn whoever_is_not_signed_in_is_led_to_the_sign_in_if_a_page_was_asked_for() {
+    let house = house();
+    let stranger = house.stranger().without("Sec-Fetch-Site");
+    let asked = proxied(&stranger, "https://wiki.example.org/page?a=b");
+    let page = "https://rollcall.example.org/signin?rd=https%3A%2F%2Fwiki.example.org%2Fpage%3Fa%3Db";
+    let reply = asked.get("/auth/forward");
+    assert_eq!((reply.status, location(&reply)), (302, page));
+    let reply = asked.with("X-Forwarded-Method", "POST").get("/auth/forward");
+    assert_eq!((reply.status, location(&reply)), (303, page));
+    assert_eq!(asked.send(Method::Head, "/auth/forward", b"").status, 302);
+    for (name, value) in [
+        ("Accept", "application/json"),
+        ("Accept", "text/event-stream"),
+        ("Accept", "*/*"),
+        ("X-Requested-With", "XMLHttpRequest"),
+        ("Upgrade", "websocket"),
+        ("Sec-Fetch-Mode", "cors"),
+    ] {
+        let reply = asked.with(name, value).get("/auth/forward");
+        assert_eq!(reply.refusal(), "401 not_signed_in", "{name}: {value}");
+    }
+    let reply = asked.without("Accept").get("/auth/forward");
+    assert_eq!(reply.refusal(), "401 not_signed_in");
+    let reply = stranger
+        .at(PROXY)
+        .with("X-Original-URL", "https://wiki.example.org/page?a=b")
+        .with("X-Original-Method", "GET")
+        .get("/auth/nginx");
+    assert_eq!((reply.refusal().as_str(), location(&reply)), ("401 not_signed_in", page));
+}
+
+#[test]
+fn an_app_is_open_to_its_groups_alone_and_what_is_no_app_to_nobody() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let vault = "https://vault.example.org:8443/";
+    let reply = ask(&ann, vault);
+    assert_eq!(reply.status, 403);
+    assert!(reply.text().contains(DENIED) && reply.text().contains("ann"), "{}", reply.text());
+    let policy = reply.header("Content-Security-Policy").unwrap();
+    assert!(policy.contains("style-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
+    let reply = proxied(&ann, vault).with("Accept", "application/json").get("/auth/forward");
+    assert_eq!(reply.refusal(), "403 forbidden");
+    let denied = ann.at(PROXY).with("X-Original-URL", vault).get("/auth/denied");
+    assert_eq!((denied.status, denied.text().contains(DENIED)), (403, true));
+    let ada = house.signed_in("ada");
+    assert_eq!(ada.patch("/api/v1/users/ann", &json!({"groups": ["staff"]})).status, 200);
+    assert_eq!(ask(&ann, vault).status, 200, "the group counts at the very next request");
+    for nowhere in ["https://evil.example.org/", "http://wiki.example.org/", "https://wiki.example.org:444/"]
+    {
+        assert_eq!(ask(&ann, nowhere).refusal(), "403 no_such_app", "{nowhere}");
+    }
+    for same in ["https://WIKI.example.org/", "https://wiki.example.org./", "https://wiki.example.org:443/"] {
+        assert_eq!(ask(&ann, same).status, 200, "{same}");
+    }
+    assert_eq!(ada.delete("/api/v1/apps/wiki").status, 204);
+    assert_eq!(ask(&ann, "https://wiki.example.org/").refusal(), "403 no_such_app");
+}
+
+#[test]
+fn only_a_trusted_proxy_is_believed_and_only_what_it_says_once() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let asked = proxied(&ann, "https://wiki.example.org/");
+    let elsewhere = asked.at("10.0.0.3").get("/auth/forward");
+    assert_eq!(elsewhere.refusal(), "403 not_a_trusted_proxy");
+    assert!(elsewhere.text().contains("--trusted-proxy 10.0.0.3"), "{}", elsewhere.text());
+    assert_eq!(asked.at("10.0.0.3").get("/auth/nginx").status, 403);
+    for (name, value) in [
+        ("X-Forwarded-Host", "wiki.example.org, vault.example.org:8443"),
+        ("X-Forwarded-Proto", "https,http"),
+    ] {
+        assert_eq!(asked.with(name, value).get("/auth/forward").refusal(), "400 bad_request", "{name}");
+    }
+    assert_eq!(asked.without("X-Forwarded-Host").get("/auth/forward").status, 400);
+    assert_eq!(asked.without("X-Forwarded-Proto").get("/auth/forward").status, 400);
+    // The other family is the client's word, where the proxy uses this one.
+    let forged = asked.with("X-Original-URL", "https://nowhere.example.org/");
+    assert_eq!(forged.get("/auth/forward").status, 200);
+    let forged = ann
+        .at(PROXY)
+        .with("X-Original-URL", "https://vault.example.org:8443/")
+        .with("X-Forwarded-Proto", "https")
+        .with("X-Forwarded-Host", "wiki.example.org");
+    assert_eq!(forged.get("/auth/nginx").status, 403);
+    let nobody = House::new().with_admin("ada");
+    let reply = proxied(&nobody.signed_in("ada"), "https://wiki.example.org/").get("/auth/forward");
+    assert_eq!(reply.refusal(), "403 not_a_trusted_proxy", "nobody is trusted unless it is said");
+}
+
+#[test]
+fn after_a_logout_the_very_next_request_is_refused() {
+    let house = house();
+    let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
+    let asked = proxied(&ann, "https://wiki.example.org/");
+    assert_eq!(asked.get("/auth/forward").status, 200);
+    let id = ann.session();
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    assert_eq!(asked.get("/auth/forward").status, 302);
+    let again = house.signed_in("ann");
+    let asked = proxied(&again, "https://wiki.example.org/");
+    assert_eq!(asked.get("/auth/forward").status, 200);
+    assert_eq!(ada.patch("/api/v1/users/ann", &json!({"disabled": true})).status, 200);
+    assert_eq!(asked.get("/auth/forward").status, 302);
+}
+
+#[test]
+fn a_check_is_a_use_of_the_session_from_where_the_client_is() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    house.later(jiff::SignedDuration::from_mins(50));
+    assert_eq!(ask(&ann.with("X-Forwarded-For", "2.125.160.216"), "https://wiki.example.org/").status, 200);
+    house.later(jiff::SignedDuration::from_mins(50));
+    let asked = proxied(&ann, "https://wiki.example.org/").with("X-Forwarded-For", "9.9.9.9, 2.125.160.216");
+    assert_eq!(asked.get("/auth/forward").status, 200, "it was not idle");
+    let session = house.signed_in("ada").get("/api/v1/sessions?user=ann").items();
+    assert_eq!(each(&session, "ip"), ["2.125.160.216"]);
+}
+
+#[test]
+fn a_sign_in_leads_back_to_registered_apps_alone() {
+    let house = house();
+    let stranger = house.stranger();
+    let sign_in = |rd: &str| {
+        let fields = [("user", "ann"), ("password", PASSWORD), ("next", rd)];
+        stranger.form("/signin", &fields)
+    };
+    let reply = sign_in("https://wiki.example.org/page?a=b");
+    assert_eq!((reply.status, location(&reply)), (303, "https://wiki.example.org/page?a=b"));
+    for evil in [
+        "//evil",
+        "/\\evil",
+        "\\/evil",
+        "https:evil",
+        "https://wiki.example.org@evil",
+        "https://wiki.example.org.evil",
+        "javascript:alert(1)",
+        "\t//evil",
+        "https://wiki.example.org\r\nX: y",
+        "https://evil#wiki.example.org",
+        "http://wiki.example.org/",
+        "https://wiki.example.org:444/",
+        "https://wiki.example.org\\@evil",
+    ] {
+        let reply = sign_in(evil);
+        assert_eq!((reply.status, location(&reply)), (303, "/sessions"), "{evil:?}");
+    }
+    let page = stranger.get("/signin?rd=https%3A%2F%2Fwiki.example.org%2Fpage");
+    assert!(page.text().contains("to open wiki") && page.text().contains("https://wiki.example.org/page"));
+    let policy = page.header("Content-Security-Policy").unwrap();
+    assert!(policy.contains("form-action 'self' https://wiki.example.org;"), "{policy}");
+    let page = stranger.get("/signin?rd=https%3A%2F%2Fevil.example%2F");
+    assert!(page.text().contains("no app of this organisation") && !page.text().contains("evil.example"));
+}
+
+#[test]
+fn a_sign_in_opens_the_apps_of_the_domain_by_a_cookie_that_opens_nothing_else() {
+    let house = house();
+    let reply = house.stranger().sign_in("ann", PASSWORD);
+    let lines: Vec<_> =
+        reply.headers.iter().filter(|(name, _)| name == "set-cookie" || name == "Set-Cookie").collect();
+    let line = lines.iter().find(|(_, line)| line.starts_with("__Secure-rollcall-apps=rcp_")).unwrap();
+    assert!(line.1.ends_with("; Domain=example.org; Path=/; Secure; HttpOnly; SameSite=Lax"), "{}", line.1);
+    let pass = cookies(&reply).into_iter().find(|cookie| cookie.starts_with("__Secure")).unwrap();
+    let browser = house.stranger().with("Cookie", &pass);
+    assert_eq!(ask(&browser, "https://wiki.example.org/").status, 200);
+    assert_eq!(ask(&browser, "https://shop.example.com/").status, 302, "it is not in the domain");
+    assert_eq!(browser.get("/api/v1/me").status, 401, "it opens nothing of ours");
+    let own = cookies(&reply).into_iter().find(|cookie| cookie.starts_with("__Host-rollcall=")).unwrap();
+    let token = own.split_once('=').unwrap().1;
+    let forged = house.stranger().with("Cookie", &format!("__Secure-rollcall-apps={token}"));
+    assert_eq!(ask(&forged, "https://wiki.example.org/").status, 302, "a token of the session is no pass");
+    let out = house.stranger().with("Cookie", &own).with("Content-Type", "application/json");
+    let reply = out.send(Method::Post, "/api/v1/signout", b"");
+    assert_eq!(reply.status, 204);
+    assert!(
+        reply.headers.iter().any(|(_, line)| line.starts_with("__Secure-rollcall-apps=; Domain=example.org"))
+    );
+    assert_eq!(ask(&browser, "https://wiki.example.org/").status, 302);
+}
+
+/// A browser's way to the shop, which is on another domain: what it holds at the shop's host in the end.
+fn hand_over<'h>(house: &'h House, ann: &Caller<'_>) -> (Caller<'h>, String) {
+    let browser = house.stranger();
+    let led = ask(&browser, "https://shop.example.com/cart?x=1");
+    let portal = location(&led).strip_prefix(PUBLIC).unwrap().to_owned();
+    let start = ann.get(&portal);
+    assert_eq!(start.status, 303, "whoever is signed in goes on at once: {}", start.text());
+    let start = location(&start);
+    assert_eq!(start, "https://shop.example.com/.rollcall/start?rd=%2Fcart%3Fx%3D1");
+    let start = start.strip_prefix("https://shop.example.com").unwrap();
+    let started = proxied(&browser, "https://shop.example.com/").get(start);
+    let nonce = started.cookie();
+    assert!(nonce.starts_with("__Host-rollcall-handover="), "{nonce}");
+    let over = ann.get(location(&started).strip_prefix(PUBLIC).unwrap());
+    let callback = location(&over).strip_prefix("https://shop.example.com").unwrap().to_owned();
+    (browser.with("Cookie", &nonce), callback)
+}
+
+#[test]
+fn a_session_is_handed_over_to_an_app_on_another_domain_and_ends_there_too() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let (browser, callback) = hand_over(&house, &ann);
+    let done = proxied(&browser, "https://shop.example.com/").get(&callback);
+    assert_eq!((done.status, location(&done)), (303, "https://shop.example.com/cart?x=1"), "{}", done.text());
+    let pass = cookies(&done).into_iter().find(|cookie| cookie.starts_with("__Host-rollcall-app=")).unwrap();
+    let browser = house.stranger().with("Cookie", &pass);
+    assert_eq!(ask(&browser, "https://shop.example.com/").header("Remote-User"), Some("ann"));
+    let elsewhere =
+        house.stranger().with("Cookie", &pass.replace("__Host-rollcall-app", "__Secure-rollcall-apps"));
+    assert_eq!(ask(&elsewhere, "https://wiki.example.org/").status, 302, "it is good at its own host alone");
+    let ada = house.signed_in("ada");
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{}", ann.session())).status, 204);
+    assert_eq!(ask(&browser, "https://shop.example.com/").status, 302);
+}
+
+#[test]
+fn a_code_hands_over_once_soon_and_in_the_same_browser() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let at_shop = |browser: &Caller<'_>, callback: &str| {
+        proxied(browser, "https://shop.example.com/").get(callback).status
+    };
+    let (browser, callback) = hand_over(&house, &ann);
+    assert_eq!(at_shop(&browser, &callback), 303);
+    assert_eq!(at_shop(&browser, &callback), 403, "it was used");
+    let (browser, callback) = hand_over(&house, &ann);
+    let (other, _) = hand_over(&house, &ann);
+    assert_eq!(at_shop(&other, &callback), 403, "it is another browser's");
+    assert_eq!(at_shop(&browser, &callback), 403, "and was tried");
+    let (browser, callback) = hand_over(&house, &ann);
+    assert_eq!(proxied(&browser, "https://wiki.example.org/").get(&callback).status, 403, "another app");
+    let (browser, callback) = hand_over(&house, &ann);
+    house.later(jiff::SignedDuration::from_secs(60));
+    assert_eq!(at_shop(&browser, &callback), 403, "it is too old");
+    let (browser, callback) = hand_over(&house, &ann);
+    let ada = house.signed_in("ada");
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{}", ann.session())).status, 204);
+    assert_eq!(at_shop(&browser, &callback), 403, "the session has ended");
+}
+
+#[test]
+fn a_proxy_that_does_not_send_the_callback_here_is_named_instead_of_a_loop() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let reply = ann.get("/signin?rd=https%3A%2F%2Fshop.example.com%2F.rollcall%2Fstart%3Frd%3D%252F");
+    assert_eq!(reply.status, 409);
+    assert!(reply.text().contains("does not send /.rollcall/"), "{}", reply.text());
+}
+
+#[test]
+fn two_apps_cannot_be_at_one_address() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    let twin = json!({"name": "twin", "url": "HTTPS://Wiki.example.org:443/"});
+    assert_eq!(ada.post("/api/v1/apps", &twin).refusal(), "409 conflict url");
+    let same = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]});
+    assert_eq!(ada.post("/api/v1/apps", &same).status, 201, "an app may be changed");
+}

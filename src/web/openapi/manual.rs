@@ -140,7 +140,7 @@ fn kind(schema: &Value) -> Kind {
         let words = format!("list of {words}").trim_end().to_owned();
         return Kind { words, record };
     }
-    let mut words = match (word, text(&schema["format"])) {
+    let words = match (word, text(&schema["format"])) {
         ("string", "date-time") => "time".to_owned(),
         ("string", _) => "text".to_owned(),
         ("integer" | "number", _) => "number".to_owned(),
@@ -149,12 +149,12 @@ fn kind(schema: &Value) -> Kind {
         ("", _) => "anything".to_owned(),
         (other, _) => other.to_owned(),
     };
-    match (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
-        (Some(least), Some(most)) => words += &format!(", {least} to {most}"),
-        (Some(least), None) if least > 0 => words += &format!(", at least {least}"),
-        _ => {}
-    }
-    Kind { words, record: String::new() }
+    let bounds = match (schema["minimum"].as_u64(), schema["maximum"].as_u64()) {
+        (Some(least), Some(most)) => format!(", {least} to {most}"),
+        (Some(least), None) if least > 0 => format!(", at least {least}"),
+        _ => String::new(),
+    };
+    Kind { words: words + &bounds, record: String::new() }
 }
 
 fn example(value: Option<&Value>) -> String {

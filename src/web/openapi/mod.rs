@@ -1,4 +1,4 @@
-//! What the API says of itself: an OpenAPI 3.1 document, put together from what stands at the handlers and on the
+//! What the API says of itself: an `OpenAPI` 3.1 document, put together from what stands at the handlers and on the
 //! structs of the wire.
 //!
 //! A module of the API lists its handlers once, in [`described`]: from the list come the routes that are mounted and

@@ -60,13 +60,13 @@ fn told(text: String) -> Response<'static> {
 #[derive(Serialize, ToSchema)]
 #[schema(as = ElasticRefusal)]
 pub(in crate::web) struct Refusal {
-    error: Reason,
+    error: Because,
     status: u16,
 }
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = ElasticReason)]
-struct Reason {
+struct Because {
     root_cause: [Cause; 1],
     #[serde(rename = "type")]
     kind: &'static str,
@@ -87,7 +87,7 @@ struct Cause {
 pub(super) fn refusal(failure: &Failure) -> Response<'static> {
     let (kind, reason) = (failure.code(), failure.message().to_owned());
     let root_cause = [Cause { kind, reason: reason.clone() }];
-    let error = Reason { root_cause, code: kind, message: reason.clone(), kind, reason };
+    let error = Because { root_cause, code: kind, message: reason.clone(), kind, reason };
     let refusal = Refusal { error, status: failure.status().code };
     let mut response = told(serde_json::to_string(&refusal).unwrap_or_default());
     response.set_status(failure.status());

@@ -1,4 +1,4 @@
-//! The manual of the API: what the OpenAPI document says, for people.
+//! The manual of the API: what the `OpenAPI` document says, for people.
 
 use askama::Template;
 

@@ -89,7 +89,11 @@ fn every_call_of_the_api_is_in_the_table_above() {
             (method, format!("/api/v1{}", path.replace("none", "<_>").replace("/users/ada", "/users/<_>")))
         })
         .collect();
-    let open = [(Method::Post, "/api/v1/signin"), (Method::Post, "/api/v1/signout")];
+    let open = [
+        (Method::Post, "/api/v1/signin"),
+        (Method::Post, "/api/v1/signout"),
+        (Method::Get, "/api/v1/openapi.json"),
+    ];
     let streams = [(Method::Get, "/api/v1/sessions/stream"), (Method::Get, "/api/v1/activity/stream")];
     for (method, address) in House::new().addresses() {
         if !address.starts_with("/api/") {
@@ -115,6 +119,7 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
         "GET /setup",
         "POST /setup",
         "POST /api/v1/signin",
+        "GET /api/v1/openapi.json",
         "GET /healthz",
         "GET /readyz",
         "GET /favicon.ico",

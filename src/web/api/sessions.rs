@@ -339,34 +339,35 @@ struct Introspect {
 }
 
 /// RFC 7662: what is not alive is `{"active":false}` and nothing more.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 struct Introspection {
     /// Whether it is alive. Where it is not, nothing else is said.
     active: bool,
-    #[serde(flatten)]
-    about: Option<Introspected>,
-}
-
-#[derive(Serialize, ToSchema)]
-struct Introspected {
     /// Whose session it is.
-    sub: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
     /// The same.
-    username: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
     /// The id of the session.
-    sid: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
     /// The app that registered it, if one did.
     #[serde(skip_serializing_if = "Option::is_none")]
     client_id: Option<String>,
     /// When it began, in seconds since 1970.
-    iat: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
     /// When it ends at the latest, in seconds since 1970.
-    exp: i64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
     /// `session`.
-    token_type: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
     /// When it was last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(format = DateTime)]
-    last_access: String,
+    last_access: Option<String>,
 }
 
 /// Ask whether a session's token is alive (RFC 7662). Asking is no use of it.
@@ -386,20 +387,21 @@ fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answe
         .ok()
         .filter(|token| token.kind() == Kind::Session);
     let Some(live) = token.and_then(|token| program.app.check(&token)) else {
-        return Ok(Answer(Introspection { active: false, about: None }));
+        return Ok(Answer(Introspection::default()));
     };
     let session = live.session();
-    let about = Introspected {
-        sub: session.user.to_string(),
-        username: session.user.to_string(),
-        sid: session.id.to_string(),
+    let user = session.user.to_string();
+    Ok(Answer(Introspection {
+        active: true,
+        sub: Some(user.clone()),
+        username: Some(user),
+        sid: Some(session.id.to_string()),
         client_id: session.registered_by.and_then(|_| session.apps.into_iter().next()),
-        iat: session.started.as_second(),
-        exp: session.expires.as_second(),
-        token_type: "session",
-        last_access: time(session.last_access),
-    };
-    Ok(Answer(Introspection { active: true, about: Some(about) }))
+        iat: Some(session.started.as_second()),
+        exp: Some(session.expires.as_second()),
+        token_type: Some("session"),
+        last_access: Some(time(session.last_access)),
+    }))
 }
 
 described![list, one, end, log_out, register, touch, introspect];

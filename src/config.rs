@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{password::Cost, sessions::Limits},
+    domain::{evidence::Outlet, password::Cost, sessions::Limits},
     model::site::Site,
     web::{
         door::{self, Networks},
@@ -85,6 +85,18 @@ pub struct Raw {
     #[arg(long, value_name = "CIDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub syslog_from: Option<Vec<String>>,
+    /// A file, best on another disk, to which a checkpoint of the log is appended once a minute while anything is written
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_file: Option<PathBuf>,
+    /// A syslog server that is sent the same, over UDP
+    #[arg(long, value_name = "ADDR:PORT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_syslog: Option<String>,
+    /// An address that the same is posted to
+    #[arg(long, value_name = "URL")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoint_webhook: Option<String>,
 }
 
 /// The settings as they are meant.
@@ -100,6 +112,8 @@ pub struct Config {
     pub limits: Limits,
     /// Where syslog is taken, if it is.
     pub syslog: Option<syslog::Settings>,
+    /// Where checkpoints of the log go.
+    pub checkpoints: Vec<Outlet>,
 }
 
 /// Settings that were not understood: a sentence each.
@@ -144,6 +158,25 @@ impl Config {
             }
             Some(syslog::Settings { listen: listen?, from: from.unwrap_or_else(this_machine) })
         });
+        let mut checkpoints: Vec<Outlet> = raw.checkpoint_file.map(Outlet::File).into_iter().collect();
+        if let Some(text) = raw.checkpoint_syslog {
+            match text.parse() {
+                Ok(address) => checkpoints.push(Outlet::Syslog(address)),
+                Err(_) => fault(format!(
+                    "checkpoint-syslog: {text:?} is not an address with a port, like 10.0.0.9:514"
+                )),
+            }
+        }
+        if let Some(text) = raw.checkpoint_webhook {
+            match text.parse::<http::Uri>() {
+                Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
+                    checkpoints.push(Outlet::Webhook(uri))
+                }
+                _ => fault(format!(
+                    "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"
+                )),
+            }
+        }
         let public_url = raw.public_url.map(|url| url.trim_end_matches('/').to_owned());
         if let Some(url) = &public_url
             && !good_origin(url)
@@ -207,6 +240,7 @@ impl Config {
                 geo: raw.geo,
                 limits,
                 syslog,
+                checkpoints,
             }),
             _ => Err(BadConfig(faults)),
         }
@@ -214,7 +248,7 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 14] = [
+const NAMES: [&str; 17] = [
     "listen",
     "trusted-proxy",
     "client-header",
@@ -229,6 +263,9 @@ const NAMES: [&str; 14] = [
     "password-passes",
     "syslog",
     "syslog-from",
+    "checkpoint-file",
+    "checkpoint-syslog",
+    "checkpoint-webhook",
 ];
 
 /// The networks of an option that lists some; one that would `verb` anybody is a fault.

@@ -7,6 +7,7 @@ import { start as confirm } from "./confirm.js";
 import { start as filter } from "./filter.js";
 import { start as keys } from "./keys.js";
 import { start as live } from "./live.js";
+import { start as passkey } from "./passkey.js";
 import { start as preferences } from "./preferences.js";
 import { start as rows } from "./rows.js";
 import { start as select } from "./select.js";
@@ -15,4 +16,4 @@ import { start as tail } from "./tail.js";
 import { start as times } from "./times.js";
 import { start as told } from "./told.js";
 
-for (const start of [preferences, times, select, confirm, swap, rows, filter, keys, chart, complete, ask, tail, told, live]) start();
+for (const start of [preferences, times, select, confirm, swap, rows, filter, keys, chart, complete, ask, tail, told, live, passkey]) start();

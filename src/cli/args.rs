@@ -40,6 +40,11 @@ pub(super) enum Command {
     /// The log
     #[command(subcommand, after_help = "Example: rollcall activity search backup --period 1m")]
     Activity(Activity),
+    /// Prove that the log is what was written, against what was kept of it elsewhere
+    #[command(
+        after_help = "Examples: rollcall verify\n          rollcall verify --checkpoint /mnt/usb/checkpoints.txt\n          rollcall verify rollcall-2026-11-25.backup"
+    )]
+    Verify(Verify),
     /// Write everything into one file, while the server runs or not
     #[command(after_help = "Example: rollcall backup rollcall-2026-11-25.backup")]
     Backup { file: PathBuf },
@@ -313,6 +318,19 @@ pub(super) enum Form {
 pub(super) enum Sequence {
     Desc,
     Asc,
+}
+
+#[derive(Clone, Debug, Args, Serialize, Deserialize)]
+pub(super) struct Verify {
+    /// A backup, to be proven instead of the log
+    #[arg(value_name = "FILE")]
+    pub(super) file: Option<PathBuf>,
+    /// A file with one checkpoint or more that was kept elsewhere; - is standard input
+    #[arg(long, value_name = "FILE|-")]
+    pub(super) checkpoint: Option<PathBuf>,
+    /// As JSON
+    #[arg(long)]
+    pub(super) json: bool,
 }
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]

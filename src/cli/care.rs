@@ -73,6 +73,7 @@ fn no(error: CareError) -> anyhow::Error {
     let answer = matches!(
         &error,
         CareError::Index(_)
+            | CareError::Evidence(_)
             | CareError::Store(Damaged(_))
             | CareError::Backup(
                 BackupError::Foreign

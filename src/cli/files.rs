@@ -12,7 +12,7 @@ use std::{
 use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::args::{Activity, Command, Geo, GeoCommand, User};
+use super::args::{Activity, Command, Geo, GeoCommand, User, Verify};
 
 /// How much of an export is written at a time, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -83,6 +83,16 @@ impl Files {
                 let wrapped = shown.wrap_read(input);
                 bar = Some(shown);
                 Box::new(wrapped)
+            }
+            Command::Verify(Verify { checkpoint, .. }) => {
+                let shown = ProgressBar::new_spinner();
+                shown.set_style(style(None)?);
+                bar = Some(shown);
+                match checkpoint {
+                    None => Box::new(io::empty()),
+                    Some(file) if file == Path::new("-") => Box::new(io::stdin()),
+                    Some(file) => Box::new(read(file)?),
+                }
             }
             Command::Restore { file } => Box::new(BufReader::new(read(file)?)),
             Command::Geo(Geo { update: Some(GeoCommand::Update { file }), .. }) => Box::new(read(file)?),

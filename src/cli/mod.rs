@@ -13,6 +13,7 @@ mod run;
 mod serve;
 mod table;
 mod throwaway;
+mod verify;
 
 use std::{
     io::{self, Write},
@@ -81,6 +82,12 @@ pub fn main() -> ExitCode {
 /// Runs a command in the server that holds the folder, or in this process.
 fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
     let mut files = files::Files::open(&command)?;
+    if let Command::Verify(verify) = &command
+        && let Some(file) = &verify.file
+    {
+        let code = verify::verify_file(file, verify, &mut files)?;
+        return Ok(files.finish(code)?);
+    }
     if let Some(mut server) = remote::Client::connect(folder) {
         let code = server.execute(&command, &mut files)?;
         return Ok(files.finish(code)?);

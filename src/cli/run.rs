@@ -13,7 +13,7 @@ use super::{
     args::{self, Activity, Command, Form, GeoCommand, Narrow, Sequence},
     care,
     files::Watcher,
-    import, table,
+    import, table, verify,
 };
 use crate::{
     domain::{
@@ -64,6 +64,7 @@ pub(super) fn run(app: &App, runtime: &Handle, command: Command, io: &mut Io<'_>
         Command::App(command) => apps(app, runtime, command, io),
         Command::Activity(command) => activity(app, runtime, command, io),
         Command::Geo(command) => geo(app, command, io),
+        Command::Verify(command) => verify::verify(app, &command, io),
         Command::Backup { .. } => care::backup(app, io),
         Command::Restore { .. } => care::refuse_restore(),
         Command::Check => care::check(app, io),

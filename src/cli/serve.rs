@@ -104,6 +104,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     let sweeping = tokio::spawn(sweep(app.clone(), address));
     let retaining = tokio::spawn(retain(app.clone()));
     let telling = tokio::spawn(Courier::new(app.clone()).run());
+    let attesting = tokio::spawn(app.clone().attest(config.checkpoints));
     let (hang_up, stopping) = watch::channel(false);
     let hearing = syslog.map(|listener| tokio::spawn(listener.serve(app.clone(), stopping)));
     let served = rocket.launch().await;
@@ -114,6 +115,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     sweeping.abort();
     retaining.abort();
     telling.abort();
+    attesting.abort();
     drop(control);
     app.close().await;
     match served {

@@ -16,7 +16,7 @@ pub(super) struct Throwaway(PathBuf);
 impl Throwaway {
     /// Makes the folder. Its name cannot be guessed, so nobody can have put something of theirs in its place.
     pub(super) fn make() -> io::Result<Self> {
-        let name = format!("rollcall-demo-{}", HEXLOWER.encode(&random::bytes::<8>()));
+        let name = format!("rollcall-{}", HEXLOWER.encode(&random::bytes::<8>()));
         let path = std::env::temp_dir().join(name);
         std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         Ok(Self(path))
@@ -30,7 +30,7 @@ impl Throwaway {
 impl Drop for Throwaway {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_dir_all(&self.0) {
-            log::warn!("the folder {} of the demo could not be removed: {error}", self.0.display());
+            log::warn!("the folder {} could not be removed: {error}", self.0.display());
         }
     }
 }

@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{App, activity::LookError, clock::Clock};
+use super::{App, activity::LookError, clock::Clock, random};
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
@@ -19,7 +19,7 @@ use crate::{
         user::Actor,
     },
     store::{
-        self, BackupError, FILE, OpenError, Progress, Sessions as _, Store, StoreError, Users as _,
+        self, BackupError, FILE, Fault, OpenError, Progress, Sessions as _, Store, StoreError, Users as _,
         index::{Deadline, SearchError},
     },
 };
@@ -51,6 +51,9 @@ pub enum CareError {
     /// A folder or a file.
     #[error("{0} could not be put in its place: {1}")]
     Place(String, #[source] io::Error),
+    /// The log in a backup does not prove itself.
+    #[error("the log in the backup is not what was written: {0}")]
+    Evidence(Fault),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -164,15 +167,19 @@ pub fn restore(
     };
     // Whoever has the data open keeps it. Damage is no reason to leave it there.
     let live = folder.join(FILE);
-    let held = match live.exists().then(|| Store::open(folder, clock.now())) {
+    let held = match live.exists().then(|| Store::open(folder, clock.now(), random::bytes)) {
         Some(Err(OpenError::Taken)) => return Err(OpenError::Taken.into()),
         Some(Ok(store)) => Some(store),
         Some(Err(_)) | None => None,
     };
     let staging = Staging::make(folder)?;
     store::unpack_backup(input, &staging.0, progress)?;
-    let restored = Store::open(&staging.0, clock.now())?;
+    let restored = Store::open(&staging.0, clock.now(), random::bytes)?;
     let activities = restored.snapshot()?.check(&mut |_| {})?;
+    let proof = restored.snapshot()?.prove(&[], &mut |done, all| progress(done, Some(all)))?;
+    if let Some(fault) = proof.faults.first() {
+        return Err(CareError::Evidence(*fault));
+    }
     let users = restored.snapshot()?.users()?.len();
     let ended = end_all(&restored, clock.now())?;
     drop(restored);

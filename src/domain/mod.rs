@@ -10,15 +10,16 @@ pub mod apps;
 pub mod care;
 pub mod clock;
 pub mod demo;
+pub mod evidence;
 pub mod export;
 pub mod gate;
 pub mod geo;
-mod halves;
 pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
+pub mod passkeys;
 pub mod password;
 pub mod places;
 pub mod random;
@@ -31,6 +32,7 @@ pub mod tail;
 mod throttle;
 pub mod tokens;
 pub mod turns;
+mod waiting;
 
 use std::{
     path::Path,
@@ -42,13 +44,13 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, halves::Halves,
-    handover::Handovers, ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup,
-    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
+    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handovers,
+    ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup, sign_in::Half,
+    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
 };
 pub use crate::store::Health;
 use crate::{
-    model::{secret::InstallationSecret, user::Actor},
+    model::{note::SigningKey, secret::InstallationSecret, user::Actor},
     store::{
         Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, StoreError, Write,
         index::Index,
@@ -71,11 +73,17 @@ struct Parts {
     tokens: TokenTable,
     hasher: Hasher,
     throttle: Throttle,
-    halves: Halves,
+    halves: Waiting<Half>,
+    making: Waiting<passkeys::Making>,
+    showing: Waiting<passkeys::Showing>,
     apps: AppTable,
     handovers: Handovers,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
+    /// What checkpoints are signed with.
+    signing: Arc<SigningKey>,
+    /// Where checkpoints were sent to.
+    sent: Mutex<Vec<evidence::Sent>>,
     devices: Devices,
     exports: Turns<Who>,
     intakes: Turns<(String, bool)>,
@@ -110,7 +118,7 @@ impl From<StoreError> for StartError {
 impl App {
     /// Opens the data in `folder`.
     pub fn open(folder: &Path, geo: Option<&Path>, clock: Clock, limits: Limits) -> Result<Self, StartError> {
-        let store = Store::open(folder, clock.now())?;
+        let store = Store::open(folder, clock.now(), random::bytes)?;
         let index = Index::open(&folder.join("index"), Arc::new(store.log()))
             .map_err(|error| StartError::Index(error.to_string()))?;
         let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
@@ -122,6 +130,7 @@ impl App {
             Some(secret) => secret,
             None => make_secret(&store, clock.now())?,
         };
+        let signing = Arc::new(evidence::signing_key(&store, clock.now())?);
         gate::load_passes(&live, &snapshot)?;
         let apps = AppTable::default();
         apps.refresh(&store)?;
@@ -140,10 +149,14 @@ impl App {
             tokens,
             hasher,
             throttle,
-            halves: Halves::default(),
+            halves: Waiting::default(),
+            making: Waiting::default(),
+            showing: Waiting::default(),
             apps,
             handovers: Handovers::default(),
             secret,
+            signing,
+            sent: Mutex::default(),
             devices: Devices::default(),
             exports: Turns::default(),
             intakes: Turns::default(),

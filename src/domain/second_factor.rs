@@ -83,14 +83,16 @@ impl App {
         self.reset_second_factor(by, name).await
     }
 
-    /// Takes the second factor of somebody who has lost it away.
+    /// Takes the second factor of somebody who has lost it away, and the passkeys, which were on the same device.
     pub async fn reset_second_factor(&self, by: &Actor, name: &UserName) -> Result<(), AccountError> {
         let (told, name) = (self.did(by, action::USER_FACTOR_REMOVED).to(name), name.clone());
+        let own = by.session.is_some() && by.name == name.as_str();
         let removed = self.change(by, move |write| {
             if write.user(&name)?.is_none() {
                 return Err(AccountError::Unknown(name.clone()));
             }
-            if !write.remove_second_factor(&name)? {
+            let passkeys = if own { 0 } else { write.remove_passkeys_of(&name)? };
+            if !write.remove_second_factor(&name)? && passkeys == 0 {
                 return Err(AccountError::NoFactor(name.clone()));
             }
             write.append(&told)?;

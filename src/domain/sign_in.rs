@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::{
     App, Gone,
-    halves::Half,
     live::Live,
     password::{Busy, Verdict},
     random,
@@ -30,6 +29,9 @@ pub enum SignInError {
     /// The code of the second factor is wrong, or was used before.
     #[error("that code is wrong, or has been used before; wait for the next one")]
     Code,
+    /// The passkey is not known here, or what it signed does not fit.
+    #[error("that passkey is not known here, or its user may not sign in")]
+    Passkey,
     /// It took too long to show the second factor, or too many codes were wrong.
     #[error("that took too long, or too many codes were wrong; begin again")]
     Over,
@@ -94,6 +96,19 @@ pub struct Welcome {
     pub familiar: Familiar,
 }
 
+/// The half of a sign-in: the password was shown, and the second factor was not.
+#[derive(Clone, Debug)]
+pub(super) struct Half {
+    user: UserName,
+    /// What the password was held against.
+    kept: Option<Credential>,
+    /// What that is to be replaced by, where it costs too little.
+    renewed: Option<Credential>,
+}
+
+/// How many codes are looked at before somebody begins again.
+const CODES: u8 = 5;
+
 /// How far somebody has come.
 #[derive(Debug)]
 pub enum SignedIn {
@@ -132,7 +147,7 @@ impl App {
             (Some(_), None) => {
                 self.0.throttle.give_back(attempt);
                 let half = Half { user: account.name.clone(), kept, renewed };
-                return Ok(SignedIn::Half(self.0.halves.keep(half, self.now())));
+                return Ok(SignedIn::Half(self.0.halves.keep(half, CODES, self.now())));
             }
             (Some(factor), Some(code)) => match self.shown(&account.name, factor, code) {
                 None => return self.refuse(name.as_ref(), &origin, SignInError::Refused).await,
@@ -181,7 +196,7 @@ impl App {
     }
 
     /// Starts the session of somebody who has proven who they are.
-    async fn welcome(
+    pub(super) async fn welcome(
         &self,
         account: &User,
         proof: Proof,
@@ -194,7 +209,10 @@ impl App {
             session: None,
             ip: origin.ip,
         };
-        let told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);
+        let mut told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);
+        if let Proof::Passkey(passkey) = &proof {
+            told.detail = format!("by the passkey {}", passkey.name);
+        }
         let start = Start { user: account, proof, origin, lasts: self.0.limits.absolute, told };
         let (session, token) = self.start::<SignInError>(&by, start).await?;
         self.0.throttle.remember(&by.name, Source::of(origin.ip));
@@ -239,13 +257,17 @@ impl App {
     }
 
     /// Writes down that somebody was refused, and refuses them.
-    async fn refuse<T>(
+    pub(super) async fn refuse<T>(
         &self,
         name: Option<&UserName>,
         origin: &Origin,
         why: SignInError,
     ) -> Result<T, SignInError> {
-        let detail = if matches!(why, SignInError::Code) { "wrong code" } else { "" };
+        let detail = match why {
+            SignInError::Code => "wrong code",
+            SignInError::Passkey => "by passkey",
+            _ => "",
+        };
         self.tell_of_failure(name, origin, detail).await?;
         Err(why)
     }

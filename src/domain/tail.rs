@@ -310,7 +310,7 @@ mod tests {
     };
 
     fn store() -> Store {
-        Store::in_memory(Timestamp::UNIX_EPOCH).unwrap()
+        Store::in_memory(Timestamp::UNIX_EPOCH, || [7; 16]).unwrap()
     }
 
     async fn append(store: &Store, count: usize, detail: String) {

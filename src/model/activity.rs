@@ -196,6 +196,8 @@ pub mod action {
     pub const IMPORT: &str = "import";
     /// Activities were removed because of their age or the room they took.
     pub const RETENTION: &str = "retention";
+    /// The log was held against its proofs.
+    pub const VERIFY: &str = "verify";
     /// Everything was written into a backup.
     pub const BACKUP: &str = "backup";
     /// A backup was put in the place of what was there.
@@ -214,6 +216,10 @@ pub mod action {
     pub const USER_RECOVERY_CODE_USED: &str = "user-recovery-code-used";
     /// Somebody got new recovery codes.
     pub const USER_RECOVERY_CODES_MADE: &str = "user-recovery-codes-made";
+    /// A passkey was added.
+    pub const USER_PASSKEY_ADDED: &str = "user-passkey-added";
+    /// A passkey was removed.
+    pub const USER_PASSKEY_REMOVED: &str = "user-passkey-removed";
     /// An account was disabled.
     pub const USER_DISABLED: &str = "user-disabled";
     /// An account was enabled again.

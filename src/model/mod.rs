@@ -5,12 +5,15 @@
 
 pub mod activity;
 pub mod app;
+pub mod checkpoint;
 pub mod country;
 pub mod device;
 pub mod filter;
 pub mod hook;
 pub mod horizon;
 pub mod id;
+pub mod note;
+pub mod passkey;
 pub mod period;
 pub mod place;
 pub mod query;
@@ -20,4 +23,5 @@ pub mod session;
 pub mod site;
 pub mod token;
 pub mod totp;
+pub mod tree;
 pub mod user;

@@ -10,12 +10,14 @@ mod backup;
 mod check;
 mod codec;
 mod disk;
+mod evidence;
 mod factors;
 mod health;
 mod hooks;
 pub mod index;
 mod log;
 mod passes;
+mod passkeys;
 mod sessions;
 mod settings;
 mod tables;
@@ -36,11 +38,13 @@ pub use self::{
     apps::Apps,
     backup::{BackupError, Progress, unpack as unpack_backup, write as write_backup},
     check::check_file,
+    evidence::Evidence,
     factors::Factors,
     health::Health,
     hooks::Hooks,
-    log::{Appended, Horizons, Log},
+    log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
     passes::Passes,
+    passkeys::Passkeys,
     sessions::{EndedCursor, Sessions},
     settings::Settings,
     tokens::Tokens,
@@ -67,22 +71,23 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens the file in `folder`, or makes a new one there, for this process alone.
-    pub fn open(folder: &Path, now: Timestamp) -> Result<Self, OpenError> {
-        Self::over(Disk::open(folder)?, now)
+    /// Opens the file in `folder`, or makes a new one there, for this process alone. `random` gives what nobody can guess.
+    pub fn open(folder: &Path, now: Timestamp, random: Random) -> Result<Self, OpenError> {
+        Self::over(Disk::open(folder)?, now, random)
     }
 
     /// A store in memory, which is gone when it is dropped.
-    pub fn in_memory(now: Timestamp) -> Result<Self, OpenError> {
-        Self::over(Disk::in_memory()?, now)
+    pub fn in_memory(now: Timestamp, random: Random) -> Result<Self, OpenError> {
+        Self::over(Disk::in_memory()?, now, random)
     }
 
-    fn over(disk: Disk, now: Timestamp) -> Result<Self, OpenError> {
+    fn over(disk: Disk, now: Timestamp, random: Random) -> Result<Self, OpenError> {
         tables::prepare(&disk, now)?;
+        let edge = log::seal_up(&disk, random)?;
         let disk = Arc::new(disk);
-        let tail = Arc::new(log::Tail::of(&disk)?);
+        let tail = Arc::new(log::Tail::at(edge.size()));
         let (cache, keys) = (Arc::default(), Arc::new(log::Keys::of(&disk)?));
-        let writer = writer::Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys));
+        let writer = writer::Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys), edge);
         let writer = Arc::new(writer);
         let keeper = log::Keeper::start(Arc::clone(&disk), Arc::clone(&writer), keys, Arc::clone(&cache));
         Ok(Self { disk, keeper: Arc::new(keeper), writer, tail, cache })

@@ -9,10 +9,11 @@ use redb::{Key, ReadableTable, TableDefinition, Value, WriteTransaction};
 use super::{OpenError, StoreError, disk::Disk};
 
 /// Format of the data file. It is raised when an older binary could no longer read what a newer one writes.
-pub(super) const FORMAT: u32 = 2;
+pub(super) const FORMAT: u32 = 3;
 
 /// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
-/// `horizon` (a record): what retention has taken out of the log. `secret`: 32 random bytes that this installation made.
+/// `horizon` (a record): what retention has taken out of the log. `sealed` (empty): every activity has its leaf.
+/// `signing-key` (a record): what checkpoints are signed with. `secret`: 32 random bytes that this installation made.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
 /// User name -> account. Sorted by name, as lists show them.
@@ -21,6 +22,8 @@ pub(super) const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("use
 pub(super) const PASSWORDS: TableDefinition<&str, &str> = TableDefinition::new("passwords");
 /// User name -> second factor, its seed sealed.
 pub(super) const SECOND_FACTORS: TableDefinition<&str, &[u8]> = TableDefinition::new("second_factors");
+/// Number of a passkey -> passkey, with its user.
+pub(super) const PASSKEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("passkeys");
 
 /// Session id -> session, live or ended.
 pub(super) const SESSIONS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("sessions");
@@ -64,6 +67,13 @@ pub(super) const LOG_BLOCKS: TableDefinition<u64, &[u8]> = TableDefinition::new(
 /// Id of the volume's first activity, number of the part -> a page of the volume's dictionaries.
 pub(super) const LOG_VOLUMES: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("log_volumes");
 
+/// Number of the tile -> 256 leaves of the log's tree, or those there are and the tree's edge (see [`super::log`]).
+pub(super) const LOG_TILES: TableDefinition<u64, &[u8]> = TableDefinition::new("log_tiles");
+/// Number of the removal -> which activities it took out of the log.
+pub(super) const LOG_REMOVALS: TableDefinition<u64, &[u8]> = TableDefinition::new("log_removals");
+/// Size of the log's tree -> the checkpoint that was signed of it.
+pub(super) const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new("checkpoints");
+
 /// Id of the activity that the first of them became -> senders' keys, in order of arrival (see [`super::log`]).
 pub(super) const KEYS_RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("keys_recent");
 /// Run of keys -> how many it has, and the newest activity among theirs. A run that is not listed here is not whole, or not
@@ -79,12 +89,13 @@ const LOG_KEYS: TableDefinition<&[u8; 16], u64> = TableDefinition::new("log_keys
 macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
-            APPS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META,
-            PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
+            APPS, CHECKPOINTS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_REMOVALS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META,
+            PASSKEYS, PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
         $each($($with,)* USERS)?;
         $each($($with,)* PASSWORDS)?;
+        $each($($with,)* PASSKEYS)?;
         $each($($with,)* SECOND_FACTORS)?;
         $each($($with,)* SESSIONS)?;
         $each($($with,)* SESSION_TOKENS)?;
@@ -101,6 +112,9 @@ macro_rules! every_table {
         $each($($with,)* LOG_RUNS)?;
         $each($($with,)* LOG_BLOCKS)?;
         $each($($with,)* LOG_VOLUMES)?;
+        $each($($with,)* LOG_TILES)?;
+        $each($($with,)* LOG_REMOVALS)?;
+        $each($($with,)* CHECKPOINTS)?;
         $each($($with,)* KEYS_RECENT)?;
         $each($($with,)* KEY_RUNS)?;
         $each($($with,)* KEY_CHUNKS)?;

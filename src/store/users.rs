@@ -98,9 +98,10 @@ impl Write<'_> {
         Ok(())
     }
 
-    /// Removes an account with its password and its second factor.
+    /// Removes an account with its password, its second factor and its passkeys.
     pub fn remove_user(&mut self, name: &UserName) -> Result<(), StoreError> {
         self.remove_second_factor(name)?;
+        self.remove_passkeys_of(name)?;
         self.edit(USERS)?.remove(name.as_str()).map_err(StoreError::file)?;
         self.edit(PASSWORDS)?.remove(name.as_str()).map_err(StoreError::file)?;
         Ok(())

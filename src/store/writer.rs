@@ -24,7 +24,7 @@ use super::{
     StoreError, View,
     disk::Disk,
     health::{Health, Physician, Vitals},
-    log::{Batch, Keys, Tail},
+    log::{Batch, Edge, Keys, Tail},
 };
 
 /// The most changes that share a transaction.
@@ -155,11 +155,11 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    pub(super) fn start(disk: Arc<Disk>, tail: Arc<Tail>, keys: Arc<Keys>) -> Self {
+    pub(super) fn start(disk: Arc<Disk>, tail: Arc<Tail>, keys: Arc<Keys>, edge: Edge) -> Self {
         let (sender, receiver) = mpsc::channel();
         let vitals = Arc::new(Vitals::default());
         let physician = Physician::new(Arc::clone(&disk), Arc::clone(&vitals));
-        let mut scribe = Scribe { disk, tail, keys, physician };
+        let mut scribe = Scribe { disk, tail, keys, edge, physician };
         let spawned = thread::Builder::new().name("writer".into()).spawn(move || scribe.work(&receiver));
         Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals }
     }
@@ -224,6 +224,8 @@ struct Scribe {
     disk: Arc<Disk>,
     tail: Arc<Tail>,
     keys: Arc<Keys>,
+    /// The edge of the tree that is on disk.
+    edge: Edge,
     physician: Physician,
 }
 
@@ -288,10 +290,10 @@ impl Scribe {
                 Err(Torn { error, batch }) => {
                     self.physician.failed(&error);
                     if let Some(batch) = batch
-                        && Tail::of(&self.disk).is_ok_and(|tail| batch.is_in(&tail))
+                        && self.edge.read_again(&self.disk).is_ok_and(|edge| batch.is_in(edge.size()))
                     {
                         // It went to disk after all: to run it again would be to write it twice.
-                        batch.publish(&self.keys, &self.tail);
+                        self.edge = batch.publish(&self.keys, &self.tail);
                         return group.into_iter().for_each(Job::answer);
                     }
                     if !std::mem::take(&mut again) {
@@ -315,11 +317,11 @@ impl Scribe {
     }
 
     /// One transaction over the group. The index of the change that must drop out, if one must.
-    fn attempt(&self, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, Torn> {
+    fn attempt(&mut self, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, Torn> {
         let mut transaction = self.disk.write()?;
         // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
         transaction.set_quick_repair(true);
-        let mut batch = Batch::behind(self.tail.last());
+        let mut batch = Batch::behind(self.edge.clone());
         let mut changed = false;
         for (at, job) in group.iter_mut().enumerate() {
             let mut write = Write {
@@ -344,7 +346,7 @@ impl Scribe {
             if let Err(error) = transaction.commit() {
                 return Err(Torn { error: StoreError::file(error), batch: Some(Box::new(batch)) });
             }
-            batch.publish(&self.keys, &self.tail);
+            self.edge = batch.publish(&self.keys, &self.tail);
         } else {
             transaction.abort().map_err(StoreError::file)?;
         }

@@ -23,6 +23,7 @@ use crate::{
         export::ExportError,
         hooks::HookError,
         ingest::IngestError,
+        passkeys::PasskeyError,
         places::PlacesError,
         retention::RetentionError,
         sessions::SessionError,
@@ -354,7 +355,9 @@ impl From<SignInError> for Failure {
     fn from(error: SignInError) -> Self {
         let message = error.to_string();
         match error {
-            SignInError::Refused => Self::new(Status::Unauthorized, "refused", message),
+            SignInError::Refused | SignInError::Passkey => {
+                Self::new(Status::Unauthorized, "refused", message)
+            }
             SignInError::Code => {
                 Self { field: Some("code"), ..Self::new(Status::Unauthorized, "wrong_code", message) }
             }
@@ -391,6 +394,21 @@ impl From<AccountError> for Failure {
             AccountError::TooMany(seconds) => SignInError::TooMany(seconds).into(),
             AccountError::Gone(gone) => gone.into(),
             AccountError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<PasskeyError> for Failure {
+    fn from(error: PasskeyError) -> Self {
+        let message = error.to_string();
+        match error {
+            PasskeyError::Refused => Self::field("credential", message),
+            PasskeyError::Name => Self::field("name", message),
+            PasskeyError::Unknown => Self::not_found(message),
+            PasskeyError::Many => Self::conflict(message),
+            PasskeyError::Account(error) => error.into(),
+            PasskeyError::Gone(gone) => gone.into(),
+            PasskeyError::Store(error) => error.into(),
         }
     }
 }

@@ -20,6 +20,7 @@ use std::{
 use anyhow::Context as _;
 use jiff::Timestamp;
 use rollcall::{
+    domain::random,
     model::{
         activity::{NewActivity, Outcome, SenderKey},
         id::ActivityId,
@@ -50,14 +51,14 @@ fn main() -> anyhow::Result<()> {
     let folder = tempfile::tempdir()?;
     append(folder.path(), count)?;
     let opened = Instant::now();
-    let store = Store::open(folder.path(), NOW)?;
+    let store = Store::open(folder.path(), NOW, random::bytes)?;
     println!("| opened | {:.1?} |", opened.elapsed());
     read(&store, count)
 }
 
 fn append(folder: &Path, count: u64) -> anyhow::Result<()> {
     println!("| {count} activities | |\n|---|---|");
-    let store = Store::open(folder, NOW)?;
+    let store = Store::open(folder, NOW, random::bytes)?;
     let mut year = Year::of(count).map(|event| activity(&event));
     let mut taken = Duration::ZERO;
     loop {

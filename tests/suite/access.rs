@@ -23,6 +23,10 @@ fn calls() -> Vec<(Method, &'static str, Value, [u16; 4])> {
         (Put, "/me/second-factor", json!({"pending": "", "code": ""}), [401, 400, 400, 400]),
         (Post, "/me/second-factor/recovery-codes", json!({"password": ""}), [401, 400, 400, 400]),
         (Post, "/me/second-factor/remove", json!({"password": ""}), [401, 400, 400, 400]),
+        (Get, "/me/passkeys", none.clone(), everybody),
+        (Post, "/me/passkeys/begin", json!({"password": ""}), [401, 409, 409, 409]),
+        (Post, "/me/passkeys", json!({"token": "", "name": "x", "credential": {}}), [401, 409, 409, 409]),
+        (Delete, "/me/passkeys/none", none.clone(), [401, 404, 404, 404]),
         (Delete, "/users/none/second-factor", none.clone(), admins(404)),
         (Get, "/sessions", none.clone(), everybody),
         (Get, "/sessions/none", none.clone(), [401, 404, 404, 404]),
@@ -91,6 +95,8 @@ fn every_call_of_the_api_is_in_the_table_above() {
         .collect();
     let open = [
         (Method::Post, "/api/v1/signin"),
+        (Method::Post, "/api/v1/signin/passkey/begin"),
+        (Method::Post, "/api/v1/signin/passkey"),
         (Method::Post, "/api/v1/signout"),
         (Method::Get, "/api/v1/openapi.json"),
     ];
@@ -120,6 +126,8 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
         "POST /setup",
         "POST /api/v1/signin",
         "GET /api/v1/openapi.json",
+        "POST /api/v1/signin/passkey/begin",
+        "POST /api/v1/signin/passkey",
         "GET /healthz",
         "GET /readyz",
         "GET /favicon.ico",

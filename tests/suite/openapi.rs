@@ -1,4 +1,4 @@
-//! What the API says of itself is true: every call is in it, it is what OpenAPI takes for a document, and a program made to
+//! What the API says of itself is true: every call is in it, it is what `OpenAPI` takes for a document, and a program made to
 //! find what such documents do not say finds nothing.
 
 use std::{

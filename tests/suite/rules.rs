@@ -150,6 +150,9 @@ fn options() -> Vec<String> {
         password_passes: Some(2),
         syslog: Some(String::new()),
         syslog_from: Some(Vec::new()),
+        checkpoint_file: Some("x".into()),
+        checkpoint_syslog: Some(String::new()),
+        checkpoint_webhook: Some(String::new()),
     };
     let written = serde_json::to_value(raw).unwrap();
     written.as_object().unwrap().keys().cloned().collect()

@@ -63,6 +63,9 @@ impl Folder {
             "ROLLCALL_CLIENT_HEADER",
             "ROLLCALL_SYSLOG",
             "ROLLCALL_SYSLOG_FROM",
+            "ROLLCALL_CHECKPOINT_FILE",
+            "ROLLCALL_CHECKPOINT_SYSLOG",
+            "ROLLCALL_CHECKPOINT_WEBHOOK",
         ] {
             command.env_remove(other);
         }

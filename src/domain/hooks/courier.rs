@@ -50,7 +50,8 @@ const EACH: usize = 4;
 /// The most bytes of an answer's head that are read.
 const HEAD: usize = 16 << 10;
 
-type Http = Client<HttpsConnector<HttpConnector>, String>;
+/// What messages are sent with.
+pub(in crate::domain) type Http = Client<HttpsConnector<HttpConnector>, String>;
 
 /// Takes what is due to the apps.
 pub struct Courier {
@@ -62,27 +63,9 @@ pub struct Courier {
 }
 
 impl Courier {
-    /// A courier who trusts the certificates that the system trusts. Where there are none, nothing is told over TLS.
+    /// A courier with nothing in the air.
     pub fn new(app: App) -> Self {
-        let mut connector = HttpConnector::new();
-        connector.enforce_http(false);
-        connector.set_connect_timeout(Some(REACH));
-        let tls = HttpsConnectorBuilder::new();
-        let tls = tls.with_native_roots().unwrap_or_else(|error| {
-            log::warn!("the system has no certificates, so no webhook over https can be trusted: {error}");
-            HttpsConnectorBuilder::new().with_tls_config(
-                rustls::ClientConfig::builder()
-                    .with_root_certificates(rustls::RootCertStore::empty())
-                    .with_no_client_auth(),
-            )
-        });
-        let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
-        let http = Client::builder(TokioExecutor::new())
-            .pool_max_idle_per_host(0)
-            .http1_max_buf_size(HEAD)
-            .retry_canceled_requests(false)
-            .build(connector);
-        Self { app, http, flying: JoinSet::new(), known: HashSet::new() }
+        Self { app, http: client(), flying: JoinSet::new(), known: HashSet::new() }
     }
 
     /// Works until it is dropped.
@@ -122,6 +105,28 @@ impl Courier {
         }
         Ok(())
     }
+}
+
+/// What messages are sent with. It trusts the certificates that the system trusts; where there are none, nothing is told over TLS.
+pub(in crate::domain) fn client() -> Http {
+    let mut connector = HttpConnector::new();
+    connector.enforce_http(false);
+    connector.set_connect_timeout(Some(REACH));
+    let tls = HttpsConnectorBuilder::new();
+    let tls = tls.with_native_roots().unwrap_or_else(|error| {
+        log::warn!("the system has no certificates, so no webhook over https can be trusted: {error}");
+        HttpsConnectorBuilder::new().with_tls_config(
+            rustls::ClientConfig::builder()
+                .with_root_certificates(rustls::RootCertStore::empty())
+                .with_no_client_auth(),
+        )
+    });
+    let connector = tls.https_or_http().enable_http1().wrap_connector(connector);
+    Client::builder(TokioExecutor::new())
+        .pool_max_idle_per_host(0)
+        .http1_max_buf_size(HEAD)
+        .retry_canceled_requests(false)
+        .build(connector)
 }
 
 /// A message on its way.
@@ -190,7 +195,7 @@ impl Load {
     }
 }
 
-async fn post(http: &Http, request: Request<String>) -> Try {
+pub(in crate::domain) async fn post(http: &Http, request: Request<String>) -> Try {
     match timeout(PATIENCE, http.request(request)).await {
         Err(_) => Try::Failed(format!("no answer within {} s", PATIENCE.as_secs())),
         Ok(Err(error)) => Try::Failed(cause(&error)),

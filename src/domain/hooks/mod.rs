@@ -9,6 +9,7 @@ mod message;
 use http::Uri;
 
 pub use self::courier::Courier;
+pub(super) use self::courier::{Http, client, post};
 use super::{App, Gone, random};
 use crate::{
     model::{

@@ -7,12 +7,13 @@ use crate::{
     domain::{App, Gone, agent, live::Event, random},
     model::{
         activity::{NewActivity, OWN_APP, action},
+        passkey::Passkey,
         secret::{Kind, Token},
         session::Session,
         totp::Shown,
         user::{Actor, Role, User, UserName},
     },
-    store::{Credential, Factors as _, StoreError, Users as _, Write},
+    store::{Credential, Factors as _, Passkeys as _, StoreError, Users as _, Write},
 };
 
 /// A session of an app that signs its users in by itself.
@@ -36,6 +37,8 @@ pub(in crate::domain) enum Proof {
     /// Their password was held against `kept`, which is to be replaced where it costs less than hashes do now, and
     /// their second factor was shown, if they have one.
     Password { kept: Option<Credential>, renewed: Option<Credential>, shown: Option<Shown> },
+    /// Their device signed a challenge with this passkey.
+    Passkey(Passkey),
     /// This app says so, by this token.
     App { app: String, token: String },
 }
@@ -96,7 +99,7 @@ impl App {
         let token = random::token(Kind::Session);
         let (registered_by, apps) = match &proof {
             Proof::App { app, token } => (Some(token.clone()), vec![app.clone()]),
-            Proof::Password { .. } => (None, Vec::new()),
+            Proof::Password { .. } | Proof::Passkey(_) => (None, Vec::new()),
         };
         let session = Session {
             id: random::session_id(),
@@ -110,7 +113,7 @@ impl App {
             started: now,
             last_access: now,
             expires: after(now, lasts),
-            mfa: matches!(proof, Proof::Password { shown: Some(_), .. }),
+            mfa: matches!(proof, Proof::Password { shown: Some(_), .. } | Proof::Passkey(_)),
             ending: None,
         };
         told.session = Some(session.id.to_string());
@@ -144,7 +147,17 @@ impl App {
                     write.put_user(&account)?;
                     signed_in = Some(account.name);
                 }
-                (Proof::Password { .. }, None) => return Err(Gone.into()),
+                (Proof::Passkey(passkey), Some(mut account)) => {
+                    let known = write.passkey(&passkey.id)?;
+                    if known.is_none_or(|known| known.user != account.name) {
+                        return Err(Gone.into());
+                    }
+                    write.put_passkey(passkey)?;
+                    account.last_sign_in = Some(now);
+                    write.put_user(&account)?;
+                    signed_in = Some(account.name);
+                }
+                (Proof::Password { .. } | Proof::Passkey(_), None) => return Err(Gone.into()),
                 (Proof::App { .. }, _) => {}
             }
             write.put_session(&made, hash)?;

@@ -5,6 +5,9 @@
 //! whose rows refer to them ([`block`]). An activity takes 330 bytes in a run and some 30 in a block, and either is read
 //! with one page ([`shelf`]). The senders' own ids are kept beside ([`keys`]).
 //!
+//! Every activity is also a leaf of a Merkle tree that is written with it ([`edge`], [`tile`]), so that the log can prove
+//! that it is what it was ([`proof`]), but for what retention has declared to have taken out ([`removals`]).
+//!
 //! Followers (the index, the live stream, later others) read from the number they remember and wait at the
 //! [`Tail`] for more. The log knows none of them.
 
@@ -12,19 +15,25 @@ mod block;
 mod bytes;
 mod cache;
 mod dictionary;
+mod edge;
 mod keeper;
 mod keys;
+mod proof;
 mod record;
 mod removal;
+mod removals;
 mod room;
 mod rows;
 mod run;
+mod sealing;
 mod shelf;
 #[cfg(test)]
 mod tests;
 mod text;
+mod tile;
 mod volume;
 mod volumes;
+mod walk;
 
 use std::{
     collections::HashMap,
@@ -35,14 +44,20 @@ use std::{
 use redb::{Key, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
-pub use self::removal::Horizons;
-pub(super) use self::{cache::Cache, keeper::Keeper, keys::Keys, rows::Epoch};
+pub(super) use self::{
+    cache::Cache, edge::Edge, keeper::Keeper, keys::Keys, proof::prove, rows::Epoch, sealing::seal_up,
+};
+pub use self::{
+    edge::Random,
+    proof::{Fault, Proof, Trouble},
+    removal::Horizons,
+};
 use self::{keys::Entry, shelf::Shelf};
 use super::{
     Read, StoreError, Write,
     disk::Disk,
     index::{Source, SourceError},
-    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
+    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES},
 };
 use crate::model::{
     activity::{Activity, NewActivity},
@@ -68,17 +83,20 @@ pub(super) struct Batch {
     /// The keys of what is appended, known to nobody else until it is on disk.
     keys: HashMap<keys::Fingerprint, u64>,
     entries: Vec<Entry>,
+    /// The tree with the leaves of what is appended.
+    pub(super) edge: Edge,
 }
 
 impl Batch {
-    /// An empty one, behind the activity `last`.
-    pub(super) fn behind(last: ActivityId) -> Self {
+    /// An empty one, behind what `edge` is the edge of.
+    pub(super) fn behind(edge: Edge) -> Self {
         Self {
-            next: last.0 + 1,
+            next: edge.size() + 1,
             appended: 0,
             run: run::Draft::default(),
             keys: HashMap::new(),
             entries: Vec::new(),
+            edge,
         }
     }
 
@@ -95,18 +113,20 @@ impl Batch {
     /// Writes what is left of it: the transaction is about to be committed.
     pub(super) fn finish(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         self.write_run(transaction)?;
+        self.edge.write(transaction)?;
         write_recent(transaction, &self.entries)
     }
 
-    /// Whether it appended something that the log behind `tail` has.
-    pub(super) fn is_in(&self, tail: &Tail) -> bool {
-        self.appended > 0 && tail.last().0 + 1 >= self.next
+    /// Whether it appended something that a log of so many activities has.
+    pub(super) const fn is_in(&self, size: u64) -> bool {
+        self.appended > 0 && size + 1 >= self.next
     }
 
-    /// The transaction is on disk: all may know of it.
-    pub(super) fn publish(self, keys: &Keys, tail: &Tail) {
+    /// The transaction is on disk: all may know of it. The edge of now.
+    pub(super) fn publish(self, keys: &Keys, tail: &Tail) -> Edge {
         keys.learn(self.entries);
         tail.advance(self.next - 1);
+        self.edge
     }
 }
 
@@ -156,6 +176,7 @@ impl Write<'_> {
                 batch.write_run(self.transaction)?;
                 batch.run.add(activity, received);
             }
+            batch.edge.add(batch.run.record());
             appended.push(Appended::New(ActivityId(batch.next)));
             batch.next += 1;
             batch.appended += 1;
@@ -205,6 +226,8 @@ impl Read {
         // keys there are never many, and small ones share a page.
         let few = self.pages(LOG_RUNS)? + self.pages(KEYS_RECENT)?;
         let many = self.count(LOG_BLOCKS)? + self.count(LOG_VOLUMES)? + self.count(KEY_CHUNKS)?;
+        // Six tiles share a page, or more.
+        let many = many + self.count(LOG_TILES)? / 6;
         Ok((few + many) * 4096)
     }
 
@@ -270,10 +293,9 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    pub(super) fn of(disk: &Disk) -> Result<Self, StoreError> {
-        let read = disk.read()?;
-        let last = Shelf::open(&read, &volumes::Volumes::default())?.last()?;
-        Ok(Self { last: Mutex::new(last), moved: Condvar::new(), watch: watch::Sender::new(last) })
+    /// That of a log whose newest activity is `last`.
+    pub(super) fn at(last: u64) -> Self {
+        Self { last: Mutex::new(last), moved: Condvar::new(), watch: watch::Sender::new(last) }
     }
 
     pub(super) fn last(&self) -> ActivityId {

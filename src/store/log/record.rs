@@ -37,23 +37,56 @@ struct Record<'a> {
 /// The canonical bytes of an activity that is written at `received`, in milliseconds: the same ones wherever in the log it is
 /// kept, and those a proof is about. Appended to `out`.
 pub(super) fn write(new: &NewActivity, received: i64, out: &mut Vec<u8>) {
-    let record = Record {
-        time: new.time.map_or(received, codec::millis),
-        received,
-        user: &new.user,
-        action: &new.action,
-        detail: &new.detail,
-        app: &new.app,
-        outcome: outcome_code(new.outcome),
-        session: new.session.as_deref(),
-        ip: new.ip,
-        place: (&new.place).into(),
-        device: (&new.device).into(),
-        user_agent: new.user_agent.as_deref(),
-        target: new.target.as_deref(),
-        attributes: new.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-    };
-    match postcard::to_extend(&record, std::mem::take(out)) {
+    append(
+        out,
+        &Record {
+            time: new.time.map_or(received, codec::millis),
+            received,
+            user: &new.user,
+            action: &new.action,
+            detail: &new.detail,
+            app: &new.app,
+            outcome: outcome_code(new.outcome),
+            session: new.session.as_deref(),
+            ip: new.ip,
+            place: (&new.place).into(),
+            device: (&new.device).into(),
+            user_agent: new.user_agent.as_deref(),
+            target: new.target.as_deref(),
+            attributes: borrowed(&new.attributes),
+        },
+    );
+}
+
+/// The same bytes of an activity that was read.
+pub(super) fn write_again(activity: &Activity, out: &mut Vec<u8>) {
+    append(
+        out,
+        &Record {
+            time: codec::millis(activity.time),
+            received: codec::millis(activity.received),
+            user: &activity.user,
+            action: &activity.action,
+            detail: &activity.detail,
+            app: &activity.app,
+            outcome: outcome_code(activity.outcome),
+            session: activity.session.as_deref(),
+            ip: activity.ip,
+            place: (&activity.place).into(),
+            device: (&activity.device).into(),
+            user_agent: activity.user_agent.as_deref(),
+            target: activity.target.as_deref(),
+            attributes: borrowed(&activity.attributes),
+        },
+    );
+}
+
+fn borrowed(attributes: &[(String, String)]) -> Vec<(&str, &str)> {
+    attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+}
+
+fn append(out: &mut Vec<u8>, record: &Record<'_>) {
+    match postcard::to_extend(record, std::mem::take(out)) {
         Ok(extended) => *out = extended,
         Err(error) => unreachable!("a record could not be encoded: {error}"),
     }
@@ -122,6 +155,9 @@ mod tests {
         assert_eq!(read.id, ActivityId(7));
         assert_eq!(Some(read.time), new.time);
         assert_eq!(read.received.as_millisecond(), 1_800_000_000_000);
+        let mut again = Vec::new();
+        write_again(&read, &mut again);
+        assert_eq!(again, bytes);
         assert_eq!((read.ip, read.place, read.attributes), (new.ip, new.place, new.attributes));
     }
 

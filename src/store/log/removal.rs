@@ -2,24 +2,30 @@
 //!
 //! Where the horizon is, is written in the transaction that tells of it; from then on nobody finds what is behind it, and
 //! this here is house-keeping: it may be interrupted and begun again. The newest activity always stays, so that its id is
-//! never given twice.
+//! never given twice. What goes leaves its leaf's hash behind, and is declared, in the transaction that takes it out.
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableTable, TableDefinition};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
     block::Block,
+    bytes::damaged,
     keeper::{Left, SLICE, Work},
     record, run,
     shelf::Shelf,
+    tile::{self, Kept, LEAVES, Salt},
 };
 use crate::{
-    model::horizon::{Class, Horizon},
+    model::{
+        activity::Activity,
+        horizon::{Class, Horizon},
+        tree::Hash,
+    },
     store::{
         StoreError, View, Write, codec,
-        tables::{KEY_RUNS, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES, META},
+        tables::{KEY_RUNS, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
     },
 };
 
@@ -75,8 +81,48 @@ impl Write<'_> {
     }
 }
 
-/// A page of the log that changes: its key, and what takes its place.
-type Change = (u64, Option<Vec<u8>>);
+/// A page of the log that changes: its key, what takes its place, and the leaves of the activities that it loses.
+type Change = (u64, Option<Vec<u8>>, Vec<(u64, Hash)>);
+
+/// The leaves of activities that are to go. What a leaf was salted with never changes as long as its record is there.
+struct Leaves {
+    tiles: ReadOnlyTable<u64, &'static [u8]>,
+    /// The salts of the tile that was asked for last.
+    at_hand: Option<(u64, Box<[Option<Salt>; LEAVES]>)>,
+    record: Vec<u8>,
+}
+
+impl Leaves {
+    fn of(read: &ReadTransaction) -> Result<Self, StoreError> {
+        let tiles = read.open_table(LOG_TILES).map_err(StoreError::file)?;
+        Ok(Self { tiles, at_hand: None, record: Vec::new() })
+    }
+
+    /// Adds the leaf of a record, unless it has none: then it is not ours.
+    fn add(&mut self, id: u64, record: &[u8], leaves: &mut Vec<(u64, Hash)>) -> Result<(), StoreError> {
+        let (number, at) = tile::place(id);
+        let salts = match self.at_hand.take() {
+            Some((known, salts)) if known == number => salts,
+            _ => {
+                let kept = self.tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?;
+                Kept::read(kept.value())?.tile().salts()
+            }
+        };
+        leaves.extend(salts[at].map(|salt| (id, tile::leaf(&salt, id, record))));
+        self.at_hand = Some((number, salts));
+        Ok(())
+    }
+
+    /// The same of an activity that was read.
+    fn add_read(&mut self, activity: &Activity, leaves: &mut Vec<(u64, Hash)>) -> Result<(), StoreError> {
+        let mut record = std::mem::take(&mut self.record);
+        record.clear();
+        record::write_again(activity, &mut record);
+        let added = self.add(activity.id.0, &record, leaves);
+        self.record = record;
+        added
+    }
+}
 
 impl Work {
     /// Removes what lies behind `horizon`, and says how many activities that were.
@@ -84,8 +130,10 @@ impl Work {
         let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.cache.volumes)?;
         let last = log.last()?;
-        let removed = self.remove_rows(&log, horizon, last)? + self.remove_records(&log, horizon, last)?;
-        drop((log, read));
+        let mut leaves = Leaves::of(&read)?;
+        let removed = self.remove_rows(&log, horizon, last, &mut leaves)?
+            + self.remove_records(&log, horizon, last, &mut leaves)?;
+        drop((log, leaves, read));
         if removed > 0 {
             self.remove_keys()?;
             self.give_back()?;
@@ -94,7 +142,13 @@ impl Work {
     }
 
     /// Removes from blocks, and volumes that have none left.
-    fn remove_rows(&self, log: &Shelf<'_>, horizon: &Horizon, last: u64) -> Result<u64, Left> {
+    fn remove_rows(
+        &self,
+        log: &Shelf<'_>,
+        horizon: &Horizon,
+        last: u64,
+        leaves: &mut Leaves,
+    ) -> Result<u64, Left> {
         let (mut removed, mut changes) = (0, Vec::new());
         let (mut kept, mut emptied) = (BTreeSet::new(), BTreeSet::new());
         for entry in log.blocks.iter().map_err(StoreError::file)? {
@@ -106,18 +160,24 @@ impl Work {
                 continue;
             }
             let words = log.volume(volume)?;
+            let mut fallen = Vec::new();
             let (gone, value) = block.without(|row| {
                 if row.id == last || row.time() >= horizon.latest() {
                     return Ok(false);
                 }
-                Ok(row.time() < horizon.earliest() || horizon.hides(&row.read(&words)?))
+                let activity = row.read(&words)?;
+                let hidden = row.time() < horizon.earliest() || horizon.hides(&activity);
+                if hidden {
+                    leaves.add_read(&activity, &mut fallen)?;
+                }
+                Ok(hidden)
             })?;
             if if value.is_some() { &mut kept } else { &mut emptied }.insert(volume) {
                 self.go_on()?;
             }
             if gone > 0 {
                 removed += gone;
-                changes.push((key.value(), value));
+                changes.push((key.value(), value, fallen));
             }
             if changes.len() >= SLICE {
                 self.change(std::mem::take(&mut changes), LOG_BLOCKS)?;
@@ -134,16 +194,23 @@ impl Work {
     }
 
     /// Removes from runs. What is left of one are the stretches whose ids follow one another.
-    fn remove_records(&self, log: &Shelf<'_>, horizon: &Horizon, last: u64) -> Result<u64, Left> {
+    fn remove_records(
+        &self,
+        log: &Shelf<'_>,
+        horizon: &Horizon,
+        last: u64,
+        leaves: &mut Leaves,
+    ) -> Result<u64, Left> {
         let (mut removed, mut changes) = (0, Vec::new());
         for entry in log.runs.iter().map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
             let mut stretches: Vec<(u64, run::Draft)> = Vec::new();
             let mut records = run::records(key.value(), value.value())?;
-            let mut gone = 0;
+            let (mut gone, mut fallen) = (0, Vec::new());
             let mut follows = false;
             while let Some((id, bytes)) = records.next()? {
                 if id != last && horizon.hides(&record::read(id, bytes)?) {
+                    leaves.add(id, bytes, &mut fallen)?;
                     (gone, follows) = (gone + 1, false);
                     continue;
                 }
@@ -155,8 +222,9 @@ impl Work {
             }
             if gone > 0 {
                 removed += gone;
-                changes.push((key.value(), None));
-                changes.extend(stretches.into_iter().map(|(id, mut run)| (id, Some(run.finish().to_vec()))));
+                changes.push((key.value(), None, fallen));
+                let kept = stretches.into_iter();
+                changes.extend(kept.map(|(id, mut run)| (id, Some(run.finish().to_vec()), Vec::new())));
             }
             if changes.len() >= SLICE {
                 self.change(std::mem::take(&mut changes), LOG_RUNS)?;
@@ -177,14 +245,16 @@ impl Work {
         }
         self.write(move |write| {
             let mut table = write.edit(table)?;
-            for (key, value) in &changes {
+            for (key, value, _) in &changes {
                 match value {
                     Some(value) => table.insert(key, value.as_slice()).map(drop),
                     None => table.remove(key).map(drop),
                 }
                 .map_err(StoreError::file)?;
             }
-            Ok(())
+            drop(table);
+            let gone: Vec<(u64, Hash)> = changes.iter().flat_map(|(_, _, gone)| gone).copied().collect();
+            write.batch.edge.forget(&gone, write.transaction)
         })?;
         self.cache.rows.forget();
         Ok(())

@@ -18,7 +18,7 @@ use crate::store::{
     StoreError,
     disk::Copy,
     health::Health,
-    tables::{KEY_CHUNKS, KEY_RUNS, LOG_BLOCKS, LOG_VOLUMES, every_table},
+    tables::{KEY_CHUNKS, KEY_RUNS, LOG_BLOCKS, LOG_TILES, LOG_VOLUMES, every_table},
 };
 
 /// Below so many bytes a file is not worth the trouble.
@@ -47,6 +47,7 @@ impl Work {
         self.copy_table(&read, &copy, LOG_VOLUMES)?;
         self.copy_table(&read, &copy, KEY_CHUNKS)?;
         self.copy_table(&read, &copy, KEY_RUNS)?;
+        self.copy_table(&read, &copy, LOG_TILES)?;
         drop(read);
         self.finish(copy)?;
         log::info!("{} of {length} bytes were given back", length.saturating_sub(self.disk.length()));
@@ -93,6 +94,7 @@ impl Work {
                 let mut write = copy.write()?;
                 write.set_quick_repair(true);
                 every_table!(copy_once, &read, &write);
+                copy_edge(&read, &write)?;
                 write.commit().map_err(StoreError::file)?;
                 drop(read);
                 disk.exchange(copy).map_err(|error| StoreError::file(redb::Error::Io(error)))
@@ -103,6 +105,18 @@ impl Work {
         finished.recv().unwrap_or(Err(StoreError::Closed))?;
         Ok(())
     }
+}
+
+/// Copies the tile that was growing when the others were copied, and those that came behind it since.
+fn copy_edge(from: &ReadTransaction, to: &WriteTransaction) -> Result<(), StoreError> {
+    let mut to = to.open_table(LOG_TILES).map_err(StoreError::file)?;
+    let grew = to.last().map_err(StoreError::file)?.map_or(0, |(number, _)| number.value());
+    let from = from.open_table(LOG_TILES).map_err(StoreError::file)?;
+    for entry in from.range(grew..).map_err(StoreError::file)? {
+        let (number, tile) = entry.map_err(StoreError::file)?;
+        to.insert(number.value(), tile.value()).map_err(StoreError::file)?;
+    }
+    Ok(())
 }
 
 /// Copies a table, unless it is there already.

@@ -61,6 +61,11 @@ impl Draft {
         self.add_record()
     }
 
+    /// The canonical bytes of the activity that was added last.
+    pub(super) fn record(&self) -> &[u8] {
+        &self.record
+    }
+
     /// How many activities it has.
     pub(super) const fn length(&self) -> u64 {
         self.length

@@ -4,12 +4,13 @@ use std::sync::{Arc, atomic::AtomicBool};
 
 use jiff::Timestamp;
 use proptest::{prelude::*, sample::Index};
+use redb::ReadableTable as _;
 
 use super::{
     Appended, Cache, Keys, Log, Tail,
     keeper::Work,
     keys::{FIT, Fingerprint},
-    volume,
+    seal_up, volume,
 };
 use crate::{
     model::{
@@ -42,8 +43,9 @@ impl Bare {
     fn over(disk: Disk) -> Self {
         tables::prepare(&disk, Timestamp::UNIX_EPOCH).unwrap();
         let (disk, cache) = (Arc::new(disk), Arc::new(Cache::default()));
-        let (tail, keys) = (Arc::new(Tail::of(&disk).unwrap()), Arc::new(Keys::of(&disk).unwrap()));
-        let writer = Arc::new(Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys)));
+        let edge = seal_up(&disk, || [7; 16]).unwrap();
+        let (tail, keys) = (Arc::new(Tail::at(edge.size())), Arc::new(Keys::of(&disk).unwrap()));
+        let writer = Arc::new(Writer::start(Arc::clone(&disk), Arc::clone(&tail), Arc::clone(&keys), edge));
         Self { work: Work { disk, writer, keys, cache, stop: Arc::new(AtomicBool::new(false)) }, tail }
     }
 
@@ -419,5 +421,245 @@ fn half_a_file_that_is_free_is_given_back_while_readers_go_on_reading() {
     drop((reader, log));
     let log = Bare::over(Disk::open(dir.path()).unwrap());
     assert_eq!(log.all().len(), 20_001);
-    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "nothing is left beside it");
+    assert!(!dir.path().join("rollcall.redb.new").exists(), "no copy is left beside it");
+}
+
+/// What a proof finds, and how many records there are.
+fn proven(log: &Bare, sizes: &[u64]) -> super::Proof {
+    log.read(|read| read.prove(sizes, &mut |_, _| {}).unwrap())
+}
+
+/// Changes the file as somebody would who knows how it is made but has not Rollcall do it.
+fn tampered(log: &Bare, change: impl FnOnce(&redb::WriteTransaction)) {
+    let write = log.work.disk.write().unwrap();
+    change(&write);
+    write.commit().unwrap();
+}
+
+/// The log that stands in the same file, opened anew.
+fn reopened(log: Bare) -> Bare {
+    let Bare { work: Work { disk, writer, .. }, .. } = log;
+    drop(writer);
+    Bare::over(Arc::into_inner(disk).unwrap())
+}
+
+/// The records of the run that is filed under this id.
+fn run(write: &redb::WriteTransaction, key: u64) -> Vec<Vec<u8>> {
+    let runs = write.open_table(tables::LOG_RUNS).unwrap();
+    let value = runs.get(key).unwrap().unwrap();
+    let mut records = super::run::records(key, value.value()).unwrap();
+    std::iter::from_fn(|| records.next().unwrap().map(|(_, record)| record.to_vec())).collect()
+}
+
+/// Files a run of these records, with a check sum that is right.
+fn put_run(write: &redb::WriteTransaction, key: u64, records: &[Vec<u8>]) {
+    let mut draft = super::run::Draft::default();
+    assert!(records.iter().all(|record| draft.keep(record)));
+    write.open_table(tables::LOG_RUNS).unwrap().insert(key, draft.finish()).unwrap();
+}
+
+fn forged(detail: &str) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let new = NewActivity { detail: detail.into(), ..NewActivity::new("eve", "backup", "vault") };
+    super::record::write(&new, 5, &mut bytes);
+    bytes
+}
+
+fn faults(log: &Bare) -> Vec<(u64, u64, super::Trouble)> {
+    proven(log, &[]).faults.iter().map(|fault| (fault.first, fault.last, fault.trouble)).collect()
+}
+
+/// Runs of three activities each, 600 in all, of which the first 300 have moved into a volume.
+fn small_runs() -> Bare {
+    let log = Bare::new();
+    for from in (0..600).step_by(3) {
+        log.append(numbered(from..from + 3));
+        if from == 297 {
+            log.work.bind(0).unwrap();
+        }
+    }
+    assert_eq!(faults(&log), []);
+    log
+}
+
+#[test]
+fn a_record_that_was_changed_put_in_moved_or_taken_out_is_named() {
+    use super::Trouble::{Changed, Missing, PutIn};
+    let log = small_runs();
+    tampered(&log, |write| {
+        let mut records = run(write, 301);
+        records[1] = forged("nothing happened");
+        put_run(write, 301, &records);
+    });
+    assert_eq!(faults(&log), [(302, 302, Changed)]);
+    let log = small_runs();
+    tampered(&log, |write| {
+        let mut records = run(write, 301);
+        records.swap(0, 2);
+        put_run(write, 301, &records);
+    });
+    assert_eq!(faults(&log), [(301, 301, Changed), (303, 303, Changed)]);
+    let log = small_runs();
+    tampered(&log, |write| drop(write.open_table(tables::LOG_RUNS).unwrap().remove(304).unwrap()));
+    assert_eq!(faults(&log), [(304, 306, Missing)]);
+    // One more behind the last of a run stands where the next run begins.
+    let log = small_runs();
+    tampered(&log, |write| {
+        let mut records = run(write, 310);
+        records.push(forged("as if"));
+        put_run(write, 310, &records);
+    });
+    assert_eq!(faults(&log), [(313, 313, Changed), (313, 313, PutIn)]);
+    // And behind the last of all.
+    let log = small_runs();
+    tampered(&log, |write| put_run(write, 601, &[forged("later")]));
+    assert_eq!(faults(&log), [(601, 601, PutIn)]);
+    let log = reopened(log);
+    log.append(numbered(700..703));
+    assert_eq!(faults(&log), [(601, 601, PutIn)], "it is not taken for one of ours because the log went on");
+    // In a block: the same block without one of its rows.
+    let log = small_runs();
+    tampered(&log, |write| {
+        let mut blocks = write.open_table(tables::LOG_BLOCKS).unwrap();
+        let (key, value) = {
+            let (key, value) = blocks.first().unwrap().unwrap();
+            let block = super::block::Block::open(key.value(), value.value()).unwrap();
+            (key.value(), block.without(|row| Ok(row.id == 77)).unwrap().1.unwrap())
+        };
+        blocks.insert(key, value.as_slice()).unwrap();
+    });
+    assert_eq!(faults(&log), [(77, 77, Missing)]);
+}
+
+#[test]
+fn who_also_changes_what_is_kept_of_the_leaves_is_found_by_the_tree() {
+    use super::{
+        Trouble,
+        tile::{self, Kept},
+    };
+    let log = small_runs();
+    // The record, its tag and the root of its tile, as they would have been.
+    tampered(&log, |write| {
+        let mut records = run(write, 301);
+        records[1] = forged("nothing happened");
+        put_run(write, 301, &records);
+        let mut tiles = write.open_table(tables::LOG_TILES).unwrap();
+        let kept = Kept::read(tiles.get(1).unwrap().unwrap().value()).unwrap();
+        let value = tile::write_full(&tile::unknown(), kept.tile());
+        tiles.insert(1, value.as_slice()).unwrap();
+    });
+    let found = faults(&log);
+    assert!(found.contains(&(302, 302, Trouble::Changed)), "{found:?}");
+    assert!(found.contains(&(1, 600, Trouble::Tree)), "{found:?}");
+    // The leaves of a tile taken away.
+    let log = small_runs();
+    tampered(&log, |write| drop(write.open_table(tables::LOG_TILES).unwrap().remove(1).unwrap()));
+    assert_eq!(faults(&log), [(257, 512, Trouble::Leaves)]);
+    // A removal that retention never made, and one that it made left out.
+    let log = small_runs();
+    tampered(&log, |write| {
+        let value = super::removals::write(&[(304, 306)]);
+        write.open_table(tables::LOG_REMOVALS).unwrap().insert(0, value.as_slice()).unwrap();
+        write.open_table(tables::LOG_RUNS).unwrap().remove(304).unwrap();
+    });
+    let found = faults(&log);
+    assert!(
+        found.contains(&(304, 306, Trouble::Missing)) && found.contains(&(1, 600, Trouble::Removals)),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_the_rest_is_proven() {
+    let log = small_runs();
+    tampered(&log, |write| {
+        let mut runs = write.open_table(tables::LOG_RUNS).unwrap();
+        let mut value = runs.get(400).unwrap().unwrap().value().to_vec();
+        value[20] ^= 1;
+        runs.insert(400, value.as_slice()).unwrap();
+    });
+    let proof = proven(&log, &[]);
+    assert_eq!(proof.faults[0], super::Fault { first: 400, last: 400, trouble: super::Trouble::Unreadable });
+    assert_eq!(proof.present, 597);
+}
+
+#[test]
+fn an_older_copy_of_the_file_has_another_tree_than_the_log_that_went_on() {
+    let log = small_runs();
+    let at_600 = proven(&log, &[600]).roots[&600];
+    log.append(numbered(600..900));
+    let proof = proven(&log, &[300, 512, 600, 900, 1000]);
+    assert_eq!((proof.size, proof.roots[&600], proof.roots[&900]), (900, at_600, proof.root));
+    assert_eq!(
+        proof.roots.keys().copied().collect::<Vec<_>>(),
+        [300, 512, 600, 900],
+        "it never had a thousand"
+    );
+    let other = Bare::new();
+    other.append(numbered(1..901));
+    assert_ne!(proven(&other, &[600]).roots[&600], at_600);
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn retention_leaves_a_log_that_proves_itself_and_all_checkpoints(
+        batches in prop::collection::vec(prop::collection::vec(activity(), 1..150), 1..6),
+        bound_after in any::<Index>(),
+        moments in prop::collection::vec(-3_000_000_000_000..8_000_000_000_000_i64, 4),
+        classes in 0..3_usize,
+    ) {
+        let log = Bare::new();
+        let bound_after = bound_after.index(batches.len());
+        let mut known = std::collections::BTreeMap::new();
+        for (at, batch) in batches.into_iter().enumerate() {
+            log.append(batch);
+            if at == bound_after {
+                log.work.bind(0).unwrap();
+            }
+            let size = log.tail.last().0;
+            let proof = proven(&log, &[size]);
+            prop_assert_eq!(&proof.faults, &[]);
+            known.insert(size, proof.roots[&size]);
+            // As the writer does it when a checkpoint is signed.
+            tampered(&log, |write| drop(write.open_table(tables::CHECKPOINTS).unwrap().insert(size, [].as_slice()).unwrap()));
+        }
+        let kinds = [Class::App("a".into()), Class::Action("x".into())];
+        let mut horizon = Horizon::new(kinds.into_iter().zip(moments.iter().copied()).take(classes).collect(), moments[2]);
+        let mut log = log;
+        for later in [0, 1_000_000_000_000] {
+            horizon.all += later;
+            log.work.remove(&horizon).unwrap();
+            let sizes: Vec<u64> = known.keys().copied().collect();
+            let proof = proven(&log, &sizes);
+            prop_assert_eq!(&proof.faults, &[]);
+            prop_assert_eq!(proof.present, log.all().len() as u64);
+            prop_assert_eq!(&proof.roots, &known);
+            log = reopened(log);
+            log.append(numbered(0..2));
+            let size = log.tail.last().0;
+            known.insert(size, proven(&log, &[size]).root);
+        }
+    }
+}
+
+#[test]
+fn a_log_of_an_earlier_format_gets_its_proofs_when_it_is_opened() {
+    let log = small_runs();
+    log.work.remove(&Horizon::new(vec![(Class::App("nobody".into()), 7)], i64::MIN)).unwrap();
+    tampered(&log, |write| {
+        // As format 2 left it, with some of it removed.
+        write.delete_table(tables::LOG_TILES).unwrap();
+        write.delete_table(tables::LOG_REMOVALS).unwrap();
+        write.open_table(tables::META).unwrap().remove("sealed").unwrap();
+        for run in [301, 304, 400] {
+            write.open_table(tables::LOG_RUNS).unwrap().remove(run).unwrap();
+        }
+    });
+    let log = reopened(log);
+    let proof = proven(&log, &[]);
+    assert_eq!((&proof.faults[..], proof.size, proof.present), (&[][..], 600, 591));
+    log.append(numbered(900..903));
+    assert_eq!(faults(&reopened(log)), []);
 }

@@ -21,7 +21,7 @@ fn now() -> Timestamp {
 }
 
 fn open(medium: Medium) -> Result<Store, super::OpenError> {
-    Store::over(Disk::over(medium)?, now())
+    Store::over(Disk::over(medium)?, now(), || [7; 16])
 }
 
 /// Random numbers that are the same for the same seed (`SplitMix64`).

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    domain::sign_in::SignedIn,
+    domain::sign_in::{SignedIn, Welcome},
     model::user::Role,
     web::{
         door::{Json, Member, SetCookie, Visitor},
@@ -29,7 +29,7 @@ struct SignIn {
 
 #[derive(Serialize, ToSchema)]
 #[schema(as = SignedIn)]
-struct Welcomed {
+pub(super) struct Welcomed {
     /// The name.
     user: String,
     /// What they may.
@@ -76,11 +76,19 @@ async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<A
     let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session());
     let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;
     let SignedIn::Whole(welcome) = signed_in else { return Err(Failure::code_required()) };
+    self::welcome(&visitor, &welcome).await
+}
+
+/// The answer to whoever has signed in.
+pub(super) async fn welcome(
+    visitor: &Visitor<'_>,
+    welcome: &Welcome,
+) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let session = welcome.session.clone();
     let role = visitor.app.user(&session.user).ok_or_else(Failure::not_signed_in)?.role;
     let user = session.user.to_string();
     let answer = Welcomed { user, role: role.as_str(), session: SessionWire::new(session, true) };
-    visitor.signed_in(&welcome, Answer(answer)).await
+    visitor.signed_in(welcome, Answer(answer)).await
 }
 
 /// Sign out: the session has ended before the answer.

@@ -7,6 +7,7 @@ pub mod document;
 pub mod health;
 pub mod hooks;
 pub mod ingest;
+pub mod passkeys;
 pub mod second_factor;
 pub mod sessions;
 pub mod stream;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         document::routes(),
         hooks::routes(),
         ingest::routes(),
+        passkeys::routes(),
         second_factor::routes(),
         sessions::routes(),
         stream::routes(),

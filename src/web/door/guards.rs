@@ -16,7 +16,7 @@ use super::{
     origin::{self, Made},
 };
 use crate::{
-    domain::{App, live::Live, sessions::Origin, sign_in::Welcome, tokens::LiveToken},
+    domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome, tokens::LiveToken},
     model::{
         device::Agent,
         secret::{Kind, Token},
@@ -54,6 +54,11 @@ impl<'r> Visitor<'r> {
     /// Where the request comes from and what sent it.
     pub fn origin(&self) -> Origin {
         origin_of(self.request)
+    }
+
+    /// The relying party that passkeys are of, where this request's browser can have any.
+    pub fn party(&self) -> Option<Party> {
+        party_of(self.request)
     }
 
     /// The live session the request carries, if it carries one.
@@ -189,6 +194,11 @@ impl<'r> Member<'r> {
     /// Where the request comes from and what sent it.
     pub fn origin(&self) -> Origin {
         origin_of(self.request)
+    }
+
+    /// The relying party that passkeys are of, where this request's browser can have any.
+    pub fn party(&self) -> Option<Party> {
+        party_of(self.request)
     }
 
     /// Whose records they see.
@@ -549,6 +559,16 @@ pub(super) fn form_token(token: &Token) -> String {
 pub(super) fn expected_form_token(request: &Request<'_>) -> Option<String> {
     let token = cookie::token(request, door(request).settings.secure)?;
     door(request).app.check(&token).map(|_| form_token(&token))
+}
+
+/// The address people type, if that is set; otherwise this machine by its name, which is no other wherever one looks at it.
+fn party_of(request: &Request<'_>) -> Option<Party> {
+    if let Some(url) = &door(request).settings.public_url {
+        return Party::at(url);
+    }
+    let host = request.headers().get_one("Host")?;
+    let here = host.split(':').next() == Some("localhost");
+    here.then(|| Party::at(&format!("http://{host}"))).flatten()
 }
 
 pub(super) fn origin_of(request: &Request<'_>) -> Origin {

@@ -59,6 +59,7 @@ fn parts() -> Vec<Part> {
             "second-factor",
             "Codes of an authenticator, besides the password.",
         ),
+        part::<api::passkeys::Described>("passkeys", "Keys of a device, instead of the password."),
         part::<api::sessions::Described>(
             "sessions",
             "Who is signed in; ending sessions; the sessions of apps that sign their users in themselves.",

@@ -53,7 +53,7 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
         (None, None) if onward.is_some() => "Sign in to go on.".to_owned(),
         (None, None) => String::new(),
     };
-    let page = asking(onward.as_ref(), String::new(), None, message, false);
+    let page = asking(&visitor, onward.as_ref(), String::new(), None, message, false);
     Ok(Either::Left(FormLeadsTo(onward.as_ref().and_then(Onward::site), show(&page)?)))
 }
 
@@ -61,6 +61,7 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
 type OnTheWay = Either<Redirect, SetCookie<rocket::response::Redirect>>;
 
 fn asking(
+    visitor: &Visitor<'_>,
     onward: Option<&Onward>,
     user: String,
     half: Option<String>,
@@ -71,6 +72,7 @@ fn asking(
         frame: outside(),
         user,
         half,
+        passkeys: visitor.party().is_some(),
         message,
         failed,
         next: onward.map(Onward::text).unwrap_or_default(),
@@ -87,7 +89,7 @@ async fn sign_in(
     let onward = form.get("next").and_then(|next| Onward::of(&visitor, next));
     let (origin, replaces) = (visitor.origin(), visitor.session());
     let page = |half: Option<String>, message: String, failed| {
-        asking(onward.as_ref(), user.chars().take(128).collect(), half, message, failed)
+        asking(&visitor, onward.as_ref(), user.chars().take(128).collect(), half, message, failed)
     };
     let leads_to = || onward.as_ref().and_then(Onward::site);
     let half = form.get("half");

@@ -11,7 +11,7 @@ use crate::{
         failure::Failure,
         views::{
             Frame, Page,
-            account::Profile,
+            account::{PasskeyRow, Profile},
             parts::{Input, Moment},
         },
     },
@@ -53,9 +53,25 @@ pub(super) fn page(member: &Member<'_>, frame: Frame, refused: Option<Refused<'_
             .app
             .second_factor(&user.name)?
             .map(|factor| (Moment::new(factor.since, &now(member.app)), factor.recovery.len())),
+        passkeys: passkeys(member)?,
         others: own.saturating_sub(1),
         last_sign_in: user.last_sign_in.map(|at| Moment::new(at, &now(member.app))),
     })
+}
+
+/// One's passkeys, where there can be any.
+fn passkeys(member: &Member<'_>) -> Result<Option<Vec<PasskeyRow>>, Failure> {
+    if member.party().is_none() {
+        return Ok(None);
+    }
+    let now = now(member.app);
+    let rows = member.app.passkeys(&member.user.name)?.into_iter().map(|passkey| PasskeyRow {
+        id: passkey.id_text(),
+        created: Moment::new(passkey.created, &now),
+        used: passkey.last_used.map(|at| Moment::new(at, &now)),
+        name: passkey.name,
+    });
+    Ok(Some(rows.collect()))
 }
 
 type Done = Result<Redirect, (Status, Html)>;

@@ -11,6 +11,7 @@ mod apps;
 mod help;
 mod hooks;
 mod onward;
+mod passkeys;
 mod second_factor;
 mod sessions;
 mod settings;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         apps::routes(),
         help::routes(),
         hooks::routes(),
+        passkeys::routes(),
         second_factor::routes(),
         sessions::routes(),
         settings::routes(),
@@ -208,6 +210,8 @@ fn notice(done: &str) -> Option<Notice> {
         "none" => "Nothing was selected, or it had ended already.",
         "saved" => "Saved.",
         "password" => "The password is changed. All other sessions have ended.",
+        "passkey-added" => "The passkey is added. It signs you in without your password.",
+        "passkey-removed" => "The passkey is removed.",
         "factor-removed" => "The second factor is removed. Your password alone lets you in.",
         "factor-reset" => {
             "The second factor is removed. The password alone lets the user in, until they set up another."

@@ -101,6 +101,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("A session ends at the latest after", in_words(limits.absolute)),
         ],
         retention,
+        evidence: evidence(app),
         index: Index { line, progress: (done < all).then_some((done, all)) },
         about: vec![
             Fact::new("Version", env!("CARGO_PKG_VERSION")),
@@ -108,6 +109,25 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("Activities", grouped(all)),
             Fact::new("Users", grouped(app.users().len() as u64)),
         ],
+    }
+}
+
+fn evidence(app: &App) -> views::Evidence {
+    let newest = app.newest_checkpoint().unwrap_or_else(|error| {
+        log::error!("the newest checkpoint could not be read: {error}");
+        None
+    });
+    let sent = app.sent_checkpoints().into_iter().map(|sent| {
+        let last = sent.last.map_or_else(
+            || "none yet".to_owned(),
+            |(size, at)| format!("that of {} activities, at {at:.0}", grouped(size)),
+        );
+        Fact::new(sent.to, sent.problem.map_or(last, |why| format!("the newest did not arrive: {why}")))
+    });
+    views::Evidence {
+        checkpoint: newest.map(|(_, note)| note.to_string()).unwrap_or_default(),
+        key: app.verifying_key().to_string(),
+        sent: sent.collect(),
     }
 }
 

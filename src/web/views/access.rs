@@ -18,6 +18,8 @@ pub struct SignIn {
     pub message: String,
     /// Whether the message tells of a failure.
     pub failed: bool,
+    /// Whether passkeys can be used at this address.
+    pub passkeys: bool,
     /// Where to go afterwards: a path of this server.
     pub next: String,
     /// The app that asked, which is where one came from; may be empty.

@@ -25,12 +25,27 @@ pub struct Profile {
     pub password: Input,
     /// Whether and since when a second factor is set up, and how many recovery codes are left.
     pub factor: Option<(Moment, usize)>,
+    /// One's passkeys; none where they cannot be used at this address.
+    pub passkeys: Option<Vec<PasskeyRow>>,
     /// The password that changing the second factor takes; the same.
     pub factor_current: Input,
     /// How many other sessions of one's own are live.
     pub others: usize,
     /// When one last signed in.
     pub last_sign_in: Option<Moment>,
+}
+
+/// A passkey as its user sees it.
+#[derive(Clone, Debug)]
+pub struct PasskeyRow {
+    /// Its number.
+    pub id: String,
+    /// What they call it.
+    pub name: String,
+    /// When it was added.
+    pub created: Moment,
+    /// When it last signed them in, if ever.
+    pub used: Option<Moment>,
 }
 
 impl Profile {

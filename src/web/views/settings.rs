@@ -19,6 +19,8 @@ pub struct Settings {
     pub limits: Vec<Fact>,
     /// How long the log is kept.
     pub retention: Retention,
+    /// How the log can be proven.
+    pub evidence: Evidence,
     /// The search index.
     pub index: Index,
     /// The version, the data folder, how much is in it.
@@ -49,6 +51,17 @@ pub struct Retention {
     pub takes: String,
     /// Why nothing has been removed that should have been, and how much that is; empty where nothing waits.
     pub waits: String,
+}
+
+/// How the log can be proven.
+#[derive(Clone, Debug)]
+pub struct Evidence {
+    /// The newest checkpoint as it is to be kept; empty while none was signed.
+    pub checkpoint: String,
+    /// With what it is checked.
+    pub key: String,
+    /// Where checkpoints were sent to, and what became of it.
+    pub sent: Vec<Fact>,
 }
 
 /// How far the search index is.

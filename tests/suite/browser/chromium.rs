@@ -297,6 +297,15 @@ impl Browser<'_> {
         self.devtools("Emulation.clearDeviceMetricsOverride", &json!({}));
     }
 
+    /// Gives the browser a device for passkeys, whose user always shows the right finger.
+    pub(super) fn plug_in_a_device(&self) {
+        let device = json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true,
+            "hasUserVerification": true, "isUserVerified": true,
+        });
+        self.driver("POST", "webauthn/authenticator", &device);
+    }
+
     /// Ends the journey: nothing may have been written to the console.
     pub(super) fn leave(self) {
         assert_eq!(self.console(), Vec::<String>::new(), "the console is not empty");

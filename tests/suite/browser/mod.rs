@@ -12,6 +12,7 @@ mod first;
 mod house;
 mod keyboard;
 mod logout;
+mod passkey;
 mod plain;
 mod profile;
 mod roles;

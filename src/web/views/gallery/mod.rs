@@ -17,7 +17,7 @@ use crate::{
 use super::{
     Page, Tone,
     access::{Setup, SignIn},
-    account::Profile,
+    account::{PasskeyRow, Profile},
     activity::{Fault, Total},
     address::{Advice, ClientAddress, Header, Hop},
     apps::{AppForm, AppRow, Apps},
@@ -29,7 +29,7 @@ use super::{
     search::Search,
     second_factor::{RecoveryCodes, SetUp},
     session::SessionPage,
-    settings::{Geo, Index, Retention, Settings},
+    settings::{Evidence, Geo, Index, Retention, Settings},
     step_up::StepUp,
     tokens::{TokenForm, TokenRow, Tokens},
     told::Told,
@@ -144,6 +144,12 @@ fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         current: Input::default(),
         password: Input::default(),
         factor: None,
+        passkeys: Some(vec![PasskeyRow {
+            id: "x".into(),
+            name: "Ada's telephone".into(),
+            created: Moment::new(now().at, &now()),
+            used: None,
+        }]),
         factor_current: Input::default(),
         others: 2,
         last_sign_in: Some(Moment::new(now().at, &now())),
@@ -349,7 +355,8 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
     page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
     page("apps-add", Apps { frame: frame(Page::Apps, Role::Admin), rows, form: Some(form) }.render());
-    let settings = |error: &str, progress| Settings {
+    let settings = |error: &str, progress| {
+        Settings {
         frame: frame(Page::Settings, Role::Admin),
         geo: Geo {
             facts: vec![
@@ -361,6 +368,11 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             error: error.into(),
         },
         limits: vec![Fact::new("Idle", "12 hours"), Fact::new("At most", "7 days")],
+        evidence: Evidence {
+            checkpoint: "rollcall/0123456789abcdef\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\ntime 2026-03-29T11:58:00.000Z\nremovals 0 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} rollcall/0123456789abcdef AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n".into(),
+            key: "rollcall/0123456789abcdef+0123abcd+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
+            sent: vec![Fact::new("/mnt/keep/checkpoints.txt", "that of 4,711 activities, at 2026-03-29T11:58:00Z")],
+        },
         retention: Retention {
             keep: Input::of("1y"),
             size: if error.is_empty() {
@@ -383,6 +395,7 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             Fact::new("Data folder", "/var/lib/rollcall"),
             Fact::new("Activities", "12,408,112"),
         ],
+    }
     };
     page("settings", settings("", None).render());
     page(
@@ -401,6 +414,7 @@ fn door_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         frame: stranger(),
         user: user.into(),
         half: None,
+        passkeys: true,
         message: message.into(),
         failed,
         next: String::new(),

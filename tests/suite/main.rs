@@ -31,6 +31,7 @@ mod ingest;
 mod kill;
 mod logout;
 mod metrics;
+mod openapi;
 mod outbound;
 mod passkeys;
 mod programs;

@@ -3,7 +3,6 @@
 use rocket::{
     get,
     http::{ContentType, Status},
-    routes,
 };
 
 use crate::{
@@ -12,14 +11,28 @@ use crate::{
         door::{Observer, Visitor},
         failure::Failure,
         looking::apart,
+        openapi::described,
     },
 };
 
+/// Whether the server lives.
+#[utoipa::path(
+    responses(
+        (status = 200, body = String)
+    ),
+)]
 #[get("/healthz")]
 const fn alive() -> &'static str {
     "ok\n"
 }
 
+/// Whether the server can write.
+#[utoipa::path(
+    responses(
+        (status = 200, body = String),
+        (status = 503, content_type = "text/plain", body = String, description = "It cannot write.")
+    ),
+)]
 #[get("/readyz")]
 fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     match visitor.app.health() {
@@ -29,12 +42,17 @@ fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     }
 }
 
+/// What is counted, in the text format of Prometheus: for this machine, and for tokens.
+#[utoipa::path(
+    security(("token" = ["metrics"])),
+    responses(
+        (status = 200, body = String)
+    ),
+)]
 #[get("/metrics")]
 async fn metrics(observer: Observer<'_>) -> Result<(ContentType, String), Failure> {
     let text = apart(observer.app, |app| app.metrics()).await?;
     Ok((ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]), text))
 }
 
-pub(in crate::web) fn routes() -> Vec<rocket::Route> {
-    routes![alive, ready, metrics]
-}
+described![alive, ready, metrics];

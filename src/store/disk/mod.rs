@@ -159,6 +159,11 @@ impl Disk {
         self.reserve.as_ref().inspect(|reserve| reserve.release());
     }
 
+    /// Bytes that are free where the file is; none where that cannot be told.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        self.reserve.as_ref()?.free()
+    }
+
     /// How many bytes the file takes on the disk, which is less than it is long where it has grown ahead of what was written;
     /// 0 where it is in memory.
     pub(super) fn length(&self) -> u64 {

@@ -30,6 +30,7 @@ mod http;
 mod ingest;
 mod kill;
 mod logout;
+mod metrics;
 mod outbound;
 mod passkeys;
 mod programs;

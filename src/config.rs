@@ -151,15 +151,7 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
-        // Whoever is behind a proxy that is trusted has said who speaks TLS; otherwise nobody does.
-        let beyond = listen.is_some_and(|listen| !listen.ip().is_loopback());
-        let plain = beyond && trusted_proxies.as_ref().is_none_or(|proxies| proxies.0.is_empty());
-        if plain && !raw.insecure_http {
-            fault(
-                "listen: beyond this machine passwords could be read on the way; put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
-                    .to_owned(),
-            );
-        }
+        let plain = plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let client_header = raw.client_header.and_then(|text| {
             text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
         });
@@ -320,6 +312,25 @@ fn host_name() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
 }
 
+/// Whether it is to be plain HTTP beyond this machine, which is a fault unless the operator has `insisted`. Whoever trusts
+/// a proxy has said who speaks TLS; otherwise nobody does.
+fn plain_http(
+    listen: Option<SocketAddr>,
+    proxies: Option<&Networks>,
+    insisted: bool,
+    fault: &mut impl FnMut(String),
+) -> bool {
+    let beyond = listen.is_some_and(|listen| !listen.ip().is_loopback());
+    let plain = beyond && proxies.is_none_or(|proxies| proxies.0.is_empty());
+    if plain && !insisted {
+        fault(
+            "listen: beyond this machine passwords could be read on the way; put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
+                .to_owned(),
+        );
+    }
+    plain
+}
+
 fn this_machine() -> Networks {
     Networks(["127.0.0.0/8", "::1"].into_iter().filter_map(Networks::parse).collect())
 }
@@ -355,7 +366,7 @@ mod tests {
         let beyond = |proxy: Option<&str>, insecure_http| {
             let listen = Some("0.0.0.0:8080".to_owned());
             let trusted_proxy = proxy.map(|proxy| vec![proxy.to_owned()]);
-            Config::meant(Raw { listen, trusted_proxy, insecure_http, ..Raw::default() })
+            Config::meant(Raw { listen, insecure_http, trusted_proxy, ..Raw::default() })
         };
         let refused = beyond(None, false).unwrap_err().to_string();
         assert!(refused.contains("--insecure-http") && refused.contains("--trusted-proxy"), "{refused}");

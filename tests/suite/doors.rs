@@ -174,6 +174,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("? ??? ---x--", &["POST /api/v1/sessions", "POST /api/v1/sessions/<_>/touch"]),
     // Whoever is signed in, for what they may end, and programs that write sessions.
     ("? xxx ---x--", &["DELETE /api/v1/sessions/<_>", "POST /api/v1/sessions/logout"]),
+    // This machine, which no caller of this table is, and programs that read the metrics.
+    ("? ??? -----x", &["GET /metrics"]),
 ];
 
 const SCOPES: [&str; 6] =

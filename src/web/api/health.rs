@@ -1,10 +1,18 @@
 //! Whether the server lives, and whether it can do its work.
 
-use rocket::{get, http::Status};
+use rocket::{
+    get,
+    http::{ContentType, Status},
+};
 
 use crate::{
     domain::Health,
-    web::{door::Visitor, openapi::described},
+    web::{
+        door::{Observer, Visitor},
+        failure::{Failure, Refusal},
+        looking::apart,
+        openapi::described,
+    },
 };
 
 /// Whether the server lives.
@@ -34,4 +42,22 @@ fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     }
 }
 
-described![alive, ready];
+/// What happens here, counted, as Prometheus reads it.
+///
+/// Open to this machine without a token, unless a proxy passed the request on.
+#[utoipa::path(
+    security((), ("token" = ["metrics"])),
+    responses(
+        (status = 200, content_type = "text/plain", body = String),
+        (status = 401, body = Refusal),
+        (status = 403, body = Refusal),
+        (status = 500, body = Refusal)
+    ),
+)]
+#[get("/metrics")]
+async fn metrics(observer: Observer<'_>) -> Result<(ContentType, String), Failure> {
+    let text = apart(observer.app, |app| app.metrics()).await?;
+    Ok((ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]), text))
+}
+
+described![alive, ready, metrics];

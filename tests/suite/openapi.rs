@@ -139,7 +139,7 @@ fn the_document_is_one_of_openapi_and_its_examples_are_what_they_say() {
 /// left to their own tests. The calls are the same each time: there is no chance in it.
 fn finds_nothing(prefer: &str) {
     let folder = Folder::with_admin();
-    let scopes = ["activity:write", "activity:read", "session:read", "session:write"];
+    let scopes = ["activity:write", "activity:read", "session:read", "session:write", "metrics"];
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let token = folder
         .run(&["token", "add", "fuzz"].into_iter().chain(scopes).collect::<Vec<_>>())

@@ -9,7 +9,7 @@ use crate::{
     domain::Health,
     web::{
         door::{Observer, Visitor},
-        failure::Failure,
+        failure::{Failure, Refusal},
         looking::apart,
         openapi::described,
     },
@@ -42,11 +42,16 @@ fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     }
 }
 
-/// What is counted, in the text format of Prometheus: for this machine, and for tokens.
+/// What happens here, counted, as Prometheus reads it.
+///
+/// Open to this machine without a token, unless a proxy passed the request on.
 #[utoipa::path(
-    security(("token" = ["metrics"])),
+    security((), ("token" = ["metrics"])),
     responses(
-        (status = 200, body = String)
+        (status = 200, content_type = "text/plain", body = String),
+        (status = 401, body = Refusal),
+        (status = 403, body = Refusal),
+        (status = 500, body = Refusal)
     ),
 )]
 #[get("/metrics")]

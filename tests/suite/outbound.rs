@@ -76,8 +76,8 @@ fn no_connection_is_opened_from_the_start_to_the_stop() {
     ask(&["-c", jar, "-H", json, "-H", &origin, "-d", &who, &at("/api/v1/signin")]);
     let bearer = format!("Authorization: Bearer {}", token.ok().trim());
     let record = r#"{"user":"ann","action":"backup","ip":"81.2.69.142","user_agent":"curl/8"}"#;
-    let taken = ask(&["-H", json, "-H", &bearer, "-d", record, &at("/api/v1/activity")]);
-    assert!(taken.contains("\"accepted\":1"), "{taken}");
+    let sent = ask(&["-H", json, "-H", &bearer, "-d", record, &at("/api/v1/activity")]);
+    assert!(sent.contains("\"accepted\":1"), "{sent}");
     for path in ["/sessions", "/activity", "/settings", "/users", "/profile", "/help", "/api/v1/activity.csv"]
     {
         ask(&["-b", jar, &at(path)]);

@@ -109,6 +109,7 @@ impl Rollcall {
         origin: &Origin,
     ) -> Result<Decision, SessionError> {
         let decision = self.decide(live, site);
+        self.0.metrics.decided(&decision);
         if let Decision::Pass { app, live, .. } = &decision {
             self.touch(live, origin.ip, Some(&origin.agent));
             if !live.with(|session| session.apps.contains(&app.name)) {

@@ -120,14 +120,16 @@ impl App {
         activities: Vec<NewActivity>,
     ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
         let begun = (!activities.is_empty()).then(|| {
-            let append = move |write: &mut Write<'_>| Ok(write.append_all(&activities)?);
+            let append = move |write: &mut Write<'_>| Ok::<_, IngestError>(write.append_all(&activities)?);
             self.0.store.write_bulk(self.now(), append)
         });
-        async {
-            match begun {
-                None => Ok(Vec::new()),
-                Some(writing) => writing.done().await,
-            }
+        let app = self.clone();
+        async move {
+            let Some(writing) = begun else { return Ok(Vec::new()) };
+            let appended = writing.done().await?;
+            let new = appended.iter().filter(|one| matches!(one, Appended::New(_))).count();
+            app.0.metrics.took(new, appended.len() - new);
+            Ok(appended)
         }
     }
 

@@ -19,6 +19,7 @@ pub mod hooks;
 pub mod ingest;
 pub mod live;
 mod memo;
+pub mod metrics;
 pub mod passkeys;
 pub mod password;
 pub mod places;
@@ -45,8 +46,8 @@ use tokio::sync::Notify;
 
 use self::{
     accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handovers,
-    ingest::Devices, live::LiveTable, password::Hasher, sessions::Limits, setup::Setup, sign_in::Half,
-    tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
+    ingest::Devices, live::LiveTable, metrics::Metrics, password::Hasher, sessions::Limits, setup::Setup,
+    sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
 };
 pub use crate::store::Health;
 use crate::{
@@ -78,6 +79,7 @@ struct Parts {
     showing: Waiting<passkeys::Showing>,
     apps: AppTable,
     handovers: Handovers,
+    metrics: Metrics,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
     /// What checkpoints are signed with.
@@ -137,6 +139,7 @@ impl App {
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
+        let metrics = Metrics::new(store.meter());
         let hasher = Hasher::new(limits.hash);
         let parts = Parts {
             store,
@@ -154,6 +157,7 @@ impl App {
             showing: Waiting::default(),
             apps,
             handovers: Handovers::default(),
+            metrics,
             secret,
             signing,
             sent: Mutex::default(),

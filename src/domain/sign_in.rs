@@ -176,8 +176,8 @@ impl App {
         let token = token.ok_or(SignInError::Over)?.hash();
         let half = self.0.halves.try_once(token, self.now()).ok_or(SignInError::Over)?;
         let name = Some(&half.user);
-        let attempt =
-            self.0.throttle.take(&self.trier(half.user.as_str(), &origin), self.now()).map_err(Held::from)?;
+        let attempt = self.0.throttle.take(&self.trier(half.user.as_str(), &origin), self.now());
+        let attempt = attempt.inspect_err(|_| self.0.metrics.held_back()).map_err(Held::from)?;
         let account = self.user(&half.user).filter(|user| !user.disabled);
         let factor = self.second_factor(&half.user)?;
         let shown = factor.and_then(|factor| self.shown(&half.user, &factor, code));
@@ -215,6 +215,7 @@ impl App {
         }
         let start = Start { user: account, proof, origin, lasts: self.0.limits.absolute, told };
         let (session, token) = self.start::<SignInError>(&by, start).await?;
+        self.0.metrics.signed_in();
         self.0.throttle.remember(&by.name, Source::of(origin.ip));
         if let Some(old) = replaces {
             let ending = self.ending(EndedBy::User, Some(&by), "signed in again");
@@ -241,9 +242,9 @@ impl App {
     ) -> Result<(Verdict, Try), Held> {
         let (who, throttle) = (self.trier(typed, origin), &self.0.throttle);
         // Whoever would be held back anyway takes nobody's place in the line.
-        throttle.look(&who, self.now())?;
+        throttle.look(&who, self.now()).inspect_err(|_| self.0.metrics.held_back())?;
         let turn = self.0.hasher.turn(throttle.is_stranger(&who)).await?;
-        let taken = throttle.take(&who, self.now())?;
+        let taken = throttle.take(&who, self.now()).inspect_err(|_| self.0.metrics.held_back())?;
         Ok((turn.verify(Password::typed(password), kept).await, taken))
     }
 
@@ -279,6 +280,7 @@ impl App {
         origin: &Origin,
         detail: &str,
     ) -> Result<(), StoreError> {
+        self.0.metrics.sign_in_failed();
         // What is no user name may be a password in the wrong box: it is not written down.
         let name = name.map_or(NOT_A_NAME, UserName::as_str);
         let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP).saying(detail);

@@ -16,6 +16,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod meter;
 mod passes;
 mod passkeys;
 mod sessions;
@@ -43,6 +44,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
+    meter::Meter,
     passes::Passes,
     passkeys::Passkeys,
     sessions::{EndedCursor, Sessions},
@@ -143,6 +145,16 @@ impl Store {
     /// How the file takes what is written to it.
     pub fn health(&self) -> Health {
         self.writer.health()
+    }
+
+    /// What the writer measures of itself.
+    pub fn meter(&self) -> &Meter {
+        self.writer.meter()
+    }
+
+    /// Bytes that are free where the file is; none where that cannot be told.
+    pub fn free_bytes(&self) -> Option<u64> {
+        self.disk.free_bytes()
     }
 
     /// The log, for those who follow it.

@@ -14,6 +14,7 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{Arc, Mutex, mpsc},
     thread::{self, JoinHandle},
+    time::Instant,
 };
 
 use jiff::Timestamp;
@@ -25,6 +26,7 @@ use super::{
     disk::Disk,
     health::{Health, Physician, Vitals},
     log::{Batch, Edge, Keys, Tail},
+    meter::Meter,
 };
 
 /// The most changes that share a transaction.
@@ -152,6 +154,7 @@ pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     vitals: Arc<Vitals>,
+    meter: Meter,
 }
 
 impl Writer {
@@ -159,9 +162,15 @@ impl Writer {
         let (sender, receiver) = mpsc::channel();
         let vitals = Arc::new(Vitals::default());
         let physician = Physician::new(Arc::clone(&disk), Arc::clone(&vitals));
-        let mut scribe = Scribe { disk, tail, keys, edge, physician };
+        let meter = Meter::new();
+        let mut scribe = Scribe { disk, tail, keys, edge, physician, meter: meter.clone() };
         let spawned = thread::Builder::new().name("writer".into()).spawn(move || scribe.work(&receiver));
-        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals }
+        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals, meter }
+    }
+
+    /// What it measures of itself.
+    pub(super) const fn meter(&self) -> &Meter {
+        &self.meter
     }
 
     /// How the file takes what is written to it.
@@ -227,6 +236,7 @@ struct Scribe {
     /// The edge of the tree that is on disk.
     edge: Edge,
     physician: Physician,
+    meter: Meter,
 }
 
 /// A transaction that the file did not take.
@@ -343,9 +353,12 @@ impl Scribe {
         }
         if changed {
             batch.finish(&transaction)?;
+            let begun = Instant::now();
             if let Err(error) = transaction.commit() {
+                self.meter.failed.inc();
                 return Err(Torn { error: StoreError::file(error), batch: Some(Box::new(batch)) });
             }
+            self.meter.commits.observe(begun.elapsed().as_secs_f64());
             self.edge = batch.publish(&self.keys, &self.tail);
         } else {
             transaction.abort().map_err(StoreError::file)?;

@@ -13,6 +13,7 @@ mod gate;
 mod headers;
 pub mod ingest;
 mod looking;
+mod measure;
 mod pages;
 mod shippers;
 pub mod syslog;
@@ -52,6 +53,7 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         ..rocket::Config::default()
     };
     let rocket = rocket::custom(Figment::from(config))
+        .attach(measure::Measure)
         .attach(Shield::new())
         .attach(headers::Headers)
         .attach(headers::FormsArePosted)

@@ -152,7 +152,7 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
         let sent_away =
             reply.status == 303 && reply.header("Location").is_some_and(|to| to.starts_with("/signin"));
         assert!(reply.status == 401 || sent_away, "{named} answers a stranger {}", reply.status);
-        let of_programs = ["/api/", "/es", "/v1/"].iter().any(|at| address.starts_with(at));
+        let of_programs = ["/api/", "/es", "/v1/", "/metrics"].iter().any(|at| address.starts_with(at));
         assert_eq!(sent_away, method == Method::Get && !of_programs, "{named}");
         if reply.status == 401 && address.starts_with("/api/") {
             assert_eq!(reply.header("WWW-Authenticate"), Some("Bearer"), "{named}");

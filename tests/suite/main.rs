@@ -29,6 +29,7 @@ mod http;
 mod ingest;
 mod kill;
 mod logout;
+mod metrics;
 mod passkeys;
 mod programs;
 mod retention;

@@ -88,6 +88,8 @@ impl App {
             self.0.bell.notify_one();
         }
         for session in ended {
+            let by = session.ending.as_ref().map_or(EndedBy::System, |ending| ending.by);
+            self.0.metrics.ended(by.as_str());
             self.0.live.tell(Event::Ended(Arc::clone(session)));
         }
     }

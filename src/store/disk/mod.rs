@@ -159,6 +159,11 @@ impl Disk {
         self.reserve.as_ref().inspect(|reserve| reserve.release());
     }
 
+    /// Bytes that are free where the file is; none where that cannot be told.
+    pub(super) fn free_bytes(&self) -> Option<u64> {
+        self.reserve.as_ref()?.free()
+    }
+
     /// How many bytes the file has; 0 where it is in memory.
     pub(super) fn length(&self) -> u64 {
         self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.len())

@@ -58,6 +58,12 @@ impl Reserve {
         }
     }
 
+    /// Bytes that are free where it is; none where that cannot be told.
+    pub(super) fn free(&self) -> Option<u64> {
+        let system = statvfs(self.path.parent().unwrap_or(Path::new("."))).ok()?;
+        Some(system.blocks_available() * system.fragment_size())
+    }
+
     /// Gives the room to whoever needs it.
     pub(super) fn release(&self) {
         if let Err(error) = fs::remove_file(&self.path)

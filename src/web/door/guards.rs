@@ -332,7 +332,7 @@ macro_rules! needs {
     )*};
 }
 
-needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite);
+needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite, Metrics);
 
 /// A program with a token of scope `S`. Its cookie, if it sends one, is not looked at.
 pub struct Program<'r, S: Needs> {
@@ -381,6 +381,32 @@ impl<'r, S: Needs> FromRequest<'r> for Program<'r, S> {
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
         match Self::authenticate(request) {
             Ok(program) => Outcome::Success(program),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// Somebody who watches over the server: on this machine, or a program with a token for it.
+pub struct Observer<'r> {
+    /// The application.
+    pub app: &'r App,
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Observer<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        let app = &door(request).app;
+        // A proxy on this machine passes on what comes from elsewhere, and says so in one of these.
+        let passed_on = ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "Via"];
+        let passed_on = passed_on.into_iter().any(|name| request.headers().contains(name));
+        let here = request.remote().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
+        if here && !passed_on && !request.headers().contains("Authorization") {
+            return Outcome::Success(Self { app });
+        }
+        match Program::<Metrics>::authenticate(request) {
+            Ok(_) => Outcome::Success(Self { app }),
             Err(failure) => refuse(request, failure),
         }
     }

@@ -14,6 +14,8 @@ mod origin;
 mod params;
 mod proxy;
 
+use std::time::Duration;
+
 use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
@@ -22,13 +24,13 @@ pub use self::{
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
     guards::{
-        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Needs, Program, Reach,
-        SessionRead, SessionWrite, Shipper, Visitor,
+        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Metrics, Needs,
+        Observer, Program, Reach, SessionRead, SessionWrite, Shipper, Visitor,
     },
     params::Params,
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
-use crate::domain::App;
+use crate::domain::{App, metrics};
 
 /// What the door must know of the way requests come.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +57,11 @@ struct Door {
 /// Puts the application behind the door.
 pub fn close(rocket: Rocket<Build>, app: App, settings: Settings) -> Rocket<Build> {
     rocket.manage(Door { app, settings, garbled: address::Garbled::default() })
+}
+
+/// Counts a request that was answered.
+pub(super) fn count(request: &Request<'_>, part: metrics::Door, status: u16, took: Duration) {
+    door(request).app.answered(part, status, took);
 }
 
 fn door<'r>(request: &'r Request<'_>) -> &'r Door {

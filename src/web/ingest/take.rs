@@ -26,11 +26,16 @@ pub enum Fate {
 
 /// A record that names no program is of the one that sent it.
 pub fn admit(app: &App, name: &str, record: Record) -> Record {
-    let mut activity = record?;
-    if activity.app.is_empty() {
-        name.clone_into(&mut activity.app);
+    let admitted = record.and_then(|mut activity| {
+        if activity.app.is_empty() {
+            name.clone_into(&mut activity.app);
+        }
+        app.admit(activity).map_err(|error| error.to_string())
+    });
+    if admitted.is_err() {
+        app.record_rejected();
     }
-    app.admit(activity).map_err(|error| error.to_string())
+    admitted
 }
 
 /// Takes all of `records` in the name of the program `name`, a batch at a time; what became of each, in their order. Where

@@ -1,0 +1,60 @@
+//! Counts every request by the part of the server it was for.
+
+use std::time::Instant;
+
+use rocket::{
+    Data, Request, Response,
+    fairing::{Fairing, Info, Kind},
+};
+
+use super::door;
+use crate::domain::metrics::Door;
+
+/// Counts requests.
+pub(super) struct Measure;
+
+/// When a request came.
+struct Came(Instant);
+
+#[rocket::async_trait]
+impl Fairing for Measure {
+    fn info(&self) -> Info {
+        Info { name: "measure", kind: Kind::Request | Kind::Response }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        request.local_cache(|| Came(Instant::now()));
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let came = request.local_cache(|| Came(Instant::now()));
+        let part = part(request.uri().path().as_str());
+        door::count(request, part, response.status().code, came.0.elapsed());
+    }
+}
+
+fn part(path: &str) -> Door {
+    let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
+    match first {
+        "api" => Door::Api,
+        "auth" | ".rollcall" => Door::Gate,
+        "es" | "v1" => Door::Shippers,
+        "healthz" | "readyz" | "metrics" => Door::Watch,
+        _ => Door::Pages,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Door, part};
+
+    #[test]
+    fn a_request_is_counted_where_it_belongs() {
+        let parts =
+            ["/", "/sessions", "/api/v1/me", "/auth/forward", "/es/_bulk", "/v1/logs", "/metrics"].map(part);
+        assert_eq!(
+            parts,
+            [Door::Pages, Door::Pages, Door::Api, Door::Gate, Door::Shippers, Door::Shippers, Door::Watch]
+        );
+    }
+}

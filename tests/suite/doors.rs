@@ -20,6 +20,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "x xxx xxxxxx",
         &[
             "GET /",
+            "GET /api/v1/openapi.json",
             "POST /api/v1/signin",
             "POST /api/v1/signin/passkey",
             "POST /api/v1/signin/passkey/begin",
@@ -71,6 +72,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "POST /api/v1/signout",
             "POST /api/v1/step-up",
             "GET /help",
+            "GET /help/api",
             "GET /profile",
             "POST /profile",
             "POST /profile/passkeys/remove",

@@ -33,6 +33,10 @@ pub struct Raw {
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// Listen beyond this machine without TLS and without a proxy that has it: passwords can be read on the way
+    #[arg(long)]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub insecure_http: bool,
     /// A proxy whose word on the client's address is believed; may be repeated
     #[arg(long, value_name = "CIDR")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -147,6 +151,7 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
+        let plain = plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let client_header = raw.client_header.and_then(|text| {
             text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
         });
@@ -158,25 +163,8 @@ impl Config {
             }
             Some(syslog::Settings { listen: listen?, from: from.unwrap_or_else(this_machine) })
         });
-        let mut checkpoints: Vec<Outlet> = raw.checkpoint_file.map(Outlet::File).into_iter().collect();
-        if let Some(text) = raw.checkpoint_syslog {
-            match text.parse() {
-                Ok(address) => checkpoints.push(Outlet::Syslog(address)),
-                Err(_) => fault(format!(
-                    "checkpoint-syslog: {text:?} is not an address with a port, like 10.0.0.9:514"
-                )),
-            }
-        }
-        if let Some(text) = raw.checkpoint_webhook {
-            match text.parse::<http::Uri>() {
-                Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
-                    checkpoints.push(Outlet::Webhook(uri))
-                }
-                _ => fault(format!(
-                    "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"
-                )),
-            }
-        }
+        let checkpoints =
+            outlets(raw.checkpoint_file, raw.checkpoint_syslog, raw.checkpoint_webhook, &mut fault);
         let public_url = raw.public_url.map(|url| url.trim_end_matches('/').to_owned());
         if let Some(url) = &public_url
             && !good_origin(url)
@@ -232,6 +220,7 @@ impl Config {
                 listen,
                 door: door::Settings {
                     secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    plain,
                     cookie_domain,
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
@@ -248,8 +237,9 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 17] = [
+const NAMES: [&str; 18] = [
     "listen",
+    "insecure-http",
     "trusted-proxy",
     "client-header",
     "public-url",
@@ -267,6 +257,37 @@ const NAMES: [&str; 17] = [
     "checkpoint-syslog",
     "checkpoint-webhook",
 ];
+
+/// Where checkpoints go.
+fn outlets(
+    file: Option<PathBuf>,
+    syslog: Option<String>,
+    webhook: Option<String>,
+    fault: &mut impl FnMut(String),
+) -> Vec<Outlet> {
+    let mut outlets: Vec<Outlet> = file.map(Outlet::File).into_iter().collect();
+    if let Some(text) = syslog {
+        match text.parse() {
+            Ok(address) => outlets.push(Outlet::Syslog(address)),
+            Err(_) => {
+                fault(format!(
+                    "checkpoint-syslog: {text:?} is not an address with a port, like 10.0.0.9:514"
+                ));
+            }
+        }
+    }
+    if let Some(text) = webhook {
+        match text.parse::<http::Uri>() {
+            Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
+                outlets.push(Outlet::Webhook(uri));
+            }
+            _ => fault(format!(
+                "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"
+            )),
+        }
+    }
+    outlets
+}
 
 /// The networks of an option that lists some; one that would `verb` anybody is a fault.
 fn networks(
@@ -289,6 +310,25 @@ fn networks(
 /// What this machine is called, where the system says so.
 fn host_name() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
+}
+
+/// Whether it is to be plain HTTP beyond this machine, which is a fault unless the operator has `insisted`. Whoever trusts
+/// a proxy has said who speaks TLS; otherwise nobody does.
+fn plain_http(
+    listen: Option<SocketAddr>,
+    proxies: Option<&Networks>,
+    insisted: bool,
+    fault: &mut impl FnMut(String),
+) -> bool {
+    let beyond = listen.is_some_and(|listen| !listen.ip().is_loopback());
+    let plain = beyond && proxies.is_none_or(|proxies| proxies.0.is_empty());
+    if plain && !insisted {
+        fault(
+            "listen: beyond this machine passwords could be read on the way; put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
+                .to_owned(),
+        );
+    }
+    plain
 }
 
 fn this_machine() -> Networks {
@@ -319,6 +359,21 @@ mod tests {
         };
         let faults = Config::meant(raw).unwrap_err().0;
         assert_eq!(faults.len(), 8, "{faults:?}");
+    }
+
+    #[test]
+    fn beyond_this_machine_it_listens_behind_a_trusted_proxy_or_where_the_operator_insists() {
+        let beyond = |proxy: Option<&str>, insecure_http| {
+            let listen = Some("0.0.0.0:8080".to_owned());
+            let trusted_proxy = proxy.map(|proxy| vec![proxy.to_owned()]);
+            Config::meant(Raw { listen, insecure_http, trusted_proxy, ..Raw::default() })
+        };
+        let refused = beyond(None, false).unwrap_err().to_string();
+        assert!(refused.contains("--insecure-http") && refused.contains("--trusted-proxy"), "{refused}");
+        assert!(beyond(None, true).unwrap().door.plain);
+        assert!(!beyond(Some("10.0.0.2"), false).unwrap().door.plain);
+        let here = Raw { insecure_http: true, ..Raw::default() };
+        assert!(!Config::meant(here).unwrap().door.plain, "nobody else is on the way within this machine");
     }
 
     #[test]

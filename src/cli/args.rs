@@ -24,7 +24,7 @@ pub(super) enum Command {
     #[command(
         after_help = "Example: rollcall serve --listen 0.0.0.0:8080 --public-url https://rollcall.example.org --trusted-proxy 10.0.0.2"
     )]
-    Serve(Serve),
+    Serve(Box<Serve>),
     /// Accounts
     #[command(subcommand, after_help = "Example: rollcall user list")]
     User(User),
@@ -67,7 +67,7 @@ pub(super) enum Command {
 
 impl Command {
     pub(super) fn serve() -> Self {
-        Self::Serve(Serve { raw: Raw::default(), demo: false })
+        Self::Serve(Box::new(Serve { raw: Raw::default(), demo: false }))
     }
 
     /// Whether the command may begin a new data folder.

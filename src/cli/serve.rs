@@ -60,7 +60,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     let control = Server::start(folder, app.clone(), tokio::runtime::Handle::current());
     let control =
         control.map_err(|error| anyhow::anyhow!("the command socket could not be made: {error}"))?;
-    if !config.listen.ip().is_loopback() && !config.door.secure {
+    if config.door.plain {
         log::warn!(
             "listening beyond this machine without TLS: passwords can be read on the way; put a proxy with TLS before it and name it with --public-url and --trusted-proxy"
         );

@@ -100,7 +100,7 @@ fn say(verdict: &Verdict, out: &mut dyn Write) -> std::io::Result<()> {
     match (verdict.broken.first(), &verdict.newest) {
         (Some(broken), _) => writeln!(out, "Checkpoints  NOT CONSISTENT with its own {}", of(broken))?,
         (None, Some(newest)) => {
-            writeln!(out, "Checkpoints  consistent with its own, the newest {}", of(newest))?
+            writeln!(out, "Checkpoints  consistent with its own, the newest {}", of(newest))?;
         }
         (None, None) => writeln!(out, "Checkpoints  none was signed yet")?,
     }

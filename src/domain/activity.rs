@@ -3,7 +3,6 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use sha2::{Digest, Sha256};
 
 use super::{
     App,
@@ -102,14 +101,15 @@ impl App {
         cursor: Option<&str>,
         limit: usize,
     ) -> Result<Page, LookError> {
-        let search = fingerprint(scope, filter, order);
+        let search = filter.fingerprint(scope, order);
         let after = cursor.map(|text| Cursor::read(text, search)).transpose()?;
         let looked = self.0.index.searcher().search(filter, scope);
         let mut found = looked.page(order, after, limit + 1, &Deadline::within(PATIENCE))?;
         let more = found.len() > limit;
         found.truncate(limit);
         let next = if more { found.last().map(|last| last.write(search)) } else { None };
-        let items = self.0.store.read(|read| read.page(found.iter().map(|hit| hit.id)))?;
+        let ids: Vec<ActivityId> = found.iter().map(|hit| hit.id).collect();
+        let items = self.0.store.page(&ids)?;
         Ok(Page { items, next })
     }
 
@@ -226,12 +226,4 @@ pub fn covers(scope: &Scope, activity: &Activity) -> bool {
         Scope::All => true,
         Scope::Own(name) => crate::model::user::UserName::fold(&activity.user) == name.as_str(),
     }
-}
-
-/// What tells one search from another: a cursor fits only its own.
-fn fingerprint(scope: &Scope, filter: &Filter, order: Order) -> u64 {
-    // A named period moves with the clock; only its width belongs to the search.
-    let searched = Filter { range: Range::ALL, ..filter.clone() };
-    let digest = Sha256::digest(format!("{scope:?} {searched:?} {order:?}"));
-    digest[..8].iter().fold(0, |sum, byte| sum << 8 | u64::from(*byte))
 }

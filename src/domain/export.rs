@@ -27,7 +27,7 @@ use crate::{
 const FOUND: usize = 8000;
 
 /// The most activities that are handed out at a time.
-const CHUNK: usize = 1000;
+const CHUNK: usize = 256;
 
 /// How many are handed out at first, while nothing is known of how long they are.
 const FIRST: usize = 64;
@@ -137,7 +137,7 @@ impl App {
     /// removed since. That lies behind the horizon of the log, and so the index is looked at before that horizon.
     fn one_moment(&self, scope: &Scope, filter: &Filter) -> Result<(Search, Read), ExportError> {
         let searcher = self.0.index.searcher();
-        let store = self.0.store.snapshot()?;
+        let store = self.0.store.snapshot()?.passing_by();
         let looked = searcher.before(&store.horizon()?).search(filter, scope);
         Ok((looked, store))
     }

@@ -235,10 +235,14 @@ impl App {
 fn make_secret(store: &Store, now: Timestamp) -> Result<InstallationSecret, StoreError> {
     let secret = InstallationSecret(random::bytes());
     let kept = secret.clone();
-    let made = store.write(now, move |write| write.put_installation_secret(&kept));
-    // Whoever opens the application may stand in a task, which must not wait for the writer itself.
-    thread::scope(|scope| scope.spawn(|| made.wait()).join()).unwrap_or(Err(StoreError::Closed))?;
+    settle(store.write(now, move |write| write.put_installation_secret(&kept)))?;
     Ok(secret)
+}
+
+/// Waits for what is written at the start: whoever opens the application may stand in a task, which must not wait for the
+/// writer itself.
+fn settle(written: Pending<(), StoreError>) -> Result<(), StoreError> {
+    thread::scope(|scope| scope.spawn(|| written.wait()).join()).unwrap_or(Err(StoreError::Closed))
 }
 
 /// The session that somebody acted in ended before the act was written.

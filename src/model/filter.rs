@@ -1,10 +1,12 @@
 //! What to look for in the log, and where on the way through it one is.
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+
 use data_encoding::BASE32_DNSSEC;
 use ipnet::IpNet;
 use jiff::Timestamp;
 
-use super::{activity::Outcome, id::ActivityId, period::Range, query::Query};
+use super::{activity::Outcome, id::ActivityId, period::Range, query::Query, session::Scope};
 
 /// Everything that narrows a look at the log. The parts are joined by AND.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -27,6 +29,16 @@ pub struct Filter {
     pub range: Range,
 }
 
+impl Filter {
+    /// A number that stands for what is looked for, by whom, in whatever period: a named one moves with the clock. Another
+    /// question hardly ever has the same. It lasts for as long as the program that says it.
+    pub fn fingerprint(&self, scope: &Scope, order: Order) -> u64 {
+        let Self { query, user, app, action, outcome, session, ip, range: _ } = self;
+        let asked = (query, user, app, action, outcome, session, ip);
+        BuildHasherDefault::<DefaultHasher>::default().hash_one((asked, scope, order))
+    }
+}
+
 impl Default for Range {
     fn default() -> Self {
         Self::ALL
@@ -34,13 +46,23 @@ impl Default for Range {
 }
 
 /// In which order activities are shown: by time, and by id where the time is the same.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Order {
     /// Newest first.
     #[default]
     Desc,
     /// Oldest first.
     Asc,
+}
+
+impl Order {
+    /// The word of the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Desc => "desc",
+            Self::Asc => "asc",
+        }
+    }
 }
 
 /// Where a page ended: the next one begins behind it.

@@ -129,7 +129,7 @@ pub struct NotAState;
 
 /// Whose records a reader may see. Only a request guard makes one from who asks, and the store adds it to
 /// every query: no handler can forget it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
     /// Everybody's.
     All,

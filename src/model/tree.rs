@@ -122,7 +122,7 @@ mod tests {
             [] => Hash(Sha256::digest([]).into()),
             [leaf] => *leaf,
             _ => {
-                let k = (1..).map(|bit| 1 << bit).take_while(|k| *k < leaves.len()).last().unwrap_or(1);
+                let k = (1..32).map(|bit| 1 << bit).take_while(|k| *k < leaves.len()).last().unwrap_or(1);
                 plain(&leaves[..k]).with(&plain(&leaves[k..]))
             }
         }

@@ -16,6 +16,7 @@ mod health;
 mod hooks;
 pub mod index;
 mod log;
+mod map;
 mod meter;
 mod passes;
 mod passkeys;
@@ -44,6 +45,7 @@ pub use self::{
     health::Health,
     hooks::Hooks,
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
+    map::Map,
     meter::Meter,
     passes::Passes,
     passkeys::Passkeys,
@@ -159,7 +161,7 @@ impl Store {
 
     /// The log, for those who follow it.
     pub fn log(&self) -> Log {
-        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), Arc::clone(&self.cache))
+        Log::new(Arc::clone(&self.disk), Arc::clone(&self.tail), log::Cache::beside(&self.cache))
     }
 }
 
@@ -175,6 +177,12 @@ impl Read {
     fn of(disk: &Disk, cache: &Arc<log::Cache>) -> Result<Self, StoreError> {
         let epoch = cache.epoch();
         Ok(Self { transaction: disk.read()?, cache: Arc::clone(cache), epoch })
+    }
+
+    /// The same moment for whoever reads much of the log once: it leaves in memory what others have there.
+    #[must_use]
+    pub fn passing_by(self) -> Self {
+        Self { cache: log::Cache::beside(&self.cache), ..self }
     }
 }
 

@@ -12,6 +12,7 @@ use rocket::{
     response::{self, Responder},
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     domain::{
@@ -256,17 +257,23 @@ fn wants_json(request: &Request<'_>) -> bool {
         .any(|at| path.starts_with(at))
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
-    error: Inner<'a>,
+/// Why a request was refused.
+#[derive(Serialize, ToSchema)]
+#[schema(example = json!({"error": {"code": "bad_field", "message": "limit is a number from 1 to 1000", "field": "limit"}}))]
+pub(super) struct Refusal {
+    error: Reason,
 }
 
-#[derive(Serialize)]
-struct Inner<'a> {
-    code: &'a str,
-    message: &'a str,
+#[derive(Serialize, ToSchema)]
+struct Reason {
+    /// For programs: it does not change.
+    code: &'static str,
+    /// For a person: what to do.
+    message: Cow<'static, str>,
+    /// What it is about, if about one field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'a str>,
+    field: Option<&'static str>,
+    /// Where in that field, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
 }
@@ -277,8 +284,8 @@ impl<'r> Responder<'r, 'static> for Failure {
             told
         } else if wants_json(request) {
             let error =
-                Inner { code: self.code, message: &self.message, field: self.field, column: self.column };
-            let body = serde_json::to_string(&Body { error }).unwrap_or_default();
+                Reason { code: self.code, message: self.message, field: self.field, column: self.column };
+            let body = serde_json::to_string(&Refusal { error }).unwrap_or_default();
             Response::build_from((ContentType::JSON, body).respond_to(request)?).finalize()
         } else if self.status == Status::Unauthorized && request.method() == Method::Get {
             to_sign_in(request)

@@ -1,6 +1,14 @@
 //! A look at the log, as the query string writes it: the same for the page, the API and the downloads.
 
 use jiff::{Timestamp, tz::TimeZone};
+use utoipa::{
+    IntoParams, PartialSchema,
+    openapi::{
+        RefOr, Required, Schema,
+        path::{Parameter, ParameterBuilder, ParameterIn},
+        schema::{ObjectBuilder, Type},
+    },
+};
 
 use super::{
     door::{Networks, Params},
@@ -9,6 +17,7 @@ use super::{
 use crate::{
     domain::App,
     model::{
+        activity::Outcome,
         filter::{Filter, Order},
         period::{BadTime, Period, Range},
         query::Query,
@@ -92,6 +101,36 @@ fn range(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<Range, Fail
         Failure::field(field, error.to_string())
     })?;
     Ok(period.and(ends))
+}
+
+impl IntoParams for Looking {
+    fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+        let text = || ObjectBuilder::new().schema_type(Type::String).into();
+        let word = |schema: fn() -> RefOr<Schema>| schema();
+        let given: [(&str, &str, RefOr<Schema>); 12] = [
+            ("q", "What to look for, in the grammar of the search box.", text()),
+            ("user", "Only what this user did.", text()),
+            ("app", "Only what was done in this program.", text()),
+            ("action", "Only this action.", text()),
+            ("outcome", "Only what came out so.", word(Outcome::schema)),
+            ("session", "Only what was done in this session.", text()),
+            ("ip", "Only from this address or network, like `10.0.0.0/8`.", text()),
+            ("period", "Only what happened in this time; everything if not given.", word(Period::schema)),
+            ("from", "From this moment on: RFC 3339, or a date, which means its beginning.", text()),
+            ("to", "Before this moment: RFC 3339, or a date, which means to its end.", text()),
+            ("tz", "The zone of bare dates and of periods, by its IANA name; UTC if not given.", text()),
+            ("order", "Newest first, unless `asc` is given.", word(Order::schema)),
+        ];
+        let parameter = |(name, about, schema)| {
+            let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);
+            parameter
+                .required(Required::False)
+                .description(Some(about))
+                .schema(Some::<RefOr<Schema>>(schema))
+                .build()
+        };
+        given.into_iter().map(parameter).collect()
+    }
 }
 
 /// Does something slow where it does not hold up other requests.

@@ -14,6 +14,7 @@ mod headers;
 pub mod ingest;
 mod looking;
 mod measure;
+mod openapi;
 mod pages;
 mod shippers;
 pub mod syslog;

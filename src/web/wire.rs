@@ -12,10 +12,11 @@ use rocket::{
     response::{self, Responder},
 };
 use serde::{Serialize, Serializer, ser::SerializeMap};
+use utoipa::ToSchema;
 
 use crate::model::{
-    activity::Activity,
-    session::{Session, State},
+    activity::{Activity, Outcome},
+    session::{EndedBy, Session, State},
 };
 
 /// An answer in JSON.
@@ -91,7 +92,7 @@ impl Serialize for Short {
 }
 
 /// A page of something.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Items<T, C> {
     /// What is on it.
     pub items: Vec<T>,
@@ -102,34 +103,71 @@ pub struct Items<T, C> {
 }
 
 /// A session.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Session, example = json!({
+    "id": "8n1c5rd0m7k9g2qv4h6t3w1y5p", "user": "ann", "ip": "81.2.69.142", "city": "London", "region": "England", "country": "GB",
+    "location": "London, United Kingdom", "latitude": 51.5142, "longitude": -0.0931, "device": "Desktop", "os": "Ubuntu",
+    "browser": "Firefox 140", "user_agent": "Mozilla/5.0 (X11; Ubuntu; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    "started": "2026-03-15T12:00:00.000Z", "last_access": "2026-03-15T12:04:31.250Z", "expires": "2026-03-16T12:00:00.000Z",
+    "apps": ["wiki"], "mfa": false, "current": true, "state": "active"
+}))]
 pub struct SessionWire {
+    /// The id.
     id: String,
+    /// Whose it is.
     user: String,
+    /// The address it was last used from.
     ip: Option<String>,
+    /// Where that is.
     city: Option<String>,
+    /// In which part of the country.
     region: Option<String>,
+    /// In which country: ISO 3166-1 alpha-2.
     country: Option<String>,
+    /// The text of the Location column.
     location: String,
+    /// In degrees, north positive.
     latitude: Option<f64>,
+    /// In degrees, east positive.
     longitude: Option<f64>,
+    /// On what device.
     device: String,
+    /// On what system.
     os: String,
+    /// In what browser.
     browser: String,
+    /// What the browser says of itself.
     user_agent: String,
+    /// When it began.
+    #[schema(format = DateTime)]
     started: String,
+    /// When it was last used.
+    #[schema(format = DateTime)]
     last_access: String,
+    /// When it ends at the latest.
+    #[schema(format = DateTime)]
     expires: String,
+    /// The apps that were opened in it.
     apps: Vec<String>,
+    /// Whether a second factor was shown.
     mfa: bool,
+    /// Whether it is the one in which this is asked.
     current: bool,
+    /// Whether it goes on.
+    #[schema(value_type = State)]
     state: &'static str,
+    /// When it ended.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
     ended: Option<String>,
+    /// What ended it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<EndedBy>)]
     ended_by: Option<&'static str>,
+    /// Who, if it was somebody.
     #[serde(skip_serializing_if = "Option::is_none")]
     ended_by_user: Option<String>,
+    /// Why, if anything was said.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
 }
@@ -172,36 +210,79 @@ impl SessionWire {
 }
 
 /// An activity.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Activity, example = json!({
+    "id": "00000000000g2", "time": "2026-03-15T12:00:00.000Z", "received": "2026-03-15T12:00:00.120Z", "user": "ann",
+    "action": "backup", "detail": "Account_2024.csv", "app": "salesforce", "outcome": "success", "ip": "81.2.69.142", "city": "London",
+    "region": "England", "country": "GB", "attributes": {"ticket": "INC-4711"}
+}))]
 pub struct ActivityWire<'a> {
+    /// The id; later ones are greater.
+    #[schema(value_type = String)]
     id: Short,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
     time: Short,
+    /// When it came here.
+    #[schema(value_type = String, format = DateTime)]
     received: Short,
+    /// Who did it.
+    #[schema(value_type = String)]
     user: &'a str,
+    /// What they did.
+    #[schema(value_type = String)]
     action: &'a str,
+    /// In words; may be empty.
+    #[schema(value_type = String)]
     detail: &'a str,
+    /// In which program.
+    #[schema(value_type = String)]
     app: &'a str,
+    /// How it came out.
+    #[schema(value_type = Outcome)]
     outcome: &'static str,
+    /// In which session.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     session: Option<&'a str>,
+    /// From where.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     ip: Option<Short>,
+    /// Where that is.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     city: Option<&'a str>,
+    /// In which part of the country.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     region: Option<&'a str>,
+    /// In which country: ISO 3166-1 alpha-2.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     country: Option<&'a str>,
+    /// On what device.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     device: Option<&'a str>,
+    /// On what system.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     os: Option<&'a str>,
+    /// In what browser.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     browser: Option<&'a str>,
+    /// What the browser said of itself.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     user_agent: Option<&'a str>,
+    /// To what or whom.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
     target: Option<&'a str>,
+    /// Whatever else was sent.
+    #[schema(value_type = BTreeMap<String, String>)]
     attributes: Pairs<'a>,
 }
 

@@ -98,6 +98,7 @@ fn every_call_of_the_api_is_in_the_table_above() {
         (Method::Post, "/api/v1/signin/passkey/begin"),
         (Method::Post, "/api/v1/signin/passkey"),
         (Method::Post, "/api/v1/signout"),
+        (Method::Get, "/api/v1/openapi.json"),
     ];
     let streams = [(Method::Get, "/api/v1/sessions/stream"), (Method::Get, "/api/v1/activity/stream")];
     for (method, address) in House::new().addresses() {
@@ -124,6 +125,7 @@ fn every_address_is_closed_to_a_stranger_but_the_few_that_must_be_open() {
         "GET /setup",
         "POST /setup",
         "POST /api/v1/signin",
+        "GET /api/v1/openapi.json",
         "POST /api/v1/signin/passkey/begin",
         "POST /api/v1/signin/passkey",
         "GET /healthz",

@@ -111,7 +111,7 @@ pub(super) fn installed(program: &str, packages: &str) -> PathBuf {
 }
 
 /// The Python that has the clients of `tests/requirements.txt`.
-fn python() -> PathBuf {
+pub(super) fn python() -> PathBuf {
     let usual = || Path::new(env!("CARGO_MANIFEST_DIR")).join("target/clients/bin/python");
     let python = std::env::var_os("ROLLCALL_TEST_PYTHON").map_or_else(usual, PathBuf::from);
     assert!(
@@ -122,7 +122,7 @@ fn python() -> PathBuf {
     python
 }
 
-fn good(output: &Output) -> String {
+pub(super) fn good(output: &Output) -> String {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", text(&output.stdout), text(&output.stderr));
     text(&output.stdout)

@@ -85,6 +85,8 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     let (status, _) = send(&writer, 0);
     assert_eq!(status, 200);
     accepted += 500;
+    // They can be found before the disk is full, after which the index may not go on.
+    ada.get_until("/api/v1/activity?action=tick&limit=10", |reply| reply.items().len() == 10);
     let ballast = disk.fill();
     let mut batch = 1;
     loop {

@@ -131,10 +131,9 @@ fn house(apps: &[(&str, &App)]) -> House {
     let house = House::new().with_admin("ada");
     let ada = house.signed_in("ada");
     for (name, app) in apps {
-        assert_eq!(
-            ada.post("/api/v1/apps", &json!({"name": name, "url": "https://app.example"})).status,
-            201
-        );
+        let added =
+            ada.post("/api/v1/apps", &json!({"name": name, "url": format!("https://{name}.example")}));
+        assert_eq!(added.status, 201, "{}", added.text());
         let set = hook(&ada, name, &app.url());
         assert_eq!(set.status, 201, "{}", set.text());
     }

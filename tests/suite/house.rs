@@ -245,7 +245,12 @@ impl Caller<'_> {
             let headers = response.headers().iter();
             let headers =
                 headers.map(|header| (header.name().to_string(), header.value().to_owned())).collect();
-            Reply { status, headers, body: response.into_bytes().await.unwrap_or_default() }
+            let mut reply = Reply { status, headers, body: Vec::new() };
+            // A stream of events has no end to wait for.
+            if reply.header("Content-Type") != Some("text/event-stream") {
+                reply.body = response.into_bytes().await.unwrap_or_default();
+            }
+            reply
         })
     }
 

@@ -137,6 +137,7 @@ fn only_the_store_knows_the_database_and_only_the_web_knows_the_web_server() {
 fn options() -> Vec<String> {
     let raw = Raw {
         listen: Some(String::new()),
+        insecure_http: true,
         trusted_proxy: Some(Vec::new()),
         client_header: Some(String::new()),
         public_url: Some(String::new()),

@@ -11,7 +11,7 @@ use std::{io, path::Path, sync::Arc};
 use jiff::Timestamp;
 
 pub use self::outlets::{Outlet, Sent};
-use super::{App, Gone, random};
+use super::{App, Gone, random, settle};
 pub use crate::store::Fault;
 use crate::{
     model::{
@@ -230,7 +230,7 @@ pub(super) fn signing_key(store: &Store, now: Timestamp) -> Result<SigningKey, O
         seed
     } else {
         let seed: [u8; 32] = random::bytes();
-        store.write::<_, StoreError>(now, move |write| write.put_signing_seed(&seed)).wait()?;
+        settle(store.write(now, move |write| write.put_signing_seed(&seed)))?;
         seed
     };
     SigningKey::of(&seed).ok_or(OpenError::Store(StoreError::Damaged("the signing key")))

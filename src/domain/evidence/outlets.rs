@@ -139,7 +139,7 @@ impl App {
                     Some(why) => log::error!("the checkpoint did not reach {}: {why}", sent.to),
                 }
             }
-            *self.0.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = sent.clone();
+            self.0.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&sent);
         }
     }
 }

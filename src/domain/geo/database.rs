@@ -1,19 +1,19 @@
 //! A database that is open: one file, mapped.
 
-use std::{net::IpAddr, path::Path};
+use std::{fs::File, net::IpAddr, path::Path};
 
 use jiff::Timestamp;
-use maxminddb::{MaxMindDbError, Mmap, Reader};
+use maxminddb::{MaxMindDbError, Reader};
 
 use super::{
     Attribution, GeoError, Info, Source,
     record::{Record, clean},
 };
-use crate::model::place::Place;
+use crate::{model::place::Place, store::Map};
 
 #[derive(Debug)]
 pub(super) struct Database {
-    reader: Reader<Mmap>,
+    reader: Reader<Map>,
     /// What it calls itself, fit to be shown.
     kind: String,
     built: Timestamp,
@@ -37,7 +37,8 @@ const ATTRIBUTIONS: [(&str, Attribution); 3] = [
 impl Database {
     /// Opens a private copy.
     pub(super) fn open(copy: &Path) -> Result<Self, GeoError> {
-        let reader = map(copy)?;
+        let map = File::open(copy).and_then(|file| Map::of(&file)).map_err(GeoError::Unreadable)?;
+        let reader = Reader::from_source(map)?;
         let metadata = reader.metadata();
         let ipv6 = metadata.ip_version == 6;
         let built =
@@ -97,14 +98,4 @@ pub(super) struct Found {
     pub(super) place: Place,
     /// The network that shares the answer.
     pub(super) prefix: u8,
-}
-
-#[expect(
-    unsafe_code,
-    reason = "a mapped file costs no memory until it is looked at; the figures are in the module docs"
-)]
-fn map(copy: &Path) -> Result<Reader<Mmap>, GeoError> {
-    // SAFETY: the copy belongs to this folder and is readable by its owner only. It is written once, under
-    // another name, and from then on replaced by rename or removed, both of which leave this map as it is.
-    Ok(unsafe { Reader::open_mmap(copy) }?)
 }

@@ -47,13 +47,13 @@ pub mod limits {
 }
 
 /// What was typed in the search box, understood.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Query {
     root: Option<Node>,
 }
 
 /// A part of a query. It is at most [`limits::DEPTH`] groups deep, so that walking and dropping it may recurse.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Node {
     /// All of these; two or more, none of them `All`.
     All(Vec<Node>),
@@ -66,7 +66,7 @@ pub enum Node {
 }
 
 /// One thing to look for.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Term {
     /// Where.
     pub field: Field,
@@ -75,7 +75,7 @@ pub struct Term {
 }
 
 /// What a field is compared with.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Value {
     /// This text, as it was typed.
     Text(String),

@@ -8,7 +8,7 @@ use std::{
     fs::{self, File, OpenOptions},
     io, mem,
     ops::Deref,
-    os::unix::fs::{OpenOptionsExt, PermissionsExt},
+    os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
     sync::{Arc, PoisonError, RwLock},
@@ -27,7 +27,7 @@ use super::{FILE, OpenError, StoreError};
 
 /// How much of the file is held in memory, in bytes. The operating system caches it as well; this only spares
 /// the copying.
-const CACHE: usize = 24 << 20;
+const CACHE: usize = 12 << 20;
 
 /// The file of now.
 pub(super) struct Disk {
@@ -164,9 +164,10 @@ impl Disk {
         self.reserve.as_ref()?.free()
     }
 
-    /// How many bytes the file has; 0 where it is in memory.
+    /// How many bytes the file takes on the disk, which is less than it is long where it has grown ahead of what was written;
+    /// 0 where it is in memory.
     pub(super) fn length(&self) -> u64 {
-        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.len())
+        self.path.as_ref().and_then(|path| fs::metadata(path).ok()).map_or(0, |file| file.blocks() * 512)
     }
 
     /// An empty file beside this one, to be filled and then put in its place; none where it is in memory.

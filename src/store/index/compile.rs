@@ -114,7 +114,7 @@ impl Compiler<'_> {
         if !prefix {
             key.push(NUL);
         }
-        Span::prefix(&index, &key).documents(&self.docs, self.deadline, |_| true)
+        Span::prefix(index, &key).documents(&self.docs, self.deadline, |_| true)
     }
 
     /// Those with this whole value, in any case, which may be empty.
@@ -123,7 +123,7 @@ impl Compiler<'_> {
             return self.value(column, text, false);
         }
         let index = self.segment.inverted(column)?;
-        Ok(Plan::not(Span::all(&index).documents(&self.docs, self.deadline, |_| true)?))
+        Ok(Plan::not(Span::all(index).documents(&self.docs, self.deadline, |_| true)?))
     }
 
     /// Those whose value has these words. The dictionary is read through: it holds cities, devices, systems, browsers or
@@ -131,7 +131,7 @@ impl Compiler<'_> {
     fn value_by_words(&self, column: Column, text: &str, prefix: bool) -> Planned {
         let index = self.segment.inverted(column)?;
         let asked = words::asked(text, prefix);
-        Span::all(&index).documents(&self.docs, self.deadline, |term| {
+        Span::all(index).documents(&self.docs, self.deadline, |term| {
             std::str::from_utf8(term).is_ok_and(|term| {
                 // Most values are ruled out without being cut into words.
                 let folded = schema::folded(term);
@@ -146,7 +146,7 @@ impl Compiler<'_> {
         let index = self.segment.inverted(self.fields.ip)?;
         let mut to = schema::ip_term(net.broadcast()).to_vec();
         to.push(0);
-        let span = Span { index: &index, from: schema::ip_term(net.network()).to_vec(), to };
+        let span = Span { index, from: schema::ip_term(net.network()).to_vec(), to };
         span.documents(&self.docs, self.deadline, |_| true)
     }
 
@@ -157,13 +157,13 @@ impl Compiler<'_> {
             [] => Ok(Plan::Nothing),
             [word] if word.prefix => {
                 let key = format!("{key}{}", word.text);
-                Span::prefix(&index, &key).documents(&self.docs, self.deadline, |_| true)
+                Span::prefix(index, &key).documents(&self.docs, self.deadline, |_| true)
             }
             [word] => {
                 let term = format!("{key}{}", word.text);
-                Ok(Posting::exact(&index, term.as_bytes())?.map_or(Plan::Nothing, Plan::One))
+                Ok(Posting::exact(index, term.as_bytes())?.map_or(Plan::Nothing, Plan::One))
             }
-            several => Ok(self.phrase(&index, key, several)?.map_or(Plan::Nothing, Plan::Phrase)),
+            several => Ok(self.phrase(index, key, several)?.map_or(Plan::Nothing, Plan::Phrase)),
         }
     }
 
@@ -173,11 +173,11 @@ impl Compiler<'_> {
         match asked {
             [] => Ok(Plan::Nothing),
             [word] if word.prefix => {
-                let span = Span::prefix(&index, &word.text);
+                let span = Span::prefix(index, &word.text);
                 span.documents_by_detail(self.segment, &self.docs, self.deadline)
             }
             words => {
-                let phrase = self.phrase(&index, "", words)?;
+                let phrase = self.phrase(index, "", words)?;
                 let before = Some(Arc::clone(&self.segment.detail_end));
                 Ok(phrase.map_or(Plan::Nothing, |phrase| Plan::Phrase(Phrase { before, ..phrase })))
             }

@@ -1,8 +1,7 @@
 //! How many: exact, and without reading documents where a posting list knows.
 
 use std::{
-    collections::hash_map::DefaultHasher,
-    hash::{BuildHasher, BuildHasherDefault, Hash, Hasher},
+    hash::{Hash, Hasher},
     num::NonZeroUsize,
     ops::Range,
     sync::{
@@ -20,14 +19,24 @@ use super::{
     search::{Search, SearchError},
     segment::Segment,
 };
-use crate::model::{filter::Filter, period, session::Scope};
+use crate::model::{
+    filter::{Filter, Order},
+    period,
+    session::Scope,
+};
 
 /// So many counts are kept of each stretch.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
 
-/// Counts of a whole stretch that were not to be had by the length of a list alone. A stretch never changes, so who asks
-/// again, with every page and every refresh, waits only for what has come since.
-pub(super) struct Counts(Mutex<LruCache<Arc<Question>, u64>>);
+/// Counts of a stretch that were not to be had by the length of a list alone, with the documents of the period in which they
+/// were counted. A stretch never changes, so who asks again, with every page and every refresh, waits only for what has come
+/// since and where the period ends.
+pub(super) struct Counts(Mutex<LruCache<Arc<Question>, Counted>>);
+
+struct Counted {
+    within: Range<DocId>,
+    count: u64,
+}
 
 /// What tells a search, whatever its period, from every other.
 #[derive(PartialEq)]
@@ -39,9 +48,8 @@ pub(super) struct Question {
 
 impl Question {
     pub(super) fn new(filter: &Filter, scope: &Scope) -> Self {
-        let (filter, scope) = (Filter { range: period::Range::ALL, ..filter.clone() }, scope.clone());
-        let hash = BuildHasherDefault::<DefaultHasher>::default().hash_one(format!("{scope:?} {filter:?}"));
-        Self { filter, scope, hash }
+        let hash = filter.fingerprint(scope, Order::Desc);
+        Self { filter: Filter { range: period::Range::ALL, ..filter.clone() }, scope: scope.clone(), hash }
     }
 }
 
@@ -60,15 +68,15 @@ impl Default for Counts {
 }
 
 impl Counts {
-    fn of(&self, question: &Question) -> Option<u64> {
-        self.lock().get(question).copied()
+    fn of(&self, question: &Question, within: &Range<DocId>) -> Option<u64> {
+        self.lock().get(question).filter(|counted| counted.within == *within).map(|counted| counted.count)
     }
 
-    fn keep(&self, question: Arc<Question>, count: u64) {
-        self.lock().put(question, count);
+    fn keep(&self, question: Arc<Question>, within: Range<DocId>, count: u64) {
+        self.lock().put(question, Counted { within, count });
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, u64>> {
+    fn lock(&self) -> MutexGuard<'_, LruCache<Arc<Question>, Counted>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -89,18 +97,19 @@ impl Search {
         let (mut counted, mut unknown) = (AtomicU64::new(0), Vec::new());
         for (index, stretch) in stretches.iter().enumerate() {
             let docs = self.docs(stretch);
-            let known = if docs == stretch.docs { stretch.counts.of(self.question()) } else { None };
-            match known {
+            if docs.is_empty() {
+                continue;
+            }
+            match stretch.counts.of(self.question(), &docs) {
                 Some(count) => *counted.get_mut() += count,
-                None if docs.is_empty() => {}
                 None => unknown.push(index),
             }
         }
         let all = self.of_each(&unknown, deadline, |index, segment, part| {
             let count = count(segment, &part.plan, &part.docs, deadline)?;
             counted.fetch_add(count, Ordering::Relaxed);
-            if part.docs == stretches[index].docs && !part.plan.is_known(segment) {
-                stretches[index].counts.keep(Arc::clone(self.question()), count);
+            if !part.plan.is_known(segment) {
+                stretches[index].counts.keep(Arc::clone(self.question()), part.docs.clone(), count);
             }
             Ok(())
         });

@@ -95,8 +95,8 @@ impl Search {
             let index = segment.inverted(column)?;
             let hits = hits(segment, part, deadline)?;
             let mut counted = Vec::new();
-            Span::prefix(&index, prefix).each(deadline, |term, info| {
-                let count = count(&Posting::of(&index, info), &hits)?;
+            Span::prefix(index, prefix).each(deadline, |term, info| {
+                let count = count(&Posting::of(index, info), &hits)?;
                 if count > 0 {
                     counted.push((term.to_vec(), count));
                 }

@@ -7,11 +7,12 @@ use std::{
 
 use tantivy::{
     Index, IndexReader, ReloadPolicy, TantivyError,
-    directory::{FileSlice, MmapDirectory, footer::Footer},
+    directory::{FileSlice, footer::Footer},
 };
 
 use super::{
     document::Document,
+    files::Files,
     schema::{self, Fields, VERSION},
     segment::Snapshot,
 };
@@ -65,7 +66,7 @@ impl Folder {
     }
 
     fn existing(path: &Path) -> Result<Self, TantivyError> {
-        let index = Index::open(MmapDirectory::open(path)?)?;
+        let index = Index::open(Files::open(path)?)?;
         let (schema, _) = schema::schema();
         if index.schema() != schema || *index.settings() != schema::settings() {
             return Err(TantivyError::SchemaError("another schema".into()));
@@ -80,7 +81,7 @@ impl Folder {
         remove(&new)?;
         remove(&old)?;
         fs::create_dir_all(&new)?;
-        let index = schema::create(MmapDirectory::open(&new).map_err(TantivyError::from)?)?;
+        let index = schema::create(Files::open(&new).map_err(TantivyError::from)?)?;
         let mut writer = index.writer_with_num_threads::<Document>(1, 15_000_000)?;
         let mut commit = writer.prepare_commit()?;
         commit.set_payload(&payload(ActivityId(0)));

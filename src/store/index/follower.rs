@@ -24,7 +24,7 @@ use super::{
     source::Source,
     status::{Shared, State, Stop},
 };
-use crate::model::id::ActivityId;
+use crate::{model::id::ActivityId, store::map};
 
 /// How many activities are read at once.
 const BATCH: usize = 1000;
@@ -213,6 +213,7 @@ impl Session<'_> {
             return Ok(());
         }
         self.tidied = Instant::now();
+        map::tend();
         self.take_over_merges()?;
         self.purge()
     }

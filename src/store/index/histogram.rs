@@ -33,7 +33,7 @@ impl Search {
         let outcome = self.snapshot.fields.outcome;
         let parts = self.of_all(deadline, |segment, part| {
             let failure = format!("{}{NUL}", Outcome::Failure);
-            let failures = Posting::exact(&segment.inverted(outcome)?, failure.as_bytes())?;
+            let failures = Posting::exact(segment.inverted(outcome)?, failure.as_bytes())?;
             Count { segment, part, failures, ends: ends(segment, part, edges), deadline }.buckets()
         })?;
         for part in parts {

@@ -16,6 +16,7 @@ mod deadline;
 mod docsets;
 mod document;
 mod facets;
+mod files;
 mod folder;
 mod follower;
 mod gather;

@@ -1,20 +1,21 @@
 //! One page of what was found, in the order of (time, id): a walk that stops when it has enough.
 //!
-//! Segments are visited by their newest (or oldest) time and may overlap, because late and imported activities are
-//! indexed when they come. Within a segment documents stand newest first, but those of the same time in no order that
-//! could be relied on; so what is found goes through a heap as large as the page, and the walk goes on for as long as
-//! it meets the time of the last one in it.
+//! Segments overlap in time, because late and imported activities are indexed when they come: newest first they are walked side
+//! by side, each opened once its turn has come; oldest first one behind the other. Within a segment documents stand newest
+//! first, but those of the same time in no order that could be relied on; so what is found goes through a heap as large as the
+//! page, and the walk goes on for as long as it meets the time of the last one in it.
 
 use std::{
-    cmp::Reverse,
-    collections::{BinaryHeap, VecDeque},
+    cmp::{Ordering, Reverse},
+    collections::{BinaryHeap, VecDeque, binary_heap::PeekMut},
 };
 
-use tantivy::DocSet;
+use tantivy::{DocId, DocSet};
 
 use super::{
     deadline::Deadline,
-    docsets,
+    docsets::{self, AnySet},
+    plan::Plan,
     search::{Part, Search, SearchError},
     segment::Segment,
 };
@@ -71,37 +72,79 @@ impl Search {
         deadline: &Deadline,
     ) -> Result<(Vec<Cursor>, usize), SearchError> {
         let mut best = Best::<Reverse<Cursor>>::new(limit);
+        let mut closed = self.closed(after);
+        let mut open = BinaryHeap::<Open<'_>>::with_capacity(closed.len());
         let mut looked = 0_usize;
-        for (index, stretch) in self.snapshot.stretches.iter().enumerate() {
-            if best.last().is_some_and(|Reverse(last)| stretch.newest < last.time) {
+        loop {
+            // Whatever comes next is no newer than this, and may be in a stretch that is not open yet.
+            let next = open.peek().map(|open| open.time);
+            let newest = closed.last().map(|(newest, _)| *newest);
+            let Some(time) = next.max(newest) else { break };
+            if best.last().is_some_and(|Reverse(last)| time < last.time) {
                 break;
             }
-            let (segment, part) = self.part(index, deadline)?;
-            let mut docs = part.docs.clone();
-            if let Some(after) = after {
-                docs.start = segment.first_before(after.time.saturating_add(1), docs.clone());
-            }
-            if docs.is_empty() {
+            if newest == Some(time)
+                && let Some((_, index)) = closed.pop()
+            {
+                open.extend(self.open(index, after, deadline)?);
                 continue;
             }
-            let mut set = part.plan.open(segment)?;
-            let mut doc = docsets::seek(set.as_mut(), docs.start);
-            while doc < docs.end {
-                let cursor = segment.cursor(doc);
-                if best.last().is_some_and(|Reverse(last)| cursor.time < last.time) {
-                    break;
-                }
-                if after.is_none_or(|after| cursor < after) {
-                    best.offer(Reverse(cursor));
-                }
-                doc = set.advance();
-                looked += 1;
-                if looked.is_multiple_of(4096) {
-                    deadline.check()?;
-                }
+            let Some(mut first) = open.peek_mut() else { break };
+            let cursor = first.segment.cursor(first.doc);
+            if after.is_none_or(|after| cursor < after) {
+                best.offer(Reverse(cursor));
+            }
+            if !first.advance() {
+                PeekMut::pop(first);
+            }
+            looked += 1;
+            if looked.is_multiple_of(4096) {
+                deadline.check()?;
             }
         }
         Ok((best.sorted().map(|Reverse(cursor)| cursor).collect(), looked))
+    }
+
+    /// The stretches that may have something behind `after`, each with the time of its newest document there; the newest come
+    /// last.
+    fn closed(&self, after: Option<Cursor>) -> Vec<(i64, usize)> {
+        let until = self.until(after);
+        let mut closed: Vec<(i64, usize)> = Vec::with_capacity(self.snapshot.stretches.len());
+        for (stretch, index) in self.snapshot.stretches.iter().zip(0..) {
+            if stretch.newest < until {
+                closed.push((stretch.newest, index));
+            } else if stretch.oldest < until {
+                let start = stretch.segment.first_before(until, stretch.docs.clone());
+                closed.push((stretch.segment.time(start), index));
+            }
+        }
+        closed.sort_unstable();
+        closed
+    }
+
+    /// Everything that is searched behind `after`, newest first, is older than this.
+    fn until(&self, after: Option<Cursor>) -> i64 {
+        after.map_or(i64::MAX, |after| after.time.saturating_add(1)).min(self.period.end)
+    }
+
+    /// Opens the stretch at `index`; none if it has nothing behind `after`.
+    fn open(
+        &self,
+        index: usize,
+        after: Option<Cursor>,
+        deadline: &Deadline,
+    ) -> Result<Option<Open<'_>>, SearchError> {
+        let (segment, part) = self.part(index, deadline)?;
+        if matches!(part.plan, Plan::Nothing) {
+            return Ok(None);
+        }
+        let mut docs = part.docs.clone();
+        if after.is_some() {
+            docs.start = segment.first_before(self.until(after), docs.clone());
+        }
+        let mut set = part.plan.open(segment)?;
+        let doc = docsets::seek(set.as_mut(), docs.start);
+        Ok((doc < docs.end).then(|| Open { time: segment.time(doc), doc, end: docs.end, set, segment }))
     }
 
     fn oldest(
@@ -125,6 +168,49 @@ impl Search {
         Ok((best.sorted().collect(), looked))
     }
 }
+
+/// A stretch that is being walked, as it stands at a document that was found.
+struct Open<'a> {
+    time: i64,
+    doc: DocId,
+    /// The first document behind the period.
+    end: DocId,
+    set: AnySet,
+    segment: &'a Segment,
+}
+
+impl Open<'_> {
+    /// Moves on to the next document, if there is one.
+    fn advance(&mut self) -> bool {
+        self.doc = self.set.advance();
+        if self.doc >= self.end {
+            return false;
+        }
+        self.time = self.segment.time(self.doc);
+        true
+    }
+}
+
+/// The newest is the greatest.
+impl Ord for Open<'_> {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.time.cmp(&other.time)
+    }
+}
+
+impl PartialOrd for Open<'_> {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Open<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        self.time == other.time
+    }
+}
+
+impl Eq for Open<'_> {}
 
 /// Walks back through a segment, step by step, because posting lists can only be read forward; says how many documents it
 /// looked at.

@@ -32,7 +32,7 @@ pub struct Search {
     /// One for each stretch, in the snapshot's order.
     parts: Vec<OnceLock<Part>>,
     /// The period: from the first instant in it, before the second, in milliseconds since 1970.
-    period: Range<i64>,
+    pub(super) period: Range<i64>,
 }
 
 /// What a search means in one stretch of a segment.

@@ -1,6 +1,9 @@
 //! A segment of the index, with its columns at hand, and all segments of one moment.
 
-use std::{ops::Range, sync::Arc};
+use std::{
+    ops::Range,
+    sync::{Arc, OnceLock},
+};
 
 use tantivy::{
     DocId, InvertedIndexReader, SegmentReader, TantivyError, columnar::ColumnValues, index::SegmentId,
@@ -17,6 +20,8 @@ use crate::model::{filter::Cursor, horizon::Horizon, id::ActivityId};
 /// A part of the index: documents in the order of their times, newest first.
 pub(super) struct Segment {
     reader: SegmentReader,
+    /// By the number of the field.
+    inverted: Box<[OnceLock<Arc<InvertedIndexReader>>]>,
     time: Arc<dyn ColumnValues<i64>>,
     ids: Arc<dyn ColumnValues<u64>>,
     pub(super) detail_end: Arc<dyn ColumnValues<u64>>,
@@ -40,7 +45,8 @@ impl Segment {
         let ids = columns.column_first_or_default::<u64>(ID)?;
         let detail_end = columns.column_first_or_default::<u64>(DETAIL_END)?;
         let (newest, oldest) = (time.get_val(0), time.get_val(len - 1));
-        Ok(Some(Self { reader, time, ids, detail_end, len, newest, oldest }))
+        let inverted = reader.schema().fields().map(|_| OnceLock::new()).collect();
+        Ok(Some(Self { reader, inverted, time, ids, detail_end, len, newest, oldest }))
     }
 
     pub(super) fn id(&self) -> SegmentId {
@@ -48,8 +54,16 @@ impl Segment {
     }
 
     /// The dictionary and the posting lists of a field.
-    pub(super) fn inverted(&self, field: Field) -> Result<Arc<InvertedIndexReader>, SearchError> {
-        Ok(self.reader.inverted_index(field)?)
+    pub(super) fn inverted(&self, field: Field) -> Result<&Arc<InvertedIndexReader>, SearchError> {
+        // Tantivy keeps them as well, behind a lock and a map that cost as much as looking a word up.
+        let Some(kept) = self.inverted.get(field.field_id() as usize) else {
+            return Err(TantivyError::SchemaError(format!("there is no {field:?}")).into());
+        };
+        if let Some(inverted) = kept.get() {
+            return Ok(inverted);
+        }
+        let inverted = self.reader.inverted_index(field)?;
+        Ok(kept.get_or_init(|| inverted))
     }
 
     pub(super) fn time(&self, doc: DocId) -> i64 {
@@ -62,14 +76,32 @@ impl Segment {
     }
 
     /// The first document that is older than `time`, among those of `within`; its end if there is none.
+    ///
+    /// Times run nearly evenly, so where it is can be guessed; every third step halves what is left, so that it comes to an end
+    /// as soon where they do not. Halving alone looks at four times as many places of the column, all of them far apart.
     pub(super) fn first_before(&self, time: i64, within: Range<DocId>) -> DocId {
         let Range { start: mut low, end: mut high } = within;
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.time(middle) < time {
-                high = middle;
+        // No document between is newer or older than these.
+        let (mut newest, mut oldest) = (self.newest, self.oldest);
+        for step in 1_u32.. {
+            if low >= high {
+                break;
+            }
+            let halfway = low + (high - low) / 2;
+            let middle = match u64::try_from(i128::from(newest) - i128::from(oldest)) {
+                Ok(width @ 1..) if !step.is_multiple_of(3) => {
+                    let before =
+                        u128::from(newest.saturating_sub(time).clamp(0, i64::MAX).cast_unsigned().min(width));
+                    let guess = before * u128::from(high - low) / u128::from(width);
+                    DocId::try_from(guess).map_or(halfway, |guess| low + guess.min(high - low - 1))
+                }
+                _ => halfway,
+            };
+            let found = self.time(middle);
+            if found < time {
+                (high, oldest) = (middle, found);
             } else {
-                low = middle + 1;
+                (low, newest) = (middle + 1, found);
             }
         }
         low

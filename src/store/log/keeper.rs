@@ -55,6 +55,13 @@ const LARGE: u64 = 1 << 21;
 /// How many pages are written in one slice: some 4 ms.
 pub(super) const SLICE: usize = 64;
 
+/// So few activities from one look to the next, for so many looks on end, and the log is at rest.
+const FEW: u64 = 256;
+const QUIET: u32 = 10;
+
+/// How many looks later it is taken for a new rest: an hour.
+const AGAIN: u32 = 3600;
+
 /// The keeper's handle. Dropping it ends the thread after its slice.
 pub(in crate::store) struct Keeper {
     stop: Arc<AtomicBool>,
@@ -126,7 +133,7 @@ pub(super) enum Left {
 
 impl Work {
     fn run(&self, orders: &mpsc::Receiver<Order>) {
-        let mut cleaned = false;
+        let (mut cleaned, mut rest) = (false, Rest::default());
         loop {
             match orders.recv_timeout(PAUSE) {
                 Ok(Order { horizon, reply }) => {
@@ -140,13 +147,14 @@ impl Work {
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
-            if let Err(Left::Store(error)) = self.tend(&mut cleaned) {
-                ::log::error!("the log cannot be put in order just now: {error}");
+            match self.tend(&mut cleaned, &mut rest) {
+                Ok(()) | Err(Left::Stopped) => {}
+                Err(left) => ::log::error!("the log cannot be put in order just now: {left}"),
             }
         }
     }
 
-    fn tend(&self, cleaned: &mut bool) -> Result<(), Left> {
+    fn tend(&self, cleaned: &mut bool, rest: &mut Rest) -> Result<(), Left> {
         if !*cleaned {
             self.remove_leftovers()?;
             self.make_filters()?;
@@ -157,6 +165,11 @@ impl Work {
         }
         while self.merge_keys()? {}
         while self.bind(volume::LENGTH as u64 + HOT)? {}
+        let last = Shelf::open(&*self.disk.read()?, &self.cache.volumes)?.last()?;
+        if rest.has_come(last) {
+            // What has moved into volumes has left room behind.
+            self.give_back()?;
+        }
         Ok(())
     }
 
@@ -393,6 +406,22 @@ impl Work {
     }
 }
 
+/// Tells when the log has come to rest: hardly anything is written for a while, and some work is no burden to anybody.
+#[derive(Default)]
+struct Rest {
+    last: u64,
+    quiet: u32,
+}
+
+impl Rest {
+    /// To be told the newest id at every look. Yes once in a rest, and once an hour in a long one.
+    const fn has_come(&mut self, last: u64) -> bool {
+        self.quiet = if last.saturating_sub(self.last) > FEW { 0 } else { self.quiet.wrapping_add(1) };
+        self.last = last;
+        self.quiet % AGAIN == QUIET
+    }
+}
+
 /// A part of a volume in the making: whole runs, and the blocks they become.
 struct Binding {
     volume: u64,
@@ -454,5 +483,25 @@ impl<I: Iterator<Item = Result<Entry, StoreError>>> Iterator for Merged<I> {
         let lines = self.0.iter_mut().enumerate();
         let (_, least) = lines.filter_map(|(at, line)| Some((key(line)?, at))).min()?;
         self.0[least].next()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rest_is_a_while_of_hardly_anything_and_is_told_once_and_then_every_hour() {
+        let mut rest = Rest::default();
+        let mut last = 0;
+        let told = |step: u64| {
+            last += step;
+            rest.has_come(last)
+        };
+        let steps = [1000; 100].into_iter().chain(vec![FEW; 2 * AGAIN as usize]).chain([1000]).chain([0; 11]);
+        let when: Vec<usize> =
+            steps.map(told).enumerate().filter(|(_, told)| *told).map(|(at, _)| at).collect();
+        let hour = AGAIN as usize;
+        assert_eq!(when, [109, 109 + hour, 100 + 2 * hour + 10]);
     }
 }

@@ -54,7 +54,7 @@ pub use self::{
 };
 use self::{keys::Entry, shelf::Shelf};
 use super::{
-    Read, StoreError, Write,
+    Read, Store, StoreError, Write,
     disk::Disk,
     index::{Source, SourceError},
     tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES},
@@ -185,6 +185,14 @@ impl Write<'_> {
     }
 }
 
+impl Store {
+    /// The same as [`Read::page`], without a look at the file where all that is asked for is held in memory.
+    pub fn page(&self, ids: &[ActivityId]) -> Result<Vec<Arc<Activity>>, StoreError> {
+        let held: Option<Vec<_>> = self.cache.rows.get(ids.iter().map(|id| id.0)).into_iter().collect();
+        held.map_or_else(|| self.snapshot()?.page(ids), Ok)
+    }
+}
+
 impl Read {
     /// The activity with this id.
     pub fn activity(&self, id: ActivityId) -> Result<Option<Activity>, StoreError> {
@@ -199,17 +207,16 @@ impl Read {
 
     /// The activities with these ids, in the order asked, for a page of them: those that are shown again and again are held in
     /// memory. Those that are gone are left out.
-    pub fn page(&self, ids: impl IntoIterator<Item = ActivityId>) -> Result<Vec<Arc<Activity>>, StoreError> {
-        let ids: Vec<u64> = ids.into_iter().map(|id| id.0).collect();
-        let mut found = self.cache.rows.get(&ids);
+    pub fn page(&self, ids: &[ActivityId]) -> Result<Vec<Arc<Activity>>, StoreError> {
+        let mut found = self.cache.rows.get(ids.iter().map(|id| id.0));
         let missing: Vec<u64> =
-            ids.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(id, _)| *id).collect();
+            ids.iter().zip(&found).filter(|(_, row)| row.is_none()).map(|(id, _)| id.0).collect();
         if !missing.is_empty() {
             let read: Vec<_> = self.shelf()?.activities(&missing)?.into_iter().map(Arc::new).collect();
             self.cache.rows.keep(self.epoch, &read);
             let mut read = read.into_iter().peekable();
             for (id, row) in ids.iter().zip(&mut found).filter(|(_, row)| row.is_none()) {
-                *row = read.next_if(|read| read.id.0 == *id);
+                *row = read.next_if(|read| read.id == *id);
             }
         }
         Ok(found.into_iter().flatten().collect())

@@ -131,15 +131,13 @@ pub(in crate::store) fn prove(
     let volumes = &cache.volumes;
     let mut proof = Proof::default();
     let tiles = read.open_table(LOG_TILES).map_err(StoreError::file)?;
-    let edge =
-        tiles.last().map_err(StoreError::file)?.map(|(at, value)| (at.value(), Kept::read(value.value())));
+    let edge = tiles.last().map_err(StoreError::file)?.map(|(_, value)| Kept::read(value.value()));
     let last = Shelf::open(read, volumes)?.last().unwrap_or_default();
-    let (tree, stands) = match edge {
-        Some((_, Ok(Kept::Open(tree, stands, _)))) => (tree, stands),
-        _ => {
-            proof.faults.push(Fault { first: 1, last: last.max(1), trouble: Trouble::Leaves });
-            (Range::default(), (0, Hash::default()))
-        }
+    let (tree, stands) = if let Some(Ok(Kept::Open(tree, stands, _))) = edge {
+        (tree, stands)
+    } else {
+        proof.faults.push(Fault { first: 1, last: last.max(1), trouble: Trouble::Leaves });
+        (Range::default(), (0, Hash::default()))
     };
     let size = tree.size();
     let declared = proof.declared(read, stands, size)?;
@@ -317,7 +315,7 @@ impl Work<'_> {
             Some(part) => part.faults.extend(faults),
             None if faults.is_empty() => {}
             None => {
-                parts.push(Part { full: None, tree: Range::default(), cuts: Vec::new(), present: 0, faults })
+                parts.push(Part { full: None, tree: Range::default(), cuts: Vec::new(), present: 0, faults });
             }
         }
         Ok(parts)

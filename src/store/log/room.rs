@@ -1,7 +1,8 @@
 //! Giving room back to the file system.
 //!
 //! redb uses the pages again that something left, but its file does not become smaller by itself, and it moves pages only
-//! with the whole database to itself, for as long as that takes. So where half of the file is free, it is copied: first
+//! with the whole database to itself, for as long as that takes. So where a quarter of the file is free (after a removal, or
+//! because much came in and has moved into volumes since), it is copied: first
 //! what nobody but the keeper changes, the bulk of it, while everybody goes on; then, with the writer at rest, the
 //! little that is left, some ten milliseconds. Then the copy takes the place of the file. Readers stay with the one they
 //! began with.
@@ -28,14 +29,14 @@ const SMALL: u64 = 16 << 20;
 const STEP: usize = 4096;
 
 impl Work {
-    /// Exchanges the file for a copy without its free pages, if those are half of it or more.
+    /// Exchanges the file for a copy without its free pages, if those are a quarter of it or more.
     pub(super) fn give_back(&self) -> Result<(), Left> {
         let length = self.disk.length();
         // The copy needs room of its own.
         if self.writer.health() != Health::Good {
             return Ok(());
         }
-        if length < SMALL || length / 2 < self.used()? {
+        if length < SMALL || length - length / 4 < self.used()? {
             return Ok(());
         }
         while self.bind(HOT)? {}

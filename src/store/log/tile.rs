@@ -322,7 +322,9 @@ mod tests {
         let salts = tile.salts();
         let leaves: Vec<Hash> =
             (0..length).map(|place| leaf(&salts[place].unwrap(), place as u64 + 1, b"record")).collect();
-        leaves.iter().for_each(|leaf| tile.add(leaf));
+        for leaf in &leaves {
+            tile.add(leaf);
+        }
         (tile, leaves)
     }
 
@@ -347,7 +349,9 @@ mod tests {
 
     fn plain(leaves: &[Hash]) -> Hash {
         let mut tree = Range::default();
-        leaves.iter().for_each(|leaf| tree.push(*leaf));
+        for leaf in leaves {
+            tree.push(*leaf);
+        }
         tree.root()
     }
 
@@ -363,7 +367,9 @@ mod tests {
             for (from, some, every) in rounds {
                 let places = (from..length.min(from + some)).step_by(if every { 1 } else { 3 });
                 let gone: Vec<(usize, Hash)> = places.filter(|place| left[*place]).map(|place| (place, leaves[place])).collect();
-                gone.iter().for_each(|(place, _)| left[*place] = false);
+                for (place, _) in &gone {
+                    left[*place] = false;
+                }
                 tile.forget(&gone, &cuts);
                 let read = match Kept::read(&write_full(&Hash::default(), &tile)).unwrap() {
                     Kept::Full(_, tile) => tile,
@@ -398,7 +404,9 @@ mod tests {
     fn the_open_end_is_read_as_it_was_written_and_damage_is_noticed() {
         let (tile, leaves) = tile(3);
         let mut range = Range::default();
-        leaves.iter().for_each(|leaf| range.push(*leaf));
+        for leaf in &leaves {
+            range.push(*leaf);
+        }
         let value = write_open(&range, (5, &leaves[0]), &tile);
         let Kept::Open(tree, removals, read) = Kept::read(&value).unwrap() else { panic!("it is open") };
         assert_eq!((tree, removals, read), (range, (5, leaves[0]), tile));

@@ -1,41 +1,75 @@
 //! Signing in and out, and who one is.
 
-use rocket::{get, http::Status, post, routes};
+use rocket::{get, http::Status, post};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     domain::sign_in::{SignedIn, Welcome},
+    model::user::Role,
     web::{
         door::{Json, Member, SetCookie, Visitor},
-        failure::Failure,
+        failure::{Failure, Refusal},
+        openapi::described,
         wire::{Answer, SessionWire},
     },
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SignIn, example = json!({"user": "ann", "password": "correct horse battery staple"}))]
 struct SignIn {
+    /// Upper and lower case make no difference.
     user: String,
+    /// As it was set.
+    #[schema(format = Password)]
     password: String,
+    /// A code of the second factor, or a recovery code, where one is set up.
     code: Option<String>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SignedIn)]
 pub(super) struct Welcomed {
+    /// The name.
     user: String,
+    /// What they may.
+    #[schema(value_type = Role)]
     role: &'static str,
+    /// The session that began.
     session: SessionWire,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Me)]
 struct Me {
+    /// The name.
     user: String,
+    /// What they may.
+    #[schema(value_type = Role)]
     role: &'static str,
+    /// May be empty.
     full_name: String,
+    /// May be empty.
     email: String,
+    /// Those that open apps.
     groups: Vec<String>,
+    /// The session at hand.
     session: SessionWire,
 }
 
+/// Sign in.
+///
+/// The answer sets the session's cookie. A session that the request carries already is replaced. Unknown users, wrong
+/// passwords and disabled users get one answer in one time.
+#[utoipa::path(
+    request_body = SignIn,
+    security(()),
+    responses(
+        (status = 200, body = Welcomed),
+        (status = 401, body = Refusal, description = "Not these; it is not said why. With the code `code_required`: a second factor is wanted too."),
+        (status = 429, body = Refusal)
+    ),
+)]
 #[post("/signin", data = "<body>")]
 async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let SignIn { user, password, code } = body.0;
@@ -57,12 +91,26 @@ pub(super) async fn welcome(
     visitor.signed_in(welcome, Answer(answer)).await
 }
 
+/// Sign out: the session has ended before the answer.
+#[utoipa::path(
+    security(("session" = [])),
+    responses(
+        (status = 204)
+    ),
+)]
 #[post("/signout")]
 async fn sign_out(member: Member<'_>) -> Result<SetCookie<Status>, Failure> {
     member.app.sign_out(&member.actor(), &member.live).await?;
     Ok(member.signed_out(Status::NoContent))
 }
 
+/// Who one is, and in which session.
+#[utoipa::path(
+    security(("session" = [])),
+    responses(
+        (status = 200, body = Me)
+    ),
+)]
 #[get("/me")]
 fn me(member: Member<'_>) -> Answer<Me> {
     Answer(Me {
@@ -75,12 +123,25 @@ fn me(member: Member<'_>) -> Answer<Me> {
     })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(example = json!({"password": "correct horse battery staple"}))]
 struct Proof {
+    /// The password, or
+    #[schema(format = Password)]
     password: Option<String>,
+    /// a code of the second factor: just one of the two.
     code: Option<String>,
 }
 
+/// Prove again who one is.
+///
+/// For some minutes from then on the session may do what only a fresh one may; such a call is refused with 403 and the code
+/// `step_up_required` otherwise.
+#[utoipa::path(
+    request_body = Proof,
+    security(("session" = [])),
+    responses((status = 204), (status = 429, body = Refusal)),
+)]
 #[post("/step-up", data = "<body>")]
 async fn step_up(member: Member<'_>, body: Json<Proof>) -> Result<Status, Failure> {
     let proof = match (body.0.password, body.0.code) {
@@ -92,17 +153,37 @@ async fn step_up(member: Member<'_>, body: Json<Proof>) -> Result<Status, Failur
     Ok(Status::NoContent)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = OwnPassword, example = json!({
+    "current": "correct horse battery staple", "password": "four words are good enough"
+}))]
 struct NewPassword {
+    /// The one that is to be replaced.
+    #[schema(format = Password)]
     current: String,
+    /// At least 15 characters, and none that many people have.
+    #[schema(format = Password)]
     password: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = OwnPasswordChanged)]
 struct Changed {
+    /// How many other sessions ended with it.
     ended: usize,
 }
 
+/// A new password of one's own.
+///
+/// All other sessions of the user end with it, and the one at hand gets a new token.
+#[utoipa::path(
+    request_body = NewPassword,
+    security(("session" = [])),
+    responses(
+        (status = 200, body = Changed),
+        (status = 429, body = Refusal)
+    ),
+)]
 #[post("/me/password", data = "<body>")]
 async fn password(
     member: Member<'_>,
@@ -114,6 +195,4 @@ async fn password(
     Ok(member.renewed(changed.token.as_ref(), Answer(Changed { ended: changed.ended })))
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![sign_in, sign_out, me, step_up, password]
-}
+described![sign_in, sign_out, me, step_up, password];

@@ -2,8 +2,12 @@
 
 use std::time::Instant;
 
-use rocket::{get, head, routes};
+use rocket::{get, head};
 use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     domain::activity::LookError,
@@ -12,8 +16,9 @@ use crate::{
     web::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
-        failure::Failure,
+        failure::{Failure, Refusal},
         looking::{Looking, apart},
+        openapi::{described, words::one_of},
         wire::{ActivityWire, Answer, time},
     },
 };
@@ -21,21 +26,47 @@ use crate::{
 /// The most activities on a page.
 const LIMIT: usize = 1000;
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActivityTotal)]
 struct Total {
+    /// How many there are, or how many there are at least.
     value: u64,
+    /// Which of the two it is.
     exact: bool,
 }
 
 /// A page: its activities were written into JSON where they were read.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Activities)]
 struct Found {
+    /// What is on the page.
+    #[schema(value_type = Vec<ActivityWire>)]
     items: Vec<Box<serde_json::value::RawValue>>,
+    /// The cursor of the next page, if there is one.
     next: Option<String>,
+    /// How many there are on all pages.
     total: Total,
+    /// How long it took, in microseconds.
+    #[schema(value_type = u64)]
     took_us: u128,
 }
 
+/// Search the log.
+///
+/// `total` is exact unless counting takes longer than 50 ms: then `exact` is false, and there are more than `value`.
+#[utoipa::path(
+    params(
+        Looking,
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many on a page; 50 if not given."),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before, of this very search."),
+    ),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, body = Found),
+        (status = 400, body = Refusal),
+        (status = 503, body = Refusal)
+    ),
+)]
 #[get("/activity")]
 async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answer<Found>, Failure> {
     let looking = Looking::read(&params, caller.app.now())?;
@@ -59,6 +90,14 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     found.await.map(Answer)
 }
 
+/// One activity.
+#[utoipa::path(
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, body = ActivityWire),
+        (status = 404, body = Refusal)
+    ),
+)]
 #[get("/activity/<id>", rank = 9)]
 async fn one(
     caller: Caller<'_, ActivityRead>,
@@ -72,20 +111,46 @@ async fn one(
     wire.map(Answer).map_err(|error| Failure::internal(&error))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActivityHistogram)]
 struct Histogram {
+    /// Where it begins.
+    #[schema(format = DateTime)]
     from: String,
+    /// Where it ends.
+    #[schema(format = DateTime)]
     to: String,
+    /// The parts, oldest first.
     buckets: Vec<Bar>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActivityBucket)]
 struct Bar {
+    /// Where the part begins.
+    #[schema(format = DateTime)]
     time: String,
+    /// How many activities are in it.
     total: u64,
+    /// How many of them failed.
     failures: u64,
 }
 
+/// How the activities of a search spread over time, in equal parts.
+///
+/// An open end is that of what there is.
+#[utoipa::path(
+    params(
+        Looking,
+        ("buckets" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many parts; 60 if not given."),
+    ),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, body = Histogram),
+        (status = 400, body = Refusal),
+        (status = 503, body = Refusal)
+    ),
+)]
 #[get("/activity/histogram")]
 async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answer<Histogram>, Failure> {
     let looking = Looking::read(&params, caller.app.now())?;
@@ -115,18 +180,51 @@ const FIELDS: [(&str, FacetField); 9] = [
     ("browser", FacetField::Browser),
 ];
 
-#[derive(Serialize)]
+/// One of [`FIELDS`], for the document.
+enum FacetName {}
+
+impl utoipa::PartialSchema for FacetName {
+    fn schema() -> RefOr<Schema> {
+        one_of(FIELDS.map(|(name, _)| name)).into()
+    }
+}
+
+impl ToSchema for FacetName {}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActivityFacets)]
 struct Facets {
+    /// The field.
+    #[schema(value_type = FacetName)]
     field: &'static str,
+    /// Its values, the commonest first.
     items: Vec<Facet>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = ActivityFacet)]
 struct Facet {
+    /// A value.
     value: String,
+    /// How many activities have it.
     count: u64,
 }
 
+/// The commonest values of a field among the activities of a search.
+#[utoipa::path(
+    params(
+        Looking,
+        ("field" = inline(FacetName), Query, description = "The field whose values are counted."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many values; 20 if not given."),
+        ("prefix" = Option<String>, Query, description = "Values that begin so, of the whole log: the search says nothing then."),
+    ),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, body = Facets),
+        (status = 400, body = Refusal),
+        (status = 503, body = Refusal)
+    ),
+)]
 #[get("/activity/facets")]
 async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answer<Facets>, Failure> {
     let looking = Looking::read(&params, caller.app.now())?;
@@ -148,22 +246,77 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     Ok(Answer(Facets { field: name, items }))
 }
 
+/// Every row of a search as CSV, as of the moment it was asked for.
+///
+/// RFC 4180 in UTF-8. The connection breaks where a download fails: what ends well is whole. Two at once for each user or token.
+#[utoipa::path(
+    params(
+        Looking,
+        ("attribute" = Option<Vec<String>>, Query, description = "Attributes that get columns of their own; may be repeated."),
+        ("raw" = Option<bool>, Query, description = "Leaves what a spreadsheet would run as a formula as it is."),
+    ),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, content_type = "text/csv", body = String, headers(
+            ("Rows" = u64, description = "How many rows come, besides the head."),
+            ("Content-Disposition" = String, description = "A file name with the date."),
+        )),
+        (status = 400, body = Refusal),
+        (status = 429, body = Refusal),
+        (status = 507, body = Refusal)
+    ),
+)]
 #[get("/activity.csv")]
 async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Download, Failure> {
     download(&caller, &params, as_csv(&params)).await
 }
 
+/// Every row of a search as NDJSON, as of the moment it was asked for: an activity a line.
+#[utoipa::path(
+    params(Looking),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, content_type = "application/x-ndjson", body = String, headers(
+            ("Rows" = u64, description = "How many lines come."),
+            ("Content-Disposition" = String, description = "A file name with the date."),
+        )),
+        (status = 400, body = Refusal),
+        (status = 429, body = Refusal),
+        (status = 507, body = Refusal)
+    ),
+)]
 #[get("/activity.ndjson")]
 async fn ndjson(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Download, Failure> {
     download(&caller, &params, Format::Ndjson).await
 }
 
+/// How many rows a download as CSV would have.
+///
 /// Whoever only asks what would come begins no export.
+#[utoipa::path(
+    params(Looking),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, headers(("Rows" = u64, description = "How many rows would come."))),
+        (status = 400),
+        (status = 503)
+    ),
+)]
 #[head("/activity.csv")]
 async fn csv_label(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Label, Failure> {
     label(&caller, &params, as_csv(&params)).await
 }
 
+/// How many rows a download as NDJSON would have.
+#[utoipa::path(
+    params(Looking),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, headers(("Rows" = u64, description = "How many lines would come."))),
+        (status = 400),
+        (status = 503)
+    ),
+)]
 #[head("/activity.ndjson")]
 async fn ndjson_label(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Label, Failure> {
     label(&caller, &params, Format::Ndjson).await
@@ -196,6 +349,4 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     Ok(Label::new(&format, rows, now.to_zoned_datetime(looking.zone).date()))
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![search, one, histogram, facets, csv, csv_label, ndjson, ndjson_label]
-}
+described![search, one, histogram, facets, csv, csv_label, ndjson, ndjson_label];

@@ -1,35 +1,56 @@
 //! Apps of the organisation, for administrators.
 
-use rocket::{delete, get, http::Status, post, routes};
+use rocket::{delete, get, http::Status, post};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
-    model::app::{App, NotAHeaderFamily},
+    model::app::{App, HeaderFamily, NotAHeaderFamily},
     web::{
         door::{Admin, Auditor, Json},
-        failure::Failure,
+        failure::{Failure, Refusal},
         looking::apart,
+        openapi::described,
         wire::{Answer, Items},
     },
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = App, example = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"], "headers": "remote"}))]
 struct AppWire {
+    /// The name.
     name: String,
+    /// Where it is.
     url: String,
+    /// Who may in; everybody if there are none.
     groups: Vec<String>,
+    /// How it is told who is there.
+    #[schema(value_type = HeaderFamily)]
     headers: &'static str,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewApp, example = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]}))]
 struct Add {
+    /// 1 to 64 letters, digits, dots and hyphens.
     name: String,
+    /// Where it is, with http or https.
     url: String,
+    /// Who may in; everybody if there are none.
     #[serde(default)]
     groups: Vec<String>,
+    /// How it is told who is there; `remote` if not given.
+    #[schema(value_type = Option<HeaderFamily>)]
     headers: Option<String>,
 }
 
+/// Every app, for administrators and auditors.
+#[utoipa::path(
+    security(("session" = [])),
+    responses(
+        (status = 200, body = Items<AppWire, usize>)
+    ),
+)]
 #[get("/apps")]
 async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Failure> {
     let apps = apart(auditor.app, |app| app.apps()).await?;
@@ -44,6 +65,14 @@ async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Fai
     Ok(Answer(Items { items, next: None, total }))
 }
 
+/// Add an app, or change the one of that name.
+#[utoipa::path(
+    request_body = Add,
+    security(("session" = [])),
+    responses(
+        (status = 201)
+    ),
+)]
 #[post("/apps", data = "<body>")]
 async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<Status, Failure> {
     let Add { name, url, groups, headers } = body.0;
@@ -54,12 +83,18 @@ async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<Status, Failure> {
     Ok(Status::Created)
 }
 
+/// Remove an app, and its webhook.
+#[utoipa::path(
+    security(("session" = [])),
+    responses(
+        (status = 204),
+        (status = 404, body = Refusal)
+    ),
+)]
 #[delete("/apps/<name>")]
 async fn remove(admin: Admin<'_>, name: &str) -> Result<Status, Failure> {
     admin.app.remove_app(&admin.actor(), name).await?;
     Ok(Status::NoContent)
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![list, add, remove]
-}
+described![list, add, remove];

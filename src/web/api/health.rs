@@ -3,23 +3,36 @@
 use rocket::{
     get,
     http::{ContentType, Status},
-    routes,
 };
 
 use crate::{
     domain::Health,
     web::{
         door::{Observer, Visitor},
-        failure::Failure,
+        failure::{Failure, Refusal},
         looking::apart,
+        openapi::described,
     },
 };
 
+/// Whether the server lives.
+#[utoipa::path(
+    responses(
+        (status = 200, body = String)
+    ),
+)]
 #[get("/healthz")]
 const fn alive() -> &'static str {
     "ok\n"
 }
 
+/// Whether the server can write.
+#[utoipa::path(
+    responses(
+        (status = 200, body = String),
+        (status = 503, content_type = "text/plain", body = String, description = "It cannot write.")
+    ),
+)]
 #[get("/readyz")]
 fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     match visitor.app.health() {
@@ -29,12 +42,22 @@ fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
     }
 }
 
+/// What happens here, counted, as Prometheus reads it.
+///
+/// Open to this machine without a token, unless a proxy passed the request on.
+#[utoipa::path(
+    security((), ("token" = ["metrics"])),
+    responses(
+        (status = 200, content_type = "text/plain", body = String),
+        (status = 401, body = Refusal),
+        (status = 403, body = Refusal),
+        (status = 500, body = Refusal)
+    ),
+)]
 #[get("/metrics")]
 async fn metrics(observer: Observer<'_>) -> Result<(ContentType, String), Failure> {
     let text = apart(observer.app, |app| app.metrics()).await?;
     Ok((ContentType::new("text", "plain").with_params([("version", "0.0.4"), ("charset", "utf-8")]), text))
 }
 
-pub(in crate::web) fn routes() -> Vec<rocket::Route> {
-    routes![alive, ready, metrics]
-}
+described![alive, ready, metrics];

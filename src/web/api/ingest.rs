@@ -7,18 +7,22 @@
 use std::{io, pin::Pin};
 
 use percent_encoding::percent_decode_str;
-use rocket::{Data, Request, http::Status, post, request::FromRequest, routes};
+use rocket::{Data, Request, http::Status, post, request::FromRequest};
 use serde::Serialize;
+use utoipa::{
+    ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     domain::{
         App,
         ingest::{Appended, IngestError},
     },
-    model::activity::NewActivity,
+    model::activity::{NewActivity, Outcome},
     web::{
         door::{ActivityWrite, Program},
-        failure::Failure,
+        failure::{Failure, Refusal},
         ingest::{
             Record,
             body::{self, Packing, Unpacked, bare, unreadable},
@@ -28,6 +32,7 @@ use crate::{
             take::{BATCH, admit},
         },
         looking::apart,
+        openapi::described,
         wire::Answer,
     },
 };
@@ -38,19 +43,94 @@ const LONG: usize = 16 << 10;
 /// The most refusals that are listed one by one.
 const REFUSALS: usize = 10_000;
 
-#[derive(Debug, Serialize)]
-struct Refusal {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RecordRefusal)]
+struct Refused {
+    /// Which record, counted from 1.
     line: u64,
+    /// What is wrong with it.
     error: String,
 }
 
-#[derive(Default, Serialize)]
+#[derive(Default, Serialize, ToSchema)]
+#[schema(as = Taken, example = json!({"accepted": 2, "duplicates": 0, "rejected": [{"line": 3, "error": "user is missing or empty"}], "last": "00000000000g2"}))]
 struct Taken {
+    /// How many were written.
     accepted: u64,
+    /// How many were there already, by the sender's own `id`.
     duplicates: u64,
-    rejected: Vec<Refusal>,
+    /// Which were refused, and why.
+    rejected: Vec<Refused>,
+    /// The id of the last one that was written or known.
     last: Option<String>,
 }
+
+/// What programs send: only `user` and `action` are required, and what is not named here is kept as an attribute.
+#[derive(ToSchema)]
+#[schema(as = NewActivity, example = json!({
+    "user": "ann", "action": "backup", "detail": "Account_2024.csv", "outcome": "success", "ip": "81.2.69.142"
+}))]
+#[expect(
+    dead_code,
+    reason = "it is there for the document; records are read field by field, in `web::ingest`"
+)]
+struct NewRecord {
+    /// Who did it.
+    user: String,
+    /// What they did.
+    action: String,
+    /// In words.
+    detail: Option<String>,
+    /// When it happened: RFC 3339, or seconds or milliseconds since 1970; now if not given.
+    #[schema(format = DateTime)]
+    time: Option<String>,
+    /// In which program; the token's name if not given. `rollcall` is not to be had.
+    app: Option<String>,
+    /// How it came out.
+    outcome: Option<Outcome>,
+    /// In which session. Place and device are taken from it where it is one of Rollcall's.
+    session: Option<String>,
+    /// From where; the place is looked up.
+    ip: Option<String>,
+    /// On what; the device is looked up.
+    user_agent: Option<String>,
+    /// To what or whom.
+    target: Option<String>,
+    /// The sender's own, at most 128 bytes: the same record sent again is known by it.
+    id: Option<String>,
+    /// Whatever else there is to know.
+    attributes: Option<std::collections::BTreeMap<String, String>>,
+}
+
+/// One record, or many.
+enum Records {}
+
+impl utoipa::PartialSchema for Records {
+    fn schema() -> RefOr<Schema> {
+        let many = utoipa::openapi::schema::ArrayBuilder::new()
+            .items(<NewRecord as utoipa::PartialSchema>::schema());
+        utoipa::openapi::OneOfBuilder::new()
+            .item(<NewRecord as utoipa::PartialSchema>::schema())
+            .item(many)
+            .into()
+    }
+}
+
+impl ToSchema for Records {}
+
+/// What is answered where no record was good.
+enum NoneTaken {}
+
+impl utoipa::PartialSchema for NoneTaken {
+    fn schema() -> RefOr<Schema> {
+        utoipa::openapi::OneOfBuilder::new()
+            .item(<Taken as utoipa::PartialSchema>::schema())
+            .item(<Refusal as utoipa::PartialSchema>::schema())
+            .into()
+    }
+}
+
+impl ToSchema for NoneTaken {}
 
 /// What the body is.
 enum Kind {
@@ -92,6 +172,28 @@ impl<'r> FromRequest<'r> for Kind {
     }
 }
 
+/// Write activities to the log.
+///
+/// One object, an array of them, or NDJSON, packed with gzip or zstd or not; documents of the Elastic Common Schema and
+/// `CloudEvents` too. What is counted as accepted is on disk before the answer. One bad record does not sink the others.
+#[utoipa::path(
+    params(
+        ("Content-Encoding" = inline(Option<Packing>), Header, description = "How the body is packed."),
+    ),
+    request_body(content(
+        (Records = "application/json"),
+        (String = "application/x-ndjson", example = "{\"user\":\"ann\",\"action\":\"backup\"}\n{\"user\":\"bob\",\"action\":\"restore\"}\n"),
+        (Object = "application/cloudevents+json"),
+        (Object = "application/cloudevents-batch+json"),
+    )),
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Taken),
+        (status = 400, body = NoneTaken, description = "None was good: what each lacks, or that the body could not be read."),
+        (status = 429, body = Refusal),
+        (status = 503, body = Refusal)
+    ),
+)]
 #[post("/activity", data = "<data>")]
 async fn write(
     program: Program<'_, ActivityWrite>,
@@ -190,7 +292,7 @@ impl Taking<'_> {
         }
     }
 
-    fn refuse(&mut self, refused: Vec<Refusal>) -> Result<(), Failure> {
+    fn refuse(&mut self, refused: Vec<Refused>) -> Result<(), Failure> {
         let rejected = &mut self.taken.rejected;
         rejected.extend(refused);
         if rejected.len() > REFUSALS {
@@ -223,7 +325,7 @@ impl Taking<'_> {
 #[derive(Default)]
 struct Batch {
     admitted: Vec<NewActivity>,
-    refused: Vec<Refusal>,
+    refused: Vec<Refused>,
 }
 
 impl Batch {
@@ -234,7 +336,7 @@ impl Batch {
             let admitted = admit(app, name, record);
             match admitted {
                 Ok(activity) => batch.admitted.push(activity),
-                Err(error) => batch.refused.push(Refusal { line, error }),
+                Err(error) => batch.refused.push(Refused { line, error }),
             }
             if batch.admitted.len() == BATCH || batch.refused.len() > REFUSALS {
                 break;
@@ -244,6 +346,4 @@ impl Batch {
     }
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![write]
-}
+described![write];

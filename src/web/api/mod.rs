@@ -3,6 +3,7 @@
 pub mod account;
 pub mod activity;
 pub mod apps;
+pub mod document;
 pub mod health;
 pub mod hooks;
 pub mod ingest;
@@ -19,6 +20,7 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         account::routes(),
         activity::routes(),
         apps::routes(),
+        document::routes(),
         hooks::routes(),
         ingest::routes(),
         passkeys::routes(),

@@ -1,8 +1,9 @@
 //! Passkeys: one's own, and signing in with one.
 
-use rocket::{delete, get, http::Status, post, routes};
+use rocket::{delete, get, http::Status, post};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use super::account::{Welcomed, welcome};
 use crate::{
@@ -10,16 +11,24 @@ use crate::{
     model::passkey::Passkey,
     web::{
         door::{Fresh, Json, Member, SetCookie, Visitor},
-        failure::Failure,
+        failure::{Failure, Refusal},
+        openapi::described,
         wire::{Answer, Items, time},
     },
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Passkey)]
 struct PasskeyWire {
+    /// The id.
     id: String,
+    /// What its owner calls it.
     name: String,
+    /// When it was made.
+    #[schema(format = DateTime)]
     created: String,
+    /// When somebody last signed in with it.
+    #[schema(format = DateTime)]
     last_used: Option<String>,
 }
 
@@ -35,9 +44,13 @@ impl From<Passkey> for PasskeyWire {
 }
 
 /// What the browser is to ask the device, and the token with which the answer comes back.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = PasskeyQuestion)]
 struct QuestionWire {
+    /// Comes back with the answer.
     token: String,
+    /// For `navigator.credentials`.
+    #[schema(value_type = Object)]
     options: Value,
 }
 
@@ -53,6 +66,11 @@ fn here(party: Option<Party>) -> Result<Party, Failure> {
     })
 }
 
+/// One's passkeys.
+#[utoipa::path(
+    security(("session" = [])),
+    responses((status = 200, body = Items<PasskeyWire, usize>)),
+)]
 #[get("/me/passkeys")]
 fn list(member: Member<'_>) -> Result<Answer<Items<PasskeyWire, usize>>, Failure> {
     let passkeys = member.app.passkeys(&member.user.name)?;
@@ -61,11 +79,20 @@ fn list(member: Member<'_>) -> Result<Answer<Items<PasskeyWire, usize>>, Failure
     Ok(Answer(Items { items, next: None, total }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasskeyBegin)]
 struct Begin {
+    /// One's password.
+    #[schema(format = Password)]
     password: String,
 }
 
+/// Begin to make a passkey.
+#[utoipa::path(
+    request_body = Begin,
+    security(("session" = [])),
+    responses((status = 200, body = QuestionWire), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there."), (status = 429, body = Refusal)),
+)]
 #[post("/me/passkeys/begin", data = "<body>")]
 async fn begin(member: Member<'_>, body: Json<Begin>) -> Result<Answer<QuestionWire>, Failure> {
     let (party, origin) = (here(member.party())?, member.origin());
@@ -73,13 +100,24 @@ async fn begin(member: Member<'_>, body: Json<Begin>) -> Result<Answer<QuestionW
     Ok(Answer(begun.into()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasskeyMade)]
 struct Made {
+    /// That of the question.
     token: String,
+    /// What to call it.
     name: String,
+    /// What the browser answered.
+    #[schema(value_type = Object)]
     credential: Value,
 }
 
+/// Add the passkey that the device made.
+#[utoipa::path(
+    request_body = Made,
+    security(("session" = [])),
+    responses((status = 201, body = PasskeyWire), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there.")),
+)]
 #[post("/me/passkeys", data = "<body>")]
 async fn add(member: Member<'_>, body: Json<Made>) -> Result<(Status, Answer<PasskeyWire>), Failure> {
     let Made { token, name, credential } = body.0;
@@ -88,23 +126,43 @@ async fn add(member: Member<'_>, body: Json<Made>) -> Result<(Status, Answer<Pas
     Ok((Status::Created, Answer(added.into())))
 }
 
+/// Remove a passkey.
+#[utoipa::path(
+    security(("session" = [])),
+    responses((status = 204), (status = 404, body = Refusal)),
+)]
 #[delete("/me/passkeys/<id>")]
 async fn remove(member: Fresh<Member<'_>>, id: &str) -> Result<Status, Failure> {
     member.app.remove_passkey(&member.actor(), &member.user.name, id).await?;
     Ok(Status::NoContent)
 }
 
+/// Begin to sign in with a passkey.
+#[utoipa::path(
+    security(()),
+    responses((status = 200, body = QuestionWire), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there."), (status = 429, body = Refusal)),
+)]
 #[post("/signin/passkey/begin")]
 fn ask(visitor: Visitor<'_>) -> Result<Answer<QuestionWire>, Failure> {
     Ok(Answer(visitor.app.ask_for_passkey(&here(visitor.party())?)?.into()))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasskeyShown)]
 struct Shown {
+    /// That of the question.
     token: String,
+    /// What the browser answered.
+    #[schema(value_type = Object)]
     credential: Value,
 }
 
+/// Sign in with a passkey.
+#[utoipa::path(
+    request_body = Shown,
+    security(()),
+    responses((status = 200, body = Welcomed), (status = 401, body = Refusal), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there."), (status = 429, body = Refusal)),
+)]
 #[post("/signin/passkey", data = "<body>")]
 async fn sign_in(visitor: Visitor<'_>, body: Json<Shown>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let Shown { token, credential } = body.0;
@@ -114,6 +172,4 @@ async fn sign_in(visitor: Visitor<'_>, body: Json<Shown>) -> Result<SetCookie<An
     welcome(&visitor, &signed_in).await
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![list, begin, add, remove, ask, sign_in]
-}
+described![list, begin, add, remove, ask, sign_in];

@@ -1,24 +1,36 @@
 //! Second factors: one's own, and those that others have lost.
 
-use rocket::{delete, get, http::Status, post, put, routes};
+use rocket::{delete, get, http::Status, post, put};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     model::{totp::RecoveryCode, user::UserName},
     web::{
         door::{Admin, Fresh, Json, Member},
-        failure::Failure,
+        failure::{Failure, Refusal},
+        openapi::described,
         wire::{Answer, time},
     },
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SecondFactor)]
 struct State {
+    /// Whether one is set up.
     set: bool,
+    /// When it was.
+    #[schema(format = DateTime)]
     since: Option<String>,
+    /// How many recovery codes have not been used.
     recovery_codes_left: usize,
 }
 
+/// Whether one has a second factor.
+#[utoipa::path(
+    security(("session" = [])),
+    responses((status = 200, body = State)),
+)]
 #[get("/me/second-factor")]
 fn state(member: Member<'_>) -> Result<Answer<State>, Failure> {
     let factor = member.app.second_factor(&member.user.name)?;
@@ -29,13 +41,24 @@ fn state(member: Member<'_>) -> Result<Answer<State>, Failure> {
     }))
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SecondFactorBegun)]
 struct Begun {
+    /// The secret, for typing into an authenticator.
     secret: String,
+    /// The same as an `otpauth` address, for its camera.
     uri: String,
+    /// What to send back with the first code: until then nothing is set up.
     pending: String,
 }
 
+/// Begin to set up a second factor.
+///
+/// Nothing is kept until its first code comes with `PUT`.
+#[utoipa::path(
+    security(("session" = [])),
+    responses((status = 200, body = Begun)),
+)]
 #[post("/me/second-factor")]
 fn begin(member: Member<'_>) -> Answer<Begun> {
     let (seed, sealed) = member.app.begin_second_factor(&member.user.name);
@@ -43,14 +66,19 @@ fn begin(member: Member<'_>) -> Answer<Begun> {
     Answer(Begun { secret: seed.reveal(), uri, pending: sealed.to_text() })
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = SecondFactorProof)]
 struct Proof {
+    /// What `begin` answered.
     pending: String,
+    /// The code that the authenticator shows.
     code: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = RecoveryCodes)]
 struct Codes {
+    /// Each works once; they are shown this once.
     recovery_codes: Vec<String>,
 }
 
@@ -60,6 +88,14 @@ impl Codes {
     }
 }
 
+/// Set up a second factor, by its first code.
+///
+/// The answer has the recovery codes. One that was there before stops to work.
+#[utoipa::path(
+    request_body = Proof,
+    security(("session" = [])),
+    responses((status = 200, body = Codes), (status = 409, body = Refusal), (status = 429, body = Refusal)),
+)]
 #[put("/me/second-factor", data = "<body>")]
 async fn set(member: Fresh<Member<'_>>, body: Json<Proof>) -> Result<Answer<Codes>, Failure> {
     let Proof { pending, code } = body.0;
@@ -67,17 +103,32 @@ async fn set(member: Fresh<Member<'_>>, body: Json<Proof>) -> Result<Answer<Code
     Ok(Answer(Codes::of(&set)))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = PasswordAgain)]
 struct Password {
+    /// One's password.
+    #[schema(format = Password)]
     password: String,
 }
 
+/// New recovery codes; the old ones stop to work.
+#[utoipa::path(
+    request_body = Password,
+    security(("session" = [])),
+    responses((status = 200, body = Codes), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 429, body = Refusal)),
+)]
 #[post("/me/second-factor/recovery-codes", data = "<body>")]
 async fn codes(member: Member<'_>, body: Json<Password>) -> Result<Answer<Codes>, Failure> {
     let (by, name, origin) = (member.actor(), &member.user.name, member.origin());
     Ok(Answer(Codes::of(&member.app.renew_recovery_codes(&by, name, body.0.password, &origin).await?)))
 }
 
+/// Do without a second factor from now on.
+#[utoipa::path(
+    request_body = Password,
+    security(("session" = [])),
+    responses((status = 204), (status = 404, body = Refusal), (status = 409, body = Refusal), (status = 429, body = Refusal)),
+)]
 #[post("/me/second-factor/remove", data = "<body>")]
 async fn remove(member: Member<'_>, body: Json<Password>) -> Result<Status, Failure> {
     let (by, name, origin) = (member.actor(), &member.user.name, member.origin());
@@ -85,6 +136,11 @@ async fn remove(member: Member<'_>, body: Json<Password>) -> Result<Status, Fail
     Ok(Status::NoContent)
 }
 
+/// Take away the second factor of somebody who has lost it.
+#[utoipa::path(
+    security(("session" = [])),
+    responses((status = 204), (status = 404, body = Refusal), (status = 409, body = Refusal)),
+)]
 #[delete("/users/<user>/second-factor")]
 async fn reset(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
     let name: UserName = user.parse().map_err(|_| Failure::not_found("there is no such user"))?;
@@ -92,6 +148,4 @@ async fn reset(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
     Ok(Status::NoContent)
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![state, begin, set, codes, remove, reset]
-}
+described![state, begin, set, codes, remove, reset];

@@ -3,8 +3,9 @@
 use std::{cmp::Reverse, net::IpAddr, time::Duration};
 
 use data_encoding::BASE32_DNSSEC;
-use rocket::{delete, get, http::Status, post, routes};
+use rocket::{delete, get, http::Status, post};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     domain::{
@@ -21,8 +22,9 @@ use crate::{
     },
     web::{
         door::{Caller, Identity, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
-        failure::Failure,
+        failure::{Failure, Refusal},
         looking::apart,
+        openapi::described,
         wire::{Answer, Items, SessionWire, time},
     },
 };
@@ -30,6 +32,22 @@ use crate::{
 /// The most sessions on a page.
 const LIMIT: usize = 1000;
 
+/// Sessions that one may see.
+///
+/// Live ones by their start, ended ones by their end, the newest first.
+#[utoipa::path(
+    params(
+        ("user" = Option<String>, Query, description = "Only this user's."),
+        ("state" = inline(Option<State>), Query, description = "Live ones, unless `ended` is given."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many on a page; 100 if not given."),
+        ("cursor" = Option<String>, Query, description = "The `next` of the page before."),
+    ),
+    security(("session" = []), ("token" = ["session:read"])),
+    responses(
+        (status = 200, body = Items<SessionWire, u64>),
+        (status = 400, body = Refusal)
+    ),
+)]
 #[get("/sessions")]
 async fn list(
     caller: Caller<'_, SessionRead>,
@@ -88,6 +106,14 @@ fn read_cursor(text: &str) -> Result<(i64, SessionId), Failure> {
     Ok((at, SessionId::from_bytes(id.try_into().map_err(|_| bad())?)))
 }
 
+/// One session, live or ended.
+#[utoipa::path(
+    security(("session" = []), ("token" = ["session:read"])),
+    responses(
+        (status = 200, body = SessionWire),
+        (status = 404, body = Refusal)
+    ),
+)]
 #[get("/sessions/<id>")]
 async fn one(caller: Caller<'_, SessionRead>, id: &str) -> Result<Answer<SessionWire>, Failure> {
     let session = find(&caller, id).await?;
@@ -102,6 +128,16 @@ async fn find<S: crate::web::door::Needs>(caller: &Caller<'_, S>, id: &str) -> R
     apart(caller.app, move |app| app.session(&scope, id)).await?.ok_or_else(unknown)
 }
 
+/// End a session: it is refused from now on, and its end is on disk before the answer.
+///
+/// One that has ended already is answered the same. With the token that registered it, it is its user's signing out.
+#[utoipa::path(
+    security(("session" = []), ("token" = ["session:write"])),
+    responses(
+        (status = 204),
+        (status = 404, body = Refusal)
+    ),
+)]
 #[delete("/sessions/<id>")]
 async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failure> {
     let session = find(&caller, id).await?;
@@ -119,23 +155,42 @@ async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failu
     Ok(Status::NoContent)
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = Logout, example = json!({"user": "ann", "reason": "laptop was stolen"}))]
 struct Logout {
+    /// These.
     sessions: Option<Vec<String>>,
+    /// All of this user.
     user: Option<String>,
+    /// All that are within one's reach.
     #[serde(default)]
     all: bool,
+    /// But not the one at hand.
     #[serde(default)]
     except_current: bool,
+    /// Why: it stands in the log.
     #[serde(default)]
     reason: String,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = LoggedOut)]
 struct Ended {
+    /// How many ended.
     ended: usize,
 }
 
+/// End several sessions.
+///
+/// Those that are listed, all of a user, or all: just one of the three. Of those that are listed, what is unknown or beyond
+/// one's reach is passed over.
+#[utoipa::path(
+    request_body = Logout,
+    security(("session" = []), ("token" = ["session:write"])),
+    responses(
+        (status = 200, body = Ended)
+    ),
+)]
 #[post("/sessions/logout", data = "<body>")]
 async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result<Answer<Ended>, Failure> {
     let Logout { sessions, user, all, except_current, reason } = body.0;
@@ -167,22 +222,45 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
     Ok(Answer(Ended { ended: ended.len() }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewSession, example = json!({"user": "ann", "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "app": "wiki", "ttl_s": 3600}))]
 struct Register {
+    /// Who signed in; need not have an account here.
     user: String,
+    /// From where, IPv4 or IPv6.
+    #[schema(value_type = Option<String>)]
     ip: Option<IpAddr>,
+    /// On what, as the browser says it.
     #[serde(default)]
     user_agent: String,
+    /// The app, at most 64 bytes; the token's name if not given.
     app: Option<String>,
+    /// For how many seconds at most.
+    #[schema(minimum = 1)]
     ttl_s: Option<u64>,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = SessionRegistered)]
 struct Registered {
+    /// The id of the session.
     id: String,
+    /// Its token; it is shown this once.
     token: String,
 }
 
+/// Register a session of an app that signs its users in itself.
+///
+/// It stands among the others, and ends after the same limits, or after `ttl_s` if that is sooner. Its token opens no page of
+/// ours; `introspect` knows it.
+#[utoipa::path(
+    request_body = Register,
+    security(("token" = ["session:write"])),
+    responses(
+        (status = 201, body = Registered),
+        (status = 409, body = Refusal, description = "The user's account here is disabled.")
+    ),
+)]
 #[post("/sessions", data = "<body>")]
 async fn register(
     program: Program<'_, SessionWrite>,
@@ -209,12 +287,28 @@ async fn register(
     Ok((Status::Created, Answer(Registered { id: session.id.to_string(), token: token.reveal() })))
 }
 
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, ToSchema)]
+#[schema(as = SessionTouch, example = json!({"ip": "203.0.113.7"}))]
 struct Touch {
+    /// From where, if that may have changed.
+    #[schema(value_type = Option<String>)]
     ip: Option<IpAddr>,
+    /// On what, if that may have changed.
     user_agent: Option<String>,
 }
 
+/// Say that a registered session is being used.
+///
+/// The body may be left out where nothing has changed.
+#[utoipa::path(
+    request_body = Option<Touch>,
+    security(("token" = ["session:write"])),
+    responses(
+        (status = 204),
+        (status = 404, body = Refusal),
+        (status = 410, body = Refusal, description = "It has ended: sign the user out.")
+    ),
+)]
 #[post("/sessions/<id>/touch", data = "<body>")]
 async fn touch(
     program: Program<'_, SessionWrite>,
@@ -236,27 +330,54 @@ async fn touch(
     Ok(Status::NoContent)
 }
 
-/// RFC 7662: what is not alive is `{"active":false}` and nothing more.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Introspection {
-    Inactive {
-        active: bool,
-    },
-    Active {
-        active: bool,
-        sub: String,
-        username: String,
-        sid: String,
-        #[serde(skip_serializing_if = "Option::is_none")]
-        client_id: Option<String>,
-        iat: i64,
-        exp: i64,
-        token_type: &'static str,
-        last_access: String,
-    },
+/// The form of RFC 7662.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it is there for the document; the handler reads the form")]
+struct Introspect {
+    /// The token of a session.
+    token: String,
 }
 
+/// RFC 7662: what is not alive is `{"active":false}` and nothing more.
+#[derive(Default, Serialize, ToSchema)]
+struct Introspection {
+    /// Whether it is alive. Where it is not, nothing else is said.
+    active: bool,
+    /// Whose session it is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sub: Option<String>,
+    /// The same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    username: Option<String>,
+    /// The id of the session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sid: Option<String>,
+    /// The app that registered it, if one did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    client_id: Option<String>,
+    /// When it began, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    iat: Option<i64>,
+    /// When it ends at the latest, in seconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    exp: Option<i64>,
+    /// `session`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_type: Option<&'static str>,
+    /// When it was last used.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(format = DateTime)]
+    last_access: Option<String>,
+}
+
+/// Ask whether a session's token is alive (RFC 7662). Asking is no use of it.
+#[utoipa::path(
+    request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
+    security(("token" = ["session:read"])),
+    responses(
+        (status = 200, body = Introspection)
+    ),
+)]
 #[post("/introspect", data = "<form>")]
 fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answer<Introspection>, Failure> {
     let token = form
@@ -266,22 +387,21 @@ fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answe
         .ok()
         .filter(|token| token.kind() == Kind::Session);
     let Some(live) = token.and_then(|token| program.app.check(&token)) else {
-        return Ok(Answer(Introspection::Inactive { active: false }));
+        return Ok(Answer(Introspection::default()));
     };
     let session = live.session();
-    Ok(Answer(Introspection::Active {
+    let user = session.user.to_string();
+    Ok(Answer(Introspection {
         active: true,
-        sub: session.user.to_string(),
-        username: session.user.to_string(),
-        sid: session.id.to_string(),
+        sub: Some(user.clone()),
+        username: Some(user),
+        sid: Some(session.id.to_string()),
         client_id: session.registered_by.and_then(|_| session.apps.into_iter().next()),
-        iat: session.started.as_second(),
-        exp: session.expires.as_second(),
-        token_type: "session",
-        last_access: time(session.last_access),
+        iat: Some(session.started.as_second()),
+        exp: Some(session.expires.as_second()),
+        token_type: Some("session"),
+        last_access: Some(time(session.last_access)),
     }))
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![list, one, end, log_out, register, touch, introspect]
-}
+described![list, one, end, log_out, register, touch, introspect];

@@ -10,7 +10,6 @@ use rocket::{
     futures::Stream,
     get,
     response::stream::{Event as Message, EventStream, stream},
-    routes,
 };
 use tokio::{select, sync::broadcast::error::RecvError, time::interval};
 
@@ -19,8 +18,9 @@ use crate::{
     model::{activity::Activity, id::SessionId},
     web::{
         door::{ActivityRead, Caller, Params, SessionRead},
-        failure::Failure,
+        failure::{Failure, Refusal},
         looking::Looking,
+        openapi::described,
         tail::{Events, LastEvent, Turn, Watch, event, resumed},
         wire::{ActivityWire, SessionWire},
     },
@@ -33,6 +33,16 @@ const HEARTBEAT: Duration = Duration::from_secs(10);
 /// session is refused some milliseconds before its end is on disk and told of, and its reader is to hear of it.
 const LOOK: Duration = Duration::from_millis(500);
 
+/// Sessions as they start, are used and end.
+///
+/// Events: `session` (it started or was used) and `ended`, each with the session; `told` with the `id` of a session of which an
+/// app has been told. The stream ends with its session or token.
+#[utoipa::path(
+    security(("session" = []), ("token" = ["session:read"])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String)
+    ),
+)]
 #[get("/sessions/stream")]
 fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStream![Message] {
     let scope = caller.scope();
@@ -82,6 +92,22 @@ fn message(event: Event, current: Option<SessionId>) -> Message {
 /// What says nothing of what is yet to come. The page of the log and bookmarks have it in their address.
 const IDLE: [&str; 5] = ["period", "tz", "order", "limit", "cursor"];
 
+/// Activities of a search as they come into the log, whenever they happened.
+///
+/// Each event is an `activity`, and its `id` is the activity's; with `Last-Event-ID` everything behind that one comes first, without
+/// a gap and without a repeat. `period`, `tz` and `order` say nothing of what is yet to come; `from` and `to` are refused.
+#[utoipa::path(
+    params(
+        Looking,
+        ("last_event_id" = Option<String>, Query, description = "The activity behind which to begin, where the header cannot be sent."),
+        ("Last-Event-ID" = Option<String>, Header, description = "The last event that the reader got."),
+    ),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 400, body = Refusal)
+    ),
+)]
 #[get("/activity/stream")]
 fn activities(
     caller: Caller<'_, ActivityRead>,
@@ -119,6 +145,4 @@ fn written(news: &News) -> &str {
     })
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![sessions, activities]
-}
+described![sessions, activities];

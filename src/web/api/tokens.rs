@@ -1,26 +1,40 @@
 //! API tokens, for administrators.
 
 use jiff::tz::TimeZone;
-use rocket::{delete, get, http::Status, post, routes};
+use rocket::{delete, get, http::Status, post};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::{
     model::token::{ApiToken, NotAScope, NotAnExpiry, TokenScope, expiry},
     web::{
         door::{Admin, Fresh, Json},
-        failure::Failure,
+        failure::{Failure, Refusal},
+        openapi::described,
         wire::{Answer, Items, time},
     },
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
+#[schema(as = Token, example = json!({"name": "backup-runner", "scopes": ["activity:write"], "created": "2026-03-01T08:00:00.000Z", "created_by": "ada", "expires": null, "last_used": null}))]
 struct TokenWire {
+    /// The name, under which its program writes.
     name: String,
+    /// What it opens.
+    #[schema(value_type = Vec<TokenScope>)]
     scopes: Vec<&'static str>,
+    /// When it was made.
+    #[schema(format = DateTime)]
     created: String,
+    /// Who made it.
     created_by: String,
+    /// When it stops to work, if ever.
+    #[schema(format = DateTime)]
     expires: Option<String>,
+    /// When it was last used, to within a minute.
+    #[schema(format = DateTime)]
     last_used: Option<String>,
+    /// The token itself, when it is made and never again.
     #[serde(skip_serializing_if = "Option::is_none")]
     token: Option<String>,
 }
@@ -39,13 +53,25 @@ impl From<ApiToken> for TokenWire {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
+#[schema(as = NewToken, example = json!({"name": "backup-runner", "scopes": ["activity:write"], "expires": "90d"}))]
 struct Add {
+    /// 1 to 64 letters, digits, dots and hyphens.
     name: String,
+    /// What it opens; at least one.
+    #[schema(value_type = Vec<TokenScope>)]
     scopes: Vec<String>,
+    /// When it stops to work: a date, a time, or so long as `90d`; never if not given.
     expires: Option<String>,
 }
 
+/// Every token, without its secret.
+#[utoipa::path(
+    security(("session" = [])),
+    responses(
+        (status = 200, body = Items<TokenWire, usize>)
+    ),
+)]
 #[get("/tokens")]
 fn list(admin: Admin<'_>) -> Answer<Items<TokenWire, usize>> {
     let items: Vec<TokenWire> = admin.app.tokens().into_iter().map(TokenWire::from).collect();
@@ -53,6 +79,15 @@ fn list(admin: Admin<'_>) -> Answer<Items<TokenWire, usize>> {
     Answer(Items { items, next: None, total })
 }
 
+/// Make a token: the answer shows it, this once.
+#[utoipa::path(
+    request_body = Add,
+    security(("session" = [])),
+    responses(
+        (status = 201, body = TokenWire),
+        (status = 409, body = Refusal)
+    ),
+)]
 #[post("/tokens", data = "<body>")]
 async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer<TokenWire>), Failure> {
     let Add { name, scopes, expires } = body.0;
@@ -65,12 +100,18 @@ async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer
     Ok((Status::Created, Answer(wire)))
 }
 
+/// Revoke a token: the next call with it is refused.
+#[utoipa::path(
+    security(("session" = [])),
+    responses(
+        (status = 204),
+        (status = 404, body = Refusal)
+    ),
+)]
 #[delete("/tokens/<name>")]
 async fn revoke(admin: Admin<'_>, name: &str) -> Result<Status, Failure> {
     admin.app.revoke_token(&admin.actor(), name).await?;
     Ok(Status::NoContent)
 }
 
-pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![list, add, revoke]
-}
+described![list, add, revoke];

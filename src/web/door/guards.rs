@@ -196,6 +196,11 @@ impl<'r> Member<'r> {
         origin_of(self.request)
     }
 
+    /// Whether passwords can be read on their way here, because the operator insists.
+    pub fn plain(&self) -> bool {
+        door(self.request).settings.plain
+    }
+
     /// The relying party that passkeys are of, where this request's browser can have any.
     pub fn party(&self) -> Option<Party> {
         party_of(self.request)

@@ -39,6 +39,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether browsers reach it over TLS.
     pub secure: bool,
+    /// Whether it is listened for beyond this machine without TLS, because the operator insists.
+    pub plain: bool,
     /// The domain whose apps a sign-in opens at once; Rollcall itself is reached in it.
     pub cookie_domain: Option<String>,
     /// Whose word on the client's address, and on what is asked of an app, is believed.

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const STYLE: &str = include_str!("../../../assets/css/denied.css");
+const STYLE: &str = include_str!("../../../assets/templates/denied.css");
 
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64.encode(&Sha256::digest(STYLE));

@@ -5,10 +5,14 @@ use std::{io, pin::Pin};
 use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
 use rocket::{Data, Request, data::ByteUnit, http::Status, request::FromRequest};
 use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
+use utoipa::{
+    PartialSchema, ToSchema,
+    openapi::{RefOr, Schema},
+};
 
 use crate::{
     domain::{App, ingest::Intake},
-    web::failure::Failure,
+    web::{failure::Failure, openapi::words::one_of},
 };
 
 /// The largest body on the wire.
@@ -36,6 +40,14 @@ pub enum Packing {
     /// RFC 8878.
     Zstd,
 }
+
+impl PartialSchema for Packing {
+    fn schema() -> RefOr<Schema> {
+        one_of(["gzip", "zstd", "identity"]).into()
+    }
+}
+
+impl ToSchema for Packing {}
 
 /// A header's value without parameters, in small letters.
 pub fn bare(request: &Request<'_>, name: &str) -> String {

@@ -8,7 +8,8 @@ use super::{Html, inside, show};
 use crate::web::{
     door::{Member, Params},
     failure::Failure,
-    views::{Page, help::Help},
+    openapi::manual::MANUAL,
+    views::{Page, help::Help, reference::Reference},
 };
 
 #[get("/help")]
@@ -16,6 +17,11 @@ fn help(member: Member<'_>, params: Params) -> Result<Html, Failure> {
     let limits = member.app.limits();
     let frame = inside(&member, Page::Help, &params);
     show(&Help { frame, idle: in_words(limits.idle), absolute: in_words(limits.absolute) })
+}
+
+#[get("/help/api")]
+fn reference(member: Member<'_>, params: Params) -> Result<Html, Failure> {
+    show(&Reference { frame: inside(&member, Page::Help, &params), manual: &MANUAL })
 }
 
 /// `1 hour`, `24 hours`, `90 minutes`.
@@ -30,7 +36,7 @@ pub(super) fn in_words(time: Duration) -> String {
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![help]
+    routes![help, reference]
 }
 
 #[cfg(test)]

@@ -149,10 +149,19 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
         page,
         csrf: member.form_token(),
         notice: params.get("done").and_then(notice),
-        insecure: None,
+        insecure: insecure(member),
         alarm: alarm(member),
         attribution: attribution(member.app, shows_places),
     }
+}
+
+/// Told to administrators only, like an alarm.
+fn insecure(member: &Member<'_>) -> Option<String> {
+    let told = member.user.role == Role::Admin && member.plain();
+    told.then(|| {
+        "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Put a proxy with TLS before Rollcall, name it with --trusted-proxy and --public-url, and leave out --insecure-http."
+            .into()
+    })
 }
 
 /// What is told to administrators only: everybody else can do nothing about it.

@@ -6,12 +6,14 @@
 use std::{fmt::Write as _, io::Cursor, sync::Arc};
 
 use rocket::{
-    Data, Request, Response, Route,
+    Data, Request, Response, get,
     http::{ContentType, Header},
+    post, put,
     response::{self, Responder},
-    routes,
 };
+use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::ToSchema;
 
 use crate::web::{
     door::Shipper,
@@ -21,6 +23,7 @@ use crate::web::{
         bulk::{self, Item, Operation},
         take::{Fate, take},
     },
+    openapi::described,
 };
 
 /// The version whose protocol this is.
@@ -53,19 +56,52 @@ fn told(text: String) -> Response<'static> {
         .finalize()
 }
 
+/// Why a request was refused, in the manner of Elasticsearch and in ours.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ElasticRefusal)]
+pub(in crate::web) struct Refusal {
+    error: Because,
+    status: u16,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ElasticReason)]
+struct Because {
+    root_cause: [Cause; 1],
+    #[serde(rename = "type")]
+    kind: &'static str,
+    reason: String,
+    code: &'static str,
+    message: String,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = ElasticCause)]
+struct Cause {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    reason: String,
+}
+
 /// A refusal as clients read it.
 pub(super) fn refusal(failure: &Failure) -> Response<'static> {
-    let cause = json!({"type": failure.code(), "reason": failure.message()});
-    let error = json!({
-        "root_cause": [cause], "type": failure.code(), "reason": failure.message(),
-        "code": failure.code(), "message": failure.message(),
-    });
-    let mut response = told(json!({"error": error, "status": failure.status().code}).to_string());
+    let (kind, reason) = (failure.code(), failure.message().to_owned());
+    let root_cause = [Cause { kind, reason: reason.clone() }];
+    let error = Because { root_cause, code: kind, message: reason.clone(), kind, reason };
+    let refusal = Refusal { error, status: failure.status().code };
+    let mut response = told(serde_json::to_string(&refusal).unwrap_or_default());
     response.set_status(failure.status());
     response
 }
 
-#[rocket::get("/")]
+/// The root, by which clients know what they speak to.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object)
+    ),
+)]
+#[get("/")]
 fn root(_shipper: Shipper<'_>) -> Answer {
     Answer::from(json!({
         "name": "rollcall",
@@ -80,14 +116,28 @@ fn root(_shipper: Shipper<'_>) -> Answer {
     }))
 }
 
-#[rocket::get("/_license")]
+/// The licence that clients ask for.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object)
+    ),
+)]
+#[get("/_license")]
 fn license(_shipper: Shipper<'_>) -> Answer {
     Answer::from(json!({"license": {
         "uid": "rollcall", "type": "basic", "mode": "basic", "status": "active", "issued_to": "rollcall",
     }}))
 }
 
-#[rocket::get("/_xpack")]
+/// The features that clients ask for: none.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object)
+    ),
+)]
+#[get("/_xpack")]
 fn xpack(_shipper: Shipper<'_>) -> Answer {
     let absent = json!({"available": false, "enabled": false});
     Answer::from(json!({
@@ -97,7 +147,14 @@ fn xpack(_shipper: Shipper<'_>) -> Answer {
     }))
 }
 
-#[rocket::get("/_cluster/health")]
+/// The health of the cluster.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object)
+    ),
+)]
+#[get("/_cluster/health")]
 fn health(_shipper: Shipper<'_>) -> Answer {
     Answer::from(json!({
         "cluster_name": "rollcall", "status": "green", "timed_out": false, "number_of_nodes": 1,
@@ -106,18 +163,40 @@ fn health(_shipper: Shipper<'_>) -> Answer {
     }))
 }
 
-#[rocket::get("/_cat/health")]
+/// The health of the cluster, in short.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = [Object])
+    ),
+)]
+#[get("/_cat/health")]
 fn cat_health(_shipper: Shipper<'_>) -> Answer {
     Answer::from(json!([{"cluster": "rollcall", "status": "green", "node.total": "1", "node.data": "1"}]))
 }
 
-/// What clients would set up before they write: it is as if it were there.
-#[rocket::get("/<kind>/<_name..>")]
+/// Templates, policies and the like, as clients ask for them before they write: it is as if they were there.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object),
+        (status = 404)
+    ),
+)]
+#[get("/<kind>/<_name..>")]
 fn asked_for(_shipper: Shipper<'_>, kind: &str, _name: std::path::PathBuf) -> Result<Answer, Failure> {
     if is_setup(kind) { Ok(Answer::from(json!({}))) } else { Err(nothing()) }
 }
 
-#[rocket::put("/<kind>/<_name..>")]
+/// The same, set up: nothing of it is kept.
+#[utoipa::path(
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object),
+        (status = 404)
+    ),
+)]
+#[put("/<kind>/<_name..>")]
 fn set_up(_shipper: Shipper<'_>, kind: &str, _name: std::path::PathBuf) -> Result<Answer, Failure> {
     if is_setup(kind) { Ok(Answer::from(json!({"acknowledged": true}))) } else { Err(nothing()) }
 }
@@ -139,17 +218,47 @@ fn nothing() -> Failure {
     Failure::not_found("this takes documents by _bulk; there is nothing else to be asked for or changed")
 }
 
-#[rocket::post("/_bulk", data = "<data>")]
+/// Write documents to the log.
+#[utoipa::path(
+    request_body(content = String, content_type = "application/x-ndjson", description = "Pairs of lines: an action, `index` or `create`, and a document.", example = "{\"index\":{}}\n{\"user\":\"ann\",\"action\":\"backup\"}\n"),
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object, description = "What became of each document, in their order."),
+        (status = 429),
+        (status = 503)
+    ),
+)]
+#[post("/_bulk", data = "<data>")]
 async fn posted(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
     write(&shipper, packing, data, INDEX).await
 }
 
-#[rocket::put("/_bulk", data = "<data>")]
-async fn put(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
+/// Write documents to the log.
+#[utoipa::path(
+    request_body(content = String, content_type = "application/x-ndjson", description = "Pairs of lines: an action, `index` or `create`, and a document.", example = "{\"index\":{}}\n{\"user\":\"ann\",\"action\":\"backup\"}\n"),
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object, description = "What became of each document, in their order."),
+        (status = 429),
+        (status = 503)
+    ),
+)]
+#[put("/_bulk", data = "<data>")]
+async fn put_all(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
     write(&shipper, packing, data, INDEX).await
 }
 
-#[rocket::post("/<index>/_bulk", data = "<data>")]
+/// Write documents to the log; the index is kept as an attribute.
+#[utoipa::path(
+    request_body(content = String, content_type = "application/x-ndjson", description = "Pairs of lines: an action, `index` or `create`, and a document.", example = "{\"index\":{}}\n{\"user\":\"ann\",\"action\":\"backup\"}\n"),
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object, description = "What became of each document, in their order."),
+        (status = 429),
+        (status = 503)
+    ),
+)]
+#[post("/<index>/_bulk", data = "<data>")]
 async fn posted_into(
     shipper: Shipper<'_>,
     index: &str,
@@ -159,7 +268,17 @@ async fn posted_into(
     write(&shipper, packing, data, index).await
 }
 
-#[rocket::put("/<index>/_bulk", data = "<data>")]
+/// Write documents to the log; the index is kept as an attribute.
+#[utoipa::path(
+    request_body(content = String, content_type = "application/x-ndjson", description = "Pairs of lines: an action, `index` or `create`, and a document.", example = "{\"index\":{}}\n{\"user\":\"ann\",\"action\":\"backup\"}\n"),
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, body = Object, description = "What became of each document, in their order."),
+        (status = 429),
+        (status = 503)
+    ),
+)]
+#[put("/<index>/_bulk", data = "<data>")]
 async fn put_into(
     shipper: Shipper<'_>,
     index: &str,
@@ -230,6 +349,16 @@ fn outcome(item: &Item, fate: Fate) -> (Value, bool) {
     (json!({item.operation.as_str(): about}), good)
 }
 
-pub(in crate::web) fn routes() -> Vec<Route> {
-    routes![root, license, xpack, health, cat_health, asked_for, set_up, posted, put, posted_into, put_into]
-}
+described![
+    root,
+    license,
+    xpack,
+    health,
+    cat_health,
+    asked_for,
+    set_up,
+    posted,
+    put_all,
+    posted_into,
+    put_into
+];

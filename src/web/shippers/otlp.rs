@@ -7,14 +7,14 @@ use opentelemetry_proto::tonic::collector::logs::v1::{
 };
 use prost::Message;
 use rocket::{
-    Data, Request, Response, Route,
+    Data, Request, Response,
     http::{ContentType, Status},
     post,
     request::FromRequest,
     response::{self, Responder},
-    routes,
 };
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::web::{
     door::Shipper,
@@ -25,6 +25,7 @@ use crate::web::{
         take::{Fate, take},
     },
     looking::apart,
+    openapi::described,
 };
 
 /// How a request is written, and so its answer.
@@ -76,6 +77,22 @@ struct Refused {
     message: String,
 }
 
+/// The same in JSON, and in our own words.
+#[derive(Serialize, ToSchema)]
+#[schema(as = OtlpRefusal)]
+pub(in crate::web) struct Refusal {
+    code: i32,
+    message: String,
+    error: Reason,
+}
+
+#[derive(Serialize, ToSchema)]
+#[schema(as = OtlpReason)]
+struct Reason {
+    code: &'static str,
+    message: String,
+}
+
 /// A refusal as the sender of this request reads it.
 pub(super) fn refusal(request: &Request<'_>, failure: &Failure) -> Response<'static> {
     // The codes of gRPC that stand for these statuses.
@@ -93,8 +110,8 @@ pub(super) fn refusal(request: &Request<'_>, failure: &Failure) -> Response<'sta
     let bytes = match encoding {
         Encoding::Protobuf => Refused { code, message }.encode_to_vec(),
         Encoding::Json => {
-            let error = json!({"code": failure.code(), "message": message});
-            json!({"code": code, "message": message, "error": error}).to_string().into_bytes()
+            let error = Reason { code: failure.code(), message: message.clone() };
+            serde_json::to_vec(&Refusal { code, message, error }).unwrap_or_default()
         }
     };
     let mut response = encoding.answer(bytes);
@@ -117,6 +134,21 @@ impl<'r> Responder<'r, 'static> for Answer {
     }
 }
 
+/// Write log records, as an export request of OTLP.
+///
+/// What was refused stands in the partial success of the answer, which is encoded as the request was.
+#[utoipa::path(
+    request_body(content(
+        (Object = "application/json"),
+        (String = "application/x-protobuf"),
+    )),
+    security(("token" = ["activity:write"])),
+    responses(
+        (status = 200, content((Object = "application/json"), (String = "application/x-protobuf"))),
+        (status = 429),
+        (status = 503)
+    ),
+)]
 #[post("/logs", data = "<data>")]
 async fn logs(
     shipper: Shipper<'_>,
@@ -146,6 +178,4 @@ async fn logs(
     Ok(Answer(encoding, ExportLogsServiceResponse { partial_success }))
 }
 
-pub(in crate::web) fn routes() -> Vec<Route> {
-    routes![logs]
-}
+described![logs];

@@ -16,6 +16,7 @@ pub mod marks;
 pub mod notice;
 pub mod parts;
 pub mod record;
+pub mod reference;
 pub mod search;
 pub mod second_factor;
 pub mod session;

@@ -38,6 +38,12 @@ pub struct Args {
     /// How many activities are taken in by each while that is measured
     #[arg(long, default_value_t = 200_000)]
     pub intake: u64,
+    /// Ask nobody but Rollcall in this process: to see where its time goes
+    #[arg(long)]
+    pub alone: bool,
+    /// Only the questions of the classes whose names begin so, as `a`, `c2`
+    #[arg(long, value_name = "NAME", default_value = "")]
+    pub class: String,
     /// Another build of Rollcall to serve with, instead of the one in this program
     #[arg(long, value_name = "FILE")]
     pub binary: Option<PathBuf>,

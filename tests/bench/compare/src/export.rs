@@ -3,7 +3,8 @@
 use std::{
     io::{BufReader, Read},
     path::Path,
-    time::Instant,
+    thread,
+    time::{Duration, Instant},
 };
 
 use anyhow::ensure;
@@ -16,6 +17,9 @@ use crate::{
     server::Server,
 };
 
+/// How long a server is left alone after its start.
+const REST: Duration = Duration::from_secs(4);
+
 pub fn run(
     folder: &Path,
     binary: Option<&Path>,
@@ -25,6 +29,8 @@ pub fn run(
     eprintln!("export");
     let server = Server::start(folder, binary)?;
     server.found(feed.count(), &crate::server::everything(feed)?)?;
+    // What it does once after a start, and keeps, is no part of an export.
+    thread::sleep(REST);
     let before = server.memory()?;
     server.forget_peak()?;
     let http = Http::of(&server);

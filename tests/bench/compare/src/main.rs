@@ -83,10 +83,17 @@ fn compare_with(
     feed: &Feed,
     postgres: Option<&str>,
 ) -> anyhow::Result<()> {
-    let questions = feed.questions()?;
+    let mut questions = feed.questions()?;
+    questions.retain(|question| question.class.starts_with(&args.class));
     let served = folder.join(format!("rollcall-{}", feed.name()));
     eprintln!("Rollcall in {}", served.display());
     server::load(&served, feed, args.binary.as_deref())?;
+    if args.alone {
+        let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Inside::open(&served, feed)?)];
+        let limit = Duration::from_secs_f64(args.seconds);
+        report::searches(&search::run(&mut engines, &questions, args.rounds, limit)?);
+        return Ok(());
+    }
     eprintln!("SQLite");
     let mut sqlite = Sqlite::load(&folder.join(format!("{}.sqlite", feed.name())), feed)?;
     let mut other = None;

@@ -38,7 +38,7 @@ pub fn head(feed: &Feed, postgres: Option<&mut Postgres>) {
 
 /// The times of the questions, and how they compare.
 pub fn searches(all: &All) {
-    let (ours, others) = all.names.split_at(OURS);
+    let (ours, others) = all.names.split_at(OURS.min(all.names.len()));
     let ratios: Vec<(usize, usize)> =
         (0..OURS).flat_map(|our| (OURS..all.names.len()).map(move |other| (our, other))).collect();
     let named = |&(our, other): &(usize, usize)| {
@@ -59,7 +59,7 @@ pub fn searches(all: &All) {
         let cells: Vec<String> = times.chain(compared).collect();
         println!("| {}: {} | {} |", found.class, found.ask, cells.join(" | "));
     }
-    for ask in Ask::ALL {
+    for ask in Ask::ALL.into_iter().filter(|_| !others.is_empty()) {
         let of = |pair: &(usize, usize)| {
             let logs: Vec<f64> = all
                 .found

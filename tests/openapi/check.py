@@ -1,0 +1,31 @@
+"""Holds the document that a server gives of itself against OpenAPI 3.1, and its examples against their own schemas."""
+
+import json
+import sys
+
+import jsonschema_rs
+import openapi_spec_validator
+
+document = json.load(sys.stdin)
+openapi_spec_validator.validate(document, cls=openapi_spec_validator.OpenAPIV31SpecValidator)
+
+checked = 0
+
+
+def check(where, schema, example):
+    global checked
+    whole = {"components": document["components"], **schema}
+    for error in jsonschema_rs.validator_for(whole).iter_errors(example):
+        sys.exit(f"{where}: the example is not what it says: {error.message}")
+    checked += 1
+
+
+for name, schema in document["components"]["schemas"].items():
+    if "example" in schema:
+        check(name, {"$ref": f"#/components/schemas/{name}"}, schema["example"])
+for path, calls in document["paths"].items():
+    for method, call in calls.items():
+        for media, body in call.get("requestBody", {}).get("content", {}).items():
+            if "example" in body:
+                check(f"{method} {path} {media}", body["schema"], body["example"])
+print(checked)

@@ -1,0 +1,355 @@
+//! One table of every address: who is let in, by role, by scope, and in whatever state a session or a token is.
+//!
+//! Nothing is listed twice: a mounted address that no row names fails, and so does a row that names none.
+
+use rocket::http::Method;
+use rollcall::web::door::Settings;
+use serde_json::json;
+
+use super::{
+    house::{Caller, House},
+    http::Reply,
+    server::Folder,
+};
+
+/// What is answered a stranger, then a member, an auditor and an administrator, then programs with one scope
+/// each in the order of [`SCOPES`]: `x` let in, `-` known but refused, `?` asked who they are.
+const DOORS: &[(&str, &[&str])] = &[
+    // Anybody: what a page before the sign-in needs, and what says whether the server lives.
+    (
+        "x xxx xxxxxx",
+        &[
+            "GET /",
+            "GET /api/v1/openapi.json",
+            "POST /api/v1/signin",
+            "POST /api/v1/signin/passkey",
+            "POST /api/v1/signin/passkey/begin",
+            "GET /assets/<_>/<_>",
+            "GET /auth/handover",
+            "GET /favicon.ico",
+            "GET /healthz",
+            "GET /readyz",
+            "GET /setup",
+            "POST /setup",
+            "GET /signin",
+            "POST /signin",
+        ],
+    ),
+    // Nobody but a trusted proxy, which no caller of this table is.
+    (
+        "- --- ------",
+        &[
+            "GET /.rollcall/callback",
+            "GET /.rollcall/start",
+            "GET /auth/denied",
+            "DELETE /auth/forward",
+            "GET /auth/forward",
+            "OPTIONS /auth/forward",
+            "PATCH /auth/forward",
+            "POST /auth/forward",
+            "PUT /auth/forward",
+            "GET /auth/nginx",
+        ],
+    ),
+    // Whoever is signed in.
+    (
+        "? xxx ??????",
+        &[
+            "GET /activity",
+            "GET /activity/<_>",
+            "GET /activity/stream",
+            "GET /api/v1/me",
+            "GET /api/v1/me/passkeys",
+            "POST /api/v1/me/passkeys",
+            "POST /api/v1/me/passkeys/begin",
+            "DELETE /api/v1/me/passkeys/<_>",
+            "POST /api/v1/me/password",
+            "GET /api/v1/me/second-factor",
+            "POST /api/v1/me/second-factor",
+            "PUT /api/v1/me/second-factor",
+            "POST /api/v1/me/second-factor/recovery-codes",
+            "POST /api/v1/me/second-factor/remove",
+            "POST /api/v1/signout",
+            "POST /api/v1/step-up",
+            "GET /help",
+            "GET /help/api",
+            "GET /profile",
+            "POST /profile",
+            "POST /profile/passkeys/remove",
+            "POST /profile/password",
+            "GET /profile/second-factor",
+            "POST /profile/second-factor",
+            "POST /profile/second-factor/codes",
+            "POST /profile/second-factor/remove",
+            "GET /sessions",
+            "GET /sessions/<_>",
+            "POST /sessions/logout",
+            "POST /signout",
+            "POST /step-up",
+        ],
+    ),
+    // Whoever is signed in, for what they may see, and programs that read activities.
+    (
+        "? xxx -x----",
+        &[
+            "GET /api/v1/activity",
+            "GET /api/v1/activity.csv",
+            "HEAD /api/v1/activity.csv",
+            "GET /api/v1/activity.ndjson",
+            "HEAD /api/v1/activity.ndjson",
+            "GET /api/v1/activity/<_>",
+            "GET /api/v1/activity/facets",
+            "GET /api/v1/activity/histogram",
+            "GET /api/v1/activity/stream",
+        ],
+    ),
+    // Programs that write activities.
+    (
+        "? ??? x-----",
+        &[
+            "POST /api/v1/activity",
+            "GET /es",
+            "POST /es/<_>/_bulk",
+            "PUT /es/<_>/_bulk",
+            "GET /es/<_>/<_>",
+            "PUT /es/<_>/<_>",
+            "POST /es/_bulk",
+            "PUT /es/_bulk",
+            "GET /es/_cat/health",
+            "GET /es/_cluster/health",
+            "GET /es/_license",
+            "GET /es/_xpack",
+            "POST /v1/logs",
+        ],
+    ),
+    // Auditors and administrators.
+    ("? -xx ??????", &["GET /api/v1/apps", "GET /api/v1/users", "GET /api/v1/users/<_>"]),
+    // Administrators.
+    (
+        "? --x ??????",
+        &[
+            "POST /api/v1/apps",
+            "DELETE /api/v1/apps/<_>",
+            "DELETE /api/v1/apps/<_>/hook",
+            "GET /api/v1/apps/<_>/hook",
+            "PUT /api/v1/apps/<_>/hook",
+            "POST /api/v1/apps/<_>/hook/retry",
+            "GET /api/v1/tokens",
+            "POST /api/v1/tokens",
+            "DELETE /api/v1/tokens/<_>",
+            "POST /api/v1/users",
+            "DELETE /api/v1/users/<_>",
+            "PATCH /api/v1/users/<_>",
+            "POST /api/v1/users/<_>/password",
+            "DELETE /api/v1/users/<_>/second-factor",
+            "GET /apps",
+            "POST /apps/<_>/remove",
+            "GET /apps/<_>/webhook",
+            "POST /apps/<_>/webhook",
+            "POST /apps/<_>/webhook/remove",
+            "POST /apps/<_>/webhook/retry",
+            "POST /apps/add",
+            "GET /settings",
+            "GET /settings/address",
+            "POST /settings/geo",
+            "POST /settings/geo/reset",
+            "POST /settings/retention",
+            "GET /tokens",
+            "POST /tokens/<_>/revoke",
+            "POST /tokens/add",
+            "GET /users",
+            "GET /users/<_>",
+            "POST /users/<_>",
+            "POST /users/<_>/disable",
+            "POST /users/<_>/enable",
+            "POST /users/<_>/password",
+            "POST /users/<_>/remove",
+            "POST /users/<_>/second-factor",
+            "POST /users/add",
+        ],
+    ),
+    // Programs that read sessions.
+    ("? ??? --x---", &["POST /api/v1/introspect"]),
+    // Whoever is signed in, for what they may see, and programs that read sessions.
+    ("? xxx --x---", &["GET /api/v1/sessions", "GET /api/v1/sessions/<_>", "GET /api/v1/sessions/stream"]),
+    // Programs that write sessions.
+    ("? ??? ---x--", &["POST /api/v1/sessions", "POST /api/v1/sessions/<_>/touch"]),
+    // Whoever is signed in, for what they may end, and programs that write sessions.
+    ("? xxx ---x--", &["DELETE /api/v1/sessions/<_>", "POST /api/v1/sessions/logout"]),
+    // This machine, which no caller of this table is, and programs that read the metrics.
+    ("? ??? -----x", &["GET /metrics"]),
+];
+
+const SCOPES: [&str; 6] =
+    ["activity:write", "activity:read", "session:read", "session:write", "auth:check", "metrics"];
+
+/// Every mounted address with what the table says of it, its placeholders without their names.
+fn doors(house: &House) -> Vec<(Method, String, String)> {
+    let nameless = |part: &str| if part.starts_with('<') { "<_>" } else { part }.to_owned();
+    let known = |named: &str| DOORS.iter().find(|(_, addresses)| addresses.contains(&named));
+    let mut doors = Vec::new();
+    for (method, address) in house.addresses() {
+        let at = address.split('/').map(nameless).collect::<Vec<_>>().join("/");
+        let named = format!("{method} {at}");
+        let (who, _) = known(&named).unwrap_or_else(|| panic!("{named} stands in no row of the table"));
+        doors.push((method, at, who.replace(' ', "")));
+    }
+    for named in DOORS.iter().flat_map(|(_, addresses)| *addresses) {
+        let mounted = doors.iter().filter(|(method, at, _)| format!("{method} {at}") == *named).count();
+        assert_eq!(mounted, 1, "{named} is mounted once");
+    }
+    doors
+}
+
+/// Knocks with a body that nothing takes, so that whoever is let in changes nothing.
+fn knock(caller: &Caller<'_>, method: Method, at: &str) -> Reply {
+    caller.with("Content-Type", "text/x-none").send(method, &at.replace("<_>", "none"), b"")
+}
+
+fn verdict(method: Method, reply: &Reply) -> char {
+    let text = String::from_utf8_lossy(&reply.body);
+    let refusals =
+        ["his is for administrators", "his token lacks the scope", "nly a trusted proxy may ask this"];
+    let sign_in = reply.header("Location").is_some_and(|to| to.starts_with("/signin"));
+    match reply.status {
+        401 => '?',
+        303 if sign_in => '?',
+        // An answer to HEAD gives no reason.
+        403 if method == Method::Head || refusals.iter().any(|words| text.contains(words)) => '-',
+        _ => 'x',
+    }
+}
+
+/// What must stand on every answer, whoever gets it and why.
+fn tells_browsers(named: &str, reply: &Reply) {
+    let policy = reply.header("Content-Security-Policy").unwrap_or_default();
+    assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{named}: {policy}");
+    for (name, value) in [
+        ("X-Content-Type-Options", "nosniff"),
+        ("X-Frame-Options", "DENY"),
+        ("Referrer-Policy", "same-origin"),
+        ("Cross-Origin-Opener-Policy", "same-origin"),
+        ("Cross-Origin-Resource-Policy", "same-origin"),
+    ] {
+        assert_eq!(reply.header(name), Some(value), "{named}: {name}");
+    }
+    assert!(reply.header("Permissions-Policy").is_some(), "{named}");
+    assert!(reply.header("Cache-Control").is_some(), "{named}");
+    assert_eq!(reply.header("Server"), None, "{named}");
+}
+
+#[test]
+fn every_address_lets_in_whom_the_table_names_and_nobody_else() {
+    let house = House::new().with_admin("ada").with_auditor("olga").with_member("mia");
+    let users = ["mia", "olga", "ada"];
+    let mut callers = vec![house.stranger()];
+    callers.extend(users.map(|name| house.signed_in(name)));
+    callers.extend(SCOPES.map(|scope| house.program(&scope.replace(':', "-"), &[scope])));
+    for (method, at, expected) in doors(&house) {
+        let mut answered = String::new();
+        for caller in &callers {
+            let reply = knock(caller, method, &at);
+            tells_browsers(&format!("{method} {at}"), &reply);
+            assert!(reply.status < 500 || reply.status == 501, "{method} {at} answers {}", reply.status);
+            answered.push(verdict(method, &reply));
+        }
+        assert_eq!(answered, expected, "{method} {at}");
+        if at.ends_with("/signout") {
+            for (caller, name) in callers[1..].iter_mut().zip(users) {
+                *caller = house.signed_in(name);
+            }
+        }
+    }
+}
+
+#[test]
+fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
+    let house = House::new().with_admin("ada").with_admin("eve").with_admin("gone");
+    let (ended, disabled, removed) =
+        (house.signed_in("ada"), house.signed_in("eve"), house.signed_in("gone"));
+    let ada = house.signed_in("ada");
+    let session = ended.session();
+    let token = |name: &str, expires: Option<&str>| {
+        let made = ada.post("/api/v1/tokens", &json!({"name": name, "scopes": SCOPES, "expires": expires}));
+        assert_eq!(made.status, 201, "{}", made.text());
+        house.bearer(made.json()["token"].as_str().expect("it is shown once"))
+    };
+    let (revoked, expired) = (token("revoked", None), token("expired", Some("2026-03-15T12:01:00Z")));
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{session}")).status, 204);
+    assert_eq!(ada.patch("/api/v1/users/eve", &json!({"disabled": true})).status, 200);
+    assert_eq!(ada.delete("/api/v1/users/gone").status, 204);
+    assert_eq!(ada.delete("/api/v1/tokens/revoked").status, 204);
+    house.later(jiff::SignedDuration::from_mins(2));
+    assert!(ada.is_in(), "the others are still in");
+
+    let cookie = ada.header("Cookie").to_owned();
+    let stranger = house.stranger();
+    let callers = [
+        ("ended", ended),
+        ("disabled", disabled),
+        ("removed", removed),
+        ("revoked", revoked),
+        ("expired", expired),
+        ("no token", house.bearer("rollcall_0000")),
+        ("no session", stranger.with("Cookie", "rollcall=rubbish")),
+        ("two sessions", stranger.with("Cookie", &format!("{cookie}; {cookie}"))),
+        ("a session as a token", stranger.with("Authorization", &format!("Bearer {cookie}"))),
+        ("a session as a field", stranger.with("X-Session", &cookie)),
+    ];
+    for (method, at, expected) in doors(&house) {
+        for (who, caller) in &callers {
+            let answered = verdict(method, &knock(caller, method, &at));
+            assert_eq!(Some(answered), expected.chars().next(), "{method} {at}: {who}");
+        }
+    }
+}
+
+#[test]
+fn no_address_takes_a_change_that_was_made_on_another_site() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let unsaid = ada.without("Sec-Fetch-Site");
+    let elsewhere = [
+        ("it does not say", unsaid.clone()),
+        ("cross-site", ada.with("Sec-Fetch-Site", "cross-site")),
+        ("same-site", ada.with("Sec-Fetch-Site", "same-site")),
+        ("typed", ada.with("Sec-Fetch-Site", "none")),
+        ("no origin", unsaid.with("Origin", "null")),
+        ("another host", unsaid.with("Origin", "http://rollcall.test.evil.test")),
+        ("another port", unsaid.with("Origin", "http://rollcall.test:81")),
+        ("another scheme", unsaid.with("Origin", "https://rollcall.test")),
+        ("a dot more", unsaid.with("Origin", "http://rollcall.test.")),
+    ];
+    let mut tried = 0;
+    for (method, at, who) in doors(&house) {
+        let open = who.starts_with('x');
+        let takes_the_cookie = who.as_bytes()[3] == b'x';
+        if matches!(method, Method::Get | Method::Head) || !takes_the_cookie {
+            continue;
+        }
+        tried += 1;
+        // Where nobody need be signed in, a program may come in that is no browser and says nothing.
+        for (how, caller) in elsewhere.iter().skip(usize::from(open)) {
+            let reply = knock(caller, method, &at);
+            assert_eq!(reply.status, 403, "{how}: {method} {at}");
+            let text = reply.text();
+            assert!(text.contains("was not made on one of Rollcall"), "{how}: {method} {at}: {text}");
+        }
+    }
+    assert!(tried > 40, "the changes were tried");
+    assert!(ada.is_in());
+}
+
+#[test]
+fn beyond_this_machine_it_speaks_plain_http_only_where_told_so_and_reminds_administrators() {
+    let refused = Folder::with_admin().run(&["serve", "--listen", "0.0.0.0:0"]);
+    refused.refuses(2, "--insecure-http");
+    let house = House::with_settings(Settings { plain: true, ..Settings::default() });
+    let house = house.with_admin("ada").with_auditor("olga");
+    let reminder = "this is plain HTTP beyond this machine";
+    let (ada, olga) = (house.signed_in("ada"), house.signed_in("olga"));
+    for page in ["/sessions", "/activity", "/settings", "/profile", "/help"] {
+        assert!(ada.get(page).text().contains(reminder), "{page}");
+    }
+    assert!(!olga.get("/sessions").text().contains(reminder), "who can do nothing about it");
+}

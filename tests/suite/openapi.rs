@@ -1,0 +1,173 @@
+//! What the API says of itself is true: every call is in it, it is what `OpenAPI` takes for a document, and a program made to
+//! find what such documents do not say finds nothing.
+
+use std::{
+    collections::BTreeSet,
+    io::Write as _,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rocket::http::Method;
+use serde_json::Value;
+
+use super::{
+    clients::{good, python},
+    house::House,
+    server::Folder,
+};
+
+/// The methods that a document can tell of, as the document writes them.
+const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
+
+fn document(house: &House) -> Value {
+    house.stranger().get("/api/v1/openapi.json").ok()
+}
+
+/// Every call of the document: method and address.
+fn calls(document: &Value) -> Vec<(String, String, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    let calls = paths.iter().flat_map(|(path, item)| {
+        METHODS
+            .iter()
+            .filter_map(move |method| Some((method.to_uppercase(), path.clone(), item.get(method)?)))
+    });
+    calls.collect()
+}
+
+#[test]
+fn every_call_that_is_mounted_is_in_the_document_and_no_other() {
+    let house = House::new();
+    let document = document(&house);
+    let described: BTreeSet<(String, String)> =
+        calls(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
+    let ours = ["/api/", "/es/", "/v1/", "/healthz", "/readyz", "/metrics"];
+    let addresses = house.addresses().into_iter();
+    let mounted: BTreeSet<(String, String)> = addresses
+        .map(|(method, address)| (method.to_string(), braced(&address)))
+        .filter(|(_, address)| ours.iter().any(|under| address.starts_with(under)) || address == "/es")
+        .collect();
+    assert!(mounted.len() > 50, "the routes are there");
+    assert_eq!(described, mounted);
+}
+
+/// `/a/<b>/<c..>` as the document writes it.
+fn braced(address: &str) -> String {
+    address.replace('<', "{").replace("..>", "}").replace('>', "}")
+}
+
+#[test]
+fn the_bounds_of_the_document_are_those_of_the_product() {
+    let house = House::new().with_admin("ada");
+    let (ada, document) = (house.signed_in("ada"), document(&house));
+    let mut tried = 0;
+    for (method, path, call) in calls(&document) {
+        if method != "GET" || path.contains('{') {
+            continue;
+        }
+        for parameter in call["parameters"].as_array().into_iter().flatten() {
+            let name = parameter["name"].as_str().unwrap();
+            let Some(most) = parameter["schema"]["maximum"].as_u64() else { continue };
+            let least = parameter["schema"]["minimum"].as_u64().unwrap();
+            let answer = |number: u64| ada.get(&format!("{path}?field=user&{name}={number}")).status;
+            assert_eq!([answer(least), answer(most), answer(most + 1)], [200, 200, 400], "{path}?{name}");
+            tried += 1;
+        }
+    }
+    assert!(tried >= 4, "there are bounds");
+}
+
+#[test]
+fn the_document_says_who_may_call_and_what_everything_is() {
+    let house = House::new().with_admin("ada");
+    let (stranger, document) = (house.stranger(), document(&house));
+    for (method, path, call) in calls(&document) {
+        let said = |what: &Value| what.as_str().is_some_and(|text| !text.trim().is_empty());
+        assert!(said(&call["summary"]), "{method} {path} says what it does");
+        for parameter in call["parameters"].as_array().into_iter().flatten() {
+            let told = said(&parameter["description"]) || parameter["in"] == "path";
+            assert!(told, "{method} {path}: {}", parameter["name"]);
+        }
+        for (status, answer) in call["responses"].as_object().unwrap() {
+            assert!(said(&answer["description"]), "{method} {path}: {status}");
+        }
+        let closed = call["security"]
+            .as_array()
+            .is_some_and(|keys| keys.iter().any(|key| *key != serde_json::json!({})));
+        let concrete: String = path
+            .split('/')
+            .map(|part| if part.starts_with('{') { "none" } else { part })
+            .collect::<Vec<_>>()
+            .join("/");
+        let method: Method = method.parse().unwrap();
+        // The stranger says nothing but the address: whoever is refused for that was let in.
+        let status = stranger.send(method, &concrete, b"").status;
+        assert_eq!(status == 401, closed, "{method} {path} answers a stranger {status}");
+    }
+}
+
+/// A server for a client of the document, and what that client must know.
+fn client(folder: &Folder, token: &str, address: &str, prefer: &str) -> Command {
+    let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/hooks.py");
+    let mut command = Command::new(python().with_file_name("schemathesis"));
+    command.current_dir(folder.path());
+    command.env("SCHEMATHESIS_HOOKS", hooks).env("PYTHONDONTWRITEBYTECODE", "1");
+    command.env("ROLLCALL_URL", format!("http://{address}")).env("ROLLCALL_TOKEN", token);
+    command.env("ROLLCALL_BIN", env!("CARGO_BIN_EXE_rollcall")).env("ROLLCALL_DATA", folder.path());
+    command.env("ROLLCALL_PREFER", prefer);
+    command
+}
+
+#[test]
+fn the_document_is_one_of_openapi_and_its_examples_are_what_they_say() {
+    let house = House::new();
+    let text = house.stranger().get("/api/v1/openapi.json").text();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/check.py");
+    let mut check = Command::new(python())
+        .arg(script)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let examples: u32 = good(&check.wait_with_output().unwrap()).trim().parse().unwrap();
+    assert!(examples >= 15, "{examples} examples");
+}
+
+/// Whatever is sent, the answer is one that the document tells of, and never a fault of ours. Streams do not end, and are
+/// left to their own tests. The calls are the same each time: there is no chance in it.
+fn finds_nothing(prefer: &str) {
+    let folder = Folder::with_admin();
+    let scopes = ["activity:write", "activity:read", "session:read", "session:write", "metrics"];
+    let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
+    let token = folder
+        .run(&["token", "add", "fuzz"].into_iter().chain(scopes).collect::<Vec<_>>())
+        .ok()
+        .trim()
+        .to_owned();
+    let server = folder.serve();
+    let mut command = client(&folder, &token, server.address(), prefer);
+    command.arg("run").arg(format!("http://{}/api/v1/openapi.json", server.address()));
+    command.args(["--exclude-path-regex", "/stream$", "--phases", "examples,coverage,fuzzing"]);
+    if prefer == "token" {
+        // The others take one of the two only, and have been called as they must be by the one with a session.
+        command.args(["--include-path-regex", "^/api/v1/(activity|sessions)"]);
+    }
+    command.args(["--checks", "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,response_schema_conformance"]);
+    command.args(["--max-examples", "8", "--seed", "20260315", "--generation-deterministic"]);
+    command.args(["--no-shrink", "--no-color", "--request-timeout", "20"]);
+    let found = good(&command.output().unwrap());
+    assert!(found.contains("generated"), "it called: {found}");
+    assert_eq!(server.stop(), Some(0), "and the server still stands");
+}
+
+#[test]
+fn a_fuzzing_client_with_a_session_finds_nothing_that_the_document_does_not_say() {
+    finds_nothing("session");
+}
+
+#[test]
+fn a_fuzzing_client_with_a_token_finds_nothing_that_the_document_does_not_say() {
+    finds_nothing("token");
+}

@@ -45,12 +45,18 @@ pub const SHIPPERS: [Shipper; 10] = shippers![
     "curl": "curl.sh",
 ];
 
-/// How reverse proxies are set up to ask who may pass: the tests run them as they are shown.
-pub const PROXIES: [Shipper; 4] = [
+/// How reverse proxies are set up to ask who may pass: the tests run them as they are shown, but for Traefik.
+pub const PROXIES: [Shipper; 7] = [
+    Shipper { name: "nginx", text: include_str!("../../../assets/proxies/nginx.conf") },
+    Shipper { name: "Caddy", text: include_str!("../../../assets/proxies/Caddyfile") },
     Shipper { name: "HAProxy", text: include_str!("../../../assets/proxies/haproxy.cfg") },
     Shipper { name: "HAProxy, its script", text: include_str!("../../../assets/proxies/haproxy.lua") },
     Shipper { name: "Apache", text: include_str!("../../../assets/proxies/apache.conf") },
     Shipper { name: "Apache, its script", text: include_str!("../../../assets/proxies/apache.lua") },
+    Shipper {
+        name: "Traefik, which the tests do not run",
+        text: include_str!("../../../assets/proxies/traefik.yml"),
+    },
 ];
 
 /// Small apps with a sign-in of their own, which the tests run as they are shown.

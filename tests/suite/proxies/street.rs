@@ -30,6 +30,8 @@ pub(super) const WIKI: &str = "http://wiki.example.org";
 pub(super) enum Proxy {
     Haproxy,
     Apache,
+    Nginx,
+    Caddy,
 }
 
 impl Proxy {
@@ -38,6 +40,8 @@ impl Proxy {
         match self {
             Self::Haproxy => ("haproxy", "haproxy"),
             Self::Apache => ("apache2", "apache2 and lua-socket"),
+            Self::Nginx => ("nginx", "nginx-light"),
+            Self::Caddy => ("caddy", "caddy"),
         }
     }
 
@@ -107,6 +111,24 @@ impl Street {
                     format!("{}{site}", texts.apache())
                 });
                 command.args(["-f", &main, "-DFOREGROUND"]);
+            }
+            Proxy::Nginx => {
+                let main = texts.write("nginx.conf", |text| {
+                    let site = text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
+                    format!("{}http {{\n{}{site}}}\n", texts.nginx(), texts.nginx_http())
+                });
+                command.args(["-c", &main]);
+            }
+            Proxy::Caddy => {
+                let main = texts.write("Caddyfile", |text| {
+                    let site = format!("http://wiki.example.org:{port} {{\n\tbind 127.0.0.1\n");
+                    format!("{{\n\tadmin off\n}}\n{}", text.replace("http://wiki.example.org {\n", &site))
+                });
+                command.args(["run", "--adapter", "caddyfile", "--config", &main]);
+                // It keeps what it knows in folders of its own.
+                for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+                    command.env(folder, files.path());
+                }
             }
         }
         let said = fs::File::create(files.path().join("proxy.log")).unwrap();
@@ -197,6 +219,21 @@ impl Files<'_> {
             self.port,
             modules.concat()
         )
+    }
+
+    /// What Debian's own configuration of nginx says before its sites.
+    fn nginx(&self) -> String {
+        let to = self.to.display();
+        // Who is not root is nobody else either.
+        format!("daemon off;\nuser www-data;\npid {to}/nginx.pid;\nerror_log stderr;\nevents {{}}\n")
+    }
+
+    /// What it says of all its sites; and where it keeps what is too long for its memory.
+    fn nginx_http(&self) -> String {
+        let to = self.to.display();
+        let kept = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
+        let kept = kept.map(|name| format!("{name}_temp_path {to}/{name};\n"));
+        format!("access_log off;\n{}", kept.concat())
     }
 }
 

@@ -70,7 +70,8 @@ async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Fai
     request_body = Add,
     security(("session" = [])),
     responses(
-        (status = 201)
+        (status = 201),
+        (status = 409, body = Refusal)
     ),
 )]
 #[post("/apps", data = "<body>")]

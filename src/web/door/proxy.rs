@@ -49,10 +49,22 @@ pub struct Checkpoint<'r> {
 }
 
 impl Checkpoint<'_> {
-    /// What is asked. Of the two families of headers `first` is looked at, and the other only where the first is missing.
+    /// What is asked. Of the two families of headers `first` is looked at, and the other only where the first is missing. Where
+    /// both are there and name different sites, the proxy sets the one and hands on what the client wrote in the other: which of
+    /// them nobody can tell here, so neither is believed.
     pub fn asked(&self, first: Headers) -> Result<Asked, Failure> {
         let original = self.once("X-Original-URL")?;
         let host = self.once("X-Forwarded-Host")?;
+        if let (Some(url), Some(host)) = (original, host) {
+            let proto = self.once("X-Forwarded-Proto")?;
+            let one = split(url).map(|(site, _)| site);
+            let other = proto.and_then(|proto| Site::of(proto, host).ok());
+            if one.is_none() || one != other {
+                return Err(Failure::bad_request(
+                    "X-Original-URL and X-Forwarded-Host must name the same site; the proxy must take away the one it does not set",
+                ));
+            }
+        }
         let (address, method) = match (first, original, host) {
             (Headers::Original, Some(url), _) | (Headers::Forwarded, Some(url), None) => {
                 let (site, rest) = split(url).ok_or_else(|| not_understood("X-Original-URL", url))?;

@@ -5,16 +5,9 @@
 //! good once, for a minute, at that host, and for the browser that holds the nonce: not in another one that was sent the
 //! address.
 
-use std::{
-    num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError},
-    time::Duration,
-};
+use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use lru::LruCache;
-
-use super::{App, live::Live, random, sessions::SessionError};
+use super::{App, live::Live, random, sessions::SessionError, waiting::Waiting};
 use crate::model::{
     id::SessionId,
     secret::{Kind, Token, TokenHash},
@@ -24,23 +17,17 @@ use crate::model::{
 /// How long a code is good.
 const LASTS: Duration = Duration::from_mins(1);
 
-/// How many codes wait at once; the oldest go first.
-const MOST: usize = 4096;
-
-struct Waiting {
+/// A session on its way.
+#[derive(Clone)]
+pub(super) struct Handover {
     session: SessionId,
     site: Site,
     nonce: TokenHash,
-    until: Timestamp,
 }
 
-/// The codes on their way, in memory alone.
-pub(super) struct Handovers(Mutex<LruCache<TokenHash, Waiting>>);
-
-impl Default for Handovers {
-    fn default() -> Self {
-        Self(Mutex::new(LruCache::new(NonZeroUsize::new(MOST).unwrap_or(NonZeroUsize::MIN))))
-    }
+/// Those that are on their way.
+pub(super) fn waiting() -> Waiting<Handover> {
+    Waiting::lasting(Kind::Handover, LASTS)
 }
 
 impl App {
@@ -51,12 +38,7 @@ impl App {
 
     /// A code that hands `live` over to the app at `site`, in the browser that holds what `nonce` is the hash of.
     pub fn begin_handover(&self, live: &Live, site: Site, nonce: TokenHash) -> Token {
-        let code = random::token(Kind::Handover);
-        let lasts = SignedDuration::try_from(LASTS).unwrap_or(SignedDuration::ZERO);
-        let until = self.now().saturating_add(lasts).unwrap_or_else(|_| self.now());
-        let waiting = Waiting { session: live.id, site, nonce, until };
-        self.0.handovers.0.lock().unwrap_or_else(PoisonError::into_inner).put(code.hash(), waiting);
-        code
+        self.0.handovers.keep(Handover { session: live.id, site, nonce }, 1, self.now())
     }
 
     /// A pass for the host of `site`, for a code that was made for it and for the browser with this nonce. None if the code is
@@ -67,15 +49,12 @@ impl App {
         site: &Site,
         nonce: &Token,
     ) -> Result<Option<Token>, SessionError> {
-        let waiting = self.0.handovers.0.lock().unwrap_or_else(PoisonError::into_inner).pop(&code.hash());
-        let good = |waiting: &Waiting| {
-            waiting.site == *site && waiting.nonce == nonce.hash() && self.now() < waiting.until
-        };
-        let Some(live) = waiting.filter(good).and_then(|waiting| self.live(waiting.session)) else {
+        let handover = self.0.handovers.take(code.hash(), self.now());
+        let good = |handover: &Handover| handover.site == *site && handover.nonce == nonce.hash();
+        let Some(live) = handover.filter(good).and_then(|handover| self.live(handover.session)) else {
             return Ok(None);
         };
-        let realm = Realm::Host(site.host().to_owned());
-        match self.make_pass(&Arc::clone(&live), realm).await {
+        match self.make_pass(&live, Realm::Host(site.host().to_owned())).await {
             Ok(pass) => Ok(Some(pass)),
             Err(SessionError::Gone(_)) => Ok(None),
             Err(error) => Err(error),

@@ -13,13 +13,13 @@ use prometheus::{
 
 use super::{App, gate::Decision};
 use crate::{
-    model::id::ActivityId,
+    model::{id::ActivityId, session::EndedBy},
     store::{Health, Meter, Store, StoreError, index::Index},
 };
 
 /// The parts of the server that requests are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Door {
+pub enum Part {
     /// Pages and their files.
     Pages,
     /// The API.
@@ -32,7 +32,7 @@ pub enum Door {
     Watch,
 }
 
-impl Door {
+impl Part {
     const ALL: [Self; 5] = [Self::Pages, Self::Api, Self::Gate, Self::Shippers, Self::Watch];
 
     const fn as_str(self) -> &'static str {
@@ -58,7 +58,7 @@ struct Requests {
 /// Everything that is counted.
 pub(super) struct Metrics {
     registry: Registry,
-    requests: [Requests; Door::ALL.len()],
+    requests: [Requests; Part::ALL.len()],
     passed: IntCounter,
     led: IntCounter,
     forbidden: IntCounter,
@@ -66,7 +66,8 @@ pub(super) struct Metrics {
     signed_in: IntCounter,
     failed: IntCounter,
     held_back: IntCounter,
-    ended: IntCounterVec,
+    /// In the order of [`EndedBy::ALL`].
+    ended: [IntCounter; EndedBy::ALL.len()],
     accepted: IntCounter,
     duplicate: IntCounter,
     rejected: IntCounter,
@@ -142,10 +143,11 @@ impl Metrics {
         registry.register(Box::new(meter.commits.clone())).expect("a new name");
         registry.register(Box::new(meter.failed.clone())).expect("a new name");
         registry.register(Box::new(ProcessCollector::for_self())).expect("a new name");
+        let ends = counters("rollcall_sessions_ended_total", "Sessions that ended, by whose decision.", "by");
         Self {
-            requests: Door::ALL.map(|door| Requests {
-                by_class: CLASSES.map(|class| requests.with_label_values(&[door.as_str(), class])),
-                seconds: seconds.with_label_values(&[door.as_str()]),
+            requests: Part::ALL.map(|part| Requests {
+                by_class: CLASSES.map(|class| requests.with_label_values(&[part.as_str(), class])),
+                seconds: seconds.with_label_values(&[part.as_str()]),
             }),
             passed: checks.with_label_values(&["pass"]),
             led: checks.with_label_values(&["sign_in"]),
@@ -154,7 +156,7 @@ impl Metrics {
             signed_in: sign_ins.with_label_values(&["success"]),
             failed: sign_ins.with_label_values(&["failure"]),
             held_back: sign_ins.with_label_values(&["held_back"]),
-            ended: counters("rollcall_sessions_ended_total", "Sessions that ended, by whose decision.", "by"),
+            ended: EndedBy::ALL.map(|by| ends.with_label_values(&[by.as_str()])),
             accepted: taken.with_label_values(&["accepted"]),
             duplicate: taken.with_label_values(&["duplicate"]),
             rejected: taken.with_label_values(&["rejected"]),
@@ -177,8 +179,8 @@ impl Metrics {
     }
 
     /// A request was answered.
-    pub(super) fn answered(&self, door: Door, status: u16, took: Duration) {
-        let requests = &self.requests[door as usize];
+    pub(super) fn answered(&self, part: Part, status: u16, took: Duration) {
+        let requests = &self.requests[part as usize];
         let class = usize::from(status / 100).clamp(1, CLASSES.len()) - 1;
         requests.by_class[class].inc();
         requests.seconds.observe(took.as_secs_f64());
@@ -210,8 +212,8 @@ impl Metrics {
     }
 
     /// A session ended.
-    pub(super) fn ended(&self, by: &str) {
-        self.ended.with_label_values(&[by]).inc();
+    pub(super) fn ended(&self, by: EndedBy) {
+        self.ended[by as usize].inc();
     }
 
     /// Activities were written, and others were known already.
@@ -223,8 +225,8 @@ impl Metrics {
 
 impl App {
     /// A request was answered.
-    pub fn answered(&self, door: Door, status: u16, took: Duration) {
-        self.0.metrics.answered(door, status, took);
+    pub fn answered(&self, part: Part, status: u16, took: Duration) {
+        self.0.metrics.answered(part, status, took);
     }
 
     /// A record was not taken.

@@ -45,7 +45,7 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handovers,
+    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handover,
     ingest::Devices, live::LiveTable, metrics::Metrics, password::Hasher, sessions::Limits, setup::Setup,
     sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
 };
@@ -78,7 +78,7 @@ struct Parts {
     making: Waiting<passkeys::Making>,
     showing: Waiting<passkeys::Showing>,
     apps: AppTable,
-    handovers: Handovers,
+    handovers: Waiting<Handover>,
     metrics: Metrics,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
@@ -156,7 +156,7 @@ impl App {
             making: Waiting::default(),
             showing: Waiting::default(),
             apps,
-            handovers: Handovers::default(),
+            handovers: handover::waiting(),
             metrics,
             secret,
             signing,

@@ -1,5 +1,6 @@
 //! What was begun and waits for its second step: the half of a sign-in that lacks its second factor, a passkey that is being
-//! made or shown. It is in memory alone, opens nothing, and dies after five minutes or a few wrong tries.
+//! made or shown, a session on its way to an app on another domain. It is in memory alone, opens nothing, and dies of age or
+//! after a few wrong tries.
 
 use std::{
     num::NonZeroUsize,
@@ -13,7 +14,7 @@ use lru::LruCache;
 use super::random;
 use crate::model::secret::{Kind, Token, TokenHash};
 
-/// How long somebody has to find what the second step takes (OWASP ASVS 5.0, V6.6.2).
+/// How long somebody has to find what a second step of the sign-in takes (OWASP ASVS 5.0, V6.6.2).
 const LASTS: Duration = Duration::from_mins(5);
 
 /// How many wait at once; the oldest go first.
@@ -25,21 +26,35 @@ struct Begun<T> {
     left: u8,
 }
 
-/// All that was begun of one kind.
-pub(super) struct Waiting<T>(Mutex<LruCache<TokenHash, Begun<T>>>);
+/// All that was begun of one sort.
+pub(super) struct Waiting<T> {
+    all: Mutex<LruCache<TokenHash, Begun<T>>>,
+    /// What fetches it again.
+    kind: Kind,
+    lasts: SignedDuration,
+}
 
 impl<T> Default for Waiting<T> {
+    /// Second steps of the sign-in.
     fn default() -> Self {
-        Self(Mutex::new(LruCache::new(NonZeroUsize::new(MOST).unwrap_or(NonZeroUsize::MIN))))
+        Self::lasting(Kind::Half, LASTS)
+    }
+}
+
+impl<T> Waiting<T> {
+    /// What is fetched again by tokens of this kind, and waits so long.
+    pub(super) fn lasting(kind: Kind, lasts: Duration) -> Self {
+        let all = LruCache::new(NonZeroUsize::new(MOST).unwrap_or(NonZeroUsize::MIN));
+        let lasts = SignedDuration::try_from(lasts).unwrap_or(SignedDuration::ZERO);
+        Self { all: Mutex::new(all), kind, lasts }
     }
 }
 
 impl<T: Clone> Waiting<T> {
     /// Keeps what was begun, for so many tries; what fetches it again.
     pub(super) fn keep(&self, what: T, tries: u8, now: Timestamp) -> Token {
-        let token = random::token(Kind::Half);
-        let lasts = SignedDuration::try_from(LASTS).unwrap_or(SignedDuration::ZERO);
-        let until = now.saturating_add(lasts).unwrap_or(now);
+        let token = random::token(self.kind);
+        let until = now.saturating_add(self.lasts).unwrap_or(now);
         self.lock().put(token.hash(), Begun { what, until, left: tries });
         token
     }
@@ -58,8 +73,14 @@ impl<T: Clone> Waiting<T> {
 
     /// The same, by the token as it came back.
     pub(super) fn try_shown(&self, token: &str, now: Timestamp) -> Option<T> {
-        let token = token.parse::<Token>().ok().filter(|token| token.kind() == Kind::Half)?;
+        let token = token.parse::<Token>().ok().filter(|token| token.kind() == self.kind)?;
         self.try_once(token.hash(), now)
+    }
+
+    /// What was begun under this token, for the last time.
+    pub(super) fn take(&self, token: TokenHash, now: Timestamp) -> Option<T> {
+        let begun = self.lock().pop(&token)?;
+        (now < begun.until && begun.left > 0).then_some(begun.what)
     }
 
     /// Forgets what has come to its end.
@@ -68,7 +89,7 @@ impl<T: Clone> Waiting<T> {
     }
 
     fn lock(&self) -> MutexGuard<'_, LruCache<TokenHash, Begun<T>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -89,6 +110,11 @@ mod tests {
         let token = waiting.keep("half", 1, now);
         assert_eq!(waiting.try_shown(&token.reveal(), now), Some("half"));
         assert_eq!(waiting.try_shown(&token.reveal(), now), None);
+        let token = waiting.keep("half", 1, now).hash();
+        assert_eq!(waiting.take(token, now), Some("half"));
+        assert_eq!(waiting.take(token, now), None);
+        let token = waiting.keep("half", 1, now).hash();
+        assert_eq!(waiting.take(token, now + SignedDuration::from_mins(5)), None);
         for _ in 0..2 * MOST {
             let _ = waiting.keep("half", 5, now);
         }

@@ -8,7 +8,7 @@ use rocket::{
 };
 
 use super::door;
-use crate::domain::metrics::Door;
+use crate::domain::metrics::Part;
 
 /// Counts requests.
 pub(super) struct Measure;
@@ -33,20 +33,20 @@ impl Fairing for Measure {
     }
 }
 
-fn part(path: &str) -> Door {
+fn part(path: &str) -> Part {
     let first = path.trim_start_matches('/').split('/').next().unwrap_or_default();
     match first {
-        "api" => Door::Api,
-        "auth" | ".rollcall" => Door::Gate,
-        "es" | "v1" => Door::Shippers,
-        "healthz" | "readyz" | "metrics" => Door::Watch,
-        _ => Door::Pages,
+        "api" => Part::Api,
+        "auth" | ".rollcall" => Part::Gate,
+        "es" | "v1" => Part::Shippers,
+        "healthz" | "readyz" | "metrics" => Part::Watch,
+        _ => Part::Pages,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Door, part};
+    use super::{Part, part};
 
     #[test]
     fn a_request_is_counted_where_it_belongs() {
@@ -54,7 +54,7 @@ mod tests {
             ["/", "/sessions", "/api/v1/me", "/auth/forward", "/es/_bulk", "/v1/logs", "/metrics"].map(part);
         assert_eq!(
             parts,
-            [Door::Pages, Door::Pages, Door::Api, Door::Gate, Door::Shippers, Door::Shippers, Door::Watch]
+            [Part::Pages, Part::Pages, Part::Api, Part::Gate, Part::Shippers, Part::Shippers, Part::Watch]
         );
     }
 }

@@ -89,7 +89,7 @@ impl App {
         }
         for session in ended {
             let by = session.ending.as_ref().map_or(EndedBy::System, |ending| ending.by);
-            self.0.metrics.ended(by.as_str());
+            self.0.metrics.ended(by);
             self.0.live.tell(Event::Ended(Arc::clone(session)));
         }
     }

@@ -1,8 +1,8 @@
-//! The guards: who may come in, and as what.
+//! The guards: who may come in, and as what. Those of programs stand beside, in [`programs`](super::programs).
 
-use std::{marker::PhantomData, net::SocketAddr, ops::Deref, sync::Arc};
+use std::{net::SocketAddr, ops::Deref, sync::Arc};
 
-use data_encoding::{BASE64, BASE64URL_NOPAD};
+use data_encoding::BASE64URL_NOPAD;
 use rocket::{
     Request,
     http::Status,
@@ -14,15 +14,15 @@ use sha2::{Digest, Sha256};
 use super::{
     Finding, SetCookie, Settings, address, cookie, door,
     origin::{self, Made},
+    programs::{Needs, Program},
 };
 use crate::{
     domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome, tokens::LiveToken},
     model::{
         device::Agent,
-        secret::{Kind, Token},
+        secret::Token,
         session::{Mandate, Scope, Session},
         site::{Realm, Site},
-        token::TokenScope,
         user::{Actor, ActorKind, Role, User},
     },
     web::failure::Failure,
@@ -320,146 +320,6 @@ impl<'r> FromRequest<'r> for Admin<'r> {
     }
 }
 
-/// A scope that a token must have, as a type.
-pub trait Needs: Send + Sync + 'static {
-    /// The scope.
-    const SCOPE: TokenScope;
-}
-
-macro_rules! needs {
-    ($($name:ident),*) => {$(
-        #[doc = concat!("A token must have [`TokenScope::", stringify!($name), "`].")]
-        pub struct $name;
-
-        impl Needs for $name {
-            const SCOPE: TokenScope = TokenScope::$name;
-        }
-    )*};
-}
-
-needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite, Metrics);
-
-/// A program with a token of scope `S`. Its cookie, if it sends one, is not looked at.
-pub struct Program<'r, S: Needs> {
-    /// The application.
-    pub app: &'r App,
-    token: Arc<LiveToken>,
-    request: &'r Request<'r>,
-    scope: PhantomData<S>,
-}
-
-impl<'r, S: Needs> Program<'r, S> {
-    fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
-        Self::with(request, &bearer(request)?.ok_or_else(Failure::no_token)?)
-    }
-
-    /// The program that holds this token.
-    fn with(request: &'r Request<'_>, token: &Token) -> Result<Self, Failure> {
-        let app = &door(request).app;
-        let token = app.api_token(token).ok_or_else(Failure::no_token)?;
-        if !token.may(S::SCOPE) {
-            return Err(Failure::forbidden(format!("this token lacks the scope {}", S::SCOPE)));
-        }
-        Ok(Self { app, token, request, scope: PhantomData })
-    }
-
-    /// Its name, under which it writes.
-    pub fn name(&self) -> &str {
-        self.token.name()
-    }
-
-    /// Who it is, for what it does.
-    pub fn actor(&self) -> Actor {
-        Actor {
-            name: format!("token {}", self.token.name()),
-            kind: ActorKind::Token,
-            session: None,
-            ip: origin_of(self.request).ip,
-        }
-    }
-}
-
-#[rocket::async_trait]
-impl<'r, S: Needs> FromRequest<'r> for Program<'r, S> {
-    type Error = ();
-
-    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        match Self::authenticate(request) {
-            Ok(program) => Outcome::Success(program),
-            Err(failure) => refuse(request, failure),
-        }
-    }
-}
-
-/// Somebody who watches over the server: on this machine, or a program with a token for it.
-pub struct Observer<'r> {
-    /// The application.
-    pub app: &'r App,
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for Observer<'r> {
-    type Error = ();
-
-    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        let app = &door(request).app;
-        // A proxy on this machine passes on what comes from elsewhere, and says so in one of these.
-        let passed_on = ["X-Forwarded-For", "X-Forwarded-Host", "Forwarded", "X-Real-IP", "Via"];
-        let passed_on = passed_on.into_iter().any(|name| request.headers().contains(name));
-        let here = request.remote().is_some_and(|peer| peer.ip().to_canonical().is_loopback());
-        if here && !passed_on && !request.headers().contains("Authorization") {
-            return Outcome::Success(Self { app });
-        }
-        match Program::<Metrics>::authenticate(request) {
-            Ok(_) => Outcome::Success(Self { app }),
-            Err(failure) => refuse(request, failure),
-        }
-    }
-}
-
-/// A log shipper: a program that writes activities, and shows its token in one of the ways that shippers know.
-pub struct Shipper<'r>(Program<'r, ActivityWrite>);
-
-impl<'r> Deref for Shipper<'r> {
-    type Target = Program<'r, ActivityWrite>;
-
-    fn deref(&self) -> &Program<'r, ActivityWrite> {
-        &self.0
-    }
-}
-
-#[rocket::async_trait]
-impl<'r> FromRequest<'r> for Shipper<'r> {
-    type Error = ();
-
-    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        let token = shown(request).ok_or_else(Failure::no_token);
-        match token.and_then(|token| Program::with(request, &token)) {
-            Ok(program) => Outcome::Success(Self(program)),
-            Err(failure) => refuse(request, failure),
-        }
-    }
-}
-
-/// The token of a shipper: as `Bearer`, as the key of an `ApiKey` (`id:key` in base 64, or the bare token), or as the
-/// password of `Basic`. The id and the user's name say nothing.
-fn shown(request: &Request<'_>) -> Option<Token> {
-    let mut lines = request.headers().get("Authorization");
-    let (scheme, text) = lines.next().filter(|_| lines.next().is_none())?.split_once(' ')?;
-    let text = text.trim();
-    let behind_the_colon = || {
-        let pair = String::from_utf8(BASE64.decode(text.as_bytes()).ok()?).ok()?;
-        pair.split_once(':')?.1.parse::<Token>().ok()
-    };
-    let token = match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => text.parse().ok(),
-        "apikey" => text.parse().ok().or_else(behind_the_colon),
-        "basic" => behind_the_colon(),
-        _ => None,
-    };
-    token.filter(|token: &Token| token.kind() == Kind::Api)
-}
-
 /// A signed-in user, or a program with a token of scope `S`, which sees and ends everybody's.
 pub struct Caller<'r, S: Needs> {
     /// The application.
@@ -565,20 +425,6 @@ impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
 /// Whether a session is one that Rollcall signed in; those that apps registered open apps, not Rollcall.
 pub(super) fn own_session(live: &Live) -> bool {
     live.with(|session| session.registered_by.is_none())
-}
-
-fn bearer(request: &Request<'_>) -> Result<Option<Token>, Failure> {
-    let mut lines = request.headers().get("Authorization");
-    let Some(line) = lines.next() else { return Ok(None) };
-    let token = line.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
-    let token = token.and_then(|(_, token)| token.trim().parse().ok());
-    match token {
-        Some(token) if lines.next().is_none() => {
-            let token: Token = token;
-            if token.kind() == Kind::Api { Ok(Some(token)) } else { Err(Failure::no_token()) }
-        }
-        _ => Err(Failure::no_token()),
-    }
 }
 
 pub(super) fn form_token(token: &Token) -> String {

@@ -2,7 +2,8 @@
 //!
 //! The application is managed in a type that is private to this module, so that a handler reaches it only
 //! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Member`],
-//! [`Auditor`], [`Admin`], [`Caller`], [`Program`] and [`Shipper`]; what takes a proof that is not old asks for [`Fresh`]. Only here are people and programs told apart, and only here is an
+//! [`Auditor`], [`Admin`], [`Caller`], [`Program`], [`Shipper`], [`Observer`] and [`Checkpoint`]; what takes a proof that is not
+//! old asks for [`Fresh`]. Only here are people and programs told apart, and only here is an
 //! [`Actor`](crate::model::user::Actor) made of one.
 
 mod address;
@@ -12,6 +13,7 @@ mod fresh;
 mod guards;
 mod origin;
 mod params;
+mod programs;
 mod proxy;
 
 use std::time::Duration;
@@ -23,11 +25,11 @@ pub use self::{
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
-    guards::{
-        ActivityRead, ActivityWrite, Admin, Auditor, Caller, Identity, Lease, Member, Metrics, Needs,
-        Observer, Program, Reach, SessionRead, SessionWrite, Shipper, Visitor,
-    },
+    guards::{Admin, Auditor, Caller, Identity, Lease, Member, Reach, Visitor},
     params::Params,
+    programs::{
+        ActivityRead, ActivityWrite, Metrics, Needs, Observer, Program, SessionRead, SessionWrite, Shipper,
+    },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
 use crate::domain::{App, metrics};
@@ -62,7 +64,7 @@ pub fn close(rocket: Rocket<Build>, app: App, settings: Settings) -> Rocket<Buil
 }
 
 /// Counts a request that was answered.
-pub(super) fn count(request: &Request<'_>, part: metrics::Door, status: u16, took: Duration) {
+pub(super) fn count(request: &Request<'_>, part: metrics::Part, status: u16, took: Duration) {
     door(request).app.answered(part, status, took);
 }
 

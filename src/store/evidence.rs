@@ -104,7 +104,7 @@ impl Write<'_> {
 
 impl Read {
     /// Proves the log: see [`log::Proof`]. `sizes` are those whose roots are asked for; `progress` hears how many activities
-    /// are done, and of how many. It takes both of two cores some ten seconds for ten million activities.
+    /// are done, and of how many.
     pub fn prove(&self, sizes: &[u64], progress: &mut dyn FnMut(u64, u64)) -> Result<log::Proof, StoreError> {
         log::prove(&self.transaction, &self.cache, sizes, progress)
     }

@@ -26,9 +26,7 @@ pub(in crate::store) fn seal_up(disk: &Disk, random: Random) -> Result<Edge, Sto
     if sealed && edge.size() < last {
         log::error!("there are activities that Rollcall has not written: `rollcall verify` names them");
     } else if edge.size() < last {
-        log::warn!(
-            "the log of {last} activities gets its proofs, once; that takes a few seconds for each million"
-        );
+        log::warn!("the log of {last} activities gets its proofs, once; the whole log is read for it");
     }
     while edge.size() < last || !sealed {
         let (first, end) = (edge.size() + 1, last.min(edge.size() + STEP));

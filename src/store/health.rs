@@ -87,6 +87,9 @@ impl Physician {
             return;
         }
         self.seen = Instant::now();
+        if !self.resting() {
+            self.rest = None;
+        }
         match self.vitals.now() {
             Health::Good => {
                 // A look at it that failed leaves it as a write that failed does.

@@ -163,7 +163,7 @@ impl Writer {
         let vitals = Arc::new(Vitals::default());
         let physician = Physician::new(Arc::clone(&disk), Arc::clone(&vitals));
         let meter = Meter::new();
-        let mut scribe = Scribe { disk, tail, keys, edge, physician, meter: meter.clone() };
+        let mut scribe = Scribe { disk, tail, keys, edge, physician, meter: meter.clone(), doubt: None };
         let spawned = thread::Builder::new().name("writer".into()).spawn(move || scribe.work(&receiver));
         Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals, meter }
     }
@@ -237,19 +237,8 @@ struct Scribe {
     edge: Edge,
     physician: Physician,
     meter: Meter,
-}
-
-/// A transaction that the file did not take.
-struct Torn {
-    error: StoreError,
-    /// What it appended, where it had come as far as the commit: it may be on disk.
-    batch: Option<Box<Batch>>,
-}
-
-impl From<StoreError> for Torn {
-    fn from(error: StoreError) -> Self {
-        Self { error, batch: None }
-    }
+    /// What a transaction appended whose commit did not come back: it may be on disk.
+    doubt: Option<Batch>,
 }
 
 impl Scribe {
@@ -288,22 +277,28 @@ impl Scribe {
             if group.is_empty() {
                 return;
             }
-            // A panic in the midst of a commit is a failure of the file like another.
-            let attempt = catch_unwind(AssertUnwindSafe(|| self.attempt(&mut group)));
-            match attempt.unwrap_or_else(|_| Err(StoreError::Failing.into())) {
+            let attempt = match self.settle() {
+                // A panic in the midst of a commit is a failure of the file like another.
+                Ok(_) => catch_unwind(AssertUnwindSafe(|| self.attempt(&mut group)))
+                    .unwrap_or(Err(StoreError::Failing)),
+                Err(error) => {
+                    // Of an earlier group: nothing can be written before it is known.
+                    self.physician.failed(&error);
+                    self.physician.gave_up();
+                    continue;
+                }
+            };
+            match attempt {
                 Ok(None) => {
                     self.physician.succeeded();
                     return group.into_iter().for_each(Job::answer);
                 }
                 // One spoiled the transaction: it is told, and the others try again.
                 Ok(Some(spoiler)) => group.remove(spoiler).answer(),
-                Err(Torn { error, batch }) => {
+                Err(error) => {
                     self.physician.failed(&error);
-                    if let Some(batch) = batch
-                        && self.edge.read_again(&self.disk).is_ok_and(|edge| batch.is_in(edge.size()))
-                    {
+                    if self.settle().is_ok_and(|written| written) {
                         // It went to disk after all: to run it again would be to write it twice.
-                        self.edge = batch.publish(&self.keys, &self.tail);
                         return group.into_iter().for_each(Job::answer);
                     }
                     if !std::mem::take(&mut again) {
@@ -312,6 +307,23 @@ impl Scribe {
                 }
             }
         }
+    }
+
+    /// Finds out whether what is in doubt is on disk, and takes it up if it is. An error where that cannot be told: a file that
+    /// takes no writes may show what it has not kept.
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        let Some(batch) = &self.doubt else { return Ok(false) };
+        if self.disk.is_frozen() {
+            return Err(StoreError::Failing);
+        }
+        let edge = self.edge.read_again(&self.disk)?;
+        let written = batch.is_in(&self.disk, &edge)?;
+        if let Some(batch) = self.doubt.take()
+            && written
+        {
+            self.edge = batch.publish(&self.keys, &self.tail);
+        }
+        Ok(written)
     }
 
     /// Answers those that need not be tried now, and returns the others.
@@ -327,7 +339,7 @@ impl Scribe {
     }
 
     /// One transaction over the group. The index of the change that must drop out, if one must.
-    fn attempt(&mut self, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, Torn> {
+    fn attempt(&mut self, group: &mut [Box<dyn Job>]) -> Result<Option<usize>, StoreError> {
         let mut transaction = self.disk.write()?;
         // Opening after a crash takes milliseconds instead of a walk through the file, and a commit is two-phase.
         transaction.set_quick_repair(true);
@@ -343,7 +355,7 @@ impl Scribe {
             };
             let good = job.run(&mut write);
             if let Some(error) = self.disk.fault() {
-                return Err(error.into());
+                return Err(error);
             }
             if !good && write.dirty {
                 transaction.abort().map_err(StoreError::file)?;
@@ -353,13 +365,16 @@ impl Scribe {
         }
         if changed {
             batch.finish(&transaction)?;
+            self.doubt = Some(batch);
             let begun = Instant::now();
             if let Err(error) = transaction.commit() {
                 self.meter.failed.inc();
-                return Err(Torn { error: StoreError::file(error), batch: Some(Box::new(batch)) });
+                return Err(StoreError::file(error));
             }
             self.meter.commits.observe(begun.elapsed().as_secs_f64());
-            self.edge = batch.publish(&self.keys, &self.tail);
+            if let Some(batch) = self.doubt.take() {
+                self.edge = batch.publish(&self.keys, &self.tail);
+            }
         } else {
             transaction.abort().map_err(StoreError::file)?;
         }

@@ -11,7 +11,10 @@ use std::{
     os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
-    sync::{Arc, PoisonError, RwLock},
+    sync::{
+        Arc, PoisonError, RwLock,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use redb::{
@@ -35,6 +38,8 @@ pub(super) struct Disk {
     /// Where it is; none where it is in memory.
     path: Option<PathBuf>,
     reserve: Option<Reserve>,
+    /// Whether the folder may not know yet, for good, which file it is: one was put in its place and the sync of that failed.
+    unsettled: AtomicBool,
 }
 
 /// The file, and the database that is opened over it now.
@@ -97,7 +102,8 @@ impl Disk {
             return Err(OpenError::Damaged("it is empty".into()));
         }
         let current = RwLock::new(open(&path)?);
-        Ok(Self { current, path: Some(path), reserve: Some(Reserve::of(folder)) })
+        let reserve = Some(Reserve::of(folder));
+        Ok(Self { current, path: Some(path), reserve, unsettled: AtomicBool::new(false) })
     }
 
     pub(super) fn in_memory() -> Result<Self, OpenError> {
@@ -106,7 +112,8 @@ impl Disk {
 
     /// One over something that is no file.
     pub(super) fn over(medium: Medium) -> Result<Self, OpenError> {
-        Ok(Self { current: RwLock::new(Generation::first(medium)?), path: None, reserve: None })
+        let current = RwLock::new(Generation::first(medium)?);
+        Ok(Self { current, path: None, reserve: None, unsettled: AtomicBool::new(false) })
     }
 
     pub(super) fn read(&self) -> Result<Moment, StoreError> {
@@ -116,10 +123,15 @@ impl Disk {
 
     pub(super) fn write(&self) -> Result<WriteTransaction, StoreError> {
         let current = self.current.read().unwrap_or_else(PoisonError::into_inner);
-        if current.frozen {
+        if current.frozen || self.settle().is_err() {
             return Err(StoreError::Failing);
         }
         current.database.begin_write().map_err(StoreError::file)
+    }
+
+    /// Whether the file can be read only, because it took no writes when it was last opened.
+    pub(super) fn is_frozen(&self) -> bool {
+        self.current.read().unwrap_or_else(PoisonError::into_inner).frozen
     }
 
     /// Opens the file anew: after a write that failed nothing else helps. Moments that are still held end. Where that
@@ -183,10 +195,21 @@ impl Disk {
     pub(super) fn exchange(&self, mut copy: Copy) -> io::Result<()> {
         let (Some(path), Some(file)) = (&self.path, copy.file.take()) else { return Ok(()) };
         fs::rename(&copy.path, path)?;
-        // What is written from now on is written there, so there it must be found after a power cut.
-        let folder = path.parent().map_or_else(|| File::open("."), File::open)?;
-        folder.sync_all()?;
+        // From here on the old file has no name: nothing may be written to it any more, whatever else fails.
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = file;
+        self.unsettled.store(true, Ordering::SeqCst);
+        self.settle()
+    }
+
+    /// Makes sure that after a power cut the folder has the file that is written to.
+    fn settle(&self) -> io::Result<()> {
+        if !self.unsettled.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let folder =
+            self.path.as_deref().and_then(Path::parent).filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        self.unsettled.store(false, Ordering::SeqCst);
         Ok(())
     }
 

@@ -32,6 +32,7 @@ use crate::{
     store::{
         StoreError, Write,
         disk::Disk,
+        health::Health,
         tables::{KEY_CHUNKS, KEY_RUNS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_VOLUMES},
         writer::{Weight, Writer},
     },
@@ -133,7 +134,7 @@ pub(super) enum Left {
 
 impl Work {
     fn run(&self, orders: &mpsc::Receiver<Order>) {
-        let (mut cleaned, mut rest) = (false, Rest::default());
+        let (mut cleaned, mut in_doubt, mut rest) = (false, false, Rest::default());
         loop {
             match orders.recv_timeout(PAUSE) {
                 Ok(Order { horizon, reply }) => {
@@ -141,17 +142,45 @@ impl Work {
                         Left::Store(error) => error,
                         Left::Stopped | Left::Copy(_) => StoreError::Closed,
                     });
+                    in_doubt |= removed.is_err();
                     // Whoever asked may have left meanwhile.
                     let _ = reply.send(removed);
                 }
                 Err(mpsc::RecvTimeoutError::Timeout) => {}
                 Err(mpsc::RecvTimeoutError::Disconnected) => return,
             }
+            if self.writer.health() != Health::Good {
+                // To put it in order takes room, and can wait.
+                continue;
+            }
+            if std::mem::take(&mut in_doubt) {
+                cleaned = false;
+                if let Err(left) = self.read_keys_again() {
+                    ::log::error!("the senders' ids cannot be read just now: {left}");
+                    in_doubt = true;
+                    continue;
+                }
+            }
             match self.tend(&mut cleaned, &mut rest) {
                 Ok(()) | Err(Left::Stopped) => {}
-                Err(left) => ::log::error!("the log cannot be put in order just now: {left}"),
+                Err(left) => {
+                    ::log::error!("the log cannot be put in order just now: {left}");
+                    in_doubt = true;
+                }
             }
         }
+    }
+
+    /// Finds out what became of keys that were being moved when the file failed: a page of a run that is listed nowhere, or
+    /// of one that is and that nobody here knows of, would hide others.
+    fn read_keys_again(&self) -> Result<(), Left> {
+        let (done, read) = mpsc::channel();
+        let (disk, keys) = (Arc::clone(&self.disk), Arc::clone(&self.keys));
+        self.writer.alone(move || {
+            // The keeper waits for it.
+            let _ = done.send(keys.read_again(&disk));
+        });
+        Ok(read.recv().unwrap_or(Err(StoreError::Closed))?)
     }
 
     fn tend(&self, cleaned: &mut bool, rest: &mut Rest) -> Result<(), Left> {

@@ -66,6 +66,24 @@ struct Known {
     runs: Vec<Arc<Run>>,
 }
 
+impl Known {
+    fn of(disk: &Disk) -> Result<Self, StoreError> {
+        let read = disk.read()?;
+        let mut known = Self::default();
+        for value in
+            read.open_table(KEYS_RECENT).map_err(StoreError::file)?.iter().map_err(StoreError::file)?
+        {
+            let (_, value) = value.map_err(StoreError::file)?;
+            known.recent.extend(entries(value.value())?);
+        }
+        for run in read.open_table(KEY_RUNS).map_err(StoreError::file)?.iter().map_err(StoreError::file)? {
+            let (number, run) = run.map_err(StoreError::file)?;
+            known.runs.push(Arc::new(Run::new(number.value(), run.value())));
+        }
+        Ok(known)
+    }
+}
+
 /// A sorted run of keys.
 pub(super) struct Run {
     pub(super) number: u64,
@@ -116,19 +134,13 @@ fn hash(key: &Fingerprint) -> u64 {
 impl Keys {
     /// The keys of a file. The filters of its runs are made later: until then, finding takes a read more.
     pub(in crate::store) fn of(disk: &Disk) -> Result<Self, StoreError> {
-        let read = disk.read()?;
-        let mut known = Known::default();
-        for value in
-            read.open_table(KEYS_RECENT).map_err(StoreError::file)?.iter().map_err(StoreError::file)?
-        {
-            let (_, value) = value.map_err(StoreError::file)?;
-            known.recent.extend(entries(value.value())?);
-        }
-        for run in read.open_table(KEY_RUNS).map_err(StoreError::file)?.iter().map_err(StoreError::file)? {
-            let (number, run) = run.map_err(StoreError::file)?;
-            known.runs.push(Arc::new(Run::new(number.value(), run.value())));
-        }
-        Ok(Self(RwLock::new(known)))
+        Ok(Self(RwLock::new(Known::of(disk)?)))
+    }
+
+    /// Takes the keys of the file for true: what was written of them last may be there or not. Nobody may write meanwhile.
+    pub(super) fn read_again(&self, disk: &Disk) -> Result<(), StoreError> {
+        *self.write() = Known::of(disk)?;
+        Ok(())
     }
 
     /// The activity that a key became, if it is known. `chunks` is the table of runs.

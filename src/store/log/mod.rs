@@ -41,7 +41,7 @@ use std::{
     time::Duration,
 };
 
-use redb::{Key, ReadableTableMetadata, TableDefinition, WriteTransaction};
+use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
 pub(super) use self::{
@@ -57,7 +57,7 @@ use super::{
     Read, Store, StoreError, Write,
     disk::Disk,
     index::{Source, SourceError},
-    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES},
+    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
 };
 use crate::model::{
     activity::{Activity, NewActivity},
@@ -83,6 +83,8 @@ pub(super) struct Batch {
     /// The keys of what is appended, known to nobody else until it is on disk.
     keys: HashMap<keys::Fingerprint, u64>,
     entries: Vec<Entry>,
+    /// What its transaction is known by, where it appends nothing.
+    mark: Option<[u8; 8]>,
     /// The tree with the leaves of what is appended.
     pub(super) edge: Edge,
 }
@@ -96,6 +98,7 @@ impl Batch {
             run: run::Draft::default(),
             keys: HashMap::new(),
             entries: Vec::new(),
+            mark: None,
             edge,
         }
     }
@@ -114,12 +117,22 @@ impl Batch {
     pub(super) fn finish(&mut self, transaction: &WriteTransaction) -> Result<(), StoreError> {
         self.write_run(transaction)?;
         self.edge.write(transaction)?;
-        write_recent(transaction, &self.entries)
+        write_recent(transaction, &self.entries)?;
+        if self.appended == 0 {
+            let mut meta = transaction.open_table(META).map_err(StoreError::file)?;
+            let mark = marked(&meta)?.map_or(0, u64::from_be_bytes).wrapping_add(1).to_be_bytes();
+            meta.insert(MARK, mark.as_slice()).map_err(StoreError::file)?;
+            self.mark = Some(mark);
+        }
+        Ok(())
     }
 
-    /// Whether it appended something that a log of so many activities has.
-    pub(super) const fn is_in(&self, size: u64) -> bool {
-        self.appended > 0 && size + 1 >= self.next
+    /// Whether its transaction is in the file, whose tree has this edge.
+    pub(super) fn is_in(&self, disk: &Disk, edge: &Edge) -> Result<bool, StoreError> {
+        match self.mark {
+            None => Ok(edge.size() + 1 >= self.next),
+            mark => Ok(mark == marked(&disk.read()?.open_table(META).map_err(StoreError::file)?)?),
+        }
     }
 
     /// The transaction is on disk: all may know of it. The edge of now.
@@ -128,6 +141,15 @@ impl Batch {
         tail.advance(self.next - 1);
         self.edge
     }
+}
+
+/// By what the last transaction that appended nothing is known: one more than the one before. Those that append are known by the
+/// log's last number.
+const MARK: &str = "mark";
+
+fn marked(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<[u8; 8]>, StoreError> {
+    let mark = meta.get(MARK).map_err(StoreError::file)?;
+    Ok(mark.and_then(|mark| mark.value().try_into().ok()))
 }
 
 /// Writes keys that are recent, in order of arrival.

@@ -18,7 +18,6 @@ use super::keeper::{HOT, Left, Work};
 use crate::store::{
     StoreError,
     disk::Copy,
-    health::Health,
     tables::{KEY_CHUNKS, KEY_RUNS, LOG_BLOCKS, LOG_TILES, LOG_VOLUMES, every_table},
 };
 
@@ -32,11 +31,14 @@ impl Work {
     /// Exchanges the file for a copy without its free pages, if those are a quarter of it or more.
     pub(super) fn give_back(&self) -> Result<(), Left> {
         let length = self.disk.length();
-        // The copy needs room of its own.
-        if self.writer.health() != Health::Good {
+        let used = self.used()?;
+        if length < SMALL || length - length / 4 < used {
             return Ok(());
         }
-        if length < SMALL || length - length / 4 < self.used()? {
+        if self.disk.free_bytes().is_some_and(|free| free < used + used / 8) {
+            log::warn!(
+                "{length} bytes could be made {used}, but a copy does not fit on the disk beside them"
+            );
             return Ok(());
         }
         while self.bind(HOT)? {}

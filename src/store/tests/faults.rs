@@ -154,6 +154,41 @@ fn a_file_that_takes_no_writes_is_read_and_says_so_at_once_until_it_takes_them_a
 }
 
 #[test]
+fn nothing_is_acknowledged_that_a_failing_file_may_not_have_kept_and_nothing_is_written_over_it() {
+    let short = || steps().into_iter().take(6);
+    let script = {
+        let faulty = Faulty::new();
+        let store = open(faulty.clone()).unwrap();
+        let before = faulty.calls.load(Ordering::SeqCst);
+        for step in short() {
+            Oracle::default().take(&store, step).unwrap();
+        }
+        faulty.calls.load(Ordering::SeqCst) - before
+    };
+    for (failing, kind) in (0..script).flat_map(|call| KINDS.map(|kind| (call, kind))) {
+        let what = format!("from call {failing} on with {kind:?}");
+        let faulty = Faulty::new();
+        let store = open(faulty.clone()).unwrap();
+        let from = faulty.calls.load(Ordering::SeqCst) + failing;
+        faulty.fail(from, u64::MAX / 2, kind);
+        let mut oracle = Oracle::default();
+        for step in short() {
+            let outcome = oracle.take(&store, step);
+            let fails = faulty.calls.load(Ordering::SeqCst) > from;
+            assert!(outcome.is_err() || !fails, "{what}: acknowledged with a sync that failed");
+        }
+        faulty.mend();
+        recovers(&store);
+        oracle.take(&store, Step::Append(900..910)).unwrap();
+        oracle.judge(&store).unwrap_or_else(|why| panic!("{what}: {why}"));
+        let proof = store.snapshot().unwrap().prove(&[], &mut |_, _| {}).unwrap();
+        assert!(proof.faults.is_empty(), "{what}: {:?}", proof.faults);
+        drop(store);
+        oracle.judge(&open(faulty).unwrap()).unwrap_or_else(|why| panic!("{what}, reopened: {why}"));
+    }
+}
+
+#[test]
 fn on_a_full_disk_a_logout_is_written_where_activities_wait() {
     let faulty = Faulty::new();
     let store = open(faulty.clone()).unwrap();

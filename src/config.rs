@@ -21,7 +21,7 @@ use crate::{
     model::site::Site,
     web::{
         door::{self, Networks},
-        syslog,
+        front, syslog,
     },
 };
 
@@ -33,6 +33,18 @@ pub struct Raw {
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// The certificate to speak TLS with, and those that vouch for it, in PEM
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// Speak TLS with a certificate that Rollcall makes itself and keeps in the data folder
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls_self_signed: bool,
     /// Listen beyond this machine without TLS and without a proxy that has it: passwords can be read on the way
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -108,6 +120,8 @@ pub struct Raw {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the certificate comes from, if Rollcall speaks TLS itself.
+    pub tls: Option<front::Source>,
     /// What the door must know.
     pub door: door::Settings,
     /// The city database, if not the one an administrator put in or the built-in one.
@@ -151,7 +165,21 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
-        let plain = plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
+        let mut tls = match (raw.tls_cert, raw.tls_key, raw.tls_self_signed) {
+            (None, None, false) => None,
+            (None, None, true) => Some(front::Source::SelfSigned { names: Vec::new() }),
+            (Some(certificate), Some(key), false) => Some(front::Source::Files { certificate, key }),
+            (_, _, true) => {
+                fault("tls-self-signed: leave it out where tls-cert and tls-key are set".to_owned());
+                None
+            }
+            _ => {
+                fault("tls-cert, tls-key: the certificate and its key are set together".to_owned());
+                None
+            }
+        };
+        let plain =
+            tls.is_none() && plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let client_header = raw.client_header.and_then(|text| {
             text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
         });
@@ -170,6 +198,12 @@ impl Config {
             && !good_origin(url)
         {
             fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
+        }
+        if let (Some(front::Source::SelfSigned { names }), Some(listen)) = (&mut tls, listen) {
+            *names = front::names(listen, public_url.as_deref(), host_name());
+        }
+        if tls.is_some() && public_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+            fault("public-url: Rollcall speaks TLS itself, so the address begins with https://".to_owned());
         }
         let cookie_domain = raw.cookie_domain.map(|text| text.trim_start_matches('.').to_ascii_lowercase());
         if let Some(domain) = &cookie_domain {
@@ -219,13 +253,16 @@ impl Config {
             Some(listen) if faults.is_empty() => Ok(Self {
                 listen,
                 door: door::Settings {
-                    secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    secure: tls.is_some()
+                        || public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    front: None,
                     plain,
                     cookie_domain,
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
                     client_header,
                 },
+                tls,
                 geo: raw.geo,
                 limits,
                 syslog,
@@ -237,8 +274,11 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 21] = [
     "listen",
+    "tls-cert",
+    "tls-key",
+    "tls-self-signed",
     "insecure-http",
     "trusted-proxy",
     "client-header",
@@ -324,7 +364,7 @@ fn plain_http(
     let plain = beyond && proxies.is_none_or(|proxies| proxies.0.is_empty());
     if plain && !insisted {
         fault(
-            "listen: beyond this machine passwords could be read on the way; put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
+            "listen: beyond this machine passwords could be read on the way; speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
                 .to_owned(),
         );
     }

@@ -9,6 +9,7 @@ pub mod door;
 pub mod download;
 pub mod draw;
 mod failure;
+pub mod front;
 mod gate;
 mod headers;
 pub mod ingest;
@@ -36,8 +37,11 @@ use rocket::{
 use self::failure::Failure;
 use crate::domain::App;
 
-/// The web server over `app`, not yet launched. `folder` takes uploads on their way in.
+/// The web server over `app`, not yet launched. `folder` takes uploads on their way in. Where there is a front in the
+/// settings, that is what listens at `listen`.
 pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &Path) -> Rocket<Build> {
+    let arrivals = settings.front.as_ref().map(|front| front.arrivals.clone());
+    let listen = if arrivals.is_some() { front::PRIVATE } else { listen };
     // Everything is said here: no Rocket.toml and no ROCKET_ variable of somebody else's is read.
     let config = rocket::Config {
         address: listen.ip(),
@@ -53,7 +57,11 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         shutdown: Shutdown { ctrlc: false, signals: [].into(), grace: 1, mercy: 1, ..Shutdown::default() },
         ..rocket::Config::default()
     };
-    let rocket = rocket::custom(Figment::from(config))
+    let mut rocket = rocket::custom(Figment::from(config));
+    if let Some(arrivals) = arrivals {
+        rocket = rocket.attach(arrivals);
+    }
+    let rocket = rocket
         .attach(measure::Measure)
         .attach(Shield::new())
         .attach(headers::Headers)

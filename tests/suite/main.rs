@@ -47,4 +47,5 @@ mod step_up;
 mod stream;
 mod syslog;
 mod tail;
+mod tls;
 mod tokens;

@@ -58,6 +58,9 @@ impl Folder {
         for other in [
             "ROLLCALL_DATA",
             "ROLLCALL_LISTEN",
+            "ROLLCALL_TLS_CERT",
+            "ROLLCALL_TLS_KEY",
+            "ROLLCALL_TLS_SELF_SIGNED",
             "ROLLCALL_PUBLIC_URL",
             "ROLLCALL_TRUSTED_PROXY",
             "ROLLCALL_CLIENT_HEADER",
@@ -120,7 +123,9 @@ impl Folder {
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let mut line = String::new();
         said.read_line(&mut line).unwrap();
-        let ready = line.trim_end().strip_prefix("Rollcall is ready at http://");
+        let ready = line.trim_end().strip_prefix("Rollcall is ready at ");
+        let ready =
+            ready.and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")));
         let address = ready.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned();
         Server { child, said, address }
     }

@@ -8,6 +8,7 @@ use std::{
     time::Duration,
 };
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rocket::fairing::AdHoc;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -44,6 +45,10 @@ pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
     let folder = throwaway.as_ref().map_or(folder, Throwaway::path);
     prepare(folder)?;
     let config = Config::read(folder, &command.raw)?;
+    // Each connection is a file, and what shells and services are given at first is few.
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let app = App::open(folder, config.geo.as_deref(), Clock::system(), config.limits.clone())?;
     let served = runtime.block_on(run(folder, config, app, command.demo));

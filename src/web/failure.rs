@@ -168,6 +168,12 @@ impl Failure {
         Self::new(Status::PayloadTooLarge, "too_large", format!("the body can have at most {most} bytes"))
     }
 
+    /// The body stopped, or came too slowly.
+    pub fn slow_body() -> Self {
+        let message = "the body came too slowly: less than a kibibyte a second";
+        Self::new(Status::RequestTimeout, "slow_body", message)
+    }
+
     /// Something that is ours to mend. The sender learns nothing of it; the log does.
     pub fn internal(error: &dyn Display) -> Self {
         log::error!("{error}");

@@ -16,11 +16,13 @@ pub mod ingest;
 mod looking;
 mod measure;
 mod openapi;
+mod paced;
 mod pages;
 mod shippers;
 pub mod syslog;
 mod tail;
 pub mod views;
+mod watch;
 pub mod wire;
 
 use std::{net::SocketAddr, path::Path};
@@ -57,7 +59,9 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         shutdown: Shutdown { ctrlc: false, signals: [].into(), grace: 1, mercy: 1, ..Shutdown::default() },
         ..rocket::Config::default()
     };
-    let mut rocket = rocket::custom(Figment::from(config));
+    let watchman = watch::Watchman::new(settings.trusted_proxies.clone(), arrivals.clone());
+    // The watchman first, as it knows connections by the address they have here.
+    let mut rocket = rocket::custom(Figment::from(config)).attach(watchman);
     if let Some(arrivals) = arrivals {
         rocket = rocket.attach(arrivals);
     }

@@ -44,6 +44,7 @@ mod server;
 mod sessions;
 mod shippers;
 mod signin;
+mod slow;
 mod step_up;
 mod stream;
 mod syslog;

@@ -28,6 +28,11 @@ impl Arrivals {
         Announced { arrivals: self.clone(), private }
     }
 
+    /// Whose connection it is that comes from `private`.
+    pub(in crate::web) fn client(&self, private: SocketAddr) -> Option<SocketAddr> {
+        self.table().get(&private).copied()
+    }
+
     fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, SocketAddr>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -53,7 +58,7 @@ impl Fairing for Arrivals {
 
     /// Gives the request its client's address; one that has not come through the front is led to nowhere.
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        let client = request.remote().and_then(|private| self.table().get(&private).copied());
+        let client = request.remote().and_then(|private| self.client(private));
         if let Some(client) = client {
             request.set_remote(client);
         } else {

@@ -165,21 +165,6 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
-        let mut tls = match (raw.tls_cert, raw.tls_key, raw.tls_self_signed) {
-            (None, None, false) => None,
-            (None, None, true) => Some(front::Source::SelfSigned { names: Vec::new() }),
-            (Some(certificate), Some(key), false) => Some(front::Source::Files { certificate, key }),
-            (_, _, true) => {
-                fault("tls-self-signed: leave it out where tls-cert and tls-key are set".to_owned());
-                None
-            }
-            _ => {
-                fault("tls-cert, tls-key: the certificate and its key are set together".to_owned());
-                None
-            }
-        };
-        let plain =
-            tls.is_none() && plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let client_header = raw.client_header.and_then(|text| {
             text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
         });
@@ -199,12 +184,10 @@ impl Config {
         {
             fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
         }
-        if let (Some(front::Source::SelfSigned { names }), Some(listen)) = (&mut tls, listen) {
-            *names = front::names(listen, public_url.as_deref(), host_name());
-        }
-        if tls.is_some() && public_url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
-            fault("public-url: Rollcall speaks TLS itself, so the address begins with https://".to_owned());
-        }
+        let files = (raw.tls_cert, raw.tls_key);
+        let tls = tls(files, raw.tls_self_signed, listen, public_url.as_deref(), &mut fault);
+        let plain =
+            tls.is_none() && plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let cookie_domain = raw.cookie_domain.map(|text| text.trim_start_matches('.').to_ascii_lowercase());
         if let Some(domain) = &cookie_domain {
             let own = public_url.as_ref().and_then(|url| url.parse::<Site>().ok());
@@ -297,6 +280,33 @@ const NAMES: [&str; 21] = [
     "checkpoint-syslog",
     "checkpoint-webhook",
 ];
+
+/// Where the certificate comes from, if Rollcall is to speak TLS itself.
+fn tls(
+    files: (Option<PathBuf>, Option<PathBuf>),
+    self_signed: bool,
+    listen: Option<SocketAddr>,
+    public_url: Option<&str>,
+    fault: &mut impl FnMut(String),
+) -> Option<front::Source> {
+    let source = match files {
+        (None, None) if !self_signed => return None,
+        (None, None) => front::Source::SelfSigned { names: front::names(listen?, public_url, host_name()) },
+        (Some(certificate), Some(key)) if !self_signed => front::Source::Files { certificate, key },
+        _ if self_signed => {
+            fault("tls-self-signed: leave it out where tls-cert and tls-key are set".to_owned());
+            return None;
+        }
+        _ => {
+            fault("tls-cert, tls-key: the certificate and its key are set together".to_owned());
+            return None;
+        }
+    };
+    if public_url.is_some_and(|url| !url.starts_with("https://")) {
+        fault("public-url: Rollcall speaks TLS itself, so the address begins with https://".to_owned());
+    }
+    Some(source)
+}
 
 /// Where checkpoints go.
 fn outlets(

@@ -104,8 +104,8 @@ fn private(path: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
 fn facts(certificate: &CertificateDer<'_>) -> Option<Facts> {
     let (_, read) = parse_x509_certificate(certificate).ok()?;
     let validity = read.validity();
-    let named = read.subject_alternative_name().ok()?;
-    let names = named.iter().flat_map(|named| &named.value.general_names).filter_map(|name| match name {
+    let extension = read.subject_alternative_name().ok()?;
+    let names = extension.iter().flat_map(|list| &list.value.general_names).filter_map(|name| match name {
         GeneralName::DNSName(name) => Some((*name).to_owned()),
         GeneralName::IPAddress(bytes) => address(bytes),
         _ => None,

@@ -47,15 +47,13 @@ use std::{
 };
 
 pub use deadline::Deadline;
-pub use facets::{Facet, FacetField};
 pub use folder::OpenError;
 pub use histogram::Bucket;
 pub use page::Walk;
 pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
-pub use status::{State, Status};
 
-use crate::model::{horizon::Horizon, id::ActivityId};
+use crate::model::{horizon::Horizon, id::ActivityId, index::Status};
 use folder::Folder;
 use status::Shared;
 

@@ -62,7 +62,7 @@ impl Search {
             let hits = hits(segment, part, deadline)?;
             let mut counted = Vec::new();
             Span::prefix(index, prefix).each(deadline, |term, info| {
-                let count = count(&Posting::of(index, info), &hits)?;
+                let count = count(&Posting::of(&index.index, info), &hits)?;
                 if count > 0 {
                     counted.push((term.to_vec(), count));
                 }

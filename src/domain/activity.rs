@@ -51,7 +51,7 @@ impl From<SearchError> for LookError {
     fn from(error: SearchError) -> Self {
         match error {
             SearchError::TooSlow => Self::TooSlow,
-            error => Self::Index(error),
+            error @ SearchError::Index(_) => Self::Index(error),
         }
     }
 }

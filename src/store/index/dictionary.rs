@@ -17,10 +17,13 @@ const KEPT: usize = 256;
 /// A look-up that comes upon more terms is not kept.
 const FEW: usize = 8;
 
+/// What was found under a term, or in a part of the dictionary.
+type Known = LruCache<Box<[u8]>, Box<[TermInfo]>>;
+
 /// The dictionary of a field, and the way to its posting lists.
 pub(super) struct Dictionary {
     pub(super) index: Arc<InvertedIndexReader>,
-    known: Mutex<LruCache<Box<[u8]>, Box<[TermInfo]>>>,
+    known: Mutex<Known>,
 }
 
 impl Dictionary {
@@ -63,7 +66,7 @@ impl Dictionary {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, LruCache<Box<[u8]>, Box<[TermInfo]>>> {
+    fn lock(&self) -> MutexGuard<'_, Known> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -26,9 +26,9 @@ impl Lockstep {
         self.doc = loop {
             let [left, right] = &mut self.lists;
             let [i, j] = &mut self.at;
-            let (these, those) = (left.docs(), right.docs());
+            let (mine, theirs) = (left.docs(), right.docs());
             let found = loop {
-                let (Some(this), Some(that)) = (these.get(*i), those.get(*j)) else { break None };
+                let (Some(this), Some(that)) = (mine.get(*i), theirs.get(*j)) else { break None };
                 if this == that {
                     break Some(*this);
                 }
@@ -39,7 +39,7 @@ impl Lockstep {
                 break doc;
             }
             // A block is at its end: on to the next that may have the other's document.
-            let over = match (these.get(*i).copied(), those.get(*j).copied()) {
+            let over = match (mine.get(*i).copied(), theirs.get(*j).copied()) {
                 (None, Some(doc)) => {
                     *i = left.seek(doc);
                     *i >= left.docs().len()
@@ -101,8 +101,11 @@ mod tests {
 
     const DOCS: DocId = 3000;
 
+    /// What it is called, and which documents are in it.
+    type List = (&'static str, fn(DocId) -> bool);
+
     /// Lists that end within blocks of 128 and with them, that begin late and end early, and that have nothing in common.
-    const LISTS: [(&str, fn(DocId) -> bool); 10] = [
+    const LISTS: [List; 10] = [
         ("even", |doc| doc % 2 == 0),
         ("odd", |doc| doc % 2 == 1),
         ("third", |doc| doc % 3 == 0),

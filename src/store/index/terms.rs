@@ -102,7 +102,7 @@ impl<'a> Span<'a> {
     ) -> Result<Plan, SearchError> {
         Ok(match self.lists(docs, deadline, wanted)? {
             Lists::Few(postings) => Plan::few(postings),
-            Lists::Many(gathered) => Plan::bits(gathered.marks.done()),
+            Lists::Many(marks) => Plan::bits(marks.done()),
         })
     }
 
@@ -121,7 +121,7 @@ impl<'a> Span<'a> {
                 dictionary.keep_between(from, to, postings.iter().map(|posting| &posting.info));
                 Plan::few(postings)
             }
-            Lists::Many(gathered) => Plan::bits(gathered.marks.done()),
+            Lists::Many(marks) => Plan::bits(marks.done()),
         })
     }
 
@@ -148,7 +148,7 @@ impl<'a> Span<'a> {
             }
             gathered.add(index, info)
         })?;
-        Ok(many.map_or(Lists::Few(few), Lists::Many))
+        Ok(many.map_or(Lists::Few(few), |gathered| Lists::Many(gathered.marks)))
     }
 
     /// The documents of `docs` in whose detail any of the terms stands.
@@ -200,7 +200,7 @@ impl<'a> Span<'a> {
 enum Lists {
     Few(Vec<Posting>),
     /// What is in any of them.
-    Many(Gathered),
+    Many(Marks),
 }
 
 /// Documents gathered from many posting lists.

@@ -30,6 +30,7 @@ mod http;
 mod ingest;
 mod kill;
 mod logout;
+mod looks;
 mod metrics;
 mod openapi;
 mod outbound;

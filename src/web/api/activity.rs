@@ -17,7 +17,7 @@ use crate::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
         failure::{Failure, Refusal},
-        looking::{Looking, apart},
+        looking::{Looking, apart, look},
         openapi::{described, words::one_of},
         wire::{ActivityWire, Answer, time},
     },
@@ -73,7 +73,7 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let limit = params.number("limit", 50, (1, LIMIT))?;
     let cursor = params.get("cursor").map(str::to_owned);
     let (by, scope) = (caller.actor(), caller.scope());
-    let found = apart(caller.app, move |app| {
+    let found = look(caller.app, move |app| {
         let started = Instant::now();
         let page = app.search(&scope, &looking.filter, looking.order, cursor.as_deref(), limit)?;
         let counted = app.count_soon(&scope, &looking.filter)?;
@@ -157,7 +157,7 @@ async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<A
     let looking = Looking::read(&params, caller.app.now())?;
     let buckets = params.number("buckets", 60, (1, 1000))?;
     let (by, scope) = (caller.actor(), caller.scope());
-    let spread = apart(caller.app, move |app| {
+    let spread = look(caller.app, move |app| {
         let spread = app.histogram(&scope, &looking.filter, buckets)?;
         looking.note(&app, &by, &scope);
         Ok::<_, LookError>(spread)
@@ -243,7 +243,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let limit = params.number("limit", 20, (1, 1000))?;
     let (by, scope) = (caller.actor(), caller.scope());
     let prefix = params.get("prefix").map(str::to_owned);
-    let values = apart(caller.app, move |app| {
+    let values = look(caller.app, move |app| {
         if let Some(prefix) = prefix {
             // What there is to look for says of nobody what they did.
             return app.suggest(&scope, field, &prefix, limit);
@@ -347,7 +347,7 @@ async fn download(
     let looking = Looking::read(params, now)?;
     let (by, scope) = (caller.actor(), caller.scope());
     let Looking { filter, order, asked, .. } = looking;
-    let export = apart(caller.app, move |app| app.export(&by, &scope, &filter, order, &asked)).await?;
+    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &asked)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
     Download::begin(export, format, date, caller.lease()).map_err(|error| Failure::internal(&error))
 }
@@ -357,7 +357,7 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     let looking = Looking::read(params, now)?;
     let (by, scope) = (caller.actor(), caller.scope());
     let date = now.to_zoned_datetime(looking.zone.clone()).date();
-    let rows = apart(caller.app, move |app| {
+    let rows = look(caller.app, move |app| {
         let rows = app.count(&scope, &looking.filter)?;
         looking.note(&app, &by, &scope);
         Ok::<_, LookError>(rows)

@@ -32,6 +32,7 @@ mod http;
 mod ingest;
 mod leaks;
 mod logout;
+mod looks;
 mod metrics;
 mod openapi;
 mod outbound;

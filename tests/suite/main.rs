@@ -29,6 +29,7 @@ mod http;
 mod ingest;
 mod kill;
 mod leaks;
+mod load;
 mod logout;
 mod metrics;
 mod openapi;

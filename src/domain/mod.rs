@@ -18,6 +18,7 @@ pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
+mod looks;
 mod memo;
 pub mod metrics;
 pub mod passkeys;
@@ -46,16 +47,14 @@ use tokio::sync::Notify;
 
 use self::{
     accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handover,
-    ingest::Devices, live::LiveTable, metrics::Metrics, password::Hasher, sessions::Limits, setup::Setup,
-    sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
+    ingest::Devices, live::LiveTable, looks::Looks, metrics::Metrics, password::Hasher, sessions::Limits,
+    setup::Setup, sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
+    waiting::Waiting,
 };
-pub use crate::store::Health;
+pub use crate::store::{Health, StoreError};
 use crate::{
     model::{note::SigningKey, secret::InstallationSecret, user::Actor},
-    store::{
-        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, StoreError, Write,
-        index::Index,
-    },
+    store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.
@@ -70,6 +69,7 @@ struct Parts {
     clock: Clock,
     limits: Limits,
     live: Arc<LiveTable>,
+    looks: Looks,
     people: People,
     tokens: TokenTable,
     hasher: Hasher,
@@ -149,6 +149,7 @@ impl App {
             clock,
             limits,
             live,
+            looks: Looks::default(),
             people,
             tokens,
             hasher,
@@ -199,6 +200,7 @@ impl App {
         if let Err(error) = self.sweep().await {
             log::error!("last accesses could not be written down: {error}");
         }
+        self.write_looks(true).await;
         if let Err(error) = self.flush_tokens().await {
             log::error!("the last uses of tokens could not be written down: {error}");
         }

@@ -31,6 +31,7 @@ mod kill;
 mod leaks;
 mod load;
 mod logout;
+mod looks;
 mod metrics;
 mod openapi;
 mod outbound;

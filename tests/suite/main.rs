@@ -31,6 +31,7 @@ mod house;
 mod http;
 mod ingest;
 mod leaks;
+mod load;
 mod logout;
 mod looks;
 mod metrics;

@@ -2,11 +2,8 @@
 
 use std::{ffi::OsString, fs, thread};
 
-use super::{
-    super::State,
-    life::{assert_all_found, log, open},
-};
-use crate::store::tests::Random;
+use super::life::{assert_all_found, log, open};
+use crate::{model::index::State, store::tests::Random};
 
 /// How often it is damaged. Set `ROLLCALL_DAMAGES` for more or fewer.
 const DAMAGES: u64 = 100;

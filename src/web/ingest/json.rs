@@ -385,8 +385,16 @@ impl Iterator for Whole {
     }
 }
 
+/// What a record is told that is longer than [`limits::RECORD`].
+pub(super) fn too_long() -> String {
+    format!("a record can have at most {} bytes", limits::RECORD)
+}
+
 /// Reads one record, and nothing behind it.
 fn record(text: &str, sender: &str) -> serde_json::Result<Record> {
+    if text.trim_ascii().len() > limits::RECORD {
+        return Ok(Err(too_long()));
+    }
     let mut from = serde_json::Deserializer::from_str(text);
     let seen = One { sender }.deserialize(&mut from)?;
     from.end()?;
@@ -428,7 +436,7 @@ pub fn line(bytes: &[u8], sender: &str) -> Option<Record> {
         return None;
     }
     if bytes.len() > limits::RECORD {
-        return Some(Err(format!("a record can have at most {} bytes", limits::RECORD)));
+        return Some(Err(too_long()));
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Some(Err("the line is not UTF-8".to_owned()));
@@ -529,6 +537,15 @@ mod tests {
         let half = bad("not JSON: unexpected end of hex escape");
         let none = bad("a record is a JSON object");
         assert_eq!(users, [Ok("a".to_owned()), none.clone(), half, none, Ok("b".to_owned())]);
+    }
+
+    #[test]
+    fn a_record_is_too_long_however_it_comes() {
+        let long = format!(r#"{{"user":"a","action":"b","x":"{}"}}"#, "y".repeat(limits::RECORD));
+        for body in [long.clone(), format!("[{long}]"), format!(" {long}\n")] {
+            let read: Vec<_> = Whole::read(body, "x").unwrap().collect();
+            assert_eq!(read, [Err(too_long())]);
+        }
     }
 
     #[test]

@@ -15,6 +15,15 @@ pub use crate::store::Appended;
 
 use super::{App, Gone, agent, memo::Memo, sessions::fill_session, turns::Turn};
 
+/// How many requests of one program may be under way at once.
+pub const AT_ONCE: u32 = 512;
+
+/// How many of them may send more lines than a few.
+pub const LINES_AT_ONCE: u32 = 64;
+
+/// How many of them may hold a large body in memory.
+pub const LARGE_AT_ONCE: u32 = 8;
+
 /// How much memory a request takes, and so how many of one program's may be under way at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Load {
@@ -30,9 +39,9 @@ impl Load {
     /// How many at once.
     pub const fn most(self) -> u32 {
         match self {
-            Self::Any => 512,
-            Self::Lines => 64,
-            Self::Whole => 8,
+            Self::Any => AT_ONCE,
+            Self::Lines => LINES_AT_ONCE,
+            Self::Whole => LARGE_AT_ONCE,
         }
     }
 }

@@ -87,6 +87,7 @@ struct Parts {
     /// Where checkpoints were sent to.
     sent: Mutex<Vec<evidence::Sent>>,
     devices: Devices,
+    searches: activity::Searches,
     exports: Turns<Who>,
     intakes: Turns<(String, bool)>,
     setup: Setup,
@@ -162,6 +163,7 @@ impl App {
             signing,
             sent: Mutex::default(),
             devices: Devices::default(),
+            searches: activity::Searches::default(),
             exports: Turns::default(),
             intakes: Turns::default(),
             setup,

@@ -7,7 +7,6 @@
     reason = "in a test what was not expected ends it, with the line where it happened"
 )]
 
-mod access;
 mod accounts;
 mod activity;
 mod address;
@@ -29,6 +28,7 @@ mod house;
 mod http;
 mod ingest;
 mod kill;
+mod leaks;
 mod logout;
 mod metrics;
 mod openapi;
@@ -36,6 +36,7 @@ mod outbound;
 mod passkeys;
 mod programs;
 mod proxies;
+mod requests;
 mod retention;
 mod rules;
 mod second_factor;
@@ -48,3 +49,4 @@ mod stream;
 mod syslog;
 mod tail;
 mod tokens;
+mod told;

@@ -168,7 +168,7 @@ fn judge(folder: &Folder, server: &Server, token: &str, oracle: &Oracle) {
 fn retain_little(folder: &Folder) {
     let app = App::open(folder.path(), Some(&cities()), Clock::system(), Limits::default()).unwrap();
     let little = Retention::read("", "", "action tock 1d").unwrap();
-    app.set_retention(&Actor::console(), &little).unwrap();
+    app.set_retention(&Actor::console(), &little, &app.outlook(&little).unwrap()).unwrap();
     app.index().stop();
 }
 

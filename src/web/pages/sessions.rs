@@ -16,7 +16,6 @@ use crate::{
         session::{Scope, Session, State},
         user::UserName,
     },
-    store::StoreError,
     web::{
         door::{Form, Member, Params},
         draw::map::{Map, Spot},
@@ -189,7 +188,7 @@ struct Listed {
 }
 
 /// Finds and orders what the list shows; of ended sessions the newest `most` are looked through. Blocks.
-fn listed(app: &App, listing: Listing, scope: &Scope, most: usize) -> Result<Listed, StoreError> {
+fn listed(app: &App, listing: Listing, scope: &Scope, most: usize) -> Result<Listed, Failure> {
     let live = app.live_sessions(scope, None);
     let active = listing.state == State::Active;
     let (ended, ended_total) = app.ended_sessions(scope, None, None, if active { 1 } else { most })?;

@@ -18,6 +18,7 @@ pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
+mod looks;
 mod memo;
 pub mod metrics;
 pub mod passkeys;
@@ -53,6 +54,7 @@ use self::{
     handover::Handover,
     ingest::{Devices, Load},
     live::LiveTable,
+    looks::Looks,
     metrics::Metrics,
     password::Hasher,
     retention::Outlook,
@@ -86,6 +88,7 @@ struct Parts {
     clock: Clock,
     limits: Limits,
     live: Arc<LiveTable>,
+    looks: Looks,
     people: People,
     tokens: TokenTable,
     hasher: Hasher,
@@ -167,6 +170,7 @@ impl App {
             clock,
             limits,
             live,
+            looks: Looks::default(),
             people,
             tokens,
             hasher,
@@ -218,6 +222,7 @@ impl App {
         if let Err(error) = self.sweep().await {
             log::error!("last accesses could not be written down: {error}");
         }
+        self.write_looks(true).await;
         if let Err(error) = self.flush_tokens().await {
             log::error!("the last uses of tokens could not be written down: {error}");
         }

@@ -124,7 +124,9 @@ fn activities(
     }
     let asked: Vec<(&str, &str)> = params.iter().filter(|(name, _)| !IDLE.contains(name)).collect();
     let looking = Looking::read(&Params::of(&asked), caller.app.now())?;
-    let follower = caller.app.follow(&caller.scope(), &looking.filter, resumed(&last, &params)?);
+    let scope = caller.scope();
+    let follower = caller.app.follow(&scope, &looking.filter, resumed(&last, &params)?);
+    looking.note(caller.app, &caller.actor(), &scope);
     let mut watch = Watch::new(follower, caller.lease(), shutdown);
     Ok(Events(stream! {
         yield watch.mark("connected");

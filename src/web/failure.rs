@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, fmt::Display, net::IpAddr, sync::Mutex};
 
+use data_encoding::HEXLOWER;
 use rocket::{
     Request, Response,
     http::{ContentType, Header, Method, Status},
@@ -25,6 +26,7 @@ use crate::{
         ingest::IngestError,
         passkeys::PasskeyError,
         places::PlacesError,
+        random,
         retention::RetentionError,
         sessions::SessionError,
         sign_in::{self, SignInError},
@@ -157,6 +159,12 @@ impl Failure {
         Self::new(Status::Gone, "gone", message)
     }
 
+    /// Something is at this address, but not for this method; `allow` names those there are.
+    fn wrong_method(allow: &str) -> Self {
+        let message = format!("this address does not take that method, but {allow}");
+        Self::new(Status::MethodNotAllowed, "method_not_allowed", message)
+    }
+
     /// The body is of a kind that is not taken here.
     pub fn media_type(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::UnsupportedMediaType, "unsupported_media_type", message)
@@ -181,28 +189,26 @@ impl Failure {
 
     /// Something that is ours to mend. The sender learns nothing of it; the log does.
     pub fn internal(error: &dyn Display) -> Self {
-        log::error!("{error}");
-        Self::new(
-            Status::InternalServerError,
-            "internal",
-            "something went wrong here; it has been written to the server's log",
-        )
+        // Who reports it can say which line of the log it is.
+        let id = HEXLOWER.encode(&random::bytes::<6>());
+        log::error!("{error} (request {id})");
+        let message = format!("something went wrong here; the server's log says what, at request {id}");
+        Self::new(Status::InternalServerError, "internal", message)
     }
 
     /// What a status means that no handler gave a reason for.
-    fn of(status: Status) -> Self {
+    fn of(status: Status, request: &Request<'_>) -> Self {
         match status.code {
             400 => Self::bad_request("this request was not understood"),
+            404 if wants_json(request) => match methods(request) {
+                Some(allow) => Self::wrong_method(&allow),
+                None => Self::not_found("there is nothing at this address"),
+            },
             404 => Self::not_found("there is nothing at this address"),
-            405 => Self::new(status, "method_not_allowed", "this address does not take that method"),
             413 => Self::new(status, "too_large", "the body is too large"),
             422 => Self::new(status, "unprocessable", "what was sent was not understood"),
             code if code < 500 => Self::new(status, "refused", "this request was refused"),
-            _ => Self::new(
-                status,
-                "internal",
-                "something went wrong here; it has been written to the server's log",
-            ),
+            code => Self { status, ..Self::internal(&format!("a request ended with status {code}")) },
         }
     }
 
@@ -258,7 +264,7 @@ impl Failure {
     pub(super) fn recall(status: Status, request: &Request<'_>) -> Self {
         let kept = request.local_cache(Remembered::default);
         let kept = kept.0.lock().ok().and_then(|mut kept| kept.take());
-        kept.unwrap_or_else(|| Self::of(status))
+        kept.unwrap_or_else(|| Self::of(status, request))
     }
 }
 
@@ -272,6 +278,38 @@ fn wants_json(request: &Request<'_>) -> bool {
     ["/api/", "/auth/nginx", "/auth/forward", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
         .iter()
         .any(|at| path.starts_with(at))
+}
+
+/// The methods that something at the request's address takes, as `Allow` lists them. None where there is nothing, or where
+/// something takes the request's method and has forwarded it.
+fn methods(request: &Request<'_>) -> Option<String> {
+    let asked: Vec<&str> = request.uri().path().as_str().split('/').filter(|word| !word.is_empty()).collect();
+    let routes = request.rocket().routes().filter(|route| fits(route.uri.path(), &asked));
+    let mut methods: Vec<Method> = routes.map(|route| route.method).collect();
+    if methods.contains(&Method::Get) {
+        methods.push(Method::Head);
+    }
+    if methods.is_empty() || methods.contains(&request.method()) {
+        return None;
+    }
+    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names.join(", "))
+}
+
+/// Whether a route's path, with its placeholders, is that of the words asked for.
+fn fits(path: &str, asked: &[&str]) -> bool {
+    let mut asked = asked.iter();
+    for word in path.split('/').filter(|word| !word.is_empty()) {
+        if word.ends_with("..>") {
+            return true;
+        }
+        if !asked.next().is_some_and(|asked| word.starts_with('<') || word == *asked) {
+            return false;
+        }
+    }
+    asked.next().is_none()
 }
 
 /// Why a request was refused.
@@ -316,6 +354,11 @@ impl<'r> Responder<'r, 'static> for Failure {
         }
         if self.status == Status::Unauthorized && wants_json(request) {
             response.set_header(Header::new("WWW-Authenticate", "Bearer"));
+        }
+        if self.status == Status::MethodNotAllowed
+            && let Some(allow) = methods(request)
+        {
+            response.set_header(Header::new("Allow", allow));
         }
         if let Some(seconds) = self.retry_after {
             response.set_header(Header::new("Retry-After", seconds.to_string()));

@@ -40,6 +40,7 @@ mod proxies;
 mod requests;
 mod retention;
 mod rules;
+mod seal;
 mod second_factor;
 mod server;
 mod sessions;

@@ -123,7 +123,7 @@ impl Held {
 
 /// Reads what a seal says and whether it is as it was signed, by the key that it names.
 pub fn statement(seal: &mut dyn BufRead) -> Result<Statement, ProofError> {
-    let mut lines = Lines { seal, before: ActivityId(0) };
+    let mut lines = Lines { seal, before: ActivityId(0), ended: false };
     let mut sum = Sha256::new();
     if lines.next()?.as_deref() != Some(MAGIC) {
         return Err(NotASeal.into());
@@ -158,7 +158,7 @@ pub fn hold(
 ) -> Result<Held, ProofError> {
     let mut reader = Reader { file, form: said.contents.form, delimiter: b',', rows: 0, cut: false };
     let (head_changed, head_anew) = reader.head(&said.contents.head)?;
-    let mut lines = Lines { seal, before: ActivityId(0) };
+    let mut lines = Lines { seal, before: ActivityId(0), ended: false };
     lines.next()?;
     let held = Held {
         rows: 0,
@@ -190,6 +190,8 @@ pub fn hold(
 struct Lines<'a> {
     seal: &'a mut dyn BufRead,
     before: ActivityId,
+    /// Whether what comes now is the statement.
+    ended: bool,
 }
 
 impl Lines<'_> {
@@ -211,9 +213,13 @@ impl Lines<'_> {
         Ok(block)
     }
 
-    /// The next rows; none behind the last.
+    /// The next rows; none behind the last, however often one asks.
     fn rows(&mut self) -> Result<Option<Block>, ProofError> {
+        if self.ended {
+            return Ok(None);
+        }
         let line = self.next()?.filter(|line| !line.is_empty());
+        self.ended = line.is_none();
         line.map(|line| self.block(&line)).transpose()
     }
 }

@@ -51,13 +51,10 @@ use self::{
     setup::Setup, sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
     waiting::Waiting,
 };
-pub use crate::store::Health;
+pub use crate::store::{Health, StoreError};
 use crate::{
     model::{note::SigningKey, secret::InstallationSecret, user::Actor},
-    store::{
-        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, StoreError, Write,
-        index::Index,
-    },
+    store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.

@@ -46,14 +46,30 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handover,
-    ingest::Devices, live::LiveTable, looks::Looks, metrics::Metrics, password::Hasher, sessions::Limits,
-    setup::Setup, sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns,
+    accounts::People,
+    clock::Clock,
+    export::Who,
+    gate::AppTable,
+    geo::Geo,
+    handover::Handover,
+    ingest::{Devices, Load},
+    live::LiveTable,
+    looks::Looks,
+    metrics::Metrics,
+    password::Hasher,
+    retention::Outlook,
+    sessions::Limits,
+    setup::Setup,
+    sign_in::Half,
+    tail::Tail,
+    throttle::Throttle,
+    tokens::TokenTable,
+    turns::Turns,
     waiting::Waiting,
 };
 pub use crate::store::{Health, StoreError};
 use crate::{
-    model::{note::SigningKey, secret::InstallationSecret, user::Actor},
+    model::{note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor},
     store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
 };
 
@@ -79,6 +95,8 @@ struct Parts {
     showing: Waiting<passkeys::Showing>,
     apps: AppTable,
     handovers: Waiting<Handover>,
+    /// What retention would remove, shown to somebody who is to agree to it.
+    agreements: Waiting<(Retention, Outlook)>,
     metrics: Metrics,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
@@ -89,7 +107,7 @@ struct Parts {
     devices: Devices,
     searches: activity::Searches,
     exports: Turns<Who>,
-    intakes: Turns<(String, bool)>,
+    intakes: Turns<(String, Load)>,
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
@@ -159,6 +177,7 @@ impl App {
             showing: Waiting::default(),
             apps,
             handovers: handover::waiting(),
+            agreements: Waiting::default(),
             metrics,
             secret,
             signing,

@@ -256,7 +256,7 @@ impl Reader<'_> {
             let open = self.form != Form::Ndjson && memchr::memchr_iter(b'"', &row).count() % 2 == 1;
             let ended = row.len() == before || row.len() as u64 >= ROW;
             if ended || !open {
-                self.cut = !row.is_empty() && row.last() != Some(&b'\n');
+                self.cut |= row.last().is_some_and(|last| *last != b'\n');
                 return Ok((!row.is_empty()).then_some(row));
             }
         }

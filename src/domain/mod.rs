@@ -29,6 +29,7 @@ mod second_factor;
 pub mod sessions;
 mod setup;
 pub mod sign_in;
+pub mod streams;
 pub mod tail;
 mod throttle;
 pub mod tokens;
@@ -45,9 +46,23 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handover,
-    ingest::Devices, live::LiveTable, metrics::Metrics, password::Hasher, sessions::Limits, setup::Setup,
-    sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
+    accounts::People,
+    clock::Clock,
+    gate::AppTable,
+    geo::Geo,
+    handover::Handover,
+    ingest::Devices,
+    live::LiveTable,
+    metrics::Metrics,
+    password::Hasher,
+    sessions::Limits,
+    setup::Setup,
+    sign_in::Half,
+    tail::Tail,
+    throttle::Throttle,
+    tokens::TokenTable,
+    turns::{Turns, Who},
+    waiting::Waiting,
 };
 pub use crate::store::Health;
 use crate::{
@@ -88,6 +103,7 @@ struct Parts {
     sent: Mutex<Vec<evidence::Sent>>,
     devices: Devices,
     exports: Turns<Who>,
+    streams: Turns<Option<Who>>,
     intakes: Turns<(String, bool)>,
     setup: Setup,
     /// Held while the horizon moves.
@@ -163,6 +179,7 @@ impl App {
             sent: Mutex::default(),
             devices: Devices::default(),
             exports: Turns::default(),
+            streams: Turns::default(),
             intakes: Turns::default(),
             setup,
             retaining: Mutex::default(),

@@ -54,6 +54,8 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         ..rocket::Config::default()
     };
     let rocket = rocket::custom(Figment::from(config))
+        // The first, so that what it puts in the place of an answer is counted and gets its headers too.
+        .attach(door::Recheck)
         .attach(measure::Measure)
         .attach(Shield::new())
         .attach(headers::Headers)

@@ -10,7 +10,7 @@ use rocket::{
 };
 
 use super::{
-    door,
+    Lease, door,
     guards::{origin_of, refuse},
 };
 use crate::{
@@ -40,7 +40,7 @@ macro_rules! needs {
     )*};
 }
 
-needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite, Metrics);
+needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite, AuthCheck, Metrics);
 
 /// A program with a token of scope `S`. Its cookie, if it sends one, is not looked at.
 pub struct Program<'r, S: Needs> {
@@ -63,6 +63,7 @@ impl<'r, S: Needs> Program<'r, S> {
         if !token.may(S::SCOPE) {
             return Err(Failure::forbidden(format!("this token lacks the scope {}", S::SCOPE)));
         }
+        Lease::Token(Arc::clone(&token), app.clone()).hold(request);
         Ok(Self { app, token, request, scope: PhantomData })
     }
 
@@ -169,7 +170,7 @@ fn shown(request: &Request<'_>) -> Option<Token> {
 }
 
 /// The token that is shown as `Bearer`; none where nothing is shown at all.
-fn bearer(request: &Request<'_>) -> Result<Option<Token>, Failure> {
+pub(super) fn bearer(request: &Request<'_>) -> Result<Option<Token>, Failure> {
     let mut lines = request.headers().get("Authorization");
     let Some(line) = lines.next() else { return Ok(None) };
     let token = line.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

@@ -294,8 +294,9 @@ fn follow(
     let asked = search(&params);
     let looking = Looking::read(&Params::of(&read(&asked, &params)), member.app.now())?;
     let app = member.app.clone();
+    let seat = app.stream_seat(&member.actor())?;
     let follower = app.follow(&member.scope(), &looking.filter, resumed(&last, &params)?);
-    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), shutdown);
+    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), seat, shutdown);
     Ok(Events(stream! {
         yield watch.mark("connected");
         if watch.follower.left() > FAR {

@@ -77,13 +77,18 @@ impl Street {
     /// One with ada, an administrator, and ann and bob, members. The wiki is for the readers, and bob is none. None where the
     /// proxy is not installed.
     pub(super) fn with(proxy: Proxy) -> Option<Self> {
+        Self::telling(proxy, "remote")
+    }
+
+    /// One whose app is set to a family of headers, and whose proxy knows of it where it must.
+    pub(super) fn telling(proxy: Proxy, family: &str) -> Option<Self> {
         let program = proxy.installed()?;
         let folder = Folder::with_admin();
         for (name, groups) in [("ann", READERS), ("bob", "")] {
             let add = ["user", "add", name, "--groups", groups, "--full-name", "Änn", "--password-stdin"];
             folder.run_with(&add, PASSWORD).ok();
         }
-        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", READERS]).ok();
+        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", READERS, "--headers", family]).ok();
         let server = folder.serve_as(&["--trusted-proxy", "127.0.0.1", "--public-url", ROLLCALL]);
         let reading = ["token", "add", "reader", "--scope", "activity:read", "--scope", "session:read"];
         let reader = server.bearer(folder.run(&reading).ok());
@@ -125,7 +130,14 @@ impl Street {
             Proxy::Caddy => {
                 let main = texts.write("Caddyfile", |text| {
                     let site = format!("http://wiki.example.org:{port} {{\n\tbind 127.0.0.1\n");
-                    format!("{{\n\tadmin off\n}}\n{}", text.replace("http://wiki.example.org {\n", &site))
+                    let text = text.replace("http://wiki.example.org {\n", &site);
+                    let line = |text: &str| {
+                        text.to_ascii_lowercase().starts_with(&format!("copy_headers {family}-"))
+                    };
+                    let lines = text
+                        .lines()
+                        .map(|text| text.trim().strip_prefix("# ").filter(|text| line(text)).unwrap_or(text));
+                    format!("{{\n\tadmin off\n}}\n{}\n", lines.collect::<Vec<_>>().join("\n"))
                 });
                 command.args(["run", "--adapter", "caddyfile", "--config", &main]);
                 // It keeps what it knows in folders of its own.

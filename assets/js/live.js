@@ -17,6 +17,7 @@ let following;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let lost;
 let away = false;
+let sending = false;
 
 /** @param {import("./stream.js").Word} word */
 function hear({ kind, data = "{}" }) {
@@ -36,8 +37,10 @@ async function closed() {
   if (answer?.status === 401) leave();
 }
 
+/** A form on its way leads away by itself, and its answer must be heard: signing out takes the cookie along. */
 function leave() {
   following?.stop();
+  if (sending) return;
   location.assign("/signin");
 }
 
@@ -63,6 +66,9 @@ function offline(is) {
 export function start() {
   if (!own) return;
   following = follow(own, hear);
+  addEventListener("submit", (event) => {
+    sending ||= !event.defaultPrevented;
+  });
   addEventListener("pageshow", (event) => event.persisted && location.reload());
   document.addEventListener("click", (event) => {
     if (event.target instanceof Element && event.target.closest("#pill")) {

@@ -84,8 +84,8 @@ function watch() {
 function tip(event) {
   const cell = event.target instanceof Element ? event.target.closest(".rows td, .rows th") : null;
   if (!(cell instanceof HTMLElement) || cell.querySelector("time[title]")) return;
-  const chip = cell.querySelector(".chip");
-  const cut = cell.scrollWidth > cell.clientWidth || (chip && chip.scrollWidth > chip.clientWidth);
+  const inner = cell.querySelector(".chip, .town > span");
+  const cut = cell.scrollWidth > cell.clientWidth || (inner && inner.scrollWidth > inner.clientWidth);
   if (cut) cell.title = cell.textContent?.trim() ?? "";
   else cell.removeAttribute("title");
 }

@@ -1,8 +1,9 @@
 //! The log as it is looked at: pages, counts, histograms, and the answers to who did what.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{net::IpAddr, num::NonZero, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::{
     App,
@@ -29,9 +30,15 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long rows wait for their count: what takes longer comes after them.
 pub const SOON: Duration = Duration::from_millis(50);
 
+/// How long somebody waits for their turn to search, where others search for long.
+pub const TURN: Duration = Duration::from_secs(2);
+
 /// Why a search has no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum LookError {
+    /// Too many searches run already.
+    #[error("too many searches are running; try again in a few seconds")]
+    Busy,
     /// The cursor is of another search.
     #[error(transparent)]
     Cursor(#[from] NotACursor),
@@ -61,7 +68,33 @@ pub struct Histogram {
     pub buckets: Vec<(Timestamp, Bucket)>,
 }
 
+/// The searches that run now. Each takes a thread, and what is more than the cores can do only makes all of them slower and
+/// keeps sign-ins and checks waiting; so there are twice as many as there are cores, and no more.
+pub(super) struct Searches(Arc<Semaphore>);
+
+impl Default for Searches {
+    fn default() -> Self {
+        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
+        Self(Arc::new(Semaphore::new(cores * 2)))
+    }
+}
+
+/// Somebody's turn to search; it is over when this is dropped.
+#[derive(Debug)]
+pub struct SearchTurn {
+    _permit: OwnedSemaphorePermit,
+}
+
 impl App {
+    /// A turn to search, for which nobody waits longer than [`TURN`]. It goes along to the thread that searches: who
+    /// hangs up has it until the search ends, so that no more run than may.
+    pub async fn turn_to_search(&self) -> Result<SearchTurn, LookError> {
+        let turn = tokio::time::timeout(TURN, Arc::clone(&self.0.searches.0).acquire_owned()).await;
+        // The semaphore is never closed.
+        let permit = turn.map_err(|_| LookError::Busy)?.map_err(|_| LookError::Busy)?;
+        Ok(SearchTurn { _permit: permit })
+    }
+
     /// An activity of Rollcall's own that `by` does now, with where and on what.
     pub(super) fn did(&self, by: &Actor, action: &str) -> NewActivity {
         let mut activity = NewActivity::new(&by.name, action, OWN_APP);

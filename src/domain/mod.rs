@@ -102,6 +102,7 @@ struct Parts {
     /// Where checkpoints were sent to.
     sent: Mutex<Vec<evidence::Sent>>,
     devices: Devices,
+    searches: activity::Searches,
     exports: Turns<Who>,
     streams: Turns<Option<Who>>,
     intakes: Turns<(String, bool)>,
@@ -178,6 +179,7 @@ impl App {
             signing,
             sent: Mutex::default(),
             devices: Devices::default(),
+            searches: activity::Searches::default(),
             exports: Turns::default(),
             streams: Turns::default(),
             intakes: Turns::default(),

@@ -469,6 +469,9 @@ impl From<LookError> for Failure {
     fn from(error: LookError) -> Self {
         let message = error.to_string();
         match error {
+            LookError::Busy => {
+                Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "busy", message) }
+            }
             LookError::Cursor(_) => Self::field("cursor", message),
             LookError::Search(SearchError::TooSlow) => {
                 Self::new(Status::ServiceUnavailable, "too_slow", message)

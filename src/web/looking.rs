@@ -133,6 +133,24 @@ impl IntoParams for Looking {
     }
 }
 
+/// Searches where it does not hold up other requests, when it is this one's turn.
+pub(super) async fn look<T, E>(
+    app: &App,
+    work: impl FnOnce(App) -> Result<T, E> + Send + 'static,
+) -> Result<T, Failure>
+where
+    T: Send + 'static,
+    E: Send + 'static,
+    Failure: From<E>,
+{
+    let turn = app.turn_to_search().await?;
+    apart(app, move |app| {
+        let _turn = turn;
+        work(app)
+    })
+    .await
+}
+
 /// Does something slow where it does not hold up other requests.
 pub(super) async fn apart<T, E>(
     app: &App,

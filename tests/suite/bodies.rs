@@ -33,7 +33,7 @@ fn peak(process: u32) -> usize {
 
 #[test]
 fn a_long_body_of_lines_needs_no_memory_of_its_length_however_it_is_packed() {
-    let folder = Folder::new();
+    let folder = Folder::with_admin();
     let token = folder.run(&["token", "add", "writer", "--scope", "activity:write"]);
     let server = folder.serve();
     let writer = server.bearer(token.ok());

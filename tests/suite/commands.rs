@@ -262,3 +262,49 @@ fn every_command_has_an_example_in_its_help() {
     }
     assert!(seen > 20, "{seen}");
 }
+
+#[test]
+fn a_folder_of_a_newer_version_is_refused_with_its_name_and_left_alone() {
+    use redb::{ReadableDatabase as _, ReadableTable as _};
+    const META: redb::TableDefinition<&str, &[u8]> = redb::TableDefinition::new("meta");
+    let folder = Folder::with_admin();
+    let file = folder.path().join("rollcall.redb");
+    {
+        let data = redb::Database::open(&file).unwrap();
+        let write = data.begin_write().unwrap();
+        {
+            let mut meta = write.open_table(META).unwrap();
+            meta.insert("format", 4711_u32.to_le_bytes().as_slice()).unwrap();
+            meta.insert("written-by", b"99.1.0".as_slice()).unwrap();
+        }
+        write.commit().unwrap();
+    }
+    let kept = || -> Vec<(String, Vec<u8>)> {
+        let data = redb::Database::open(&file).unwrap();
+        let meta = data.begin_read().unwrap().open_table(META).unwrap();
+        let rows = meta.iter().unwrap().map(Result::unwrap);
+        rows.map(|(name, value)| (name.value().to_owned(), value.value().to_vec())).collect()
+    };
+    let before = kept();
+    for args in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"], &["check"], &["reindex"]] {
+        let refused = folder.run(args);
+        assert_eq!(refused.code, 2, "{args:?}: {}{}", refused.out, refused.err);
+        assert!(refused.err.contains("99.1.0"), "{args:?}: {}", refused.err);
+    }
+    assert_eq!(kept(), before);
+}
+
+#[test]
+fn a_folder_that_others_can_read_is_closed_and_that_is_said() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::with_admin();
+    let file = folder.path().join("rollcall.redb");
+    let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    for (path, open) in [(folder.path(), 0o755), (&file, 0o644)] {
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(open)).unwrap();
+    }
+    let done = folder.run(&["user", "list"]);
+    assert!(done.ok().contains("ada") && done.err.contains("could be read by others"), "{}", done.err);
+    assert_eq!((mode(folder.path()), mode(&file)), (0o700, 0o600));
+    assert_eq!(folder.run(&["user", "list"]).err, "", "it is said once");
+}

@@ -4,10 +4,10 @@
 
 use rocket::http::Method;
 use rollcall::web::door::Settings;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{
-    house::{Caller, House},
+    house::{Caller, House, PASSWORD},
     http::Reply,
     server::Folder,
 };
@@ -206,6 +206,24 @@ fn knock(caller: &Caller<'_>, method: Method, at: &str) -> Reply {
     caller.with("Content-Type", "text/x-none").send(method, &at.replace("<_>", "none"), b"")
 }
 
+/// Whether an address is of programs: whoever may not come in is told so, and not led to the sign-in.
+fn of_programs(at: &str) -> bool {
+    ["/api/", "/es", "/v1/", "/metrics"].iter().any(|begin| at.starts_with(begin))
+}
+
+/// A stranger before a door that is closed to them learns how to come in, in the way that they understand.
+fn shows_the_way_in(named: &str, method: Method, at: &str, reply: &Reply) {
+    let sent_away = reply.header("Location").is_some_and(|to| to.starts_with("/signin"));
+    assert_eq!(
+        (reply.status, sent_away),
+        if method == Method::Get && !of_programs(at) { (303, true) } else { (401, false) },
+        "{named}"
+    );
+    if at.starts_with("/api/") {
+        assert_eq!(reply.header("WWW-Authenticate"), Some("Bearer"), "{named}");
+    }
+}
+
 fn verdict(method: Method, reply: &Reply) -> char {
     let text = String::from_utf8_lossy(&reply.body);
     let refusals =
@@ -249,9 +267,13 @@ fn every_address_lets_in_whom_the_table_names_and_nobody_else() {
         let mut answered = String::new();
         for caller in &callers {
             let reply = knock(caller, method, &at);
-            tells_browsers(&format!("{method} {at}"), &reply);
-            assert!(reply.status < 500 || reply.status == 501, "{method} {at} answers {}", reply.status);
-            answered.push(verdict(method, &reply));
+            let (named, verdict) = (format!("{method} {at}"), verdict(method, &reply));
+            tells_browsers(&named, &reply);
+            assert!(reply.status < 500 || reply.status == 501, "{named} answers {}", reply.status);
+            if answered.is_empty() && verdict == '?' {
+                shows_the_way_in(&named, method, &at, &reply);
+            }
+            answered.push(verdict);
         }
         assert_eq!(answered, expected, "{method} {at}");
         if at.ends_with("/signout") {
@@ -284,6 +306,8 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
 
     let cookie = ada.header("Cookie").to_owned();
     let stranger = house.stranger();
+    let token = cookie.split_once('=').expect("it has a value").1.to_owned();
+    let basic = data_encoding::BASE64.encode(format!("ada:{PASSWORD}").as_bytes());
     let callers = [
         ("ended", ended),
         ("disabled", disabled),
@@ -295,12 +319,31 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
         ("two sessions", stranger.with("Cookie", &format!("{cookie}; {cookie}"))),
         ("a session as a token", stranger.with("Authorization", &format!("Bearer {cookie}"))),
         ("a session as a field", stranger.with("X-Session", &cookie)),
+        (
+            "a session among a hundred cookies",
+            stranger.with("Cookie", &format!("{}{cookie}", format!("{cookie}x; ").repeat(100))),
+        ),
+        ("a long cookie", stranger.with("Cookie", &format!("rollcall={}", "A".repeat(8192)))),
+        ("a cookie of other letters", stranger.with("Cookie", "rollcall=\"rcs_\u{e9} \"")),
+        ("a password with each request", stranger.with("Authorization", &format!("Basic {basic}"))),
     ];
+    let program = house.token("good", &SCOPES);
     for (method, at, expected) in doors(&house) {
+        let expected = expected.chars().next();
         for (who, caller) in &callers {
-            let answered = verdict(method, &knock(caller, method, &at));
-            assert_eq!(Some(answered), expected.chars().next(), "{method} {at}: {who}");
+            assert_eq!(Some(verdict(method, &knock(caller, method, &at))), expected, "{method} {at}: {who}");
         }
+        // What is good in its place is not taken from an address, which stands in histories and logs.
+        let secrets = format!(
+            "rollcall={token}&session={token}&token={program}&access_token={program}&user=ada&password={PASSWORD}"
+        );
+        let asked = format!("{at}?{}", secrets.replace(' ', "+"));
+        let reply = knock(&stranger, method, &asked);
+        assert_eq!(Some(verdict(method, &reply)), expected, "{method} {at}: in the address");
+        assert!(
+            !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie")),
+            "{method} {at}"
+        );
     }
 }
 
@@ -338,6 +381,102 @@ fn no_address_takes_a_change_that_was_made_on_another_site() {
     }
     assert!(tried > 40, "the changes were tried");
     assert!(ada.is_in());
+}
+
+/// What an administrator finds of what can be changed, but for when it was last used.
+fn kept(house: &House, ada: &Caller<'_>) -> Vec<Value> {
+    let lists = ["users", "tokens", "apps", "sessions", "sessions?state=ended"];
+    let mut kept: Vec<Value> = lists.iter().map(|list| ada.get(&format!("/api/v1/{list}")).ok()).collect();
+    let items = kept.iter_mut().flat_map(|list| list["items"].as_array_mut().into_iter().flatten());
+    for item in items {
+        for moving in ["last_access", "last_used", "apps"] {
+            item.as_object_mut().expect("an object").remove(moving);
+        }
+    }
+    let settings = ada.get("/settings").text();
+    let (_, retention) = settings.split_once("/settings/retention").expect("its form is on the page");
+    kept.push(json!(retention.split("</form>").next()));
+    // Who looks may be written down.
+    let told = house
+        .log("app=rollcall")
+        .into_iter()
+        .filter(|row| row["action"] != "search" && row["action"] != "export");
+    kept.extend(told);
+    kept
+}
+
+#[test]
+fn no_address_changes_anything_by_being_looked_at() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    let app = json!({"name": "wiki", "url": "https://wiki.example.org"});
+    assert_eq!(ada.post("/api/v1/apps", &app).status, 201);
+    let before = kept(&house, &ada);
+    let page = ada.get("/profile").text();
+    let csrf = page
+        .split_once("name=\"csrf\" value=\"")
+        .expect("a form")
+        .1
+        .split_once('"')
+        .expect("its end")
+        .0
+        .to_owned();
+    let given = format!(
+        "csrf={csrf}&session={}&all=1&confirmed=1&user=mia&name=wiki&role=admin&password=another+horse+battery&_method=delete",
+        mia.session()
+    );
+    let mut tried = 0;
+    for (_, at, _) in doors(&house) {
+        for name in ["mia", "wiki", "reader", &mia.session()] {
+            for method in [Method::Get, Method::Head] {
+                let reply = ada.send(method, &format!("{}?{given}", at.replace("<_>", name)), b"");
+                assert!(reply.status < 500, "{method} {at} answers {}", reply.status);
+                tried += 1;
+            }
+        }
+    }
+    assert!(tried > 1000, "{tried}");
+    assert!(ada.is_in() && mia.is_in());
+    assert_eq!(kept(&house, &ada), before);
+}
+
+#[test]
+fn a_path_that_is_written_in_another_way_opens_no_more() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (mia, stranger) = (house.signed_in("mia"), house.stranger());
+    for path in [
+        "//users",
+        "/users/",
+        "/%75sers",
+        "/Users",
+        "/x/../users",
+        "/users%2f",
+        "/./users",
+        "/users;x",
+        "/api/v1//users",
+        "/api/v1/users/",
+        "/api/v1/%75sers",
+        "/api/v1/x/../users",
+    ] {
+        for (caller, least) in [(&mia, 403), (&stranger, 303)] {
+            let reply = caller.get(path);
+            assert!(reply.status >= least, "{path} answers {}", reply.status);
+            assert!(!reply.text().contains("mia@") && !reply.text().contains("\"ada\""), "{path}");
+        }
+    }
+    for nowhere in [
+        "/assets/../Cargo.toml",
+        "/assets/x/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/assets/x/..%5c..%5cpasswd",
+        "/assets/x/a%00.css",
+        "/nothing",
+        "/api/v1/nothing",
+    ] {
+        let reply = stranger.get(nowhere);
+        tells_browsers(nowhere, &reply);
+        assert!(matches!(reply.status, 400 | 404 | 422), "{nowhere} answers {}", reply.status);
+        assert!(!reply.text().contains("root:"), "{nowhere}");
+    }
 }
 
 #[test]

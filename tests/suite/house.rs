@@ -153,7 +153,8 @@ impl House {
         self.bearer(&self.token(name, scopes))
     }
 
-    fn token(&self, name: &str, scopes: &[&str]) -> String {
+    /// A new token of these scopes.
+    pub(crate) fn token(&self, name: &str, scopes: &[&str]) -> String {
         let scopes: Vec<TokenScope> = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
         let console = Actor::console();
         let (_, secret) = self.wait(self.app.add_token(&console, name, scopes, None)).unwrap();

@@ -7,7 +7,6 @@
     reason = "in a test what was not expected ends it, with the line where it happened"
 )]
 
-mod access;
 mod accounts;
 mod activity;
 mod address;
@@ -30,6 +29,7 @@ mod house;
 mod http;
 mod ingest;
 mod kill;
+mod leaks;
 mod logout;
 mod metrics;
 mod openapi;
@@ -38,6 +38,7 @@ mod passkeys;
 mod programs;
 mod proxies;
 mod races;
+mod requests;
 mod retention;
 mod rules;
 mod second_factor;
@@ -50,3 +51,4 @@ mod stream;
 mod syslog;
 mod tail;
 mod tokens;
+mod told;

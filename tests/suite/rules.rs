@@ -170,3 +170,133 @@ fn every_option_stands_in_the_readme() {
         assert!(readme.contains(&option), "README.md does not speak of the option {option}");
     }
 }
+
+/// A whole number with units, in bytes, milliseconds or as it is: `2 MiB`, `10 seconds`, `1,024 bytes`.
+fn bound(text: &str) -> u64 {
+    let (number, unit) = text.split_once(' ').unwrap_or((text, ""));
+    let number: u64 = number.replace(',', "").parse().unwrap_or_else(|_| panic!("no bound: {text:?}"));
+    let unit = match unit {
+        "" | "bytes" | "characters" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        "second" | "seconds" => 1000,
+        "minute" | "minutes" => 60_000,
+        "hour" | "hours" => 3_600_000,
+        _ => panic!("no unit: {text:?}"),
+    };
+    number * unit
+}
+
+/// What a constant of the sources says, in the same way.
+fn constant(text: &str) -> u64 {
+    let number = |text: &str| -> u64 {
+        text.trim().replace('_', "").parse().unwrap_or_else(|_| panic!("no number: {text:?}"))
+    };
+    for (making, unit) in [("millis", 1), ("secs", 1000), ("mins", 60_000), ("hours", 3_600_000)] {
+        let inner = text.strip_prefix(&format!("Duration::from_{making}("));
+        if let Some(inner) = inner.and_then(|inner| inner.strip_suffix(')')) {
+            return number(inner) * unit;
+        }
+    }
+    match text.split_once("<<") {
+        Some((bits, places)) => number(bits) << number(places),
+        None => text.split('*').map(number).product(),
+    }
+}
+
+#[test]
+fn the_limits_in_the_readme_are_those_of_the_sources() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let readme = fs::read_to_string(root.join("README.md")).unwrap();
+    let (_, limits) = readme.split_once("\n## Limits\n").unwrap();
+    let limits = limits.split("\n## ").next().unwrap();
+    let mut seen = 0;
+    for row in limits.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |")) {
+        let cells: Vec<&str> = row.split(" | ").collect();
+        let named: Vec<&str> = quoted(cells[2]).collect();
+        let &[file, name] = named.as_slice() else { continue };
+        let text = fs::read_to_string(root.join(file)).unwrap_or_else(|_| panic!("there is no {file}"));
+        let declared = format!("const {name}: ");
+        let mut found = text.lines().filter_map(|line| line.split_once(&declared)?.1.split_once(" = "));
+        let (_, value) = found.next().unwrap_or_else(|| panic!("{file} has no {name}"));
+        assert!(found.next().is_none(), "{file} has {name} twice");
+        assert_eq!(bound(cells[1]), constant(value.trim_end_matches(';')), "{row}");
+        seen += 1;
+    }
+    assert!(seen > 40, "the table is there: {seen}");
+}
+
+/// What must hold before a release.
+const MUST: &str = "\
+    SI-01 SI-02 SI-03 SI-05 SI-07 SI-10 SI-13 SI-14 SI-19 PW-01 PW-05 PW-06 PW-08 BF-02 BF-03 BF-04 \
+    BF-06 BO-01 BO-02 BO-03 BO-04 BO-05 SE-02 SE-03 SE-04 LO-01 LO-02 LO-03 LO-04 LO-05 LO-06 AZ-01 \
+    AZ-02 AZ-03 AZ-04 AZ-05 AZ-06 AZ-07 CS-01 CS-02 HD-01 HD-02 HD-03 FA-01 FA-02 FA-03 FA-04 FA-05 \
+    FA-08 IP-02 IP-03 IN-01 IN-02 IN-03 IN-06 IN-07 IN-08 IN-12 SQ-02 SQ-03 SQ-05 SQ-06 SQ-07 CV-01 \
+    CV-04 CV-05 GE-01 TK-01 TK-02 TK-03 LG-01 LG-02 LG-04 LG-05 ST-01 ST-02 ST-04 ST-05 ST-06 ST-08 \
+    ST-10 ST-11 IX-01 IX-02 UP-01 UP-03 BK-01 BK-02 LD-01 LD-02 LD-03 LD-04";
+
+/// Which of them nothing holds yet. The list may only become shorter.
+const OPEN: [&str; 5] = ["LO-05", "LD-01", "LD-02", "LD-03", "LD-04"];
+
+/// The words between backquotes.
+fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// The cases of `tests/SECURITY.md`, each with what holds it.
+fn attacks(table: &str) -> Vec<(&str, &str)> {
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| ")?.strip_suffix(" |"));
+    let cells = rows.map(|row| row.split(" | ").collect::<Vec<_>>()).filter(|cells| cells[0].contains('-'));
+    cells.map(|cells| (cells[0], cells[cells.len() - 1])).collect()
+}
+
+#[test]
+fn the_table_of_attacks_names_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(root.join("tests/SECURITY.md")).unwrap();
+    let attacks = attacks(&table);
+    assert!(attacks.len() > 200, "the table is there");
+    let mut held = BTreeSet::new();
+    for (case, by) in attacks {
+        let mut holds = false;
+        for named in quoted(by).filter(|named| named.contains("::") || named.starts_with("src/")) {
+            let (file, test) =
+                named.split_once("::").map_or((named, None), |(file, test)| (file, Some(test)));
+            let file =
+                if file.starts_with("src/") { file.to_owned() } else { format!("tests/suite/{file}.rs") };
+            let source =
+                fs::read_to_string(root.join(&file)).unwrap_or_else(|_| panic!("{case}: there is no {file}"));
+            let found = test.is_none_or(|test| is_a_test(&source, test));
+            assert!(found, "{case}: {file} has no test of this name: {named}");
+            holds = true;
+        }
+        let case = case.trim_end_matches(" ●");
+        assert!(held.insert(case.to_owned()), "{case} is there twice");
+        let open = OPEN.contains(&case);
+        assert!(!(open && holds), "{case} is held; take it off the list of what is open");
+        assert!(
+            open || holds
+                || by.contains("not yet")
+                || by.starts_with("by construction")
+                || by.starts_with("as "),
+            "{case}: {by}"
+        );
+        assert!(
+            holds || open || !MUST.split(' ').any(|must| must == case),
+            "{case} must hold, and nothing says how"
+        );
+    }
+    for must in MUST.split(' ') {
+        assert!(held.contains(must), "{must} stands in no row");
+    }
+}
+
+/// Whether a text has a test of this name, and not just a function.
+fn is_a_test(text: &str, name: &str) -> bool {
+    let lines: Vec<&str> = text.lines().map(str::trim).collect();
+    let at =
+        lines.iter().position(|line| line.trim_start_matches("async ").starts_with(&format!("fn {name}(")));
+    let above = at.map(|at| lines[..at].iter().rev().take_while(|line| line.starts_with("#[")));
+    above.is_some_and(|mut above| above.any(|line| line.ends_with("test]") || line.ends_with("test)]")))
+}

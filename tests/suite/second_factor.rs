@@ -14,8 +14,12 @@ use super::{
 
 /// What an authenticator shows, `steps` later than now.
 fn shown(house: &House, secret: &str, steps: i64) -> String {
+    code(secret, u64::try_from(house.now().as_second() / 30 + steps).unwrap())
+}
+
+/// What an authenticator shows in a step of half a minute since 1970 (RFC 6238).
+pub(super) fn code(secret: &str, step: u64) -> String {
     let key = BASE32_NOPAD.decode(secret.as_bytes()).unwrap();
-    let step = u64::try_from(house.now().as_second() / 30 + steps).unwrap();
     let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, &key), &step.to_be_bytes());
     let tag = tag.as_ref();
     let at = usize::from(tag[19] & 15);

@@ -1,7 +1,7 @@
 //! The real binary: as a server in a process of its own, and as commands.
 
 use std::{
-    fs::Permissions,
+    fs::{File, Permissions},
     io::{self, BufRead as _, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
@@ -112,6 +112,13 @@ impl Folder {
     pub(crate) fn serve_in(&self, variables: &[(&str, &Path)]) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
         command.envs(variables.iter().copied());
+        Self::start(command)
+    }
+
+    /// Serves it, and writes what it has to say to a file.
+    pub(crate) fn serve_saying(&self, file: &Path) -> Server {
+        let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        command.stderr(File::create(file).unwrap());
         Self::start(command)
     }
 
@@ -255,6 +262,11 @@ impl Client {
         let mut other = self.clone();
         other.headers.push((name.to_owned(), value.to_owned()));
         other
+    }
+
+    /// What it sends as `name`.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        &self.headers.iter().find(|(known, _)| known == name).expect("it sends this").1
     }
 
     /// The same client, which does not send this.
@@ -413,8 +425,9 @@ impl Connection {
         let mut headers = Vec::new();
         loop {
             let line = self.line()?;
-            match line.split_once(": ") {
-                Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            // A header may be empty.
+            match line.split_once(':') {
+                Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
                 None => return Ok((status, headers)),
             }
         }

@@ -146,6 +146,7 @@ fn signing_out_ends_the_session_and_takes_the_cookie_away() {
     assert_eq!((reply.status, reply.body.len()), (204, 0));
     let cookie = reply.header("Set-Cookie").unwrap();
     assert!(cookie.starts_with("rollcall=;") && cookie.contains("Max-Age=0"), "{cookie}");
+    assert_eq!(reply.header("Clear-Site-Data"), Some("\"cache\", \"storage\""));
     assert_eq!(mia.get("/api/v1/me").refusal(), "401 not_signed_in");
     assert_eq!(mia.post("/api/v1/signout", &json!({})).refusal(), "401 not_signed_in");
     assert!(other.is_in(), "only this one ends");
@@ -177,6 +178,28 @@ fn the_pages_sign_in_and_out_too() {
     for elsewhere in ["//evil.test", "https://evil.test", "/\\evil.test"] {
         let reply = browser.form("/signin", &[("user", "mia"), ("password", PASSWORD), ("next", elsewhere)]);
         assert_eq!(reply.header("Location"), Some("/sessions"), "{elsewhere}");
+    }
+}
+
+#[test]
+fn passwords_are_typed_into_fields_that_managers_know_and_that_cut_nothing_off() {
+    let house = House::new().with_member("mia");
+    let mia = house.signed_in("mia");
+    let setup = House::new().stranger().get("/setup").text();
+    for (page, kinds) in [
+        (house.stranger().get("/signin").text(), &["current-password"][..]),
+        (mia.get("/profile").text(), &["current-password", "new-password"]),
+        (setup, &["new-password"]),
+    ] {
+        let fields: Vec<&str> =
+            page.split("<input").filter(|field| field.contains("type=\"password\"")).collect();
+        let fields: Vec<&str> = fields.iter().map(|field| field.split('>').next().unwrap()).collect();
+        assert_eq!(fields.len(), kinds.len(), "{page}");
+        for (field, kind) in fields.iter().zip(kinds) {
+            let known = [format!("autocomplete={kind}"), format!("autocomplete=\"{kind}\"")];
+            assert!(known.iter().any(|known| field.contains(known)), "{field}");
+            assert!(!field.contains("maxlength") && !field.contains("onpaste"), "{field}");
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use crate::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
         failure::{Failure, Refusal},
-        looking::{Looking, apart},
+        looking::{Looking, apart, look},
         openapi::{described, words::one_of},
         wire::{ActivityWire, Answer, time},
     },
@@ -73,7 +73,7 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let limit = params.number("limit", 50, (1, LIMIT))?;
     let cursor = params.get("cursor").map(str::to_owned);
     let scope = caller.scope();
-    let found = apart(caller.app, move |app| {
+    let found = look(caller.app, move |app| {
         let started = Instant::now();
         let page = app.search(&scope, &looking.filter, looking.order, cursor.as_deref(), limit)?;
         let counted = app.count_soon(&scope, &looking.filter)?;
@@ -156,7 +156,7 @@ async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<A
     let looking = Looking::read(&params, caller.app.now())?;
     let buckets = params.number("buckets", 60, (1, 1000))?;
     let scope = caller.scope();
-    let spread = apart(caller.app, move |app| app.histogram(&scope, &looking.filter, buckets)).await?;
+    let spread = look(caller.app, move |app| app.histogram(&scope, &looking.filter, buckets)).await?;
     let bars = spread.buckets.iter();
     Ok(Answer(Histogram {
         from: time(spread.range.from),
@@ -237,7 +237,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let limit = params.number("limit", 20, (1, 1000))?;
     let scope = caller.scope();
     let prefix = params.get("prefix").map(str::to_owned);
-    let values = apart(caller.app, move |app| match prefix {
+    let values = look(caller.app, move |app| match prefix {
         Some(prefix) => app.suggest(&scope, field, &prefix, limit),
         None => app.facets(&scope, &looking.filter, field, limit),
     });
@@ -336,7 +336,7 @@ async fn download(
     let looking = Looking::read(params, now)?;
     let (by, scope, described) = (caller.actor(), caller.scope(), Looking::described(params));
     let (filter, order) = (looking.filter, looking.order);
-    let export = apart(caller.app, move |app| app.export(&by, &scope, &filter, order, &described)).await?;
+    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &described)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
     Download::begin(export, format, date, caller.lease()).map_err(|error| Failure::internal(&error))
 }
@@ -345,7 +345,7 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     let now = caller.app.now();
     let looking = Looking::read(params, now)?;
     let scope = caller.scope();
-    let rows = apart(caller.app, move |app| app.count(&scope, &looking.filter)).await?;
+    let rows = look(caller.app, move |app| app.count(&scope, &looking.filter)).await?;
     Ok(Label::new(&format, rows, now.to_zoned_datetime(looking.zone).date()))
 }
 

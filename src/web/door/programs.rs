@@ -170,7 +170,7 @@ fn shown(request: &Request<'_>) -> Option<Token> {
 }
 
 /// The token that is shown as `Bearer`; none where nothing is shown at all.
-pub(super) fn bearer(request: &Request<'_>) -> Result<Option<Token>, Failure> {
+fn bearer(request: &Request<'_>) -> Result<Option<Token>, Failure> {
     let mut lines = request.headers().get("Authorization");
     let Some(line) = lines.next() else { return Ok(None) };
     let token = line.split_once(' ').filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));

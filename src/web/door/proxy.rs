@@ -7,11 +7,12 @@ use std::sync::Arc;
 
 use rocket::{
     Request,
+    http::Status,
     outcome::Outcome,
     request::{self, FromRequest},
 };
 
-use super::{AuthCheck, Program, SetCookie, address, cookie, door, guards, guards::refuse, programs::bearer};
+use super::{AuthCheck, Program, SetCookie, address, cookie, door, guards, guards::refuse};
 use crate::{
     domain::{App, live::Live, sessions::Origin},
     model::{
@@ -176,12 +177,10 @@ impl<'r> FromRequest<'r> for Checkpoint<'r> {
         let door = door(request);
         let peer = request.remote().map(|peer| peer.ip().to_canonical());
         if !peer.is_some_and(|peer| door.settings.trusted_proxies.contain(peer)) {
-            // What else stands there is the client's own, and handed on.
-            if !matches!(bearer(request), Ok(Some(_))) {
-                return refuse(request, Failure::not_a_proxy(peer));
-            }
             if let Err(failure) = Program::<AuthCheck>::authenticate(request) {
-                return refuse(request, failure);
+                // What else stands there may be the client's own and handed on; and a 401 would mean that nobody is signed in.
+                let stranger = failure.status() == Status::Unauthorized;
+                return refuse(request, if stranger { Failure::not_a_proxy(peer) } else { failure });
             }
             address::vouch(request);
         }

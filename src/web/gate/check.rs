@@ -111,8 +111,8 @@ fn lead(asked: &Asked) -> Status {
             ("Remote-Session" = String, description = "The id of the session."),
         )),
         (status = 400, body = Refusal),
-        (status = 401, body = Refusal, description = "Nobody is signed in; or the token is none that works, and then without the header.", headers(
-            ("Location" = Option<String>, description = "Where one signs in and is led back."),
+        (status = 401, body = Refusal, description = "Nobody is signed in.", headers(
+            ("Location" = String, description = "Where one signs in and is led back."),
         )),
         (status = 403, content((Refusal = "application/json"), (String = "text/html")), description = "The app is not for this user, or there is none; or whoever asks is no trusted proxy."),
     ),
@@ -149,7 +149,7 @@ macro_rules! forward {
                 (status = 302, description = "Nobody is signed in, and a page is asked for: `Location` leads to the sign-in and back."),
                 (status = 303, description = "The same, where it is asked for by another method than GET and HEAD."),
                 (status = 400, body = Refusal),
-                (status = 401, body = Refusal, description = "Nobody is signed in, and no page is asked for; or the token is none that works."),
+                (status = 401, body = Refusal, description = "Nobody is signed in, and no page is asked for."),
                 (status = 403, content((Refusal = "application/json"), (String = "text/html")), description = "The app is not for this user, or there is none; or whoever asks is no trusted proxy."),
             ),
         )]

@@ -35,6 +35,7 @@ fn manual(document: &Value) -> Manual {
     let mut parts: Vec<Part> = list(&document["tags"])
         .map(|tag| Part {
             name: text(&tag["name"]).to_owned(),
+            title: heading(text(&tag["name"])),
             about: plain(text(&tag["description"])),
             calls: Vec::new(),
         })
@@ -46,6 +47,16 @@ fn manual(document: &Value) -> Manual {
     }
     let records = pairs(&document["components"]["schemas"]);
     Manual { about, parts, records: records.map(|(name, schema)| record(name, schema)).collect() }
+}
+
+/// A tag as a heading.
+fn heading(tag: &str) -> String {
+    if tag == "opentelemetry" {
+        return "OpenTelemetry".to_owned();
+    }
+    let words = tag.replace('-', " ");
+    let mut letters = words.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
 fn call(method: &'static str, path: &str, operation: &Value) -> Call {

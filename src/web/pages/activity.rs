@@ -24,7 +24,7 @@ use crate::{
         door::{Lease, Member, Params},
         draw::chart::{Bucket, Chart},
         failure::Failure,
-        looking::{Looking, apart},
+        looking::{Looking, apart, look},
         tail::{Events, LastEvent, Turn, Watch, event, resumed},
         views::{
             Page,
@@ -137,7 +137,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
     // Who cannot have it come later waits for it.
     let wait = params.flag("wait");
     let (filter, order) = (looking.filter.clone(), looking.order);
-    let found = apart(member.app, move |app| {
+    let found = look(member.app, move |app| {
         // Before the search: what may be on the page already is not drawn twice, what is missing would stay away.
         let known = app.index().status().indexed;
         let page = app.search(&scope, &filter, order, cursor.as_deref(), PAGE)?;
@@ -180,12 +180,12 @@ async fn late(
     let (scope, filter) = (member.scope(), looking.filter.clone());
     match part {
         "count" => {
-            let value = apart(member.app, move |app| app.count(&scope, &filter)).await?;
+            let value = look(member.app, move |app| app.count(&scope, &filter)).await?;
             view.total = Some(Total { value, exact: true });
             show(&view.as_count()).map(Some)
         }
         "histogram" => {
-            let spread = apart(member.app, move |app| app.histogram(&scope, &filter, BARS)).await?;
+            let spread = look(member.app, move |app| app.histogram(&scope, &filter, BARS)).await?;
             view.chart = Some(chart(&view.search, looking, &spread));
             show(&view.as_histogram()).map(Some)
         }
@@ -230,7 +230,7 @@ async fn users(member: &Member<'_>, scope: &Scope) -> Result<Vec<String>, Failur
     }
     let scope = scope.clone();
     let active =
-        apart(member.app, move |app| app.facets(&scope, &Filter::default(), FacetField::User, USERS)).await?;
+        look(member.app, move |app| app.facets(&scope, &Filter::default(), FacetField::User, USERS)).await?;
     let mut names: Vec<String> = active.into_iter().map(|facet| facet.value).collect();
     names.extend(member.app.users().iter().map(|user| user.name.to_string()));
     names.sort_unstable();

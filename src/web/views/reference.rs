@@ -28,8 +28,10 @@ pub struct Manual {
 /// Calls of a kind.
 #[derive(Debug)]
 pub struct Part {
-    /// The heading.
+    /// What it is called in the document, and in an address.
     pub name: String,
+    /// The heading.
+    pub title: String,
     /// In a sentence.
     pub about: String,
     /// The calls.

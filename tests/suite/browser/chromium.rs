@@ -127,6 +127,11 @@ impl Browser<'_> {
         self.client.goto(&format!("{}{path}", self.house.address)).await.unwrap();
     }
 
+    /// Opens whatever address.
+    pub(super) async fn visit(&self, address: &str) {
+        self.client.goto(address).await.unwrap();
+    }
+
     /// Opens a page again and again until it shows this: what was just done is found a moment later.
     pub(super) async fn find(&self, path: &str, css: &str) {
         for _ in 0..PATIENCE {
@@ -278,6 +283,22 @@ impl Browser<'_> {
     /// Turns to another tab.
     pub(super) async fn turn_to(&self, tab: WindowHandle) {
         self.client.switch_to_window(tab).await.unwrap();
+    }
+
+    /// Runs a script that is given these.
+    pub(super) async fn run(&self, script: &str, arguments: Vec<Value>) {
+        self.client.execute(script, arguments).await.unwrap();
+    }
+
+    /// What a script hands to the last of its arguments in the end.
+    pub(super) async fn answer(&self, script: &str, arguments: Vec<Value>) -> Value {
+        self.client.execute_async(script, arguments).await.unwrap()
+    }
+
+    /// The names of the cookies it holds for where it is.
+    pub(super) async fn cookies(&self) -> Vec<String> {
+        let cookies = self.client.get_all_cookies().await.unwrap();
+        cookies.iter().map(|cookie| cookie.name().to_owned()).collect()
     }
 
     /// Waits until a script says that it is done.

@@ -9,6 +9,7 @@ mod activity;
 mod admin;
 mod chromium;
 mod first;
+mod hostile;
 mod house;
 mod keyboard;
 mod logout;

@@ -1,0 +1,261 @@
+//! What a request may carry, and from whose pages it may come.
+
+use std::io::Write as _;
+
+use rocket::http::Method;
+use serde_json::{Value, json};
+
+use super::house::{Caller, House, PASSWORD};
+
+fn call(caller: &Caller<'_>, method: Method, path: &str, body: &Value) -> String {
+    let path = format!("/api/v1{path}");
+    let caller = caller.with("Content-Type", "application/json");
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    caller.send(method, &path, body.as_bytes()).refusal()
+}
+
+#[test]
+fn what_a_browser_sends_for_another_site_changes_nothing() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    let mias = mia.session();
+    let unsaid = ada.without("Sec-Fetch-Site");
+    let before = house.log("").len();
+    let elsewhere = [
+        ("it does not say", unsaid.clone()),
+        ("cross-site", ada.with("Sec-Fetch-Site", "cross-site")),
+        ("same-site", ada.with("Sec-Fetch-Site", "same-site")),
+        ("typed", ada.with("Sec-Fetch-Site", "none")),
+        ("another origin", unsaid.with("Origin", "http://evil.test")),
+        ("another port", unsaid.with("Origin", "http://rollcall.test:81")),
+        ("another scheme", unsaid.with("Origin", "https://rollcall.test")),
+        ("no origin", unsaid.with("Origin", "null")),
+    ];
+    let changes: [(Method, &str, Value); 9] = [
+        (Method::Post, "/signout", json!({})),
+        (Method::Delete, "/sessions/MIAS", Value::Null),
+        (Method::Post, "/sessions/logout", json!({"all": true})),
+        (Method::Post, "/users", json!({"user": "eve", "password": "correct horse battery staple"})),
+        (Method::Patch, "/users/mia", json!({"role": "admin"})),
+        (Method::Delete, "/users/mia", Value::Null),
+        (Method::Post, "/tokens", json!({"name": "t", "scopes": ["metrics"]})),
+        (Method::Post, "/apps", json!({"name": "a", "url": "https://a.test"})),
+        (Method::Post, "/users/mia/password", json!({"password": "another horse battery"})),
+    ];
+    for (how, caller) in &elsewhere {
+        for (method, path, body) in &changes {
+            let refusal = call(caller, *method, &path.replace("MIAS", &mias), body);
+            assert_eq!(refusal, "403 cross_site", "{how}: {method} {path}");
+        }
+        let form = caller.form("/sessions/logout", &[("all", "1"), ("confirmed", "1")]);
+        assert_eq!(form.status, 403, "{how}");
+    }
+    assert!(ada.is_in() && mia.is_in());
+    assert_eq!(house.log("").len(), before, "nothing was done");
+    let here = unsaid.with("Origin", "http://rollcall.test");
+    let asked = here.post("/api/v1/sessions/logout", &json!({"sessions": []}));
+    assert_eq!(asked.status, 200, "an older browser on our own page");
+}
+
+#[test]
+fn a_body_of_another_kind_is_refused_and_changes_nothing() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    let logout = (Method::Post, "/api/v1/sessions/logout", r#"{"user":"mia"}"#);
+    let token = (Method::Post, "/api/v1/tokens", r#"{"name":"t","scopes":["metrics"]}"#);
+    let change = (Method::Patch, "/api/v1/users/mia", r#"{"disabled":true}"#);
+    for (kind, calls) in [
+        ("text/plain", &[logout, token, change][..]),
+        ("application/jsonx", &[logout, token, change]),
+        ("application/x-www-form-urlencoded", &[logout, token]),
+        ("multipart/form-data", &[logout, token]),
+    ] {
+        for (method, path, body) in calls {
+            let reply = ada.with("Content-Type", kind).send(*method, path, body.as_bytes());
+            assert_eq!(reply.refusal(), "415 unsupported_media_type", "{kind}: {path}");
+        }
+    }
+    let bare = ada.send(Method::Post, "/api/v1/sessions/logout", br#"{"user":"mia"}"#);
+    assert_eq!(bare.refusal(), "415 unsupported_media_type");
+    assert!(mia.is_in());
+}
+
+#[test]
+fn a_body_that_is_too_large_or_no_text_is_refused() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada").with("Content-Type", "application/json");
+    let large = format!("{{\"reason\":\"{}\"}}", "x".repeat(2 << 20));
+    let post = |body: &[u8]| ada.send(Method::Post, "/api/v1/sessions/logout", body).refusal();
+    assert_eq!(post(large.as_bytes()), "413 too_large");
+    assert_eq!(post(b"\xff\xfe"), "400 bad_request");
+    assert_eq!(post(b""), "400 bad_request");
+    assert_eq!(post(b"{"), "400 bad_request");
+    let deep = "[".repeat(100_000);
+    assert_eq!(post(deep.as_bytes()), "400 bad_request");
+}
+
+#[test]
+fn a_form_cannot_pretend_to_be_another_method() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    let reply = ada.bare_form("/api/v1/users/mia", "_method=delete");
+    assert_ne!(reply.status, 204);
+    assert_eq!(ada.get("/api/v1/users/mia").status, 200, "mia is still there");
+}
+
+/// Questions that would cost more than any answer is worth.
+fn dear_questions() -> Vec<(&'static str, String)> {
+    let words = |count: usize, word: &str| vec![word; count].join(" ");
+    vec![
+        ("a long phrase", format!("\"{}\"", words(17, "a"))),
+        ("a phrase of five thousand words", format!("\"{}\"", words(5000, "a"))),
+        ("too many words", words(33, "a")),
+        ("twenty thousand alternatives", words(20_000, "a OR b")),
+        ("five thousand denials", words(5000, "NOT a")),
+        ("too deep", format!("{}a{}", "(".repeat(9), ")".repeat(9))),
+        ("deep enough to break a stack", "(".repeat(100_000)),
+        ("too many letters", "a".repeat(513)),
+    ]
+}
+
+#[test]
+fn a_question_that_costs_too_much_is_refused_at_every_door() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    for (what, question) in dear_questions() {
+        let asked: String = form_urlencoded::byte_serialize(question.as_bytes()).collect();
+        for at in [
+            "/api/v1/activity?",
+            "/api/v1/activity/histogram?",
+            "/api/v1/activity/facets?field=user&",
+            "/api/v1/activity/facets?field=user&prefix=a&",
+            "/api/v1/activity.csv?",
+            "/api/v1/activity.ndjson?",
+            "/api/v1/activity/stream?",
+        ] {
+            let reply = ada.get(&format!("{at}q={asked}"));
+            assert_eq!(reply.refusal(), "400 bad_field q", "{what}: {at}");
+        }
+        assert_eq!(
+            ada.send(Method::Head, &format!("/api/v1/activity.csv?q={asked}"), b"").status,
+            400,
+            "{what}"
+        );
+        let page = ada.get(&format!("/activity?q={asked}"));
+        assert!(
+            page.text().contains("class=\"error\"") && !page.text().contains("<tr data-id"),
+            "{what}: {}",
+            page.text()
+        );
+        assert_eq!(ada.get(&format!("/activity/stream?q={asked}")).status, 400, "{what}");
+    }
+    assert_eq!(house.log("action=export").len(), 0, "nothing was begun");
+}
+
+#[test]
+fn what_a_call_does_not_ask_for_is_not_listened_to() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    let more = json!({
+        "role": "admin", "is_admin": true, "groups": ["admins"], "mfa": true, "disabled": false, "user": "ada",
+        "user_id": "ada", "id": "ada", "created_by": "eve", "current": PASSWORD, "password": "another horse battery staple",
+    });
+    let changed = mia.post("/api/v1/me/password", &more);
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let mia = house.stranger().with("Cookie", &changed.cookie());
+    let me = mia.get("/api/v1/me").ok();
+    assert_eq!((&me["user"], &me["role"], &me["groups"]), (&json!("mia"), &json!("member"), &json!([])));
+    assert_eq!(me["session"]["mfa"], false);
+    assert!(ada.is_in(), "ada's password is what it was");
+    let renamed = json!({"user": "eve", "name": "eve", "created": "2000-01-01T00:00:00Z", "full_name": "Mia", "second_factor": true});
+    let mia = ada.patch("/api/v1/users/mia", &renamed).ok();
+    assert_eq!(
+        (&mia["user"], &mia["full_name"], &mia["second_factor"]),
+        (&json!("mia"), &json!("Mia"), &json!(false))
+    );
+    let token = json!({"name": "t", "scopes": ["metrics"], "token": "rct_mine", "created_by": "eve"});
+    let made = ada.post("/api/v1/tokens", &token).json();
+    assert!(made["token"] != "rct_mine" && made["created_by"] == "ada", "{made}");
+}
+
+#[test]
+fn nobody_has_an_account_before_somebody_made_one() {
+    let house = House::new();
+    for (user, password) in [
+        ("admin", "admin"),
+        ("root", "root"),
+        ("root", ""),
+        ("admin", "password"),
+        ("rollcall", "rollcall"),
+        ("", ""),
+    ] {
+        let reply = house.stranger().sign_in(user, password);
+        assert_eq!(reply.refusal(), "401 refused", "{user}");
+    }
+    assert!(house.app.users().is_empty());
+}
+
+#[test]
+fn what_unpacks_to_more_than_is_held_is_refused_and_nothing_of_it_is_kept() {
+    let house = House::new();
+    let program = house.program("bomb", &["activity:write"]).with("Content-Type", "application/json");
+    let record = br#"[{"user":"ann","action":"bomb"}]"#;
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    let blank = vec![b' '; 1 << 20];
+    for _ in 0..64 {
+        gzip.write_all(&blank).unwrap();
+    }
+    gzip.write_all(record).unwrap();
+    let packed = gzip.finish().unwrap();
+    assert!(packed.len() < 1 << 20, "it is small on its way");
+    let zstd = zstd::encode_all([blank.repeat(64).as_slice(), record].concat().as_slice(), 1).unwrap();
+    let mut twice = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    twice.write_all(&packed).unwrap();
+    let twice = twice.finish().unwrap();
+    let send = |coding: &str, body: &[u8]| {
+        program.with("Content-Encoding", coding).send(Method::Post, "/api/v1/activity", body)
+    };
+    assert_eq!(send("gzip", &packed).refusal(), "413 too_large");
+    assert_eq!(send("zstd", &zstd).refusal(), "413 too_large");
+    assert_eq!(send("gzip, gzip", &twice).refusal(), "415 unsupported_media_type");
+    assert_eq!(send("gzip", &twice).status, 400, "it is unpacked once");
+    let plain = program.send(Method::Post, "/api/v1/activity", &blank.repeat(33));
+    assert_eq!(plain.refusal(), "413 too_large");
+    assert_eq!(house.log("action=bomb").len(), 0);
+}
+
+#[test]
+fn so_many_searches_run_at_once_and_nobody_else_waits_for_them() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    house.caught_up();
+    // Searches that take long; each has its turn until it ends, whether or not anybody still waits for it.
+    let mut running = Vec::new();
+    while let Ok(turn) = house.wait(house.app.turn_to_search()) {
+        running.push(turn);
+        assert!(running.len() < 1000, "there is no end to them");
+    }
+    let doors = [
+        "/api/v1/activity",
+        "/api/v1/activity/histogram",
+        "/api/v1/activity/facets?field=user",
+        "/api/v1/activity.csv",
+    ];
+    std::thread::scope(|scope| {
+        let asked = doors.map(|path| scope.spawn(|| ada.get(path)));
+        // Meanwhile everybody else goes on.
+        assert_eq!(house.stranger().sign_in("ada", PASSWORD).status, 200);
+        assert!(ada.is_in());
+        assert_eq!(ada.get("/api/v1/sessions").status, 200);
+        for reply in asked.map(|asked| asked.join().unwrap()) {
+            assert_eq!(reply.refusal(), "503 busy");
+            assert_eq!(reply.header("Retry-After"), Some("5"));
+        }
+    });
+    assert_eq!(ada.get("/activity").status, 503);
+    running.pop();
+    for path in doors {
+        assert_eq!(ada.get(path).status, 200, "{path}");
+    }
+    assert_eq!(ada.get("/activity").status, 200);
+}

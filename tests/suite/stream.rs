@@ -182,7 +182,7 @@ fn a_hundred_open_streams_cost_nothing_that_grows() {
         for _ in 0..rounds {
             let session = program.post("/api/v1/sessions", &json!({"user": "bob", "app": "wiki"}));
             let id = session.json()["id"].as_str().unwrap().to_owned();
-            let record = |n| json!({"user": "bob", "action": "read", "target": n.to_string(), "attributes": {"of": "x".repeat(500)}});
+            let record = |n: u32| json!({"user": "bob", "action": "read", "target": n.to_string(), "attributes": {"of": "x".repeat(500)}});
             let records: Value = (0..100).map(record).collect();
             assert_eq!(program.post("/api/v1/activity", &records).status, 200);
             assert_eq!(program.delete(&format!("/api/v1/sessions/{id}")).status, 204);

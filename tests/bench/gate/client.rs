@@ -31,7 +31,7 @@ pub(crate) fn asking(cookie: &str) -> [String; 8] {
 /// Asks once; the head of the answer.
 pub(crate) fn ask(port: u16, first: &str, headers: &[String], body: &str) -> anyhow::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port))?;
-    let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+    let headers = [headers.join("\r\n"), String::new()].join("\r\n");
     write!(
         stream,
         "{first} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n{body}",
@@ -46,8 +46,7 @@ pub(crate) fn sign_in(port: u16) -> anyhow::Result<String> {
     let body = format!("{{\"user\":\"ann\",\"password\":\"{PASSWORD}\"}}");
     let headers = ["Content-Type: application/json".to_owned()];
     let head = ask(port, "POST /api/v1/signin", &headers, &body)?;
-    let cookie =
-        head.lines().find_map(|line| line.to_ascii_lowercase().starts_with("set-cookie").then_some(line));
+    let cookie = head.lines().find(|line| line.to_ascii_lowercase().starts_with("set-cookie"));
     let cookie =
         cookie.and_then(|line| line.split_once(": ")?.1.split(';').next()).with_context(|| head.clone())?;
     Ok(cookie.to_owned())

@@ -37,9 +37,7 @@ pub(crate) fn measure(port: u16, cookie: &str) -> anyhow::Result<Known> {
     for _ in 0..ROUNDS {
         let victim = sign_in(port)?;
         let checked = ask(port, "GET /auth/forward", &asking(&victim), "")?;
-        let id = checked
-            .lines()
-            .find_map(|line| line.to_ascii_lowercase().starts_with("remote-session").then_some(line));
+        let id = checked.lines().find(|line| line.to_ascii_lowercase().starts_with("remote-session"));
         let id =
             id.and_then(|line| line.split(": ").nth(1)).with_context(|| format!("no session: {checked}"))?;
         let ended = follow(port, &victim)?;

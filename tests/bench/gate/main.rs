@@ -9,7 +9,7 @@
 //! cargo bench --bench gate -- 10000 2
 //! ```
 
-#![expect(clippy::print_stdout, clippy::cast_precision_loss, reason = "it prints what it measured")]
+#![expect(clippy::print_stdout, reason = "it prints what it measured")]
 
 mod bare;
 mod client;

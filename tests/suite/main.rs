@@ -10,7 +10,6 @@
 mod accounts;
 mod activity;
 mod address;
-mod bodies;
 mod browser;
 mod care;
 mod clients;

@@ -18,6 +18,7 @@ pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
+mod looks;
 mod memo;
 pub mod metrics;
 pub mod passkeys;
@@ -53,6 +54,7 @@ use self::{
     handover::Handover,
     ingest::Devices,
     live::LiveTable,
+    looks::Looks,
     metrics::Metrics,
     password::Hasher,
     sessions::Limits,
@@ -85,6 +87,7 @@ struct Parts {
     clock: Clock,
     limits: Limits,
     live: Arc<LiveTable>,
+    looks: Looks,
     people: People,
     tokens: TokenTable,
     hasher: Hasher,
@@ -165,6 +168,7 @@ impl App {
             clock,
             limits,
             live,
+            looks: Looks::default(),
             people,
             tokens,
             hasher,
@@ -216,6 +220,7 @@ impl App {
         if let Err(error) = self.sweep().await {
             log::error!("last accesses could not be written down: {error}");
         }
+        self.write_looks(true).await;
         if let Err(error) = self.flush_tokens().await {
             log::error!("the last uses of tokens could not be written down: {error}");
         }

@@ -30,6 +30,7 @@ mod ingest;
 mod kill;
 mod leaks;
 mod logout;
+mod looks;
 mod metrics;
 mod openapi;
 mod outbound;

@@ -130,8 +130,9 @@ fn activities(
     }
     let asked: Vec<(&str, &str)> = params.iter().filter(|(name, _)| !IDLE.contains(name)).collect();
     let looking = Looking::read(&Params::of(&asked), caller.app.now())?;
-    let seat = caller.app.stream_seat(&caller.actor())?;
-    let follower = caller.app.follow(&caller.scope(), &looking.filter, resumed(&last, &params)?);
+    let (seat, scope) = (caller.app.stream_seat(&caller.actor())?, caller.scope());
+    let follower = caller.app.follow(&scope, &looking.filter, resumed(&last, &params)?);
+    looking.note(caller.app, &caller.actor(), &scope);
     let mut watch = Watch::new(follower, caller.lease(), seat, shutdown);
     Ok(Events(stream! {
         yield watch.mark("connected");

@@ -9,7 +9,7 @@ use super::{Html, Part, Redirect, inside, now, see, sentence, show};
 use crate::{
     domain::activity::LookError,
     model::{
-        filter::{Filter, Order},
+        filter::{Asked, Filter, Order},
         hook::Delivery,
         id::SessionId,
         query::Query,
@@ -305,6 +305,10 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         Ok::<_, LookError>(Some((session, done, told)))
     });
     let (session, done, told) = found.await?.ok_or_else(unknown)?;
+    let looked =
+        Filter { session: Some(id.to_string()), user: Some(session.user.to_string()), ..Filter::default() };
+    let asked = Asked(vec![("session", id.to_string())]);
+    member.app.note_look(&member.actor(), &member.scope(), &looked, &asked, false);
     let now = now(member.app);
     let search = Search { session: id.to_string(), period: "all".to_owned(), ..Search::default() };
     let spot = spot(&session);

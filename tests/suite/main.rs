@@ -10,6 +10,7 @@
 mod accounts;
 mod activity;
 mod address;
+mod bodies;
 mod browser;
 mod care;
 mod clients;

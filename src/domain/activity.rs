@@ -12,6 +12,7 @@ use super::{
 use crate::{
     model::{
         activity::{Activity, NewActivity, OWN_APP},
+        facet::{Facet, FacetField},
         filter::{Cursor, Filter, NotACursor, Order},
         id::ActivityId,
         period::Range,
@@ -20,7 +21,7 @@ use crate::{
     },
     store::{
         Log, StoreError,
-        index::{Bucket, Deadline, Facet, FacetField, SearchError, Source as _},
+        index::{Bucket, Deadline, SearchError, Source as _},
     },
 };
 
@@ -42,12 +43,24 @@ pub enum LookError {
     /// The cursor is of another search.
     #[error(transparent)]
     Cursor(#[from] NotACursor),
+    /// Its time was over, or nobody waits for it.
+    #[error("{}", SearchError::TooSlow)]
+    TooSlow,
     /// The index could not answer.
     #[error(transparent)]
-    Search(#[from] SearchError),
+    Index(SearchError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<SearchError> for LookError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::TooSlow => Self::TooSlow,
+            error @ SearchError::Index(_) => Self::Index(error),
+        }
+    }
 }
 
 /// A page of activities.
@@ -248,7 +261,7 @@ impl App {
 fn soon<T>(told: Result<T, LookError>) -> Result<Option<T>, LookError> {
     match told {
         Ok(told) => Ok(Some(told)),
-        Err(LookError::Search(SearchError::TooSlow)) => Ok(None),
+        Err(LookError::TooSlow) => Ok(None),
         Err(error) => Err(error),
     }
 }

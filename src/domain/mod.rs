@@ -66,13 +66,10 @@ use self::{
     turns::{Turns, Who},
     waiting::Waiting,
 };
-pub use crate::store::Health;
+pub use crate::store::{Health, StoreError};
 use crate::{
     model::{note::SigningKey, secret::InstallationSecret, user::Actor},
-    store::{
-        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, StoreError, Write,
-        index::Index,
-    },
+    store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.

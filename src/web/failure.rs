@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Gone,
+        Gone, StoreError,
         accounts::AccountError,
         activity::LookError,
         apps::AppError,
@@ -32,7 +32,6 @@ use crate::{
         tokens::TokenError,
     },
     model::{query::QueryError, site::Site},
-    store::{StoreError, index::SearchError},
     web::door::Params,
 };
 
@@ -473,10 +472,8 @@ impl From<LookError> for Failure {
                 Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "busy", message) }
             }
             LookError::Cursor(_) => Self::field("cursor", message),
-            LookError::Search(SearchError::TooSlow) => {
-                Self::new(Status::ServiceUnavailable, "too_slow", message)
-            }
-            LookError::Search(error) => Self::internal(&error),
+            LookError::TooSlow => Self::new(Status::ServiceUnavailable, "too_slow", message),
+            LookError::Index(error) => Self::internal(&error),
             LookError::Store(error) => error.into(),
         }
     }

@@ -11,8 +11,7 @@ use utoipa::{
 
 use crate::{
     domain::activity::LookError,
-    model::id::ActivityId,
-    store::index::FacetField,
+    model::{facet::FacetField, id::ActivityId},
     web::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},

@@ -14,12 +14,12 @@ use crate::{
         tail::News,
     },
     model::{
+        facet::FacetField,
         filter::{Filter, Order},
         id::{ActivityId, SessionId},
         query::{Query, QueryError},
         session::Scope,
     },
-    store::index::FacetField,
     web::{
         door::{Lease, Member, Params},
         draw::chart::{Bucket, Chart},

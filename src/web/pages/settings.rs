@@ -9,8 +9,10 @@ use crate::{
         geo::Source,
         retention::{Outlook, RetentionError},
     },
-    model::retention::{BadRetention, Keep, Retention},
-    store::index::State,
+    model::{
+        index::State,
+        retention::{BadRetention, Keep, Retention},
+    },
     web::{
         door::{Admin, Form, Params},
         failure::Failure,

@@ -8,13 +8,14 @@ use std::{
 };
 
 use super::{
-    super::{Deadline, Index, State, folder::payload},
+    super::{Deadline, Index, folder::payload},
     log::{Log, activity},
 };
 use crate::model::{
     filter::{Cursor, Filter, Order},
     horizon::Horizon,
     id::ActivityId,
+    index::State,
     query::Query,
     session::Scope,
 };

@@ -30,6 +30,7 @@ mod http;
 mod ingest;
 mod kill;
 mod leaks;
+mod load;
 mod logout;
 mod looks;
 mod metrics;

@@ -17,7 +17,7 @@ const ROOM: usize = 160 << 20;
 /// 1 MB of records, most of which is space.
 fn piece() -> Vec<u8> {
     let record = b"{\"user\":\"ann\",\"action\":\"backup\"}";
-    let mut line = [record.as_slice(), &[b' '; 50_000]].concat();
+    let mut line = [record.as_slice(), &b" ".repeat(50_000)].concat();
     line.push(b'\n');
     let mut piece = line.repeat(20);
     piece.resize(1 << 20, b' ');

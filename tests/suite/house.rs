@@ -50,7 +50,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
 }
 
-/// Says what was not tested, past the test runner, which keeps what a passing test prints to itself.
+/// Says what was not tested, or how much was, past the test runner, which keeps what a passing test prints to itself.
 pub(crate) fn loudly(what: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "\n*** {what} ***\n");

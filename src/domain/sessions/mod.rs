@@ -96,9 +96,11 @@ impl App {
         self.due(&live, self.now()).is_none().then_some(live)
     }
 
-    /// Whether the user of a session has shown a secret not long ago.
+    /// Whether the user of a session has shown a secret not long ago. What was shown before the clock went back does not
+    /// count: nobody knows how long ago it was.
     pub fn is_fresh(&self, live: &Live) -> bool {
-        self.now() < after(live.proven(), self.0.limits.proof)
+        let (now, proven) = (self.now(), live.proven());
+        proven <= now && now < after(proven, self.0.limits.proof)
     }
 
     /// Says that a live session was used, and from where and on what if that has changed.

@@ -20,7 +20,7 @@ use crate::{
         user::Actor,
     },
     store::{
-        Log, StoreError,
+        Horizons as _, Log, StoreError,
         index::{Bucket, Deadline, SearchError, Source as _},
     },
 };
@@ -132,10 +132,11 @@ impl App {
         activity.place = ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default();
     }
 
-    /// The activity of this id, if `scope` covers it.
+    /// The activity of this id, if `scope` covers it and retention does not hide it, be it on disk still or not.
     pub fn activity(&self, scope: &Scope, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        let found = self.0.store.read(|read| read.activity(id))?;
-        Ok(found.filter(|activity| covers(scope, activity)))
+        let (found, horizon) =
+            self.0.store.read(|read| Ok::<_, StoreError>((read.activity(id)?, read.horizon()?)))?;
+        Ok(found.filter(|activity| covers(scope, activity) && !horizon.hides(activity)))
     }
 
     /// A page of at most `limit` activities behind `cursor`.

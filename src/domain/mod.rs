@@ -52,11 +52,12 @@ use self::{
     gate::AppTable,
     geo::Geo,
     handover::Handover,
-    ingest::Devices,
+    ingest::{Devices, Load},
     live::LiveTable,
     looks::Looks,
     metrics::Metrics,
     password::Hasher,
+    retention::Outlook,
     sessions::Limits,
     setup::Setup,
     sign_in::Half,
@@ -68,7 +69,7 @@ use self::{
 };
 pub use crate::store::{Health, StoreError};
 use crate::{
-    model::{note::SigningKey, secret::InstallationSecret, user::Actor},
+    model::{note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor},
     store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
 };
 
@@ -94,6 +95,8 @@ struct Parts {
     showing: Waiting<passkeys::Showing>,
     apps: AppTable,
     handovers: Waiting<Handover>,
+    /// What retention would remove, shown to somebody who is to agree to it.
+    agreements: Waiting<(Retention, Outlook)>,
     metrics: Metrics,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
@@ -105,7 +108,7 @@ struct Parts {
     searches: activity::Searches,
     exports: Turns<Who>,
     streams: Turns<Option<Who>>,
-    intakes: Turns<(String, bool)>,
+    intakes: Turns<(String, Load)>,
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
@@ -175,6 +178,7 @@ impl App {
             showing: Waiting::default(),
             apps,
             handovers: handover::waiting(),
+            agreements: Waiting::default(),
             metrics,
             secret,
             signing,

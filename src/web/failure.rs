@@ -162,6 +162,12 @@ impl Failure {
         Self::new(Status::PayloadTooLarge, "too_large", format!("the body can have at most {most} bytes"))
     }
 
+    /// A body that holds too much.
+    pub fn too_many(most: usize) -> Self {
+        let message = format!("a request can hold at most {most} records; send them in several");
+        Self::new(Status::PayloadTooLarge, "too_large", message)
+    }
+
     /// Something that is ours to mend. The sender learns nothing of it; the log does.
     pub fn internal(error: &dyn Display) -> Self {
         log::error!("{error}");

@@ -118,7 +118,8 @@ fn what_retention_took_stays_gone_when_the_clock_goes_back_and_what_is_new_is_ke
     let sent: Vec<Value> = (0..20).map(day).collect();
     program.post("/api/v1/activity", &json!(sent)).ok();
     house.caught_up();
-    house.app.set_retention(&Actor::console(), &Retention::read("10d", "", "").unwrap()).unwrap();
+    let rules = Retention::read("10d", "", "").unwrap();
+    house.app.set_retention(&Actor::console(), &rules, &house.app.outlook(&rules).unwrap()).unwrap();
     assert_eq!(house.log("action=tick").len(), 10);
     house.later(-SignedDuration::from_hours(24 * 8));
     // Two days before the horizon nothing is too old any more that is there, and nothing comes back.

@@ -440,3 +440,22 @@ fn two_apps_cannot_be_at_one_address() {
     let same = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]});
     assert_eq!(ada.post("/api/v1/apps", &same).status, 201, "an app may be changed");
 }
+
+#[test]
+fn a_path_that_no_uri_may_hold_and_browsers_send_is_come_back_to_all_the_same() {
+    let house = house();
+    let (ann, browser) = (house.signed_in("ann"), house.stranger());
+    let portal = |address: &str| location(&ask(&browser, address)).strip_prefix(PUBLIC).unwrap().to_owned();
+    let wiki = "https://wiki.example.org/find|this^that?q={a}";
+    let on = ann.get(&portal(wiki));
+    assert_eq!((on.status, location(&on)), (303, wiki));
+    let shop = "https://shop.example.com/find|this^that?q={a}";
+    let at_shop = |browser: &Caller<'_>, reply: &Reply| {
+        proxied(browser, "https://shop.example.com/")
+            .get(location(reply).strip_prefix("https://shop.example.com").unwrap())
+    };
+    let started = at_shop(&browser, &ann.get(&portal(shop)));
+    let over = ann.get(location(&started).strip_prefix(PUBLIC).unwrap());
+    let done = at_shop(&browser.with("Cookie", &started.cookie()), &over);
+    assert_eq!((done.status, location(&done)), (303, shop), "{}", done.text());
+}

@@ -4,7 +4,7 @@ mod end;
 mod start;
 mod sweep;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -128,6 +128,17 @@ impl App {
         });
         live.sort_by_cached_key(|live| (std::cmp::Reverse(live.last_access()), live.id));
         live
+    }
+
+    /// How many live sessions each user has, of those that have any: counted in one pass.
+    pub fn live_of_each(&self) -> HashMap<UserName, u64> {
+        let (mut counts, now) = (HashMap::new(), self.now());
+        for live in self.0.live.all() {
+            if self.due(&live, now).is_none() {
+                *counts.entry(live.user.clone()).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// A page of ended sessions within `scope`, those that ended last first, and how many there are in all.

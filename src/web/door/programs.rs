@@ -72,6 +72,11 @@ impl<'r, S: Needs> Program<'r, S> {
         self.token.name()
     }
 
+    /// Fails once its token works no more: what comes for hours is asked about again and again.
+    pub fn still_may(&self) -> Result<(), Failure> {
+        if self.token.over(self.app.now()) { Err(Failure::no_token()) } else { Ok(()) }
+    }
+
     /// Who it is, for what it does.
     pub fn actor(&self) -> Actor {
         Actor {

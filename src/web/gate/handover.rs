@@ -5,7 +5,7 @@
 //! code for the session that is signed in there; `/.rollcall/callback` takes code and nonce and gives the browser a pass.
 
 use data_encoding::HEXLOWER;
-use rocket::{get, response::Redirect, routes};
+use rocket::{get, routes};
 
 use super::{check::to_sign_in, denied::not_open};
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     web::{
         door::{AskedBy, Checkpoint, Params, SetCookie, Visitor},
         failure::Failure,
+        pages::Redirect,
     },
 };
 

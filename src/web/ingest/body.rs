@@ -11,7 +11,10 @@ use utoipa::{
 };
 
 use crate::{
-    domain::{App, ingest::Intake},
+    domain::{
+        App,
+        ingest::{Intake, Load},
+    },
     web::{failure::Failure, openapi::words::one_of},
 };
 
@@ -115,7 +118,7 @@ pub async fn whole(
     if read < LARGE {
         return Ok((bytes, None));
     }
-    let turn = app.intake(program, true)?;
+    let turn = app.intake(program, Load::Whole)?;
     let read = body.take((WHOLE - LARGE) as u64 + 1).read_to_end(&mut bytes).await;
     read.map_err(|error| unreadable(&error))?;
     if bytes.len() > WHOLE { Err(Failure::too_large(WHOLE as u64)) } else { Ok((bytes, Some(turn))) }

@@ -270,16 +270,17 @@ fn local(path: &str) -> Option<&str> {
     plain.then_some(path)
 }
 
-/// `303 See Other`, to an address of our own making.
+/// `303 See Other`, to an address of our own making or of an app: as it is, for browsers send what no URI may hold, and an app
+/// knows its addresses by it. It is visible ASCII.
 #[derive(Responder)]
 #[response(status = 303)]
-struct Redirect {
+pub(super) struct Redirect {
     body: (),
     location: Header<'static>,
 }
 
 impl Redirect {
-    fn to(address: String) -> Self {
+    pub(super) fn to(address: String) -> Self {
         Self { body: (), location: Header::new("Location", address) }
     }
 }

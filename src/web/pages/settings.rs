@@ -14,7 +14,7 @@ use crate::{
         retention::{BadRetention, Keep, Retention},
     },
     web::{
-        door::{Admin, Form, Params},
+        door::{Admin, Form, FreshForm, Params},
         failure::Failure,
         looking::apart,
         views::{
@@ -193,9 +193,9 @@ async fn reset(admin: Admin<'_>, _form: Form) -> Result<Redirect, Failure> {
     Ok(see("/settings?done=geo-reset"))
 }
 
-/// Sets how long the log is kept. Where that removes anything now, it is asked about first.
+/// Sets how long the log is kept. Where that removes anything now, it is asked about first, and no more goes than was shown then.
 #[post("/settings/retention", data = "<sent>")]
-async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status, Html)>, Failure> {
+async fn retain(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Status, Html)>, Failure> {
     let typed = |name| sent.get(name).unwrap_or_default();
     let retention = match Retention::read(typed("keep"), typed("size"), typed("rules")) {
         Ok(retention) => retention,
@@ -214,13 +214,20 @@ async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status
             return Ok(Err((Status::BadRequest, show(&page(&admin, &Params::default(), "", shown))?)));
         }
     };
-    let wanted = retention.clone();
-    let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
-    if outlook.removes > 0 && !sent.flag("confirmed") {
-        return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook)?)));
-    }
+    let agreed = sent.get("agreed").and_then(|token| admin.app.agreed(token, &retention));
+    let agreed = if let Some(agreed) = agreed {
+        agreed
+    } else {
+        let wanted = retention.clone();
+        let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
+        if outlook.removes > 0 {
+            let token = admin.app.ask_to_agree(&retention, &outlook).reveal();
+            return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook, token)?)));
+        }
+        outlook
+    };
     let by = admin.actor();
-    apart(admin.app, move |app| app.set_retention(&by, &retention)).await?;
+    apart(admin.app, move |app| app.set_retention(&by, &retention, &agreed)).await?;
     let app = admin.app.clone();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = app.clear_away() {
@@ -230,13 +237,14 @@ async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status
     Ok(Ok(see("/settings?done=retention#retention")))
 }
 
-fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook) -> Result<Html, Failure> {
+fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook, token: String) -> Result<Html, Failure> {
     let count = counted(usize::try_from(outlook.removes).unwrap_or(usize::MAX), "activity", "activities");
     let since = outlook.moment().map(|moment| {
         let but = if outlook.only_by_age() { "" } else { ", but for those with a time of their own" };
         format!(" They happened before {moment:.0}{but}.")
     });
-    let hidden = sent.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed"));
+    let hidden = sent.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed" | "agreed"));
+    let hidden = hidden.map(|(name, value)| (name.to_owned(), value.to_owned()));
     show(&Confirm {
         frame: inside(admin, Page::Settings, &Params::default()),
         title: format!("Remove {count}?"),
@@ -248,7 +256,7 @@ fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook) -> Result<Html, Fa
         items: Vec::new(),
         more: 0,
         action: "/settings/retention".to_owned(),
-        hidden: hidden.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        hidden: hidden.chain([("agreed".to_owned(), token)]).collect(),
         asks_reason: false,
         button: format!("Remove {count}"),
         back: "/settings#retention".to_owned(),

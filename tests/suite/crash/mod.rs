@@ -198,11 +198,14 @@ impl<'a> Life<'a> {
         let (_, behind) = page.split_once("name=\"csrf\" value=\"").expect("the page has a form");
         let csrf = behind.split_once('"').unwrap().0;
         let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs([("csrf", csrf), ("keep", ""), ("size", ""), ("confirmed", "1")]);
-        form.append_pair("rules", "action tock 1d");
-        let form = form.finish();
+        form.extend_pairs([("csrf", csrf), ("keep", ""), ("size", ""), ("rules", "action tock 1d")]);
         let sender = ada.without("Content-Type").with("Content-Type", "application/x-www-form-urlencoded");
-        let reply = sender.try_send("POST", "/settings/retention", form.as_bytes())?;
+        let send = |form: &str| sender.try_send("POST", "/settings/retention", form.as_bytes());
+        let rules = form.finish();
+        let asked = send(&rules)?.text();
+        let (_, behind) = asked.split_once("name=\"agreed\" value=\"").expect("it asks what may go");
+        // It is a token, of letters and digits.
+        let reply = send(&format!("{rules}&agreed={}", behind.split_once('"').unwrap().0))?;
         assert_eq!(reply.status, 303, "{}", reply.text());
         let mut oracle = self.oracle();
         oracle.removals += 1;

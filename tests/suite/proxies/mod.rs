@@ -8,7 +8,7 @@ use super::{
     http::Reply,
     server::{Client, Connection},
 };
-use street::{Browser, Proxy, READERS, ROLLCALL, Street, WIKI};
+use street::{Browser, Proxy, READERS, ROLLCALL, Street, VAULT, WIKI};
 
 /// Whether a request reached the app.
 fn reached(reply: &Reply) -> bool {
@@ -163,6 +163,77 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
     assert_eq!(told(&reply, "Remote-User"), ["ann"]);
 }
 
+fn an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(street: &Street, cookies: &str) {
+    let mut eve = street.browser();
+    let (_, page) = eve.open(&format!("{VAULT}/secret"));
+    let (at, reply) = eve.sign_in(&page.text(), "eve");
+    assert_eq!(
+        (at, reply.header("Answered-By")),
+        (format!("{VAULT}/secret"), Some("vault")),
+        "{}",
+        street.said()
+    );
+    // Ann holds what opens the wiki.
+    let names = [
+        "wiki.example.org",
+        "vault.example.org",
+        "other.example.org",
+        "wiki.example.org:81",
+        "VAULT.example.org",
+    ];
+    for host in names {
+        for path in [
+            "/secret",
+            "http://wiki.example.org/secret",
+            "http://vault.example.org/secret",
+            "http://other.example.org/secret",
+        ] {
+            let reply = street.at(host, cookies).get(path);
+            let by = reply.header("Answered-By");
+            assert_ne!(by, Some("vault"), "{host} {path}: {}", reply.text());
+            if host == "wiki.example.org" && path == "/secret" {
+                assert_eq!(by, Some("wiki"), "{}", street.said());
+            }
+            let reply = street.at_the_vaults_own_proxy(host, cookies).get(path);
+            assert_eq!(
+                reply.header("Answered-By"),
+                None,
+                "{host} {path}, by the vault's own proxy: {}",
+                reply.text()
+            );
+        }
+    }
+    let own =
+        street.at_the_vaults_own_proxy("vault.example.org", &eve.cookies("vault.example.org")).get("/secret");
+    assert_eq!(own.header("Answered-By"), Some("vault"), "{}", own.text());
+}
+
+fn an_app_is_sent_its_own_cookies_and_none_of_rollcalls(street: &Street, cookies: &str) {
+    let others = "__Host-rollcall=H1; rollcall=H2; __Secure-rollcall-apps=H3";
+    let own = ["theme=dark", "myrollcall=1", "a=b=c"];
+    for line in [
+        format!("{cookies}; {}; {others}; {}; {}", own[0], own[1], own[2]),
+        format!("{}; {others}; {}; {cookies}; {}", own[0], own[1], own[2]),
+        format!("{};{};{others};{}; {cookies}", own[0], own[1], own[2]),
+    ] {
+        let told = told(&street.at_the_app(&line).get("/page"), "Cookie").concat();
+        for own in own {
+            assert!(
+                told.split("; ").flat_map(|part| part.split(';')).any(|pair| pair == own),
+                "{own}: {told}"
+            );
+        }
+        let pass = cookies.split_once('=').unwrap().1;
+        assert!(!told.contains(pass) && !told.contains("=H"), "{told}");
+    }
+    // None is hidden behind ever so many.
+    let many = "rollcall-x=H; ".repeat(40);
+    for line in [format!("{many}{cookies}"), format!("{cookies}; {many}theme=dark")] {
+        let told = told(&street.at_the_app(&line).get("/page"), "Cookie").concat();
+        assert!(!told.contains("=H") && !told.contains(cookies.split_once('=').unwrap().1), "{told}");
+    }
+}
+
 fn the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(
     street: &Street,
     ann: &Client,
@@ -236,6 +307,8 @@ fn holds(proxy: Proxy) {
     a_socket_opens_for_who_is_signed_in_alone(&street, &ann);
     who_may_not_open_the_app_is_told_so_on_a_page(&street, &ann);
     what_a_client_says_of_itself_is_not_believed(&street, &ann);
+    an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(&street, &cookies);
+    an_app_is_sent_its_own_cookies_and_none_of_rollcalls(&street, &cookies);
     the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);
     a_logout_is_seen_by_the_very_next_request(&street, &cookies);
     without_rollcall_nobody_comes_in(street, &cookies);

@@ -76,7 +76,7 @@ fn retention(folder: &Path, feed: &Feed) -> anyhow::Result<()> {
         let writer = scope.spawn(|| write(&app, &over));
         let removing = || {
             let started = Instant::now();
-            let removed = app.set_retention(&Actor::system(), &half)?;
+            let removed = app.set_retention(&Actor::system(), &half, &app.outlook(&half)?)?;
             let hidden = started.elapsed();
             app.clear_away()?;
             anyhow::Ok((removed, hidden, started.elapsed()))

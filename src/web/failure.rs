@@ -82,6 +82,12 @@ impl Failure {
         Self::new(Status::Forbidden, "not_a_trusted_proxy", message)
     }
 
+    /// The request has come to the port behind the front, past the front.
+    pub fn not_through_the_front() -> Self {
+        let message = "this port is Rollcall's own; speak TLS to the one it listens at";
+        Self::new(Status::MisdirectedRequest, "misdirected", message)
+    }
+
     /// There is no app at this address.
     pub fn no_app(site: &Site) -> Self {
         let message = format!("no app is registered at {site}; an administrator adds it under Apps");
@@ -160,6 +166,12 @@ impl Failure {
     /// The body is too large.
     pub fn too_large(most: u64) -> Self {
         Self::new(Status::PayloadTooLarge, "too_large", format!("the body can have at most {most} bytes"))
+    }
+
+    /// The body stopped, or came too slowly.
+    pub fn slow_body() -> Self {
+        let message = "the body came too slowly: less than a kibibyte a second";
+        Self::new(Status::RequestTimeout, "slow_body", message)
     }
 
     /// A body that holds too much.

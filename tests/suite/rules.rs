@@ -129,6 +129,9 @@ fn only_the_store_knows_the_database_and_only_the_web_knows_the_web_server() {
 fn options() -> Vec<String> {
     let raw = Raw {
         listen: Some(String::new()),
+        tls_cert: Some("x".into()),
+        tls_key: Some("x".into()),
+        tls_self_signed: true,
         insecure_http: true,
         trusted_proxy: Some(Vec::new()),
         client_header: Some(String::new()),

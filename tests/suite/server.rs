@@ -72,6 +72,9 @@ impl Folder {
         for other in [
             "ROLLCALL_DATA",
             "ROLLCALL_LISTEN",
+            "ROLLCALL_TLS_CERT",
+            "ROLLCALL_TLS_KEY",
+            "ROLLCALL_TLS_SELF_SIGNED",
             "ROLLCALL_PUBLIC_URL",
             "ROLLCALL_TRUSTED_PROXY",
             "ROLLCALL_CLIENT_HEADER",
@@ -183,7 +186,9 @@ impl Folder {
 fn ready(said: &mut impl BufRead) -> Result<String, String> {
     let mut line = String::new();
     said.read_line(&mut line).unwrap();
-    line.trim_end().strip_prefix("Rollcall is ready at http://").map(str::to_owned).ok_or(line)
+    let url = line.trim_end().strip_prefix("Rollcall is ready at ");
+    let address = url.and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")));
+    address.map(str::to_owned).ok_or(line)
 }
 
 /// A port that nobody listens at.

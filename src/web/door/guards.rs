@@ -25,7 +25,7 @@ use crate::{
         site::{Realm, Site},
         user::{Actor, ActorKind, Role, User},
     },
-    web::failure::Failure,
+    web::{failure::Failure, front::Certificate},
 };
 
 /// How a session reaches an app in its browser.
@@ -200,6 +200,11 @@ impl<'r> Member<'r> {
     /// Whether passwords can be read on their way here, because the operator insists.
     pub fn plain(&self) -> bool {
         door(self.request).settings.plain
+    }
+
+    /// The certificate that browsers are shown, where Rollcall speaks TLS itself.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        door(self.request).settings.front.as_ref().map(|front| &*front.certificate)
     }
 
     /// The relying party that passkeys are of, where this request's browser can have any.
@@ -427,7 +432,8 @@ fn party_of(request: &Request<'_>) -> Option<Party> {
     }
     let host = request.headers().get_one("Host")?;
     let here = host.split(':').next() == Some("localhost");
-    here.then(|| Party::at(&format!("http://{host}"))).flatten()
+    let scheme = if door(request).settings.secure { "https" } else { "http" };
+    here.then(|| Party::at(&format!("{scheme}://{host}"))).flatten()
 }
 
 pub(super) fn origin_of(request: &Request<'_>) -> Origin {
@@ -452,6 +458,9 @@ pub(super) fn origin_of(request: &Request<'_>) -> Origin {
 pub(super) fn own_address(request: &Request<'_>) -> String {
     let settings = &door(request).settings;
     settings.public_url.clone().unwrap_or_else(|| {
+        if let Some(front) = &settings.front {
+            return format!("https://{}", front.address);
+        }
         let config = request.rocket().config();
         let scheme = if settings.secure { "https" } else { "http" };
         format!("{scheme}://{}", SocketAddr::new(config.address, config.port))

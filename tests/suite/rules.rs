@@ -129,6 +129,9 @@ fn only_the_store_knows_the_database_and_only_the_web_knows_the_web_server() {
 fn options() -> Vec<String> {
     let raw = Raw {
         listen: Some(String::new()),
+        tls_cert: Some("x".into()),
+        tls_key: Some("x".into()),
+        tls_self_signed: true,
         insecure_http: true,
         trusted_proxy: Some(Vec::new()),
         client_header: Some(String::new()),
@@ -229,7 +232,7 @@ const MUST: &str = "\
     ST-10 ST-11 IX-01 IX-02 UP-01 UP-03 BK-01 BK-02 LD-01 LD-02 LD-03 LD-04";
 
 /// Which of them nothing holds yet. The list may only become shorter.
-const OPEN: [&str; 3] = ["LO-05", "LD-01", "LD-04"];
+const OPEN: [&str; 2] = ["LO-05", "LD-01"];
 
 /// The words between backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {

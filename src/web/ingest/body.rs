@@ -15,7 +15,7 @@ use crate::{
         App,
         ingest::{Intake, Load},
     },
-    web::{failure::Failure, openapi::words::one_of},
+    web::{failure::Failure, openapi::words::one_of, paced::Paced},
 };
 
 /// The largest body on the wire.
@@ -88,7 +88,7 @@ impl Packing {
     /// Unpacks a body.
     pub fn unpack(self, data: Data<'_>) -> Unpacked<'_> {
         // One more than may come, so that what is too long is not taken for its beginning.
-        let body = data.open(ByteUnit::from(BODY + 1));
+        let body = Paced::new(data.open(ByteUnit::from(BODY + 1)));
         match self {
             Self::None => Box::pin(body),
             // Packed files that were joined are one packed file: shippers send them so.
@@ -133,5 +133,8 @@ pub async fn text(app: &App, program: &str, body: Unpacked<'_>) -> Result<(Strin
 
 /// What the sender of a body that broke off is told.
 pub fn unreadable(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return Failure::slow_body();
+    }
     Failure::bad_request(format!("the body could not be read or unpacked: {error}"))
 }

@@ -159,7 +159,7 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
 fn insecure(member: &Member<'_>) -> Option<String> {
     let told = member.user.role == Role::Admin && member.plain();
     told.then(|| {
-        "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Put a proxy with TLS before Rollcall, name it with --trusted-proxy and --public-url, and leave out --insecure-http."
+        "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before Rollcall and name it with --trusted-proxy and --public-url; and leave out --insecure-http."
             .into()
     })
 }

@@ -16,6 +16,7 @@ use crate::{
     web::{
         door::{Admin, Form, FreshForm, Params},
         failure::Failure,
+        front::Certificate,
         looking::apart,
         views::{
             Page,
@@ -98,6 +99,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
     Settings {
         frame: inside(admin, Page::Settings, params),
         geo: Geo { facts, replaced: info.source == Source::Given, error: geo_error.to_owned() },
+        tls: admin.certificate().map(tls),
         limits: vec![
             Fact::new("A session that is not used ends after", in_words(limits.idle)),
             Fact::new("A session ends at the latest after", in_words(limits.absolute)),
@@ -111,6 +113,21 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("Activities", grouped(all)),
             Fact::new("Users", grouped(app.users().len() as u64)),
         ],
+    }
+}
+
+fn tls(certificate: &Certificate) -> views::Tls {
+    let facts = certificate.facts();
+    let file = certificate.file().display().to_string();
+    let source = if certificate.is_self_signed() { format!("made by Rollcall, {file}") } else { file };
+    views::Tls {
+        facts: vec![
+            Fact::new("Certificate", source),
+            Fact::new("Holds until", format!("{:.0}", facts.until)),
+            Fact::new("For", facts.names.join(", ")),
+            Fact::new("SHA-256", facts.fingerprint),
+        ],
+        problem: certificate.problem().unwrap_or_default(),
     }
 }
 

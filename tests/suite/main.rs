@@ -10,6 +10,7 @@
 mod accounts;
 mod activity;
 mod address;
+mod bodies;
 mod browser;
 mod care;
 mod clients;
@@ -40,6 +41,7 @@ mod outbound;
 mod passkeys;
 mod programs;
 mod proxies;
+mod races;
 mod requests;
 mod retention;
 mod rules;

@@ -45,6 +45,8 @@ use crate::{
 pub(super) struct Io<'a> {
     pub(super) input: &'a mut (dyn Read + Send),
     pub(super) out: &'a mut (dyn Write + Send),
+    /// What stands beside what is written: the seal of an export.
+    pub(super) seal: &'a mut (dyn Write + Send),
     pub(super) progress: &'a mut (dyn Watcher + Send),
 }
 
@@ -361,7 +363,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             }
             Ok(if page.items.is_empty() { NO } else { 0 })
         }
-        Activity::Export { query, narrow, format, order, .. } => {
+        Activity::Export { query, narrow, format, order, output } => {
             let filter = filter(app, &query, &narrow)?;
             app.catch_up(CATCH_UP);
             let order = match order {
@@ -375,8 +377,13 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
                 Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
                 Form::Ndjson => Format::Ndjson,
             };
-            let Io { out, progress, .. } = io;
-            download::write_all(export, &format, *out, |rows| progress.rows(rows, total))?;
+            let Io { out, seal, progress, .. } = io;
+            let lines: Option<&mut dyn Write> = output.is_some().then_some(&mut **seal);
+            let done = download::write_all(export, &format, *out, lines, |rows| progress.rows(rows, total))?;
+            if let Some(contents) = done {
+                write!(seal, "\n{}", app.seal(contents, &asked))?;
+                seal.flush()?;
+            }
             Ok(0)
         }
     }

@@ -8,7 +8,7 @@ use std::{time::Duration, vec};
 use super::{
     App, Gone,
     activity::{LookError, PATIENCE},
-    turns::Turn,
+    turns::{Turn, Who, who},
 };
 use crate::{
     model::{
@@ -192,13 +192,9 @@ fn text(activity: &Activity) -> usize {
     activity.detail.len() + agent + attributes.sum::<usize>()
 }
 
-/// A user or a program: one of each may have the same name.
-pub(super) type Who = (bool, String);
-
 /// The right to one export, until it is dropped.
 fn turn(app: &App, by: &Actor) -> Result<Turn<Who>, ExportError> {
-    let who = (by.kind == ActorKind::Token, by.name.clone());
-    app.0.exports.take(who, AT_ONCE).ok_or(ExportError::Busy)
+    app.0.exports.take(who(by), AT_ONCE).ok_or(ExportError::Busy)
 }
 
 #[cfg(test)]

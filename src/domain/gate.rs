@@ -120,6 +120,10 @@ impl Rollcall {
                     opened => opened?,
                 }
             }
+            // It may have ended since it was looked up.
+            if live.refused() {
+                return Ok(Decision::SignIn(Arc::clone(app)));
+            }
         }
         Ok(decision)
     }

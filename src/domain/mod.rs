@@ -30,6 +30,7 @@ mod second_factor;
 pub mod sessions;
 mod setup;
 pub mod sign_in;
+pub mod streams;
 pub mod tail;
 mod throttle;
 pub mod tokens;
@@ -48,7 +49,6 @@ use tokio::sync::Notify;
 use self::{
     accounts::People,
     clock::Clock,
-    export::Who,
     gate::AppTable,
     geo::Geo,
     handover::Handover,
@@ -64,7 +64,7 @@ use self::{
     tail::Tail,
     throttle::Throttle,
     tokens::TokenTable,
-    turns::Turns,
+    turns::{Turns, Who},
     waiting::Waiting,
 };
 pub use crate::store::{Health, StoreError};
@@ -107,6 +107,7 @@ struct Parts {
     devices: Devices,
     searches: activity::Searches,
     exports: Turns<Who>,
+    streams: Turns<Option<Who>>,
     intakes: Turns<(String, Load)>,
     setup: Setup,
     /// Held while the horizon moves.
@@ -185,6 +186,7 @@ impl App {
             devices: Devices::default(),
             searches: activity::Searches::default(),
             exports: Turns::default(),
+            streams: Turns::default(),
             intakes: Turns::default(),
             setup,
             retaining: Mutex::default(),

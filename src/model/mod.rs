@@ -20,6 +20,7 @@ pub mod period;
 pub mod place;
 pub mod query;
 pub mod retention;
+pub mod seal;
 pub mod secret;
 pub mod session;
 pub mod site;

@@ -30,6 +30,7 @@ use crate::{
         retention::RetentionError,
         sessions::SessionError,
         sign_in::{self, SignInError},
+        streams::StreamError,
         tokens::TokenError,
     },
     model::{query::QueryError, site::Site},
@@ -78,7 +79,7 @@ impl Failure {
     pub fn not_a_proxy(peer: Option<IpAddr>) -> Self {
         let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
         let message = format!(
-            "only a trusted proxy may ask this, and {peer} is none; if it is yours, start Rollcall with --trusted-proxy {peer}"
+            "only a trusted proxy may ask this, and {peer} is none; if it is yours, start Rollcall with --trusted-proxy {peer}, or have it send a token with the scope auth:check"
         );
         Self::new(Status::Forbidden, "not_a_trusted_proxy", message)
     }
@@ -275,6 +276,10 @@ struct Remembered(Mutex<Option<Failure>>);
 fn wants_json(request: &Request<'_>) -> bool {
     let path = request.uri().path();
     let path = path.as_str();
+    // A proxy asks for it on behalf of whoever asked.
+    if path.starts_with("/auth/denied") {
+        return !request.headers().get("Accept").any(|accept| accept.contains("text/html"));
+    }
     ["/api/", "/auth/nginx", "/auth/forward", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
         .iter()
         .any(|at| path.starts_with(at))
@@ -546,6 +551,16 @@ impl From<ExportError> for Failure {
             ExportError::Look(error) => error.into(),
             ExportError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        let (status, code) = match error {
+            StreamError::Own => (Status::TooManyRequests, "busy"),
+            StreamError::All => (Status::ServiceUnavailable, "too_many_streams"),
+        };
+        Self { retry_after: Some(10), ..Self::new(status, code, error.to_string()) }
     }
 }
 

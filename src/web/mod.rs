@@ -66,6 +66,8 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         rocket = rocket.attach(arrivals);
     }
     let rocket = rocket
+        // Before these, so that what it puts in the place of an answer is counted and gets its headers too.
+        .attach(door::Recheck)
         .attach(measure::Measure)
         .attach(Shield::new())
         .attach(headers::Headers)

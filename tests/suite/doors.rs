@@ -37,7 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     // Nobody but a trusted proxy, which no caller of this table is.
     (
-        "- --- ------",
+        "- --- ----x-",
         &[
             "GET /.rollcall/callback",
             "GET /.rollcall/start",

@@ -11,6 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use rocket::{
+    Build, Rocket, Route,
     http::{Header, Method},
     local::asynchronous::Client,
 };
@@ -79,22 +80,31 @@ impl House {
 
     /// An empty one that is reached in another way.
     pub(crate) fn with_settings(settings: Settings) -> Self {
-        Self::made(settings, Limits::default())
+        Self::made(settings, Limits::default(), |rocket| rocket)
+    }
+
+    /// An empty one that also has these routes.
+    pub(crate) fn with_routes(routes: Vec<Route>) -> Self {
+        Self::made(Settings::default(), Limits::default(), |rocket| rocket.mount("/", routes))
     }
 
     /// An empty one with limits of its own.
     pub(crate) fn with_limits(limits: Limits) -> Self {
-        Self::made(Settings::default(), limits)
+        Self::made(Settings::default(), limits, |rocket| rocket)
     }
 
-    fn made(settings: Settings, limits: Limits) -> Self {
+    fn made(
+        settings: Settings,
+        limits: Limits,
+        furnish: impl FnOnce(Rocket<Build>) -> Rocket<Build>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOW.parse().unwrap());
         let app = App::open(folder.path(), Some(&cities()), clock.clone(), limits).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let rocket = web::rocket(app.clone(), settings, listen, folder.path());
+        let rocket = furnish(web::rocket(app.clone(), settings, listen, folder.path()));
         let client = runtime.block_on(Client::untracked(rocket)).unwrap();
         let mut house = Self { app, clock, client, runtime, reader: String::new(), _folder: folder };
         house.reader = house.token("reader", &["activity:read"]);

@@ -419,6 +419,10 @@ impl Connection {
 
     fn try_send(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<Reply> {
         self.try_ask(method, path, body)?;
+        self.try_answer()
+    }
+
+    fn try_answer(&mut self) -> io::Result<Reply> {
         let (status, headers) = self.try_head()?;
         let mut reply = Reply { status, headers, body: Vec::new() };
         if reply.header("Transfer-Encoding").is_some_and(|coding| coding == "chunked") {
@@ -437,7 +441,25 @@ impl Connection {
         self.try_ask(method, path, body).unwrap();
     }
 
+    /// Posts a body of this piece, over and over, without ever holding it whole.
+    pub(crate) fn pour(&mut self, path: &str, piece: &[u8], times: usize) -> Reply {
+        let mut head = self.request("POST", path, piece.len() * times).unwrap();
+        for _ in 0..times {
+            head.extend_from_slice(piece);
+            self.stream.get_mut().write_all(&head).unwrap();
+            head.clear();
+        }
+        self.answer()
+    }
+
     fn try_ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
+        let mut request = self.request(method, path, body.len())?;
+        request.extend_from_slice(body);
+        self.stream.get_mut().write_all(&request)
+    }
+
+    /// The head of a request with a body of so many bytes.
+    fn request(&self, method: &str, path: &str, length: usize) -> io::Result<Vec<u8>> {
         let mut request = Vec::new();
         write!(request, "{method} {path} HTTP/1.1\r\n")?;
         if !self.client.headers.iter().any(|(name, _)| name == "Host") {
@@ -446,14 +468,32 @@ impl Connection {
         for (name, value) in &self.client.headers {
             write!(request, "{name}: {value}\r\n")?;
         }
-        write!(request, "Content-Length: {}\r\n\r\n", body.len())?;
-        request.extend_from_slice(body);
-        self.stream.get_mut().write_all(&request)
+        write!(request, "Content-Length: {length}\r\n\r\n")?;
+        Ok(request)
     }
 
     /// The status and the headers of an answer.
     pub(crate) fn head(&mut self) -> (u16, Vec<(String, String)>) {
         self.try_head().unwrap()
+    }
+
+    /// Whether an answer has begun to come that was not read yet.
+    pub(crate) fn has_come(&mut self) -> bool {
+        self.stream.get_ref().set_nonblocking(true).unwrap();
+        let come = self.stream.fill_buf().map(<[u8]>::len);
+        self.stream.get_ref().set_nonblocking(false).unwrap();
+        match come {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            come => {
+                assert_ne!(come.unwrap(), 0, "the connection was closed");
+                true
+            }
+        }
+    }
+
+    /// The next answer.
+    pub(crate) fn answer(&mut self) -> Reply {
+        self.try_answer().unwrap()
     }
 
     fn try_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
@@ -463,8 +503,9 @@ impl Connection {
         let mut headers = Vec::new();
         loop {
             let line = self.line()?;
-            match line.split_once(": ") {
-                Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            // A header may be empty.
+            match line.split_once(':') {
+                Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
                 None => return Ok((status, headers)),
             }
         }

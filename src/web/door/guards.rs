@@ -12,12 +12,12 @@ use rocket::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Finding, SetCookie, Settings, address, cookie, door,
+    Finding, Lease, SetCookie, Settings, address, cookie, door,
     origin::{self, Made},
     programs::{Needs, Program},
 };
 use crate::{
-    domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome, tokens::LiveToken},
+    domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome},
     model::{
         device::Agent,
         secret::Token,
@@ -169,6 +169,7 @@ impl<'r> Member<'r> {
             let origin = visitor.origin();
             visitor.app.touch(&live, origin.ip, Some(&origin.agent));
         }
+        Lease::Session(Arc::clone(&live)).hold(request);
         Ok(Self { app: visitor.app, live, user, token, request })
     }
 
@@ -331,25 +332,6 @@ pub struct Caller<'r, S: Needs> {
     pub app: &'r App,
     /// Which of the two it is.
     pub identity: Identity<'r, S>,
-}
-
-/// The right to go on with what takes long, a stream or a download: it is over with its session or token.
-#[derive(Clone)]
-pub enum Lease {
-    /// While the session lives.
-    Session(Arc<Live>),
-    /// While the token works.
-    Token(Arc<LiveToken>, App),
-}
-
-impl Lease {
-    /// Whether it is over.
-    pub fn over(&self) -> bool {
-        match self {
-            Self::Session(live) => live.refused(),
-            Self::Token(token, app) => token.over(app.now()),
-        }
-    }
 }
 
 /// Who calls.

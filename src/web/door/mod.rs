@@ -11,6 +11,7 @@ mod body;
 mod cookie;
 mod fresh;
 mod guards;
+mod lease;
 mod origin;
 mod params;
 mod programs;
@@ -20,15 +21,18 @@ use std::time::Duration;
 
 use rocket::{Build, Orbit, Request, Rocket};
 
+pub(super) use self::lease::Recheck;
 pub use self::{
     address::{Finding, HOPS, Hop, Naming, Networks, Why},
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
-    guards::{Admin, Auditor, Caller, Identity, Lease, Member, Reach, Visitor},
+    guards::{Admin, Auditor, Caller, Identity, Member, Reach, Visitor},
+    lease::Lease,
     params::Params,
     programs::{
-        ActivityRead, ActivityWrite, Metrics, Needs, Observer, Program, SessionRead, SessionWrite, Shipper,
+        ActivityRead, ActivityWrite, AuthCheck, Metrics, Needs, Observer, Program, SessionRead, SessionWrite,
+        Shipper,
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };

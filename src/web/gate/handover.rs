@@ -7,7 +7,7 @@
 use data_encoding::HEXLOWER;
 use rocket::{get, routes};
 
-use super::check::to_sign_in;
+use super::{check::to_sign_in, denied::not_open};
 use crate::{
     domain::gate::Decision,
     model::{
@@ -58,9 +58,7 @@ fn hand_over(visitor: Visitor<'_>, params: Params) -> Result<Redirect, Failure> 
             let code = visitor.app.begin_handover(&live, site.clone(), nonce).reveal();
             Ok(Redirect::to(format!("{site}{PREFIX}callback?code={code}&rd={}", encode(&rest))))
         }
-        Decision::Forbidden(app, user) => {
-            Err(Failure::forbidden(format!("{} may not open {}", user.name, app.name)))
-        }
+        Decision::Forbidden(app, user) => Err(not_open(&app, &user)),
         Decision::NoApp => Err(Failure::no_app(&address.site)),
         Decision::SignIn(_) => Ok(Redirect::to(to_sign_in(&visitor.own_address(), &address))),
     }

@@ -301,10 +301,10 @@ fn follow(
     let asked = search(&params);
     let looking = Looking::read(&Params::of(&read(&asked, &params)), member.app.now())?;
     let app = member.app.clone();
-    let scope = member.scope();
+    let (seat, scope) = (app.stream_seat(&member.actor())?, member.scope());
     let follower = app.follow(&scope, &looking.filter, resumed(&last, &params)?);
     looking.note(&app, &member.actor(), &scope);
-    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), shutdown);
+    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), seat, shutdown);
     Ok(Events(stream! {
         yield watch.mark("connected");
         if watch.follower.left() > FAR {

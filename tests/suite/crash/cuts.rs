@@ -131,12 +131,14 @@ fn lost(disks: &Disks, cuts: u32, without_syncs: bool) -> (Vec<String>, Oracle) 
                 lost.push("the disk could not be mounted any more".to_owned());
                 continue;
             };
+            // The others wait meanwhile: they would only take the time of whoever looks.
+            let now = life.oracle();
             // Whoever asked to end since may have ended.
-            let still = life.oracle().live.clone();
-            before.live.retain(|cookie| still.contains(cookie));
+            before.live.retain(|cookie| now.live.contains(cookie));
             before.live.drain(..before.live.len().saturating_sub(20));
             before.ended.drain(..before.ended.len().saturating_sub(20));
             lost.extend(found(&Folder::at(&mounted.at.join(&name)), &token, &before).err());
+            drop(now);
         }
         life.over.store(true, Ordering::SeqCst);
     });

@@ -86,7 +86,8 @@ fn a_script_is_told_and_not_led_away(street: &Street, ann: &Client) {
     for kind in kinds {
         let as_it =
             |client: Client| kind.iter().fold(client, |client, (name, value)| client.with(name, value));
-        assert_eq!(as_it(street.at_the_app("")).get("/data").status, 401, "{kind:?}");
+        let refused = as_it(street.at_the_app("")).get("/data");
+        assert_eq!(refused.refusal(), "401 not_signed_in", "{kind:?}");
         assert!(reached(&as_it(ann.clone()).get("/data")), "{kind:?}");
     }
 }
@@ -125,7 +126,7 @@ fn who_may_not_open_the_app_is_told_so_on_a_page(street: &Street, ann: &Client) 
         assert!(page.text().contains(word), "{word}: {}", page.text());
     }
     assert!(page.header("Content-Security-Policy").unwrap_or_default().contains("style-src 'sha256-"));
-    assert_eq!(ann.with("Accept", "application/json").get("/data").status, 403);
+    assert_eq!(ann.with("Accept", "application/json").get("/data").refusal(), "403 forbidden");
     street.open_to(READERS);
     assert!(reached(&ann.get("/page")), "the group counts at the very next request");
 }
@@ -261,6 +262,41 @@ fn without_rollcall_nobody_comes_in(street: Street, cookies: &str) {
     }
 }
 
+/// Every family of headers reaches the app that is set to it, and what a client says by their names does not.
+fn an_app_is_told_by_the_names_it_is_set_to(proxy: Proxy) {
+    for (family, headers) in [
+        (
+            "x-auth-request",
+            [
+                "X-Auth-Request-User",
+                "X-Auth-Request-Preferred-Username",
+                "X-Auth-Request-Email",
+                "X-Auth-Request-Groups",
+            ],
+        ),
+        (
+            "x-forwarded",
+            ["X-Forwarded-User", "X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-Groups"],
+        ),
+        ("x-webauth", ["X-Webauth-User", "X-Webauth-Name", "X-Webauth-Email", "X-Webauth-Groups"]),
+    ] {
+        let Some(street) = Street::telling(proxy, family) else { return };
+        let ann = street.at_the_app(&signed_in(&street, "ann"));
+        let claiming = headers.iter().fold(ann, |client, name| client.with(name, "ada"));
+        let reply = claiming.get("/page");
+        let [user, second, email, groups] = headers.map(|name| told(&reply, name).concat());
+        let second_is = if family == "x-webauth" { "%C3%84nn" } else { "ann" };
+        assert_eq!(
+            [user.as_str(), &second, &email, &groups],
+            ["ann", second_is, "", "readers"],
+            "{family}: {}",
+            reply.text()
+        );
+        assert_eq!(told(&reply, "Remote-User"), ["ann"]);
+        assert!(!reply.text().contains("ada"), "{}", reply.text());
+    }
+}
+
 fn holds(proxy: Proxy) {
     let Some(street) = Street::with(proxy) else { return };
     who_signs_in_comes_back_to_where_they_wanted_to_go(&street);
@@ -276,6 +312,7 @@ fn holds(proxy: Proxy) {
     the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);
     a_logout_is_seen_by_the_very_next_request(&street, &cookies);
     without_rollcall_nobody_comes_in(street, &cookies);
+    an_app_is_told_by_the_names_it_is_set_to(proxy);
 }
 
 #[test]

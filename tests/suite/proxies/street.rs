@@ -87,14 +87,19 @@ impl Street {
     /// One with ada, an administrator, and ann, bob and eve, members. The wiki is for the readers, of whom ann is one, and the
     /// vault for the keepers, of whom eve is one. None where the proxy is not installed.
     pub(super) fn with(proxy: Proxy) -> Option<Self> {
+        Self::telling(proxy, "remote")
+    }
+
+    /// One whose app is set to a family of headers, and whose proxy knows of it where it must.
+    pub(super) fn telling(proxy: Proxy, family: &str) -> Option<Self> {
         let program = proxy.installed()?;
         let folder = Folder::with_admin();
         for (name, groups) in [("ann", READERS), ("bob", ""), ("eve", KEEPERS)] {
             let add = ["user", "add", name, "--groups", groups, "--full-name", "Änn", "--password-stdin"];
             folder.run_with(&add, PASSWORD).ok();
         }
-        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", READERS]).ok();
-        folder.run(&["app", "add", "vault", "--url", VAULT, "--groups", KEEPERS]).ok();
+        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", READERS, "--headers", family]).ok();
+        folder.run(&["app", "add", "vault", "--url", VAULT, "--groups", KEEPERS, "--headers", family]).ok();
         let server = folder.serve_as(&["--trusted-proxy", "127.0.0.1", "--public-url", ROLLCALL]);
         let reading = ["token", "add", "reader", "--scope", "activity:read", "--scope", "session:read"];
         let reader = server.bearer(folder.run(&reading).ok());
@@ -108,6 +113,7 @@ impl Street {
                 wiki: with_wiki.then(|| format!("127.0.0.1:{wiki}")),
                 vault: format!("127.0.0.1:{vault}"),
                 port: free_port(),
+                family,
             };
             let port = texts.port;
             let command = proxy.command(&program, &texts);
@@ -248,6 +254,12 @@ impl Proxy {
             Self::Caddy => {
                 let main = texts.write("Caddyfile", |text| {
                     let site = format!("http://wiki.example.org:{port} {{\n\tbind 127.0.0.1\n");
+                    // The line of the family that the app is set to is one of those that are comments.
+                    let own = format!("copy_headers {}-", texts.family);
+                    let meant = |line: &&str| line.to_ascii_lowercase().starts_with(&own);
+                    let lines =
+                        text.lines().map(|line| line.trim().strip_prefix("# ").filter(meant).unwrap_or(line));
+                    let text = lines.collect::<Vec<_>>().join("\n") + "\n";
                     let sites = texts.for_each_app(&text.replace("http://wiki.example.org {\n", &site));
                     format!("{{\n\tadmin off\n}}\n{sites}")
                 });
@@ -270,6 +282,8 @@ struct Files<'a> {
     wiki: Option<String>,
     vault: String,
     port: u16,
+    /// The headers in which the apps are told who is there.
+    family: &'a str,
 }
 
 impl Files<'_> {

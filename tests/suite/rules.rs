@@ -232,7 +232,7 @@ const MUST: &str = "\
     ST-10 ST-11 IX-01 IX-02 UP-01 UP-03 BK-01 BK-02 LD-01 LD-02 LD-03 LD-04";
 
 /// Which of them nothing holds yet. The list may only become shorter.
-const OPEN: [&str; 2] = ["LO-05", "LD-01"];
+const OPEN: [&str; 1] = ["LO-05"];
 
 /// The words between backquotes.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {

@@ -21,7 +21,7 @@ use crate::{
     model::site::Site,
     web::{
         door::{self, Networks},
-        syslog,
+        front, syslog,
     },
 };
 
@@ -33,6 +33,18 @@ pub struct Raw {
     #[arg(long, value_name = "ADDR:PORT")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub listen: Option<String>,
+    /// The certificate to speak TLS with, and those that vouch for it, in PEM
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_cert: Option<PathBuf>,
+    /// Its private key, in PEM
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tls_key: Option<PathBuf>,
+    /// Speak TLS with a certificate that Rollcall makes itself and keeps in the data folder
+    #[arg(long, conflicts_with_all = ["tls_cert", "tls_key"])]
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tls_self_signed: bool,
     /// Listen beyond this machine without TLS and without a proxy that has it: passwords can be read on the way
     #[arg(long)]
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -108,6 +120,8 @@ pub struct Raw {
 pub struct Config {
     /// Where to listen.
     pub listen: SocketAddr,
+    /// Where the certificate comes from, if Rollcall speaks TLS itself.
+    pub tls: Option<front::Source>,
     /// What the door must know.
     pub door: door::Settings,
     /// The city database, if not the one an administrator put in or the built-in one.
@@ -151,7 +165,6 @@ impl Config {
             ));
         }
         let trusted_proxies = networks("trusted-proxy", raw.trusted_proxy, "believe", &mut fault);
-        let plain = plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let client_header = raw.client_header.and_then(|text| {
             text.parse().map_err(|error| fault(format!("client-header: {error}, not {text:?}"))).ok()
         });
@@ -171,6 +184,10 @@ impl Config {
         {
             fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
         }
+        let files = (raw.tls_cert, raw.tls_key);
+        let tls = tls(files, raw.tls_self_signed, listen, public_url.as_deref(), &mut fault);
+        let plain =
+            tls.is_none() && plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
         let cookie_domain = raw.cookie_domain.map(|text| text.trim_start_matches('.').to_ascii_lowercase());
         if let Some(domain) = &cookie_domain {
             let own = public_url.as_ref().and_then(|url| url.parse::<Site>().ok());
@@ -219,13 +236,16 @@ impl Config {
             Some(listen) if faults.is_empty() => Ok(Self {
                 listen,
                 door: door::Settings {
-                    secure: public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    secure: tls.is_some()
+                        || public_url.as_ref().is_some_and(|url| url.starts_with("https://")),
+                    front: None,
                     plain,
                     cookie_domain,
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
                     client_header,
                 },
+                tls,
                 geo: raw.geo,
                 limits,
                 syslog,
@@ -237,8 +257,11 @@ impl Config {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 18] = [
+const NAMES: [&str; 21] = [
     "listen",
+    "tls-cert",
+    "tls-key",
+    "tls-self-signed",
     "insecure-http",
     "trusted-proxy",
     "client-header",
@@ -257,6 +280,33 @@ const NAMES: [&str; 18] = [
     "checkpoint-syslog",
     "checkpoint-webhook",
 ];
+
+/// Where the certificate comes from, if Rollcall is to speak TLS itself.
+fn tls(
+    files: (Option<PathBuf>, Option<PathBuf>),
+    self_signed: bool,
+    listen: Option<SocketAddr>,
+    public_url: Option<&str>,
+    fault: &mut impl FnMut(String),
+) -> Option<front::Source> {
+    let source = match files {
+        (None, None) if !self_signed => return None,
+        (None, None) => front::Source::SelfSigned { names: front::names(listen?, public_url, host_name()) },
+        (Some(certificate), Some(key)) if !self_signed => front::Source::Files { certificate, key },
+        _ if self_signed => {
+            fault("tls-self-signed: leave it out where tls-cert and tls-key are set".to_owned());
+            return None;
+        }
+        _ => {
+            fault("tls-cert, tls-key: the certificate and its key are set together".to_owned());
+            return None;
+        }
+    };
+    if public_url.is_some_and(|url| !url.starts_with("https://")) {
+        fault("public-url: Rollcall speaks TLS itself, so the address begins with https://".to_owned());
+    }
+    Some(source)
+}
 
 /// Where checkpoints go.
 fn outlets(
@@ -324,7 +374,7 @@ fn plain_http(
     let plain = beyond && proxies.is_none_or(|proxies| proxies.0.is_empty());
     if plain && !insisted {
         fault(
-            "listen: beyond this machine passwords could be read on the way; put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
+            "listen: beyond this machine passwords could be read on the way; speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
                 .to_owned(),
         );
     }

@@ -29,11 +29,23 @@ local function forget(r, name, from)
   forget(r, name:sub(1, dash - 1) .. "_" .. name:sub(dash + 1), dash + 1)
 end
 
+-- The cookies that are the app's: all but Rollcall's own, of which no app gets hold.
+local function others(cookies)
+  local kept = {}
+  for pair in cookies:gmatch("[^;]+") do
+    pair = pair:match("^%s*(.-)%s*$")
+    local name = pair:gsub("^__Host%-", ""):gsub("^__Secure%-", ""):match("^[^=]*")
+    if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then kept[#kept + 1] = pair end
+  end
+  return #kept > 0 and table.concat(kept, "; ") or nil
+end
+
 function check(r)
   if r.uri:sub(1, 11) == "/.rollcall/" then return apache2.OK end
   local sent = {
     ["X-Forwarded-For"] = r.useragent_ip,
     ["X-Forwarded-Proto"] = r.is_https and "https" or "http",
+    -- The site has said it itself, in the place of what the client sent.
     ["X-Forwarded-Host"] = r.headers_in["Host"],
     ["X-Forwarded-Method"] = r.method,
     ["X-Forwarded-Uri"] = r.unparsed_uri,
@@ -49,6 +61,7 @@ function check(r)
       forget(r, name, 1)
       if headers[name:lower()] then r.headers_in[name] = headers[name:lower()] end
     end
+    r.headers_in["Cookie"] = others(r.headers_in["Cookie"] or "")
     -- A client may name headers in Connection that must not go on to the app; ours must.
     local connection = (r.headers_in["Connection"] or ""):lower()
     r.headers_in["Connection"] = r.headers_in["Upgrade"] and "Upgrade" or connection:find("close") and "close" or nil

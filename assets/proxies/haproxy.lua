@@ -18,6 +18,17 @@ for _, name in ipairs {
   "x-webauth-user", "x-webauth-name", "x-webauth-email", "x-webauth-groups",
 } do identity[name] = true end
 
+-- The cookies that are the app's: all but Rollcall's own, of which no app gets hold.
+local function others(cookies)
+  local kept = {}
+  for pair in cookies:gmatch("[^;]+") do
+    pair = pair:match("^%s*(.-)%s*$")
+    local name = pair:gsub("^__Host%-", ""):gsub("^__Secure%-", ""):match("^[^=]*")
+    if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then kept[#kept + 1] = pair end
+  end
+  return table.concat(kept, "; ")
+end
+
 core.register_action("rollcall", { "http-req" }, function(txn)
   local came, sent = txn.http:req_get_headers(), {}
   for _, name in ipairs(asks) do sent[name] = came[name] and { came[name][0] } end
@@ -36,6 +47,11 @@ core.register_action("rollcall", { "http-req" }, function(txn)
     end
     for name in pairs(identity) do
       if said.headers[name] then txn.http:req_set_header(name, said.headers[name][0]) end
+    end
+    if sent["cookie"] then
+      txn.http:req_del_header("cookie")
+      local cookies = others(sent["cookie"][1])
+      if cookies ~= "" then txn.http:req_set_header("cookie", cookies) end
     end
     -- A client may name headers in Connection that must not go on to the app; ours must.
     txn.http:req_del_header("connection")

@@ -42,7 +42,7 @@ pub(super) enum Command {
     Activity(Activity),
     /// Prove that the log is what was written, against what was kept of it elsewhere
     #[command(
-        after_help = "Examples: rollcall verify\n          rollcall verify --checkpoint /mnt/usb/checkpoints.txt\n          rollcall verify rollcall-2026-11-25.backup"
+        after_help = "Examples: rollcall verify\n          rollcall verify --checkpoint /mnt/usb/checkpoints.txt\n          rollcall verify rollcall-2026-11-25.backup\n          rollcall verify backups.csv --key rollcall/…"
     )]
     Verify(Verify),
     /// Write everything into one file, while the server runs or not
@@ -286,7 +286,7 @@ pub(super) enum Activity {
         /// Newest first or oldest first
         #[arg(long, value_enum, default_value_t = Sequence::Desc)]
         order: Sequence,
-        /// The file; standard output if none is named
+        /// The file, beside which FILE.seal is written; standard output, and no seal, if none is named
         #[arg(short, value_name = "FILE")]
         output: Option<PathBuf>,
     },
@@ -322,9 +322,15 @@ pub(super) enum Sequence {
 
 #[derive(Clone, Debug, Args, Serialize, Deserialize)]
 pub(super) struct Verify {
-    /// A backup, to be proven instead of the log
+    /// A backup, a copy of a data file, or an export (whose seal is FILE.seal), to be proven instead of the log
     #[arg(value_name = "FILE")]
     pub(super) file: Option<PathBuf>,
+    /// The seal of an export, where it is not FILE.seal
+    #[arg(long, value_name = "FILE", requires = "file")]
+    pub(super) seal: Option<PathBuf>,
+    /// The key that must have signed the seal, as Settings shows it under Evidence
+    #[arg(long, value_name = "KEY", requires = "file")]
+    pub(super) key: Option<String>,
     /// A file with one checkpoint or more that was kept elsewhere; - is standard input
     #[arg(long, value_name = "FILE|-")]
     pub(super) checkpoint: Option<PathBuf>,

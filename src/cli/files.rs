@@ -21,9 +21,11 @@ const BUFFER: usize = 256 << 10;
 pub(super) struct Files {
     pub(super) input: Box<dyn Read + Send>,
     pub(super) out: Box<dyn Write + Send>,
+    /// The seal of an export, beside it.
+    pub(super) seal: Box<dyn Write + Send>,
     pub(super) progress: Progress,
-    /// Written under another name until it is whole.
-    unfinished: Option<Unfinished>,
+    /// Written under other names until they are whole.
+    unfinished: Vec<Unfinished>,
 }
 
 /// A file that is written under another name until it is whole. What is not finished is removed.
@@ -98,7 +100,8 @@ impl Files {
             Command::Geo(Geo { update: Some(GeoCommand::Update { file }), .. }) => Box::new(read(file)?),
             _ => Box::new(io::empty()),
         };
-        let mut unfinished = None;
+        let mut unfinished = Vec::new();
+        let mut seal: Box<dyn Write + Send> = Box::new(io::sink());
         let out: Box<dyn Write + Send> = match command {
             Command::Activity(Activity::Export { output, .. }) => {
                 if output.is_some() || !io::stdout().is_terminal() {
@@ -116,8 +119,11 @@ impl Files {
                     }
                     Some(file) if file.is_dir() => return Err(folder(file)),
                     Some(file) => {
+                        let (begun, beside) = Unfinished::begin(&sealed(file), 0o666)?;
+                        unfinished.push(begun);
+                        seal = Box::new(BufWriter::with_capacity(BUFFER, beside));
                         let (begun, part) = Unfinished::begin(file, 0o666)?;
-                        unfinished = Some(begun);
+                        unfinished.push(begun);
                         Box::new(BufWriter::with_capacity(BUFFER, part))
                     }
                 }
@@ -126,7 +132,7 @@ impl Files {
             Command::Backup { file } => {
                 // All that is known of everybody is in it.
                 let (begun, part) = Unfinished::begin(file, 0o600)?;
-                unfinished = Some(begun);
+                unfinished.push(begun);
                 Box::new(BufWriter::with_capacity(BUFFER, part))
             }
             _ => Box::new(BufWriter::new(io::stdout())),
@@ -143,19 +149,27 @@ impl Files {
                 unit = Unit::Records;
             }
         }
-        Ok(Self { input, out, progress: Progress { bar, total: None, unit }, unfinished })
+        Ok(Self { input, out, seal, progress: Progress { bar, total: None, unit }, unfinished })
     }
 
     /// Puts what was written in its place, if the command did its work.
     pub(super) fn finish(mut self, code: u8) -> io::Result<u8> {
         self.out.flush()?;
-        drop(self.out);
+        self.seal.flush()?;
+        drop((self.out, self.seal));
         self.progress.clear();
-        if let Some(unfinished) = self.unfinished.filter(|_| code == 0) {
-            unfinished.finish()?;
+        if code == 0 {
+            self.unfinished.into_iter().try_for_each(Unfinished::finish)?;
         }
         Ok(code)
     }
+}
+
+/// Where the seal of an exported file stands: beside it.
+pub(super) fn sealed(file: &Path) -> PathBuf {
+    let mut name = file.as_os_str().to_owned();
+    name.push(".seal");
+    name.into()
 }
 
 fn read(file: &Path) -> anyhow::Result<File> {

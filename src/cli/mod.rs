@@ -111,7 +111,12 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
     };
     let _inside = runtime.enter();
     let code = {
-        let mut io = Io { input: &mut files.input, out: &mut files.out, progress: &mut files.progress };
+        let mut io = Io {
+            input: &mut files.input,
+            out: &mut files.out,
+            seal: &mut files.seal,
+            progress: &mut files.progress,
+        };
         run::run(&app, runtime.handle(), command, &mut io)
     };
     runtime.block_on(app.close());

@@ -3,7 +3,7 @@
 //! ```text
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
 //! client    Command (JSON), then Input … until one is empty, or Abort (text)
-//! server    Output …, Progress (8 bytes, big-endian, and 8 more where the end is known) …,
+//! server    Output …, Seal …, Progress (8 bytes, big-endian, and 8 more where the end is known) …,
 //!           then Exit (1 byte) or Failure (1 byte, text)
 //! ```
 //!
@@ -46,6 +46,7 @@ enum Kind {
     Exit = 5,
     Failure = 6,
     Abort = 7,
+    Seal = 8,
 }
 
 fn send(mut stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
@@ -61,8 +62,16 @@ fn receive(mut stream: &UnixStream) -> io::Result<(Kind, Vec<u8>)> {
     let mut head = [0; 5];
     stream.read_exact(&mut head)?;
     let bad = || io::Error::new(io::ErrorKind::InvalidData, "this is no frame of rollcall's");
-    let kinds =
-        [Kind::Command, Kind::Input, Kind::Output, Kind::Progress, Kind::Exit, Kind::Failure, Kind::Abort];
+    let kinds = [
+        Kind::Command,
+        Kind::Input,
+        Kind::Output,
+        Kind::Progress,
+        Kind::Exit,
+        Kind::Failure,
+        Kind::Abort,
+        Kind::Seal,
+    ];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == head[0]).ok_or_else(bad)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
     if length > FRAME {
@@ -121,6 +130,7 @@ impl Client {
                 .map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
             match kind {
                 Kind::Output => files.out.write_all(&payload)?,
+                Kind::Seal => files.seal.write_all(&payload)?,
                 Kind::Progress => {
                     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
                     let (rows, total) = payload.split_at(payload.len().min(8));
@@ -184,9 +194,10 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
     let stream = Arc::new(Mutex::new(stream.try_clone()?));
     let mut input =
         Input { stream: locked(&stream).try_clone()?, chunk: io::Cursor::new(Vec::new()), done: false };
-    let mut out = Output { stream: Arc::clone(&stream) };
-    let mut progress = Output { stream: Arc::clone(&stream) };
-    let mut io = Io { input: &mut input, out: &mut out, progress: &mut progress };
+    let output = |kind| Output { kind, stream: Arc::clone(&stream) };
+    let (mut out, mut seal, mut progress) =
+        (output(Kind::Output), output(Kind::Seal), output(Kind::Progress));
+    let mut io = Io { input: &mut input, out: &mut out, seal: &mut seal, progress: &mut progress };
     let _inside = runtime.enter();
     let outcome = run::run(app, runtime, command, &mut io);
     let stream = locked(&stream);
@@ -233,13 +244,14 @@ impl Read for Input {
 
 /// What the client writes for us, and shows of how far we are.
 struct Output {
+    kind: Kind,
     stream: Arc<Mutex<UnixStream>>,
 }
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let taken = &bytes[..bytes.len().min(FRAME)];
-        send(&locked(&self.stream), Kind::Output, taken)?;
+        send(&locked(&self.stream), self.kind, taken)?;
         Ok(taken.len())
     }
 
@@ -253,6 +265,6 @@ impl Watcher for Output {
         let mut payload = rows.to_be_bytes().to_vec();
         payload.extend(total.into_iter().flat_map(u64::to_be_bytes));
         // A client that has gone is noticed at the next write.
-        let _ = send(&locked(&self.stream), Kind::Progress, &payload);
+        let _ = send(&locked(&self.stream), self.kind, &payload);
     }
 }

@@ -24,7 +24,7 @@ use crate::{
     model::{
         activity::Activity as Record,
         app,
-        filter::{Filter, Order},
+        filter::{Asked, Filter, Order},
         hook::Delivery,
         id::SessionId,
         period::{Period, Range},
@@ -45,6 +45,8 @@ use crate::{
 pub(super) struct Io<'a> {
     pub(super) input: &'a mut (dyn Read + Send),
     pub(super) out: &'a mut (dyn Write + Send),
+    /// What stands beside what is written: the seal of an export.
+    pub(super) seal: &'a mut (dyn Write + Send),
     pub(super) progress: &'a mut (dyn Watcher + Send),
 }
 
@@ -345,6 +347,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             let filter = filter(app, &query, &narrow)?;
             app.catch_up(CATCH_UP);
             let page = app.search(&Scope::All, &filter, Order::Desc, None, limit as usize)?;
+            app.note_look(&Actor::console(), &Scope::All, &filter, &asked(&query, &narrow), false);
             if json {
                 for activity in &page.items {
                     serde_json::to_writer(&mut *io.out, &ActivityWire::from(&**activity))?;
@@ -360,22 +363,27 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             }
             Ok(if page.items.is_empty() { NO } else { 0 })
         }
-        Activity::Export { query, narrow, format, order, .. } => {
+        Activity::Export { query, narrow, format, order, output } => {
             let filter = filter(app, &query, &narrow)?;
             app.catch_up(CATCH_UP);
             let order = match order {
                 Sequence::Desc => Order::Desc,
                 Sequence::Asc => Order::Asc,
             };
-            let described = if query.is_empty() { "everything".to_owned() } else { format!("q={query}") };
-            let export = app.export(&Actor::console(), &Scope::All, &filter, order, &described)?;
+            let asked = asked(&query, &narrow);
+            let export = app.export(&Actor::console(), &Scope::All, &filter, order, &asked)?;
             let total = Some(export.rows());
             let format = match format {
                 Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
                 Form::Ndjson => Format::Ndjson,
             };
-            let Io { out, progress, .. } = io;
-            download::write_all(export, &format, *out, |rows| progress.rows(rows, total))?;
+            let Io { out, seal, progress, .. } = io;
+            let lines: Option<&mut dyn Write> = output.is_some().then_some(&mut **seal);
+            let done = download::write_all(export, &format, *out, lines, |rows| progress.rows(rows, total))?;
+            if let Some(contents) = done {
+                write!(seal, "\n{}", app.seal(contents, &asked))?;
+                seal.flush()?;
+            }
             Ok(0)
         }
     }
@@ -405,6 +413,14 @@ fn filter(app: &App, query: &str, narrow: &Narrow) -> anyhow::Result<Filter> {
         range = range.and(period.parse::<Period>()?.range(app.now(), &TimeZone::UTC));
     }
     Ok(Filter { query, user: narrow.user.clone(), range, ..Filter::default() })
+}
+
+/// The same in the words of the contract.
+fn asked(query: &str, narrow: &Narrow) -> Asked {
+    let Narrow { user, period, from, to } = narrow.clone();
+    let query = Some(query.to_owned()).filter(|query| !query.is_empty());
+    let given = [("q", query), ("user", user), ("period", period), ("from", from), ("to", to)];
+    Asked(given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 fn geo(app: &App, command: args::Geo, io: &mut Io<'_>) -> anyhow::Result<u8> {

@@ -4,9 +4,11 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     path::Path,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use rocket::fairing::AdHoc;
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
@@ -24,7 +26,11 @@ use crate::{
         hooks::Courier,
         sessions::SWEEP,
     },
-    web::{self, syslog},
+    web::{
+        self,
+        front::{Certificate, Listener},
+        syslog,
+    },
 };
 
 /// How often the log is looked through for what is too old.
@@ -39,6 +45,10 @@ pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
     let folder = throwaway.as_ref().map_or(folder, Throwaway::path);
     prepare(folder)?;
     let config = Config::read(folder, &command.raw)?;
+    // Each connection is a file, and what shells and services are given at first is few.
+    if let Ok((_, most)) = getrlimit(Resource::RLIMIT_NOFILE) {
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let app = App::open(folder, config.geo.as_deref(), Clock::system(), config.limits.clone())?;
     let served = runtime.block_on(run(folder, config, app, command.demo));
@@ -47,7 +57,7 @@ pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
     served
 }
 
-async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Result<()> {
+async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let mut welcome = None;
     if demo {
@@ -65,6 +75,7 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
             "listening beyond this machine without TLS: passwords can be read on the way; put a proxy with TLS before it and name it with --public-url and --trusted-proxy"
         );
     }
+    let front = front(folder, &mut config).await?;
     let syslog = match config.syslog {
         None => None,
         Some(settings) => {
@@ -82,14 +93,23 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     let _ = std::fs::remove_dir_all(&uploads);
     std::fs::create_dir_all(&uploads)?;
     let public_url = config.door.public_url.clone();
+    let outside = config.door.front.clone();
     let ready = app.clone();
     let (say_address, address) = watch::channel(String::new());
     let rocket = web::rocket(app.clone(), config.door, config.listen, &uploads)
         .attach(AdHoc::on_liftoff("ready", move |rocket| {
             let (address, port) = (rocket.config().address, rocket.config().port);
-            let here = format!("http://{}", SocketAddr::new(address, port));
+            let listening = SocketAddr::new(address, port);
+            if let Some(front) = front.lock().ok().and_then(|mut front| front.take()) {
+                tokio::spawn(front.serve(listening, rocket.shutdown()));
+            }
+            let here = match &outside {
+                Some(front) => format!("https://{}", front.address),
+                None => format!("http://{listening}"),
+            };
             let address = public_url.unwrap_or(here);
-            announce(&address, &ready, heard, welcome.as_deref());
+            let certificate = outside.as_ref().map(|front| &*front.certificate);
+            announce(&address, &ready, certificate, heard, welcome.as_deref());
             say_address.send_replace(address);
             Box::pin(std::future::ready(()))
         }))
@@ -128,6 +148,21 @@ async fn run(folder: &Path, config: Config, app: App, demo: bool) -> anyhow::Res
     }
 }
 
+/// Listens with TLS, where Rollcall speaks it itself, and tells the door. It is taken from there once the web server behind it
+/// listens too.
+async fn front(folder: &Path, config: &mut Config) -> anyhow::Result<Mutex<Option<Listener>>> {
+    let Some(source) = config.tls.take() else { return Ok(Mutex::new(None)) };
+    let (listen, url) = (config.listen, config.door.public_url.clone());
+    let certificate = Certificate::open(source, folder, Clock::system());
+    let certificate =
+        Arc::new(certificate.map_err(|error| anyhow::anyhow!("TLS cannot be spoken: {error}"))?);
+    tokio::spawn(certificate.clone().keep());
+    let listener = Listener::bind(listen, certificate, url).await;
+    let listener = listener.map_err(|error| anyhow::anyhow!("{listen} could not be listened at: {error}"))?;
+    config.door.front = Some(listener.front());
+    Ok(Mutex::new(Some(listener)))
+}
+
 /// Whoever starts the server stops it: with Ctrl-C, or as services are stopped.
 struct Stop {
     terminate: Signal,
@@ -149,9 +184,19 @@ impl Stop {
 
 /// Says that the server is ready, how the first administrator is made while there is none, and whatever else
 /// is to be said.
-fn announce(address: &str, app: &App, syslog: Option<SocketAddr>, welcome: Option<&str>) {
+fn announce(
+    address: &str,
+    app: &App,
+    certificate: Option<&Certificate>,
+    syslog: Option<SocketAddr>,
+    welcome: Option<&str>,
+) {
     let mut out = io::stdout().lock();
     let _ = writeln!(out, "Rollcall is ready at {address}");
+    if let Some(certificate) = certificate.filter(|certificate| certificate.is_self_signed()) {
+        let _ =
+            writeln!(out, "Its certificate has the SHA-256 fingerprint {}", certificate.facts().fingerprint);
+    }
     if let Some(syslog) = syslog {
         let _ = writeln!(out, "Syslog is taken at {syslog}, UDP and TCP");
     }

@@ -1,9 +1,9 @@
 //! Proving the log: what the command says of it.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{BufReader, Read, Write},
-    path::Path,
+    path::{Path, PathBuf},
 };
 
 use anyhow::Context as _;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::{
     args::Verify,
-    files::Files,
+    files::{self, Files},
     run::{Io, NO, No},
     throwaway::Throwaway,
 };
@@ -19,11 +19,19 @@ use crate::{
     domain::{
         App,
         clock::Clock,
-        evidence::{Fault, Standing, Verdict, VerifyError, verify_backup},
+        evidence::{Fault, Standing, Verdict, VerifyError, verify_backup, verify_folder},
     },
-    model::{checkpoint::Checkpoint, note::Note, user::Actor},
-    store::{BackupError, StoreError},
-    web::wire::time,
+    model::{
+        checkpoint::Checkpoint,
+        note::{Note, VerifyingKey},
+        seal::Statement,
+        user::Actor,
+    },
+    store::{self, BackupError, OpenError, StoreError},
+    web::{
+        download::proof::{self, Held, ProofError},
+        wire::time,
+    },
 };
 
 /// The most bytes of checkpoints that are read: a year of them, one a minute, has some 200 MB.
@@ -40,25 +48,160 @@ pub(super) fn verify(app: &App, command: &Verify, io: &mut Io<'_>) -> anyhow::Re
     tell(&verdict, command, io.out)
 }
 
-/// Proves the log in a backup, for which no data folder is needed: it is unpacked among the temporary files.
+/// What a file is that is to be proven.
+enum Kind {
+    Backup,
+    DataFile,
+    /// A file with a seal.
+    Export(PathBuf),
+}
+
+impl Kind {
+    /// Tells by how it begins. An export begins with whatever there is, so its seal must be there.
+    fn of(file: &Path, seal: Option<&Path>) -> anyhow::Result<Self> {
+        const REDB: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+        if let Some(seal) = seal {
+            return Ok(Self::Export(seal.to_owned()));
+        }
+        let mut start = Vec::new();
+        opened(file)?.take(32).read_to_end(&mut start)?;
+        let beside = files::sealed(file);
+        if start.starts_with(REDB) {
+            Ok(Self::DataFile)
+        } else if beside.exists() {
+            Ok(Self::Export(beside))
+        } else if start.starts_with(b"{") || start.starts_with(b"Time,User,") {
+            anyhow::bail!(
+                "{} has no seal beside it; name the seal that was written with it: --seal FILE",
+                file.display()
+            )
+        } else {
+            Ok(Self::Backup)
+        }
+    }
+}
+
+fn opened(file: &Path) -> anyhow::Result<BufReader<File>> {
+    Ok(BufReader::new(File::open(file).with_context(|| format!("{} could not be opened", file.display()))?))
+}
+
+/// Proves what is in a file: the log in a backup or in a copy of a data file, or the rows of an export. No data folder is
+/// needed: a log is unpacked among the temporary files.
 pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> anyhow::Result<u8> {
+    let kind = Kind::of(file, command.seal.as_deref())?;
+    if let Kind::Export(seal) = kind {
+        return verify_export(file, &seal, command, files);
+    }
+    anyhow::ensure!(command.key.is_none(), "--key is for an export; a log has its own key in it");
     let outside = outside(command, &mut files.input)?;
-    let mut backup =
-        BufReader::new(File::open(file).with_context(|| format!("{} could not be opened", file.display()))?);
     let staging = Throwaway::make().context("a folder to unpack it in could not be made")?;
     let progress = &mut files.progress;
     let mut told = |done, all| progress.rows(done, all);
-    let verdict = verify_backup(&mut backup, staging.path(), Clock::system().now(), outside, &mut told);
+    let now = Clock::system().now();
+    let verdict = if matches!(kind, Kind::DataFile) {
+        fs::copy(file, staging.path().join(store::FILE))
+            .with_context(|| format!("{} could not be copied", file.display()))?;
+        verify_folder(staging.path(), now, outside, &mut told)
+    } else {
+        verify_backup(&mut opened(file)?, staging.path(), now, outside, &mut told)
+    };
     let verdict = verdict.map_err(|error| match &error {
-        VerifyError::Backup(BackupError::Foreign) => {
-            anyhow::anyhow!("{}: {error}; verify takes what `rollcall backup` has written", file.display())
-        }
+        VerifyError::Backup(BackupError::Foreign) => anyhow::anyhow!(
+            "{}: {error}; verify takes a backup, a data file, or an export with its seal beside it",
+            file.display()
+        ),
+        VerifyError::Backup(BackupError::Open(OpenError::Damaged(why))) => No(format!(
+            "{} is damaged ({why}); of a file that a server writes take a copy with `rollcall backup`",
+            file.display()
+        ))
+        .into(),
         VerifyError::Backup(BackupError::Damaged(..)) | VerifyError::Store(StoreError::Damaged(_)) => {
             No(format!("{}: {error}", file.display())).into()
         }
         _ => error.into(),
     })?;
     tell(&verdict, command, &mut files.out)
+}
+
+/// Holds an exported file against its seal.
+fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) -> anyhow::Result<u8> {
+    let key: Option<VerifyingKey> = command.key.as_deref().map(str::parse).transpose()?;
+    anyhow::ensure!(
+        command.checkpoint.is_none(),
+        "--checkpoint is for a log; an export is held against its seal"
+    );
+    let no = |error: ProofError| match error {
+        ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", file.display())),
+        error => No(format!("{}: {error}", seal.display())).into(),
+    };
+    let said = proof::statement(&mut opened(seal)?).map_err(no)?;
+    let progress = &mut files.progress;
+    let mut told = |done, all| progress.rows(done, Some(all));
+    let held = proof::hold(&mut opened(file)?, &mut opened(seal)?, said, &mut told).map_err(no)?;
+    let foreign = key.as_ref().is_some_and(|key| *key != held.statement.key);
+    if command.json {
+        serde_json::to_writer_pretty(&mut *files.out, &export_as_json(&held, key.is_some(), foreign))?;
+        writeln!(files.out)?;
+    } else {
+        say_export(&held, key.is_some(), foreign, &mut files.out)?;
+    }
+    Ok(if held.whole() && !foreign { 0 } else { NO })
+}
+
+fn say_export(held: &Held, known: bool, foreign: bool, out: &mut dyn Write) -> std::io::Result<()> {
+    let Held { statement, rows, head_changed, anew, faults, more, .. } = held;
+    for fault in faults.iter().take(LISTED) {
+        writeln!(out, "{fault}")?;
+    }
+    let others = faults.len().saturating_sub(LISTED) as u64 + more;
+    if others > 0 {
+        writeln!(out, "and {others} more")?;
+    }
+    if *head_changed {
+        writeln!(out, "Head         NOT INTACT: the names of the columns are not what was sealed")?;
+    }
+    match faults.first() {
+        Some(first) => writeln!(out, "Rows         NOT INTACT: {first}")?,
+        None if *anew > 0 => writeln!(
+            out,
+            "Rows         NOT AS WRITTEN: all {rows} say what was sealed, but {anew} lines are written in another way"
+        )?,
+        None => writeln!(out, "Rows         intact: {rows}, each as it was sealed")?,
+    }
+    if held.resaved() {
+        writeln!(
+            out,
+            "File         it looks as if a spreadsheet or another program had saved it anew, which writes quotes, line ends and numbers in its own way: verify it as it was exported"
+        )?;
+    }
+    let Statement { time: at, asked, key, .. } = statement;
+    writeln!(out, "Export       of {}: {asked}", time(*at))?;
+    match (known, foreign) {
+        (true, false) => writeln!(out, "Key          {key}, the one that was given"),
+        (_, true) => writeln!(out, "Key          NOT THE ONE that was given: the seal is signed by {key}"),
+        (false, false) => writeln!(
+            out,
+            "Key          {key}; that it is yours was not looked at: Settings shows yours, and --key KEY holds the seal against it"
+        ),
+    }
+}
+
+fn export_as_json(held: &Held, known: bool, foreign: bool) -> Value {
+    let Held { statement, rows, head_changed, anew, faults, more } = held;
+    let fault = |fault: &proof::Fault| json!({"row": fault.row, "activity": fault.id.map(|id| id.to_string()), "trouble": fault.to_string()});
+    json!({
+        "whole": held.whole() && !foreign,
+        "rows": rows,
+        "sealed_rows": statement.contents.rows,
+        "head_changed": head_changed,
+        "written_anew": anew,
+        "faults": faults.iter().take(LISTED).map(fault).collect::<Vec<_>>(),
+        "fault_count": faults.len() as u64 + more,
+        "time": time(statement.time),
+        "asked": statement.asked,
+        "key": statement.key.to_string(),
+        "key_known": known && !foreign,
+    })
 }
 
 /// The checkpoints that were kept elsewhere.

@@ -12,6 +12,7 @@ use super::{
 use crate::{
     model::{
         activity::{Activity, NewActivity, OWN_APP},
+        facet::{Facet, FacetField},
         filter::{Cursor, Filter, NotACursor, Order},
         id::ActivityId,
         period::Range,
@@ -19,8 +20,8 @@ use crate::{
         user::Actor,
     },
     store::{
-        Log, StoreError,
-        index::{Bucket, Deadline, Facet, FacetField, SearchError, Source as _},
+        Horizons as _, Log, StoreError,
+        index::{Bucket, Deadline, SearchError, Source as _},
     },
 };
 
@@ -42,12 +43,24 @@ pub enum LookError {
     /// The cursor is of another search.
     #[error(transparent)]
     Cursor(#[from] NotACursor),
+    /// Its time was over, or nobody waits for it.
+    #[error("{}", SearchError::TooSlow)]
+    TooSlow,
     /// The index could not answer.
     #[error(transparent)]
-    Search(#[from] SearchError),
+    Index(SearchError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<SearchError> for LookError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::TooSlow => Self::TooSlow,
+            error @ SearchError::Index(_) => Self::Index(error),
+        }
+    }
 }
 
 /// A page of activities.
@@ -119,10 +132,11 @@ impl App {
         activity.place = ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default();
     }
 
-    /// The activity of this id, if `scope` covers it.
+    /// The activity of this id, if `scope` covers it and retention does not hide it, be it on disk still or not.
     pub fn activity(&self, scope: &Scope, id: ActivityId) -> Result<Option<Activity>, StoreError> {
-        let found = self.0.store.read(|read| read.activity(id))?;
-        Ok(found.filter(|activity| covers(scope, activity)))
+        let (found, horizon) =
+            self.0.store.read(|read| Ok::<_, StoreError>((read.activity(id)?, read.horizon()?)))?;
+        Ok(found.filter(|activity| covers(scope, activity) && !horizon.hides(activity)))
     }
 
     /// A page of at most `limit` activities behind `cursor`.
@@ -248,7 +262,7 @@ impl App {
 fn soon<T>(told: Result<T, LookError>) -> Result<Option<T>, LookError> {
     match told {
         Ok(told) => Ok(Some(told)),
-        Err(LookError::Search(SearchError::TooSlow)) => Ok(None),
+        Err(LookError::TooSlow) => Ok(None),
         Err(error) => Err(error),
     }
 }

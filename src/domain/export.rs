@@ -8,12 +8,12 @@ use std::{time::Duration, vec};
 use super::{
     App, Gone,
     activity::{LookError, PATIENCE},
-    turns::Turn,
+    turns::{Turn, Who, who},
 };
 use crate::{
     model::{
         activity::{Activity, action},
-        filter::{Cursor, Filter, Order},
+        filter::{Asked, Cursor, Filter, Order},
         session::Scope,
         user::{Actor, ActorKind},
     },
@@ -103,7 +103,7 @@ impl App {
         scope: &Scope,
         filter: &Filter,
         order: Order,
-        described: &str,
+        asked: &Asked,
     ) -> Result<Export, ExportError> {
         let turn = match by.kind {
             ActorKind::Console => None,
@@ -113,7 +113,7 @@ impl App {
         self.catch_up(CATCH_UP);
         let (looked, store) = self.one_moment(scope, filter)?;
         let promised = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
-        let mut told = self.did(by, action::EXPORT).saying(described);
+        let mut told = self.did_look(by, action::EXPORT, filter, asked);
         told.attributes.push(("rows".to_owned(), promised.to_string()));
         self.change(by, move |write| {
             write.append(&told)?;
@@ -192,13 +192,9 @@ fn text(activity: &Activity) -> usize {
     activity.detail.len() + agent + attributes.sum::<usize>()
 }
 
-/// A user or a program: one of each may have the same name.
-pub(super) type Who = (bool, String);
-
 /// The right to one export, until it is dropped.
 fn turn(app: &App, by: &Actor) -> Result<Turn<Who>, ExportError> {
-    let who = (by.kind == ActorKind::Token, by.name.clone());
-    app.0.exports.take(who, AT_ONCE).ok_or(ExportError::Busy)
+    app.0.exports.take(who(by), AT_ONCE).ok_or(ExportError::Busy)
 }
 
 #[cfg(test)]
@@ -243,7 +239,7 @@ mod tests {
 
     fn begin(app: &App, name: &str, order: Order) -> Result<Export, ExportError> {
         let filter = Filter { app: Some("t".to_owned()), ..Filter::default() };
-        app.export(&by(name), &Scope::All, &filter, order, "x")
+        app.export(&by(name), &Scope::All, &filter, order, &Asked::default())
     }
 
     #[test]
@@ -317,7 +313,8 @@ mod tests {
         assert!(begin(&app, "ann", Order::Asc).is_ok());
         drop(two);
         assert!(app.0.exports.is_empty(), "nobody is remembered for nothing");
-        let console = || app.export(&Actor::console(), &Scope::All, &Filter::default(), Order::Asc, "x");
+        let console =
+            || app.export(&Actor::console(), &Scope::All, &Filter::default(), Order::Asc, &Asked::default());
         let many: Vec<_> = (0..5).map(|_| console().unwrap()).collect();
         drop(many);
     }

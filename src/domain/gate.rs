@@ -4,8 +4,9 @@
 //! was let through. What is not clearly allowed is denied.
 //!
 //! A browser proves its session to the gate by Rollcall's own cookie, or by a *pass*: a token of the same session that opens
-//! apps and nothing else, so that an app that reads the cookies it is sent gets hold of no session here. A pass is good for
-//! one host, or for a domain that holds several.
+//! apps and nothing else, so that an app that reads it gets hold of no session here. A pass is good for one host, or for a
+//! domain that holds several. On Rollcall's own host, whatever the port, browsers send the session's cookie itself: the
+//! configurations of proxies in the manual take both away before an app sees them.
 
 use std::{
     collections::HashMap,
@@ -118,6 +119,10 @@ impl Rollcall {
                     Err(SessionError::Gone(_)) => return Ok(Decision::SignIn(Arc::clone(app))),
                     opened => opened?,
                 }
+            }
+            // It may have ended since it was looked up.
+            if live.refused() {
+                return Ok(Decision::SignIn(Arc::clone(app)));
             }
         }
         Ok(decision)

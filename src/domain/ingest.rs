@@ -18,11 +18,36 @@ use super::{App, Gone, agent, memo::Memo, sessions::fill_session, turns::Turn};
 /// How many requests of one program may be under way at once.
 pub const AT_ONCE: u32 = 512;
 
-/// How many of them may hold a large body in memory: at its largest, with what is made of it, that is some 100 MiB.
+/// How many of them may send more lines than a few.
+pub const LINES_AT_ONCE: u32 = 64;
+
+/// How many of them may hold a large body in memory.
 pub const LARGE_AT_ONCE: u32 = 8;
 
-/// The right to one request, until it is dropped: a program's, large or not.
-pub type Intake = Turn<(String, bool)>;
+/// How much memory a request takes, and so how many of one program's may be under way at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Load {
+    /// Whatever it is: before more is known it holds at most 1 MiB, and of lines 64 KiB.
+    Any,
+    /// Lines beyond the first 64 KiB: two blocks of 1 MiB or 2, and the records of two batches; some 10 MiB at most.
+    Lines,
+    /// A body beyond 1 MiB that is held as a whole: up to 32 MiB, and several times as much with what is made of it.
+    Whole,
+}
+
+impl Load {
+    /// How many at once.
+    pub const fn most(self) -> u32 {
+        match self {
+            Self::Any => AT_ONCE,
+            Self::Lines => LINES_AT_ONCE,
+            Self::Whole => LARGE_AT_ONCE,
+        }
+    }
+}
+
+/// The right to one request, until it is dropped: a program's, of such a load.
+pub type Intake = Turn<(String, Load)>;
 
 /// The devices of the user agents that were seen last: a log names few, again and again, and judging one takes
 /// ten microseconds.
@@ -71,11 +96,10 @@ pub enum IngestError {
 }
 
 impl App {
-    /// A turn of `program` to send activities, or to go on with a `large` body that is held in memory. To be taken before
-    /// it is read.
-    pub fn intake(&self, program: &str, large: bool) -> Result<Intake, IngestError> {
-        let most = if large { LARGE_AT_ONCE } else { AT_ONCE };
-        self.0.intakes.take((program.to_owned(), large), most).ok_or(IngestError::Busy)
+    /// A turn of `program` to send activities, or to go on with what proves to be of such a load. To be taken before it is
+    /// read.
+    pub fn intake(&self, program: &str, load: Load) -> Result<Intake, IngestError> {
+        self.0.intakes.take((program.to_owned(), load), load.most()).ok_or(IngestError::Busy)
     }
 
     /// Checks a record from outside and completes it: place and device from its address and user agent, or

@@ -108,7 +108,8 @@ impl Live {
 
     /// Says that its user showed a secret at `now`.
     pub fn prove(&self, now: Timestamp) {
-        self.proven.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+        // Whatever it was before: the clock may have gone back since.
+        self.proven.store(now.as_millisecond(), Ordering::Relaxed);
     }
 
     /// Whether it has been refused since it was looked up.

@@ -77,6 +77,7 @@ pub(super) struct Metrics {
 /// What is asked for when somebody looks.
 struct Now {
     sessions: IntGauge,
+    streams: IntGauge,
     writable: IntGauge,
     behind: IntGauge,
     behind_seconds: IntGauge,
@@ -162,6 +163,7 @@ impl Metrics {
             rejected: taken.with_label_values(&["rejected"]),
             now: Now {
                 sessions: gauge("rollcall_sessions_live", "Sessions that are live."),
+                streams: gauge("rollcall_streams_open", "Event streams that are open."),
                 writable: gauge("rollcall_writable", "1 while what is sent can be written down, else 0."),
                 behind: gauge(
                     "rollcall_index_behind_activities",
@@ -250,6 +252,7 @@ impl Now {
     fn look(&self, app: &App, store: &Store, index: &Index) -> Result<(), StoreError> {
         let set = |gauge: &IntGauge, value: u64| gauge.set(i64::try_from(value).unwrap_or(i64::MAX));
         set(&self.sessions, app.0.live.len() as u64);
+        set(&self.streams, u64::from(app.open_streams()));
         set(&self.writable, u64::from(app.health() == Health::Good));
         let (last, indexed) = (*store.log().watch().borrow(), index.status().indexed);
         set(&self.last, last);

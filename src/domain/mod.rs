@@ -18,6 +18,7 @@ pub mod handover;
 pub mod hooks;
 pub mod ingest;
 pub mod live;
+mod looks;
 mod memo;
 pub mod metrics;
 pub mod passkeys;
@@ -29,6 +30,7 @@ mod second_factor;
 pub mod sessions;
 mod setup;
 pub mod sign_in;
+pub mod streams;
 pub mod tail;
 mod throttle;
 pub mod tokens;
@@ -45,17 +47,30 @@ use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
-    accounts::People, clock::Clock, export::Who, gate::AppTable, geo::Geo, handover::Handover,
-    ingest::Devices, live::LiveTable, metrics::Metrics, password::Hasher, sessions::Limits, setup::Setup,
-    sign_in::Half, tail::Tail, throttle::Throttle, tokens::TokenTable, turns::Turns, waiting::Waiting,
+    accounts::People,
+    clock::Clock,
+    gate::AppTable,
+    geo::Geo,
+    handover::Handover,
+    ingest::{Devices, Load},
+    live::LiveTable,
+    looks::Looks,
+    metrics::Metrics,
+    password::Hasher,
+    retention::Outlook,
+    sessions::Limits,
+    setup::Setup,
+    sign_in::Half,
+    tail::Tail,
+    throttle::Throttle,
+    tokens::TokenTable,
+    turns::{Turns, Who},
+    waiting::Waiting,
 };
-pub use crate::store::Health;
+pub use crate::store::{Health, StoreError};
 use crate::{
-    model::{note::SigningKey, secret::InstallationSecret, user::Actor},
-    store::{
-        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, StoreError, Write,
-        index::Index,
-    },
+    model::{note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor},
+    store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.
@@ -70,6 +85,7 @@ struct Parts {
     clock: Clock,
     limits: Limits,
     live: Arc<LiveTable>,
+    looks: Looks,
     people: People,
     tokens: TokenTable,
     hasher: Hasher,
@@ -79,6 +95,8 @@ struct Parts {
     showing: Waiting<passkeys::Showing>,
     apps: AppTable,
     handovers: Waiting<Handover>,
+    /// What retention would remove, shown to somebody who is to agree to it.
+    agreements: Waiting<(Retention, Outlook)>,
     metrics: Metrics,
     /// What browsers' marks and second factors are sealed with.
     secret: InstallationSecret,
@@ -89,7 +107,8 @@ struct Parts {
     devices: Devices,
     searches: activity::Searches,
     exports: Turns<Who>,
-    intakes: Turns<(String, bool)>,
+    streams: Turns<Option<Who>>,
+    intakes: Turns<(String, Load)>,
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
@@ -149,6 +168,7 @@ impl App {
             clock,
             limits,
             live,
+            looks: Looks::default(),
             people,
             tokens,
             hasher,
@@ -158,6 +178,7 @@ impl App {
             showing: Waiting::default(),
             apps,
             handovers: handover::waiting(),
+            agreements: Waiting::default(),
             metrics,
             secret,
             signing,
@@ -165,6 +186,7 @@ impl App {
             devices: Devices::default(),
             searches: activity::Searches::default(),
             exports: Turns::default(),
+            streams: Turns::default(),
             intakes: Turns::default(),
             setup,
             retaining: Mutex::default(),
@@ -199,6 +221,7 @@ impl App {
         if let Err(error) = self.sweep().await {
             log::error!("last accesses could not be written down: {error}");
         }
+        self.write_looks(true).await;
         if let Err(error) = self.flush_tokens().await {
             log::error!("the last uses of tokens could not be written down: {error}");
         }

@@ -16,7 +16,8 @@ use super::{
     accounts::AccountError,
     live::Live,
     sessions::{Origin, Proof},
-    sign_in::{SignInError, Welcome},
+    sign_in::{Held, SignInError, Welcome},
+    throttle::Source,
 };
 use crate::{
     model::{
@@ -177,12 +178,15 @@ impl App {
         removed.done().await
     }
 
-    /// Begins a sign-in by passkey, of whoever it may be.
-    pub fn ask_for_passkey(&self, party: &Party) -> Result<Question, PasskeyError> {
+    /// Begins a sign-in by passkey, of whoever it may be. An address is asked so many questions only: they wait in memory, where
+    /// those of others wait too.
+    pub fn ask_for_passkey(&self, party: &Party, origin: &Origin) -> Result<Question, SignInError> {
+        let asked = self.0.throttle.ask_a_question(Source::of(origin.ip), self.now());
+        asked.inspect_err(|_| self.0.metrics.held_back()).map_err(Held::from)?;
         let (options, showing) =
-            party.0.start_discoverable_authentication().map_err(|_| PasskeyError::Refused)?;
+            party.0.start_discoverable_authentication().map_err(|_| SignInError::Passkey)?;
         let token = self.0.showing.keep(showing, 1, self.now());
-        let options = serde_json::to_value(options.public_key).map_err(|_| PasskeyError::Refused)?;
+        let options = serde_json::to_value(options.public_key).map_err(|_| SignInError::Passkey)?;
         Ok(Question { token, options })
     }
 
@@ -202,6 +206,10 @@ impl App {
             None => None,
         };
         let owner = known.as_ref().map(|passkey| passkey.user.clone());
+        // What is not known here counts as one account, which nobody has.
+        let who = self.trier(owner.as_ref().map_or("", UserName::as_str), &origin);
+        let attempt = self.0.throttle.take(&who, self.now());
+        let attempt = attempt.inspect_err(|_| self.0.metrics.held_back()).map_err(Held::from)?;
         let checked = answer.zip(known).and_then(|(answer, passkey)| {
             let (user, _) = party.0.identify_discoverable_authentication(&answer).ok()?;
             let mut key: Key = serde_json::from_str(&passkey.key).ok()?;
@@ -219,7 +227,10 @@ impl App {
         };
         match self.welcome(&account, Proof::Passkey(passkey), &origin, replaces).await {
             Err(SignInError::Refused) => self.refuse(owner.as_ref(), &origin, SignInError::Passkey).await,
-            done => done,
+            done => {
+                self.0.throttle.give_back(attempt);
+                done
+            }
         }
     }
 

@@ -2,7 +2,10 @@
 
 use std::path::Path;
 
-use super::{App, Gone, geo::GeoError};
+use super::{
+    App, Gone,
+    geo::{GeoError, Info},
+};
 use crate::{
     model::{activity::action, user::Actor},
     store::StoreError,
@@ -23,22 +26,24 @@ pub enum PlacesError {
 }
 
 impl App {
-    /// Puts the database at `candidate` in use, if it is one. Blocks.
+    /// Puts the database at `candidate` in use, if it is one. It is told of before it is there, so that nobody who was signed
+    /// out meanwhile changes it, and no change is without its activity. Blocks.
     pub fn replace_geo(&self, by: &Actor, candidate: &Path) -> Result<(), PlacesError> {
-        let info = self.0.geo.replace(candidate)?;
-        self.tell_of_geo(by, &format!("{} of {}", info.database_type, day(info.built)))
+        self.0.geo.replace_once(candidate, |info| self.tell_of_new_geo(by, info)).map(drop)
     }
 
     /// Puts a database that was sent in use, if it is one. Blocks.
     pub fn replace_geo_with(&self, by: &Actor, content: &[u8]) -> Result<(), PlacesError> {
-        let info = self.0.geo.replace_from(content)?;
-        self.tell_of_geo(by, &format!("{} of {}", info.database_type, day(info.built)))
+        self.0.geo.replace_from_once(content, |info| self.tell_of_new_geo(by, info)).map(drop)
     }
 
     /// Puts the built-in database in use again. Blocks.
     pub fn reset_geo(&self, by: &Actor) -> Result<(), PlacesError> {
-        self.0.geo.reset()?;
-        self.tell_of_geo(by, "the built-in database")
+        self.0.geo.reset_once(|| self.tell_of_geo(by, "the built-in database")).map(drop)
+    }
+
+    fn tell_of_new_geo(&self, by: &Actor, info: &Info) -> Result<(), PlacesError> {
+        self.tell_of_geo(by, &format!("{} of {}", info.database_type, day(info.built)))
     }
 
     fn tell_of_geo(&self, by: &Actor, detail: &str) -> Result<(), PlacesError> {

@@ -21,6 +21,7 @@ use crate::{
         horizon::{Class, Horizon},
         period::Range,
         retention::Retention,
+        secret::Token,
         session::Scope,
         user::Actor,
     },
@@ -123,9 +124,7 @@ impl App {
                 *own = moment.max(*own);
             }
         }
-        let horizon = self.0.store.read(Horizons::horizon)?.advanced_to(&wanted);
-        let left = count(&searcher.before(&horizon), Timestamp::MAX)?;
-        Ok(Outlook { removes: of.saturating_sub(left), of, horizon })
+        self.up_to(&wanted)
     }
 
     /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
@@ -157,14 +156,32 @@ impl App {
         Ok(Some(low))
     }
 
-    /// Sets the rules and applies them, in the name of `by`, who has agreed to what they remove. How many activities are
+    /// Keeps an outlook that is shown to somebody, who is to agree to it; what fetches it again within five minutes.
+    pub fn ask_to_agree(&self, retention: &Retention, outlook: &Outlook) -> Token {
+        self.0.agreements.keep((retention.clone(), outlook.clone()), 1, self.now())
+    }
+
+    /// The outlook of these rules that was shown under this token.
+    pub fn agreed(&self, token: &str, retention: &Retention) -> Option<Outlook> {
+        let shown = self.0.agreements.try_shown(token, self.now());
+        shown.filter(|(rules, _)| rules == retention).map(|(_, outlook)| outlook)
+    }
+
+    /// Sets the rules and applies them as far as `agreed` goes, in the name of `by`, who has seen it. How many activities are
     /// gone. The room they took comes back later: see [`App::clear_away`]. Blocks.
-    pub fn set_retention(&self, by: &Actor, retention: &Retention) -> Result<u64, RetentionError> {
+    pub fn set_retention(
+        &self,
+        by: &Actor,
+        retention: &Retention,
+        agreed: &Outlook,
+    ) -> Result<u64, RetentionError> {
         let text = retention.to_string();
         let said =
             if retention.keeps_all() { "everything is kept".to_owned() } else { text.replace('\n', "; ") };
         let told = self.did(by, action::SETTING_CHANGED).to(SETTING).saying(said.trim_end_matches("; "));
-        self.move_horizon(by, retention, move |write| {
+        let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
+        let outlook = self.up_to(&agreed.horizon)?;
+        self.move_horizon(by, outlook, move |write| {
             write.put_setting(SETTING, &text)?;
             write.append(&told).map(drop)
         })
@@ -177,25 +194,33 @@ impl App {
         let removed = if retention.keeps_all() {
             0
         } else {
+            let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
             let outlook = self.outlook(&retention)?;
             if outlook.much() {
                 return Err(RetentionError::Much { removes: outlook.removes, of: outlook.of });
             }
-            self.move_horizon(&Actor::system(), &retention, |_| Ok(()))?
+            self.move_horizon(&Actor::system(), outlook, |_| Ok(()))?
         };
         self.clear_away()?;
         Ok(removed)
     }
 
+    /// What goes if the horizon moves so far and no further.
+    fn up_to(&self, wanted: &Horizon) -> Result<Outlook, RetentionError> {
+        let searcher = self.0.index.searcher();
+        let of = count(&searcher, Timestamp::MAX)?;
+        let horizon = self.0.store.read(Horizons::horizon)?.advanced_to(wanted);
+        let left = count(&searcher.before(&horizon), Timestamp::MAX)?;
+        Ok(Outlook { removes: of.saturating_sub(left), of, horizon })
+    }
+
+    /// Moves the horizon, one at a time: two would count the same activities twice.
     fn move_horizon(
         &self,
         by: &Actor,
-        retention: &Retention,
+        Outlook { removes, horizon, .. }: Outlook,
         mut besides: impl FnMut(&mut Write<'_>) -> Result<(), StoreError> + Send + 'static,
     ) -> Result<u64, RetentionError> {
-        // Two at a time would count the same activities twice.
-        let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
-        let Outlook { removes, horizon, .. } = self.outlook(retention)?;
         let moved = horizon.clone();
         self.change(by, move |write| {
             besides(write)?;

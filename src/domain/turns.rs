@@ -6,6 +6,15 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
+use crate::model::user::{Actor, ActorKind};
+
+/// A user or a program: one of each may have the same name.
+pub(super) type Who = (bool, String);
+
+pub(super) fn who(by: &Actor) -> Who {
+    (by.kind == ActorKind::Token, by.name.clone())
+}
+
 /// Counts for each of `K` how many turns are taken.
 #[derive(Debug)]
 pub struct Turns<K>(Arc<Mutex<HashMap<K, u32>>>);
@@ -33,6 +42,11 @@ impl<K: Eq + Hash + Clone> Turns<K> {
         }
         *taken += 1;
         Some(Turn { turns: Arc::clone(&self.0), who })
+    }
+
+    /// How many turns `who` has.
+    pub fn taken(&self, who: &K) -> u32 {
+        lock(&self.0).get(who).copied().unwrap_or_default()
     }
 
     /// Whether nobody has a turn, and nobody is remembered.
@@ -69,6 +83,7 @@ mod tests {
         let second = turns.take("ann", 2).unwrap();
         assert!(turns.take("ann", 2).is_none());
         assert!(turns.take("bob", 2).is_some());
+        assert_eq!((turns.taken(&"ann"), turns.taken(&"bob")), (2, 0));
         drop(first);
         assert!(turns.take("ann", 2).is_some());
         drop(second);

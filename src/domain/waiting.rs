@@ -17,8 +17,8 @@ use crate::model::secret::{Kind, Token, TokenHash};
 /// How long somebody has to find what a second step of the sign-in takes (OWASP ASVS 5.0, V6.6.2).
 const LASTS: Duration = Duration::from_mins(5);
 
-/// How many wait at once; the oldest go first.
-const MOST: usize = 4096;
+/// How many wait at once; the oldest go first. At some hundred bytes each they are a few megabytes.
+const MOST: usize = 1 << 16;
 
 struct Begun<T> {
     what: T,

@@ -42,7 +42,8 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// Whether it is one of Rollcall's own that repeats what somebody looked for.
+    /// Whether it is one of Rollcall's own that repeats what somebody looked for. The words of its detail, target and
+    /// attributes are then found by no search for words: only where a field is named.
     pub fn tells_of_a_search(&self) -> bool {
         self.app == OWN_APP && matches!(self.action.as_str(), action::SEARCH | action::EXPORT)
     }

@@ -1,6 +1,9 @@
 //! What to look for in the log, and where on the way through it one is.
 
-use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
+use std::{
+    fmt,
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+};
 
 use data_encoding::BASE32_DNSSEC;
 use ipnet::IpNet;
@@ -36,6 +39,33 @@ impl Filter {
         let Self { query, user, app, action, outcome, session, ip, range: _ } = self;
         let asked = (query, user, app, action, outcome, session, ip);
         BuildHasherDefault::<DefaultHasher>::default().hash_one((asked, scope, order))
+    }
+}
+
+/// A filter in the words in which it was asked for: the contract's parameters that narrow it, each with its value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Asked(pub Vec<(&'static str, String)>);
+
+impl Asked {
+    /// A number that stands for the question in whatever period and order. Another question hardly ever has the same. It
+    /// lasts for as long as the program that says it.
+    pub fn fingerprint(&self) -> u64 {
+        let elsewhere = ["period", "from", "to", "tz", "order"];
+        let question: Vec<_> = self.0.iter().filter(|(name, _)| !elsewhere.contains(name)).collect();
+        BuildHasherDefault::<DefaultHasher>::default().hash_one(question)
+    }
+}
+
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("everything");
+        }
+        for (at, (name, value)) in self.0.iter().enumerate() {
+            let space = if at == 0 { "" } else { " " };
+            write!(f, "{space}{name}={value}")?;
+        }
+        Ok(())
     }
 }
 

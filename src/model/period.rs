@@ -101,6 +101,11 @@ impl Range {
     /// Everything.
     pub const ALL: Self = Self { from: Timestamp::MIN, to: Timestamp::MAX };
 
+    /// Whether all of `other` lies in it.
+    pub fn holds(&self, other: &Self) -> bool {
+        self.from <= other.from && other.to <= self.to
+    }
+
     /// The range from a `from` to a `to` as the contract writes them: RFC 3339, or a bare date, which stands
     /// for its first instant at the start of a range and takes its whole day at the end, in `tz`. A missing
     /// end is open.

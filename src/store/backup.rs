@@ -137,8 +137,16 @@ fn pack<K: Key + 'static, V: Value + 'static>(
     packer: &mut Packer<'_>,
     table: TableDefinition<K, V>,
 ) -> Result<(), BackupError> {
-    packer.frame(b'T', table.name().as_bytes())?;
-    let table = read.transaction.open_table(table).map_err(StoreError::file)?;
+    let rows = read.transaction.open_table(table).map_err(StoreError::file)?;
+    pack_rows(table.name(), &rows, packer)
+}
+
+fn pack_rows<K: Key + 'static, V: Value + 'static>(
+    name: &str,
+    table: &impl ReadableTable<K, V>,
+    packer: &mut Packer<'_>,
+) -> Result<(), BackupError> {
+    packer.frame(b'T', name.as_bytes())?;
     for row in table.iter().map_err(StoreError::file)? {
         let (key, value) = row.map_err(StoreError::file)?;
         packer.row(K::as_bytes(&key.value()).as_ref(), V::as_bytes(&value.value()).as_ref())?;
@@ -272,4 +280,61 @@ fn insert_into<K: Key + 'static, V: Value + 'static>(
 fn part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     rest.split_at_checked(u32::from_be_bytes(*length) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+    use redb::{Database, ReadTransaction, ReadableDatabase as _, TableError};
+
+    use super::*;
+    use crate::{
+        model::id::ActivityId,
+        store::{FILE, Store, Users as _},
+    };
+
+    fn pack_if_there<K: Key + 'static, V: Value + 'static>(
+        read: &ReadTransaction,
+        packer: &mut Packer<'_>,
+        table: TableDefinition<K, V>,
+    ) -> Result<(), BackupError> {
+        match read.open_table(table) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(()),
+            opened => pack_rows(table.name(), &opened.unwrap(), packer),
+        }
+    }
+
+    /// A backup as a version wrote it whose data file had the second format.
+    fn of_the_second_format() -> Result<Vec<u8>, BackupError> {
+        let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/folders/format2.redb.zst");
+        let folder = tempfile::tempdir()?;
+        let data = zstd::decode_all(fs::read(fixture)?.as_slice())?;
+        fs::write(folder.path().join(FILE), data)?;
+        let database = Database::open(folder.path().join(FILE)).unwrap();
+        let read = database.begin_read().unwrap();
+        let mut backup = Vec::new();
+        let (sum, mut quietly) = (Sha256::new(), |_, _| {});
+        let mut packer =
+            Packer { out: &mut backup, sum, rows: Vec::new(), done: 0, total: 0, progress: &mut quietly };
+        packer.put(MAGIC)?;
+        packer.frame(b'H', &[&2_u32.to_be_bytes()[..], b"0.1.0"].concat())?;
+        every_table!(pack_if_there, &read, &mut packer);
+        let done = packer.done;
+        packer.frame(b'E', &done.to_be_bytes())?;
+        Ok(backup)
+    }
+
+    #[test]
+    fn a_backup_of_an_earlier_format_comes_back_upgraded_and_proves_itself() {
+        let backup = of_the_second_format().unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        unpack(&mut backup.as_slice(), folder.path(), &mut |_, _| {}).unwrap();
+        let now = Timestamp::from_second(1_800_000_000).unwrap();
+        let store = Store::open(folder.path(), now, || [7; 16]).unwrap();
+        let read = store.snapshot().unwrap();
+        assert_eq!(read.users().unwrap().len(), 2);
+        assert_eq!(read.check(&mut |_| {}).unwrap(), 412);
+        assert_eq!(read.activities_after(ActivityId(0), usize::MAX).unwrap().len(), 412);
+        assert!(read.prove(&[], &mut |_, _| {}).unwrap().faults.is_empty());
+    }
 }

@@ -6,6 +6,7 @@
 
 use std::{borrow::Cow, fmt::Display, net::IpAddr, sync::Mutex};
 
+use data_encoding::HEXLOWER;
 use rocket::{
     Request, Response,
     http::{ContentType, Header, Method, Status},
@@ -16,7 +17,7 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
-        Gone,
+        Gone, StoreError,
         accounts::AccountError,
         activity::LookError,
         apps::AppError,
@@ -25,13 +26,14 @@ use crate::{
         ingest::IngestError,
         passkeys::PasskeyError,
         places::PlacesError,
+        random,
         retention::RetentionError,
         sessions::SessionError,
         sign_in::{self, SignInError},
+        streams::StreamError,
         tokens::TokenError,
     },
     model::{query::QueryError, site::Site},
-    store::{StoreError, index::SearchError},
     web::door::Params,
 };
 
@@ -77,9 +79,15 @@ impl Failure {
     pub fn not_a_proxy(peer: Option<IpAddr>) -> Self {
         let peer = peer.map_or_else(|| "an unknown address".to_owned(), |peer| peer.to_string());
         let message = format!(
-            "only a trusted proxy may ask this, and {peer} is none; if it is yours, start Rollcall with --trusted-proxy {peer}"
+            "only a trusted proxy may ask this, and {peer} is none; if it is yours, start Rollcall with --trusted-proxy {peer}, or have it send a token with the scope auth:check"
         );
         Self::new(Status::Forbidden, "not_a_trusted_proxy", message)
+    }
+
+    /// The request has come to the port behind the front, past the front.
+    pub fn not_through_the_front() -> Self {
+        let message = "this port is Rollcall's own; speak TLS to the one it listens at";
+        Self::new(Status::MisdirectedRequest, "misdirected", message)
     }
 
     /// There is no app at this address.
@@ -152,6 +160,12 @@ impl Failure {
         Self::new(Status::Gone, "gone", message)
     }
 
+    /// Something is at this address, but not for this method; `allow` names those there are.
+    fn wrong_method(allow: &str) -> Self {
+        let message = format!("this address does not take that method, but {allow}");
+        Self::new(Status::MethodNotAllowed, "method_not_allowed", message)
+    }
+
     /// The body is of a kind that is not taken here.
     pub fn media_type(message: impl Into<Cow<'static, str>>) -> Self {
         Self::new(Status::UnsupportedMediaType, "unsupported_media_type", message)
@@ -162,30 +176,40 @@ impl Failure {
         Self::new(Status::PayloadTooLarge, "too_large", format!("the body can have at most {most} bytes"))
     }
 
+    /// The body stopped, or came too slowly.
+    pub fn slow_body() -> Self {
+        let message = "the body came too slowly: less than a kibibyte a second";
+        Self::new(Status::RequestTimeout, "slow_body", message)
+    }
+
+    /// A body that holds too much.
+    pub fn too_many(most: usize) -> Self {
+        let message = format!("a request can hold at most {most} records; send them in several");
+        Self::new(Status::PayloadTooLarge, "too_large", message)
+    }
+
     /// Something that is ours to mend. The sender learns nothing of it; the log does.
     pub fn internal(error: &dyn Display) -> Self {
-        log::error!("{error}");
-        Self::new(
-            Status::InternalServerError,
-            "internal",
-            "something went wrong here; it has been written to the server's log",
-        )
+        // Who reports it can say which line of the log it is.
+        let id = HEXLOWER.encode(&random::bytes::<6>());
+        log::error!("{error} (request {id})");
+        let message = format!("something went wrong here; the server's log says what, at request {id}");
+        Self::new(Status::InternalServerError, "internal", message)
     }
 
     /// What a status means that no handler gave a reason for.
-    fn of(status: Status) -> Self {
+    fn of(status: Status, request: &Request<'_>) -> Self {
         match status.code {
             400 => Self::bad_request("this request was not understood"),
+            404 if wants_json(request) => match methods(request) {
+                Some(allow) => Self::wrong_method(&allow),
+                None => Self::not_found("there is nothing at this address"),
+            },
             404 => Self::not_found("there is nothing at this address"),
-            405 => Self::new(status, "method_not_allowed", "this address does not take that method"),
             413 => Self::new(status, "too_large", "the body is too large"),
             422 => Self::new(status, "unprocessable", "what was sent was not understood"),
             code if code < 500 => Self::new(status, "refused", "this request was refused"),
-            _ => Self::new(
-                status,
-                "internal",
-                "something went wrong here; it has been written to the server's log",
-            ),
+            code => Self { status, ..Self::internal(&format!("a request ended with status {code}")) },
         }
     }
 
@@ -241,7 +265,7 @@ impl Failure {
     pub(super) fn recall(status: Status, request: &Request<'_>) -> Self {
         let kept = request.local_cache(Remembered::default);
         let kept = kept.0.lock().ok().and_then(|mut kept| kept.take());
-        kept.unwrap_or_else(|| Self::of(status))
+        kept.unwrap_or_else(|| Self::of(status, request))
     }
 }
 
@@ -252,9 +276,45 @@ struct Remembered(Mutex<Option<Failure>>);
 fn wants_json(request: &Request<'_>) -> bool {
     let path = request.uri().path();
     let path = path.as_str();
+    // A proxy asks for it on behalf of whoever asked.
+    if path.starts_with("/auth/denied") {
+        return !request.headers().get("Accept").any(|accept| accept.contains("text/html"));
+    }
     ["/api/", "/auth/nginx", "/auth/forward", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
         .iter()
         .any(|at| path.starts_with(at))
+}
+
+/// The methods that something at the request's address takes, as `Allow` lists them. None where there is nothing, or where
+/// something takes the request's method and has forwarded it.
+fn methods(request: &Request<'_>) -> Option<String> {
+    let asked: Vec<&str> = request.uri().path().as_str().split('/').filter(|word| !word.is_empty()).collect();
+    let routes = request.rocket().routes().filter(|route| fits(route.uri.path(), &asked));
+    let mut methods: Vec<Method> = routes.map(|route| route.method).collect();
+    if methods.contains(&Method::Get) {
+        methods.push(Method::Head);
+    }
+    if methods.is_empty() || methods.contains(&request.method()) {
+        return None;
+    }
+    let mut names: Vec<&str> = methods.iter().map(|method| method.as_str()).collect();
+    names.sort_unstable();
+    names.dedup();
+    Some(names.join(", "))
+}
+
+/// Whether a route's path, with its placeholders, is that of the words asked for.
+fn fits(path: &str, asked: &[&str]) -> bool {
+    let mut asked = asked.iter();
+    for word in path.split('/').filter(|word| !word.is_empty()) {
+        if word.ends_with("..>") {
+            return true;
+        }
+        if !asked.next().is_some_and(|asked| word.starts_with('<') || word == *asked) {
+            return false;
+        }
+    }
+    asked.next().is_none()
 }
 
 /// Why a request was refused.
@@ -299,6 +359,11 @@ impl<'r> Responder<'r, 'static> for Failure {
         }
         if self.status == Status::Unauthorized && wants_json(request) {
             response.set_header(Header::new("WWW-Authenticate", "Bearer"));
+        }
+        if self.status == Status::MethodNotAllowed
+            && let Some(allow) = methods(request)
+        {
+            response.set_header(Header::new("Allow", allow));
         }
         if let Some(seconds) = self.retry_after {
             response.set_header(Header::new("Retry-After", seconds.to_string()));
@@ -468,10 +533,8 @@ impl From<LookError> for Failure {
                 Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "busy", message) }
             }
             LookError::Cursor(_) => Self::field("cursor", message),
-            LookError::Search(SearchError::TooSlow) => {
-                Self::new(Status::ServiceUnavailable, "too_slow", message)
-            }
-            LookError::Search(error) => Self::internal(&error),
+            LookError::TooSlow => Self::new(Status::ServiceUnavailable, "too_slow", message),
+            LookError::Index(error) => Self::internal(&error),
             LookError::Store(error) => error.into(),
         }
     }
@@ -488,6 +551,16 @@ impl From<ExportError> for Failure {
             ExportError::Look(error) => error.into(),
             ExportError::Store(error) => error.into(),
         }
+    }
+}
+
+impl From<StreamError> for Failure {
+    fn from(error: StreamError) -> Self {
+        let (status, code) = match error {
+            StreamError::Own => (Status::TooManyRequests, "busy"),
+            StreamError::All => (Status::ServiceUnavailable, "too_many_streams"),
+        };
+        Self { retry_after: Some(10), ..Self::new(status, code, error.to_string()) }
     }
 }
 

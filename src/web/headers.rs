@@ -8,7 +8,7 @@ use rocket::{
     response::{self, Responder},
 };
 
-use crate::{domain::agent, model::site::Site};
+use crate::{domain::agent, model::site::Site, web::door};
 
 /// Nothing but what comes from here, and no script or style inside a page. Text becomes elements in one
 /// place only (`assets/js/swap.js`), through the one Trusted Types policy.
@@ -34,6 +34,9 @@ const EVERY: [(&str, &str); 7] = [
     ("Referrer-Policy", "same-origin"),
 ];
 
+/// For a year browsers come over TLS only (RFC 6797). Other hosts of the domain are not ours to speak for.
+const TRANSPORT: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
+
 /// An answer with a form that leads on to a site: browsers hold the redirects behind a form against the policy too.
 pub(super) struct FormLeadsTo<R>(pub(super) Option<Site>, pub(super) R);
 
@@ -58,9 +61,12 @@ impl Fairing for Headers {
         Info { name: "headers", kind: Kind::Response }
     }
 
-    async fn on_response<'r>(&self, _: &'r Request<'_>, response: &mut Response<'r>) {
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
         for (name, value) in EVERY {
             response.set_header(Header::new(name, value));
+        }
+        if door::over_tls(request) {
+            response.set_header(Header::new(TRANSPORT.0, TRANSPORT.1));
         }
         // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own.
         if !response.headers().contains(POLICY) {

@@ -18,9 +18,11 @@ use crate::{
     domain::App,
     model::{
         activity::Outcome,
-        filter::{Filter, Order},
+        filter::{Asked, Filter, Order},
         period::{BadTime, Period, Range},
         query::Query,
+        session::Scope,
+        user::Actor,
     },
 };
 
@@ -37,6 +39,10 @@ pub(super) struct Looking {
     pub order: Order,
     /// In which time zone bare dates were meant.
     pub zone: TimeZone,
+    /// What is looked for, in words.
+    pub asked: Asked,
+    /// Whether somebody is still typing it.
+    pub typing: bool,
 }
 
 impl Looking {
@@ -48,7 +54,8 @@ impl Looking {
                 .map_err(|_| Failure::field("tz", "tz is the name of a time zone, like Europe/Warsaw"))?,
         };
         let text = params.get("q").unwrap_or_default();
-        let query = if params.flag("typing") { Query::parse_typing(text)? } else { Query::parse(text)? };
+        let typing = params.flag("typing");
+        let query = if typing { Query::parse_typing(text)? } else { Query::parse(text)? };
         let order = match params.get("order") {
             None | Some("desc") => Order::Desc,
             Some("asc") => Order::Asc,
@@ -71,14 +78,13 @@ impl Looking {
             ip,
             range: range(params, now, &zone)?,
         };
-        Ok(Self { filter, order, zone })
+        let given = NARROWING.iter().filter_map(|name| Some((*name, params.get(name)?.to_owned())));
+        Ok(Self { filter, order, zone, asked: Asked(given.collect()), typing })
     }
 
-    /// The look in words, for the activity that tells of it.
-    pub(super) fn described(params: &Params) -> String {
-        let given = NARROWING.iter().filter_map(|name| Some(format!("{name}={}", params.get(name)?)));
-        let given: Vec<String> = given.collect();
-        if given.is_empty() { "everything".to_owned() } else { given.join(" ") }
+    /// Takes note of the look, where it is at what others did.
+    pub(super) fn note(&self, app: &App, by: &Actor, scope: &Scope) {
+        app.note_look(by, scope, &self.filter, &self.asked, self.typing);
     }
 }
 

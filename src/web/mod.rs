@@ -9,17 +9,20 @@ pub mod door;
 pub mod download;
 pub mod draw;
 mod failure;
+pub mod front;
 mod gate;
 mod headers;
 pub mod ingest;
 mod looking;
 mod measure;
 mod openapi;
+mod paced;
 mod pages;
 mod shippers;
 pub mod syslog;
 mod tail;
 pub mod views;
+mod watch;
 pub mod wire;
 
 use std::{net::SocketAddr, path::Path};
@@ -36,8 +39,11 @@ use rocket::{
 use self::failure::Failure;
 use crate::domain::App;
 
-/// The web server over `app`, not yet launched. `folder` takes uploads on their way in.
+/// The web server over `app`, not yet launched. `folder` takes uploads on their way in. Where there is a front in the
+/// settings, that is what listens at `listen`.
 pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &Path) -> Rocket<Build> {
+    let arrivals = settings.front.as_ref().map(|front| front.arrivals.clone());
+    let listen = if arrivals.is_some() { front::PRIVATE } else { listen };
     // Everything is said here: no Rocket.toml and no ROCKET_ variable of somebody else's is read.
     let config = rocket::Config {
         address: listen.ip(),
@@ -53,7 +59,15 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         shutdown: Shutdown { ctrlc: false, signals: [].into(), grace: 1, mercy: 1, ..Shutdown::default() },
         ..rocket::Config::default()
     };
-    let rocket = rocket::custom(Figment::from(config))
+    let watchman = watch::Watchman::new(settings.trusted_proxies.clone(), arrivals.clone());
+    // The watchman first, as it knows connections by the address they have here.
+    let mut rocket = rocket::custom(Figment::from(config)).attach(watchman);
+    if let Some(arrivals) = arrivals {
+        rocket = rocket.attach(arrivals);
+    }
+    let rocket = rocket
+        // Before these, so that what it puts in the place of an answer is counted and gets its headers too.
+        .attach(door::Recheck)
         .attach(measure::Measure)
         .attach(Shield::new())
         .attach(headers::Headers)

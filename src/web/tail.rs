@@ -18,7 +18,10 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    domain::tail::{Follower, News},
+    domain::{
+        streams::Seat,
+        tail::{Follower, News},
+    },
     model::id::ActivityId,
 };
 
@@ -36,6 +39,7 @@ const PIECE: usize = 64 * 1024;
 pub(super) struct Watch {
     pub(super) follower: Follower,
     lease: Lease,
+    _seat: Seat,
     shutdown: Shutdown,
     look: Interval,
     beat: Interval,
@@ -50,7 +54,7 @@ pub(super) enum Turn {
 }
 
 impl Watch {
-    pub(super) fn new(follower: Follower, lease: Lease, shutdown: Shutdown) -> Self {
+    pub(super) fn new(follower: Follower, lease: Lease, seat: Seat, shutdown: Shutdown) -> Self {
         let every = |time| {
             let mut interval = interval(time);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -58,7 +62,7 @@ impl Watch {
         };
         let mut beat = every(BEAT);
         beat.reset();
-        Self { follower, lease, shutdown, look: every(LOOK), beat }
+        Self { follower, lease, _seat: seat, shutdown, look: every(LOOK), beat }
     }
 
     /// Waits for something to say; none when the stream is over: the session or token has ended, the server stops, or

@@ -32,6 +32,7 @@ use rollcall::{
     model::{
         activity::{Activity, Outcome},
         device::{Agent, Device},
+        facet::FacetField,
         filter::{Filter, Order},
         id::ActivityId,
         period::Range,
@@ -39,7 +40,7 @@ use rollcall::{
         query::Query,
         session::Scope,
     },
-    store::index::{Deadline, FacetField, Index, Search, Source, SourceError},
+    store::index::{Deadline, Index, Search, Source, SourceError},
 };
 
 use self::{

@@ -174,9 +174,12 @@ fn an_export_is_written_whole_or_not_at_all() {
         assert!(rows().into_iter().eq(newest.iter().rev().cloned()), "oldest first");
         export("(", &[]).refuses(2, "column 1");
         assert_eq!(rows().len(), 2345, "what failed leaves what was there");
-        let names: Vec<_> =
-            std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-        assert_eq!(names, ["all.ndjson"], "and nothing beside it");
+        let names = std::fs::read_dir(elsewhere.path()).unwrap().map(|entry| entry.unwrap().file_name());
+        let names: std::collections::BTreeSet<_> = names.collect();
+        let expected = ["all.ndjson", "all.ndjson.seal"].map(Into::into);
+        assert_eq!(names, expected.into(), "and nothing beside it but its seal");
+        let proven = folder.run(&["verify", file.to_str().unwrap()]);
+        assert!(proven.ok().contains("intact: 2345,"), "{}", proven.out);
         let printed = folder.run(&["activity", "export", "app:t", "--format", "ndjson"]);
         assert_eq!(printed.ok().lines().count(), 2345);
         assert_eq!(printed.err, "", "progress is for terminals");

@@ -37,7 +37,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     // Nobody but a trusted proxy, which no caller of this table is.
     (
-        "- --- ------",
+        "- --- ----x-",
         &[
             "GET /.rollcall/callback",
             "GET /.rollcall/start",
@@ -491,4 +491,21 @@ fn beyond_this_machine_it_speaks_plain_http_only_where_told_so_and_reminds_admin
         assert!(ada.get(page).text().contains(reminder), "{page}");
     }
     assert!(!olga.get("/sessions").text().contains(reminder), "who can do nothing about it");
+}
+
+#[test]
+fn a_wrong_method_is_told_which_are_right() {
+    let house = House::new();
+    let stranger = house.stranger();
+    for (method, path, allow) in [
+        (Method::Put, "/api/v1/me", "GET, HEAD"),
+        (Method::Get, "/api/v1/signout", "POST"),
+        (Method::Post, "/api/v1/sessions/abc", "DELETE, GET, HEAD"),
+    ] {
+        let reply = stranger.send(method, path, b"");
+        assert_eq!(reply.status, 405, "{method} {path}: {}", reply.text());
+        assert_eq!(reply.header("Allow"), Some(allow), "{path}");
+        assert_eq!(reply.json()["error"]["code"], "method_not_allowed");
+    }
+    assert_eq!(stranger.get("/api/v1/nothing").status, 404);
 }

@@ -136,6 +136,28 @@ fn a_backup_is_proven_without_a_folder_and_a_changed_log_is_not_restored() {
     folder.run(&["restore", bad.to_str().unwrap()]).refuses(1, "is not what was written: activities");
     assert!(folder.run(&["restore", good.to_str().unwrap()]).ok().starts_with("restored "));
     assert_eq!(verified(&folder, &[]).0, 0, "a restored log goes on and proves itself");
-    let other = folder.path().join("rollcall.redb");
-    nowhere.run(&["verify", other.to_str().unwrap()]).refuses(2, "no backup of rollcall's");
+    std::fs::write(&bad, "rollcall backup 2").unwrap();
+    nowhere.run(&["verify", bad.to_str().unwrap()]).refuses(2, "no backup of rollcall's");
+}
+
+#[test]
+fn a_copy_of_the_data_file_is_proven_where_it_lies() {
+    let folder = filled(300);
+    let (copy, nowhere) = (folder.path().join("copy.redb"), Folder::new());
+    let file = copy.to_str().unwrap();
+    std::fs::copy(folder.path().join("rollcall.redb"), &copy).unwrap();
+    let before = std::fs::read(&copy).unwrap();
+    let (code, verdict) = verified(&nowhere, &[file]);
+    assert_eq!((code, &verdict["whole"]), (0, &json!(true)), "{verdict}");
+    assert_eq!(std::fs::read(&copy).unwrap(), before, "it is only read");
+    assert!(!nowhere.path().join("rollcall.redb").exists());
+    tamper(&folder, |write| {
+        let mut runs = write.open_table(RUNS).unwrap();
+        let key = runs.iter().unwrap().map(|run| run.unwrap().0.value()).find(|key| *key > 100).unwrap();
+        runs.remove(key).unwrap();
+    });
+    std::fs::copy(folder.path().join("rollcall.redb"), &copy).unwrap();
+    assert_eq!(verified(&nowhere, &[file]).0, 1);
+    std::fs::write(&copy, &before[..before.len() / 2]).unwrap();
+    assert_eq!(nowhere.run(&["verify", file]).code, 1, "cut off");
 }

@@ -7,7 +7,7 @@ use std::{
 
 use rocket::http::Method;
 use rollcall::model::{
-    filter::{Filter, Order},
+    filter::{Asked, Filter, Order},
     session::Scope,
     user::{Actor, ActorKind, Role},
 };
@@ -225,7 +225,8 @@ fn a_third_download_at_once_has_to_wait() {
     let house = house();
     let ada = house.signed_in("ada");
     let by = Actor { name: "ada".into(), kind: ActorKind::User(Role::Admin), session: None, ip: None };
-    let begin = || house.app.export(&by, &Scope::All, &Filter::default(), Order::Desc, "x").unwrap();
+    let begin =
+        || house.app.export(&by, &Scope::All, &Filter::default(), Order::Desc, &Asked::default()).unwrap();
     let (one, _two) = (begin(), begin());
     let refused = ada.get("/api/v1/activity.csv?app=t");
     assert_eq!(refused.refusal(), "429 busy");

@@ -148,7 +148,9 @@ fn an_app_is_open_to_its_groups_alone_and_what_is_no_app_to_nobody() {
     assert!(policy.contains("style-src 'sha256-") && policy.contains("frame-ancestors 'none'"), "{policy}");
     let reply = proxied(&ann, vault).with("Accept", "application/json").get("/auth/forward");
     assert_eq!(reply.refusal(), "403 forbidden");
-    let denied = ann.at(PROXY).with("X-Original-URL", vault).get("/auth/denied");
+    let denied = ann.at(PROXY).with("X-Original-URL", vault);
+    assert_eq!(denied.get("/auth/denied").refusal(), "403 forbidden");
+    let denied = denied.with("Accept", "text/html").get("/auth/denied");
     assert_eq!((denied.status, denied.text().contains(DENIED)), (403, true));
     let ada = house.signed_in("ada");
     assert_eq!(ada.patch("/api/v1/users/ann", &json!({"groups": ["staff"]})).status, 200);
@@ -197,6 +199,34 @@ fn only_a_trusted_proxy_is_believed_and_only_what_it_says_once() {
 }
 
 #[test]
+fn a_proxy_that_shows_a_token_is_believed_wherever_it_asks_from() {
+    let house = house();
+    let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
+    let asked = proxied(&ann, "https://wiki.example.org/page")
+        .at("10.0.0.3")
+        .with("X-Forwarded-For", "89.160.20.112");
+    let showing = |program: &Caller<'_>| asked.with("Authorization", program.header("Authorization"));
+    let proxy = house.program("proxy", &["auth:check"]);
+    let reply = showing(&proxy).get("/auth/forward");
+    assert_eq!((reply.status, reply.header("Remote-User")), (200, Some("ann")));
+    let session = ada.get(&format!("/api/v1/sessions/{}", reply.header("Remote-Session").unwrap())).ok();
+    assert_eq!(session["ip"], "89.160.20.112", "it is believed of the client's address too");
+    let leads = showing(&proxy).without("Cookie").get("/auth/forward");
+    assert_eq!(leads.status, 302, "the token is the proxy's, and no session");
+    let original = showing(&proxy).with("X-Original-URL", "https://wiki.example.org/page");
+    assert_eq!(original.get("/auth/nginx").status, 200);
+    let other = house.program("other", &["session:read", "session:write", "activity:read"]);
+    assert_eq!(showing(&other).get("/auth/forward").refusal(), "403 forbidden");
+    for client in ["Basic YW5uOng=", "Bearer of-the-app", ""] {
+        let reply = asked.with("Authorization", client).get("/auth/forward");
+        assert_eq!(reply.refusal(), "403 not_a_trusted_proxy", "{client:?} is the client's own");
+        assert_eq!(asked.at(PROXY).with("Authorization", client).get("/auth/forward").status, 200);
+    }
+    assert_eq!(ada.delete("/api/v1/tokens/proxy").status, 204);
+    assert_eq!(showing(&proxy).get("/auth/forward").refusal(), "403 not_a_trusted_proxy");
+}
+
+#[test]
 fn after_a_logout_the_very_next_request_is_refused() {
     let house = house();
     let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
@@ -210,6 +240,50 @@ fn after_a_logout_the_very_next_request_is_refused() {
     assert_eq!(asked.get("/auth/forward").status, 200);
     assert_eq!(ada.patch("/api/v1/users/ann", &json!({"disabled": true})).status, 200);
     assert_eq!(asked.get("/auth/forward").status, 302);
+}
+
+#[test]
+fn nothing_but_a_live_session_passes_whatever_else_is_sent() {
+    let house = house();
+    let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
+    let asked = proxied(&ann, "https://wiki.example.org/page");
+    let cookie = ann.header("Cookie").to_owned();
+    let (name, token) = cookie.split_once('=').unwrap();
+    let other = house.program("other", &["session:read"]).header("Authorization").replace("Bearer ", "");
+    let shorter = &token[..token.len() - 1];
+    let sent = [
+        String::new(),
+        format!("{name}="),
+        format!("{name}={shorter}"),
+        format!("{name}={}", token.to_ascii_uppercase()),
+        format!("{name}={other}"),
+        format!("{name}={token}x"),
+        format!("{name}=\"{token}\""),
+        // Of two, either may be somebody else's.
+        format!("{cookie}; {cookie}"),
+        format!("{name}=\u{fffd}\u{0}"),
+        format!("{}={token}", name.to_ascii_uppercase()),
+        format!("rollcall={token}"),
+        format!("__Secure-rollcall-apps={token}"),
+    ];
+    for cookie in sent {
+        let reply = asked.with("Cookie", &cookie).get("/auth/forward");
+        assert_eq!(reply.status, 302, "{cookie:?}");
+        assert_eq!(reply.header("Remote-User"), None, "{cookie:?}");
+    }
+    let nobody = asked.without("Cookie");
+    for (name, value) in [
+        ("User-Agent", "kube-probe/1.31"),
+        ("User-Agent", "GoogleHC/1.0"),
+        ("Authorization", "Basic YW5uOmNvcnJlY3QgaG9yc2UgYmF0dGVyeSBzdGFwbGU="),
+        ("Remote-User", "ann"),
+        ("X-Forwarded-User", "ann"),
+    ] {
+        assert_eq!(nobody.with(name, value).get("/auth/forward").status, 302, "{name}: {value}");
+    }
+    assert_eq!(asked.get("/auth/forward").status, 200);
+    assert_eq!(ada.patch("/api/v1/users/ann", &json!({"disabled": true})).status, 200);
+    assert_eq!(asked.get("/auth/forward").status, 302, "a disabled user has no session");
 }
 
 #[test]
@@ -365,4 +439,23 @@ fn two_apps_cannot_be_at_one_address() {
     assert_eq!(ada.post("/api/v1/apps", &twin).refusal(), "409 conflict url");
     let same = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]});
     assert_eq!(ada.post("/api/v1/apps", &same).status, 201, "an app may be changed");
+}
+
+#[test]
+fn a_path_that_no_uri_may_hold_and_browsers_send_is_come_back_to_all_the_same() {
+    let house = house();
+    let (ann, browser) = (house.signed_in("ann"), house.stranger());
+    let portal = |address: &str| location(&ask(&browser, address)).strip_prefix(PUBLIC).unwrap().to_owned();
+    let wiki = "https://wiki.example.org/find|this^that?q={a}";
+    let on = ann.get(&portal(wiki));
+    assert_eq!((on.status, location(&on)), (303, wiki));
+    let shop = "https://shop.example.com/find|this^that?q={a}";
+    let at_shop = |browser: &Caller<'_>, reply: &Reply| {
+        proxied(browser, "https://shop.example.com/")
+            .get(location(reply).strip_prefix("https://shop.example.com").unwrap())
+    };
+    let started = at_shop(&browser, &ann.get(&portal(shop)));
+    let over = ann.get(location(&started).strip_prefix(PUBLIC).unwrap());
+    let done = at_shop(&browser.with("Cookie", &started.cookie()), &over);
+    assert_eq!((done.status, location(&done)), (303, shop), "{}", done.text());
 }

@@ -11,6 +11,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use rocket::{
+    Build, Rocket, Route,
     http::{Header, Method},
     local::asynchronous::Client,
 };
@@ -49,7 +50,7 @@ pub(crate) fn fixture(name: &str) -> PathBuf {
     [env!("CARGO_MANIFEST_DIR"), "tests", "fixtures", name].iter().collect()
 }
 
-/// Says what was not tested, past the test runner, which keeps what a passing test prints to itself.
+/// Says what was not tested, or how much was, past the test runner, which keeps what a passing test prints to itself.
 pub(crate) fn loudly(what: &str) {
     use std::io::Write as _;
     let _ = writeln!(std::io::stderr(), "\n*** {what} ***\n");
@@ -79,22 +80,31 @@ impl House {
 
     /// An empty one that is reached in another way.
     pub(crate) fn with_settings(settings: Settings) -> Self {
-        Self::made(settings, Limits::default())
+        Self::made(settings, Limits::default(), |rocket| rocket)
+    }
+
+    /// An empty one that also has these routes.
+    pub(crate) fn with_routes(routes: Vec<Route>) -> Self {
+        Self::made(Settings::default(), Limits::default(), |rocket| rocket.mount("/", routes))
     }
 
     /// An empty one with limits of its own.
     pub(crate) fn with_limits(limits: Limits) -> Self {
-        Self::made(Settings::default(), limits)
+        Self::made(Settings::default(), limits, |rocket| rocket)
     }
 
-    fn made(settings: Settings, limits: Limits) -> Self {
+    fn made(
+        settings: Settings,
+        limits: Limits,
+        furnish: impl FnOnce(Rocket<Build>) -> Rocket<Build>,
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::fixed(NOW.parse().unwrap());
         let app = App::open(folder.path(), Some(&cities()), clock.clone(), limits).unwrap();
         let listen = "127.0.0.1:0".parse().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-        let rocket = web::rocket(app.clone(), settings, listen, folder.path());
+        let rocket = furnish(web::rocket(app.clone(), settings, listen, folder.path()));
         let client = runtime.block_on(Client::untracked(rocket)).unwrap();
         let mut house = Self { app, clock, client, runtime, reader: String::new(), _folder: folder };
         house.reader = house.token("reader", &["activity:read"]);
@@ -186,13 +196,15 @@ impl House {
         self.app.now()
     }
 
-    /// The log, newest first, as an auditor's program reads it.
+    /// The log, newest first, as an auditor's program reads it; but for that reading itself.
     pub(crate) fn log(&self, query: &str) -> Vec<Value> {
         let reader = self.bearer(&self.reader);
         self.caught_up();
         let reply = reader.get(&format!("/api/v1/activity?limit=1000&{query}"));
         assert_eq!(reply.status, 200, "{}", reply.text());
-        reply.json()["items"].as_array().unwrap().clone()
+        let mut items = reply.json()["items"].as_array().unwrap().clone();
+        items.retain(|item| item["user"] != "token reader");
+        items
     }
 
     /// Every address that something answers at: method and address with its placeholders.

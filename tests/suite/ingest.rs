@@ -1,6 +1,9 @@
 //! `POST /activity`: programs write to the log, and what is counted as accepted is there.
 
-use std::io::Write as _;
+use std::{
+    io::{BufRead as _, BufReader, Write as _},
+    net::TcpStream,
+};
 
 use rocket::http::Method;
 use serde_json::{Value, json};
@@ -8,6 +11,7 @@ use serde_json::{Value, json};
 use super::{
     house::{Caller, FIREFOX, House, LONDON},
     http::{Reply, each},
+    server::Folder,
 };
 
 const ACTIVITY: &str = "/api/v1/activity";
@@ -293,4 +297,31 @@ fn what_is_written_can_be_found_within_a_second() {
     assert!(house.app.index().wait_for(id, std::time::Duration::from_secs(10)));
     // The promise is a second; a machine that is busy with other things gets three.
     assert!(answered.elapsed() < std::time::Duration::from_secs(3), "{:?}", answered.elapsed());
+}
+
+#[test]
+fn a_token_that_is_revoked_ends_the_body_that_is_still_coming() {
+    let folder = Folder::with_admin();
+    let server = folder.serve();
+    let token = folder.run(&["token", "add", "shop", "--scope", "activity:write"]).ok().trim().to_owned();
+    let reader = server.bearer(folder.run(&["token", "add", "reader", "--scope", "activity:read"]).ok());
+    let lines =
+        |action: &str, count: usize| format!("{{\"user\":\"ann\",\"action\":\"{action}\"}}\n").repeat(count);
+    let (early, late) = (lines("early", 60_000), lines("late", 10_000));
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    let length = early.len() + late.len();
+    let head = format!(
+        "POST /api/v1/activity HTTP/1.1\r\nHost: {}\r\nAuthorization: Bearer {token}\r\nContent-Type: application/x-ndjson\r\nContent-Length: {length}\r\n\r\n",
+        server.address()
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(early.as_bytes()).unwrap();
+    let path = "/api/v1/activity?action=early&limit=1";
+    reader.get_until(path, |reply| !reply.items().is_empty());
+    folder.run(&["token", "revoke", "shop"]).ok();
+    stream.write_all(late.as_bytes()).unwrap();
+    let mut status = String::new();
+    BufReader::new(stream).read_line(&mut status).unwrap();
+    assert!(status.starts_with("HTTP/1.1 401"), "{status}");
+    assert_eq!(reader.get("/api/v1/activity?action=late").items(), [] as [Value; 0]);
 }

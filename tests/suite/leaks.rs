@@ -248,6 +248,26 @@ fn a_role_that_is_taken_away_closes_what_it_had_open() {
     assert_eq!(again.get("/api/v1/users").refusal(), "403 forbidden");
 }
 
+#[test]
+fn a_stranger_learns_neither_the_version_nor_any_number() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let stranger = house.stranger();
+    for path in
+        ["/signin", "/nothing", "/healthz", "/readyz", "/metrics", "/api/v1/nothing", "/es", "/auth/forward"]
+    {
+        let reply = stranger.get(path);
+        let all = format!("{:?}{}", reply.headers, reply.text());
+        assert!(!all.contains(env!("CARGO_PKG_VERSION")), "{path}: {all}");
+        assert!(
+            !all.contains("rollcall_") && !all.contains("redb") && !all.contains("Rocket"),
+            "{path}: {all}"
+        );
+    }
+    assert_eq!(stranger.get("/healthz").text(), "ok\n");
+    assert_eq!(stranger.get("/readyz").status, 200);
+    assert!(house.signed_in("mia").get("/help").text().contains(env!("CARGO_PKG_VERSION")));
+}
+
 const SESSION_TOKENS: TableDefinition<&[u8; 32], &[u8; 16]> = TableDefinition::new("session_tokens");
 const TOKEN_HASHES: TableDefinition<&[u8; 32], &str> = TableDefinition::new("token_hashes");
 const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("users");

@@ -18,7 +18,7 @@ use super::{
 };
 
 /// The methods that a document can tell of, as the document writes them.
-const METHODS: [&str; 6] = ["get", "head", "post", "put", "patch", "delete"];
+const METHODS: [&str; 7] = ["get", "head", "post", "put", "patch", "delete", "options"];
 
 fn document(house: &House) -> Value {
     house.stranger().get("/api/v1/openapi.json").ok()
@@ -41,7 +41,7 @@ fn every_call_that_is_mounted_is_in_the_document_and_no_other() {
     let document = document(&house);
     let described: BTreeSet<(String, String)> =
         calls(&document).into_iter().map(|(method, path, _)| (method, path)).collect();
-    let ours = ["/api/", "/es/", "/v1/", "/healthz", "/readyz", "/metrics"];
+    let ours = ["/api/", "/es/", "/v1/", "/healthz", "/readyz", "/metrics", "/auth/nginx", "/auth/forward"];
     let addresses = house.addresses().into_iter();
     let mounted: BTreeSet<(String, String)> = addresses
         .map(|(method, address)| (method.to_string(), braced(&address)))
@@ -102,7 +102,9 @@ fn the_document_says_who_may_call_and_what_everything_is() {
         let method: Method = method.parse().unwrap();
         // The stranger says nothing but the address: whoever is refused for that was let in.
         let status = stranger.send(method, &concrete, b"").status;
-        assert_eq!(status == 401, closed, "{method} {path} answers a stranger {status}");
+        // To whom a proxy must be trusted, a stranger is no proxy.
+        let refused = if path.starts_with("/auth/") { 403 } else { 401 };
+        assert_eq!(status == refused, closed, "{method} {path} answers a stranger {status}");
     }
 }
 
@@ -139,7 +141,8 @@ fn the_document_is_one_of_openapi_and_its_examples_are_what_they_say() {
 /// left to their own tests. The calls are the same each time: there is no chance in it.
 fn finds_nothing(prefer: &str) {
     let folder = Folder::with_admin();
-    let scopes = ["activity:write", "activity:read", "session:read", "session:write", "metrics"];
+    let scopes =
+        ["activity:write", "activity:read", "session:read", "session:write", "auth:check", "metrics"];
     let scopes = scopes.iter().flat_map(|scope| ["--scope", scope]);
     let token = folder
         .run(&["token", "add", "fuzz"].into_iter().chain(scopes).collect::<Vec<_>>())

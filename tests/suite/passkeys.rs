@@ -58,3 +58,36 @@ fn without_tls_there_are_passkeys_on_this_machine_alone() {
     let here = house.stranger().with("Host", "localhost:8080");
     assert_eq!(here.post(begin, &json!({})).ok()["options"]["rpId"], "localhost");
 }
+
+#[test]
+fn passkeys_that_nobody_knows_are_looked_at_a_few_times_and_the_log_is_not_flooded() {
+    let house = house();
+    let stranger = house.stranger();
+    let mut held = 0;
+    for _ in 0..30 {
+        let asked = stranger.post("/api/v1/signin/passkey/begin", &json!({})).ok();
+        let body = json!({"token": asked["token"], "credential": {"id": "x"}});
+        match stranger.post("/api/v1/signin/passkey", &body).refusal().as_str() {
+            "401 refused" => assert_eq!(held, 0),
+            refusal => {
+                assert_eq!(refusal, "429 too_many_tries");
+                held += 1;
+            }
+        }
+    }
+    assert_eq!((held, house.log("action=sign-in-failed").len()), (22, 8));
+    assert_eq!(stranger.sign_in("mia", PASSWORD).status, 200, "nobody's password is held back for it");
+}
+
+#[test]
+fn an_address_is_asked_so_many_questions_that_those_of_others_stay() {
+    let house = house();
+    let begin = "/api/v1/signin/passkey/begin";
+    let (one, other) = (house.stranger().at("10.1.1.1"), house.stranger().at("10.1.1.2"));
+    let theirs = other.post(begin, &json!({})).ok();
+    let answers: Vec<u16> = (0..150).map(|_| one.post(begin, &json!({})).status).collect();
+    assert_eq!(answers.iter().filter(|status| **status == 200).count(), 120);
+    assert_eq!(answers.last(), Some(&429));
+    let body = json!({"token": theirs["token"], "credential": {"id": "x"}});
+    assert_eq!(other.post("/api/v1/signin/passkey", &body).refusal(), "401 refused", "it was still known");
+}

@@ -33,10 +33,77 @@ fn days(house: &House) -> Vec<i64> {
     house.log("user=bob&action=edit").iter().map(day).collect()
 }
 
+/// Saves rules, and agrees to what they remove where that is `confirmed`.
 fn save(caller: &Caller<'_>, keep: &str, size: &str, rules: &str, confirmed: bool) -> u16 {
     let mut form = vec![("keep", keep), ("size", size), ("rules", rules)];
-    form.extend(confirmed.then_some(("confirmed", "1")));
+    let asked = caller.form(SETTINGS, &form);
+    if !confirmed || asked.status != 200 {
+        return asked.status;
+    }
+    let token = agreement(&asked.text());
+    form.push(("agreed", &token));
     caller.form(SETTINGS, &form).status
+}
+
+/// What the page that asks brings back when it is agreed to.
+fn agreement(page: &str) -> String {
+    let (_, behind) = page.split_once("name=\"agreed\" value=\"").expect("it asks");
+    behind.split_once('"').unwrap().0.to_owned()
+}
+
+#[test]
+fn no_more_goes_than_was_shown_to_whoever_agreed_and_the_proof_is_not_old() {
+    let house = house(90);
+    let ada = house.signed_in("ada");
+    let rules = |keep| vec![("keep", keep), ("size", ""), ("rules", "")];
+    let asked = ada.form(SETTINGS, &rules("30d")).text();
+    assert!(asked.contains("Remove 60 activities?"), "{asked}");
+    // What was shown is of those rules, and of that moment.
+    let with = |keep, token: &str| {
+        let token = token.to_owned();
+        let mut form = rules(keep);
+        form.push(("agreed", &token));
+        ada.form(SETTINGS, &form)
+    };
+    let token = agreement(&asked);
+    let other = with("10d", &token);
+    assert!(other.text().contains("Remove 80 activities?"), "{}", other.text());
+    assert_eq!(with("30d", &token).status, 200, "it was used up");
+    let bare: Vec<_> = rules("30d").into_iter().chain([("confirmed", "1")]).collect();
+    assert_eq!(ada.form(SETTINGS, &bare).status, 200, "a word is no agreement");
+    assert_eq!(days(&house).len(), 90);
+    let token = agreement(&ada.form(SETTINGS, &rules("30d")).text());
+    house.later(SignedDuration::from_mins(4));
+    assert_eq!(with("30d", &token).status, 303);
+    assert_eq!(
+        each(&house.log("action=retention"), "detail"),
+        ["60 activities removed: before 2026-02-13T12:00:00Z"]
+    );
+    for _ in 0..3 {
+        house.later(SignedDuration::from_mins(10));
+        assert!(ada.is_in());
+    }
+    let stale = ada.form(SETTINGS, &rules("5d"));
+    assert!(
+        !stale.text().contains("Remove "),
+        "whoever sits down at an open browser is asked who they are: {}",
+        stale.text()
+    );
+    assert_eq!(days(&house).len(), 30);
+}
+
+#[test]
+fn what_retention_hides_is_not_shown_by_its_id_either() {
+    let house = house(90);
+    let old = house.log("user=bob&action=edit").last().unwrap()["id"].as_str().unwrap().to_owned();
+    let auditor = house.program("auditor", &["activity:read"]);
+    let path = format!("/api/v1/activity/{old}");
+    assert_eq!(auditor.get(&path).status, 200);
+    let rules = Retention::read("30d", "", "").unwrap();
+    let outlook = house.app.outlook(&rules).unwrap();
+    // It is hidden from here on; what takes it off the disk has not run.
+    house.app.set_retention(&Actor::console(), &rules, &outlook).unwrap();
+    assert_eq!(auditor.get(&path).status, 404);
 }
 
 #[test]
@@ -101,7 +168,8 @@ fn time_goes_on_and_every_hour_what_has_become_too_old_goes() {
 fn a_clock_that_jumps_ahead_does_not_cost_the_log() {
     let house = house(1500);
     let console = Actor::console();
-    house.app.set_retention(&console, &Retention::read("5y", "", "").unwrap()).unwrap();
+    let rules = Retention::read("5y", "", "").unwrap();
+    house.app.set_retention(&console, &rules, &house.app.outlook(&rules).unwrap()).unwrap();
     house.later(SignedDuration::from_hours(24 * 365 * 8));
     let waits = house.app.retain().unwrap_err().to_string();
     assert!(waits.contains("retention waits: it would remove"), "{waits}");
@@ -117,7 +185,8 @@ fn what_takes_too_much_room_goes_oldest_first() {
     let house = house(3000);
     let takes = house.app.log_bytes().unwrap();
     let half = Retention { size: Some(takes / 2), ..Retention::default() };
-    let removed = house.app.set_retention(&Actor::console(), &half).unwrap();
+    let removed =
+        house.app.set_retention(&Actor::console(), &half, &house.app.outlook(&half).unwrap()).unwrap();
     assert!((1300..1900).contains(&removed), "{removed} of 3000 for half of {takes} bytes");
     let total = house
         .program("auditor", &["activity:read"])

@@ -2,11 +2,12 @@
 
 use std::{
     fs::{File, Permissions},
-    io::{self, BufRead as _, BufReader, Read as _, Write as _},
+    io::{self, BufRead, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
     os::unix::fs::PermissionsExt as _,
-    path::Path,
+    path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -22,12 +23,16 @@ use super::{
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A data folder, and the commands on it.
-pub(crate) struct Folder(TempDir);
+pub(crate) struct Folder {
+    path: PathBuf,
+    /// It goes away with the test, where it is the test's own.
+    _own: Option<TempDir>,
+}
 
 impl Folder {
     pub(crate) fn new() -> Self {
         // As the command makes it, or it would say that it closes it to others.
-        Self(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap())
+        Self::of(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap())
     }
 
     /// One with the administrator ada in it.
@@ -37,8 +42,17 @@ impl Folder {
 
     /// One with the administrator ada, on another disk.
     pub(crate) fn inside(disk: &Path) -> Self {
-        Self(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir_in(disk).unwrap())
-            .and_admin()
+        let made = tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir_in(disk);
+        Self::of(made.unwrap()).and_admin()
+    }
+
+    /// One that is there already.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned(), _own: None }
+    }
+
+    fn of(own: TempDir) -> Self {
+        Self { path: own.path().to_owned(), _own: Some(own) }
     }
 
     fn and_admin(self) -> Self {
@@ -48,7 +62,7 @@ impl Folder {
     }
 
     pub(crate) fn path(&self) -> &Path {
-        self.0.path()
+        &self.path
     }
 
     /// A command on the folder, not yet run. The test's cities spare it unpacking its own.
@@ -58,6 +72,9 @@ impl Folder {
         for other in [
             "ROLLCALL_DATA",
             "ROLLCALL_LISTEN",
+            "ROLLCALL_TLS_CERT",
+            "ROLLCALL_TLS_KEY",
+            "ROLLCALL_TLS_SELF_SIGNED",
             "ROLLCALL_PUBLIC_URL",
             "ROLLCALL_TRUSTED_PROXY",
             "ROLLCALL_CLIENT_HEADER",
@@ -115,6 +132,41 @@ impl Folder {
         Self::start(command)
     }
 
+    /// Serves it under another program: one that becomes the server, which it may watch from a process of its own.
+    pub(crate) fn serve_under(&self, program: &[String]) -> Server {
+        Self::start(self.under(program))
+    }
+
+    /// The same where the server may not come to be ready: what it says then.
+    pub(crate) fn try_serve_under(&self, program: &[String]) -> Result<Server, String> {
+        let mut command = self.under(program);
+        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(child.stdout.take().unwrap());
+        match ready(&mut said) {
+            Ok(address) => {
+                // Read, or the server would come to wait for somebody to read it.
+                let mut complaints = child.stderr.take().unwrap();
+                thread::spawn(move || io::copy(&mut complaints, &mut io::sink()));
+                Ok(Server { child, said, address })
+            }
+            Err(_) => Err(Done::of(child.wait_with_output().unwrap()).err),
+        }
+    }
+
+    fn under(&self, program: &[String]) -> Command {
+        let server = self.command(&["serve", "--listen", "127.0.0.1:0"]);
+        let mut command = Command::new(&program[0]);
+        command.args(&program[1..]).arg(server.get_program()).args(server.get_args());
+        for (name, value) in server.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        command.stdin(Stdio::null()).stdout(Stdio::piped());
+        command
+    }
+
     /// Serves it, and writes what it has to say to a file.
     pub(crate) fn serve_saying(&self, file: &Path) -> Server {
         let mut command = self.command(&["serve", "--listen", "127.0.0.1:0"]);
@@ -125,12 +177,18 @@ impl Folder {
     fn start(mut command: Command) -> Server {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        said.read_line(&mut line).unwrap();
-        let ready = line.trim_end().strip_prefix("Rollcall is ready at http://");
-        let address = ready.unwrap_or_else(|| panic!("the server says {line:?}")).to_owned();
+        let address = ready(&mut said).unwrap_or_else(|line| panic!("the server says {line:?}"));
         Server { child, said, address }
     }
+}
+
+/// Where a server is that says it is ready; else what it says.
+fn ready(said: &mut impl BufRead) -> Result<String, String> {
+    let mut line = String::new();
+    said.read_line(&mut line).unwrap();
+    let url = line.trim_end().strip_prefix("Rollcall is ready at ");
+    let address = url.and_then(|url| url.strip_prefix("http://").or_else(|| url.strip_prefix("https://")));
+    address.map(str::to_owned).ok_or(line)
 }
 
 /// A port that nobody listens at.
@@ -211,6 +269,21 @@ impl Server {
         let killed = Command::new("kill").args(["-TERM", &self.child.id().to_string()]).status().unwrap();
         assert!(killed.success());
         self.child.wait().unwrap().code()
+    }
+
+    /// Sends away who traces it, and waits until it is alone.
+    pub(crate) fn lose_tracer(&self) {
+        let start = Instant::now();
+        loop {
+            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+            let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
+            if tracer == "0" {
+                break;
+            }
+            assert!(start.elapsed() < PATIENCE, "{tracer} still traces it");
+            let sent = Command::new("kill").args(["-TERM", tracer]).output();
+            assert!(sent.is_ok());
+        }
     }
 
     pub(crate) fn is_running(&mut self) -> bool {
@@ -309,10 +382,15 @@ impl Client {
 
     /// Posts; none where the server goes away instead of answering.
     pub(crate) fn try_post(&self, path: &str, body: &[u8]) -> Option<Reply> {
-        let stream = TcpStream::connect(&self.address).ok()?;
-        stream.set_read_timeout(Some(PATIENCE)).ok()?;
+        self.try_send("POST", path, body).ok()
+    }
+
+    /// Sends to a server that may go away instead of answering.
+    pub(crate) fn try_send(&self, method: &str, path: &str, body: &[u8]) -> io::Result<Reply> {
+        let stream = TcpStream::connect(&self.address)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
         let mut connection = Connection { client: self.clone(), stream: BufReader::new(stream) };
-        connection.try_send("POST", path, body).ok()
+        connection.try_send(method, path, body)
     }
 
     /// Asks until the answer is as it should be.
@@ -341,6 +419,10 @@ impl Connection {
 
     fn try_send(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<Reply> {
         self.try_ask(method, path, body)?;
+        self.try_answer()
+    }
+
+    fn try_answer(&mut self) -> io::Result<Reply> {
         let (status, headers) = self.try_head()?;
         let mut reply = Reply { status, headers, body: Vec::new() };
         if reply.header("Transfer-Encoding").is_some_and(|coding| coding == "chunked") {
@@ -359,7 +441,25 @@ impl Connection {
         self.try_ask(method, path, body).unwrap();
     }
 
+    /// Posts a body of this piece, over and over, without ever holding it whole.
+    pub(crate) fn pour(&mut self, path: &str, piece: &[u8], times: usize) -> Reply {
+        let mut head = self.request("POST", path, piece.len() * times).unwrap();
+        for _ in 0..times {
+            head.extend_from_slice(piece);
+            self.stream.get_mut().write_all(&head).unwrap();
+            head.clear();
+        }
+        self.answer()
+    }
+
     fn try_ask(&mut self, method: &str, path: &str, body: &[u8]) -> io::Result<()> {
+        let mut request = self.request(method, path, body.len())?;
+        request.extend_from_slice(body);
+        self.stream.get_mut().write_all(&request)
+    }
+
+    /// The head of a request with a body of so many bytes.
+    fn request(&self, method: &str, path: &str, length: usize) -> io::Result<Vec<u8>> {
         let mut request = Vec::new();
         write!(request, "{method} {path} HTTP/1.1\r\n")?;
         if !self.client.headers.iter().any(|(name, _)| name == "Host") {
@@ -368,14 +468,32 @@ impl Connection {
         for (name, value) in &self.client.headers {
             write!(request, "{name}: {value}\r\n")?;
         }
-        write!(request, "Content-Length: {}\r\n\r\n", body.len())?;
-        request.extend_from_slice(body);
-        self.stream.get_mut().write_all(&request)
+        write!(request, "Content-Length: {length}\r\n\r\n")?;
+        Ok(request)
     }
 
     /// The status and the headers of an answer.
     pub(crate) fn head(&mut self) -> (u16, Vec<(String, String)>) {
         self.try_head().unwrap()
+    }
+
+    /// Whether an answer has begun to come that was not read yet.
+    pub(crate) fn has_come(&mut self) -> bool {
+        self.stream.get_ref().set_nonblocking(true).unwrap();
+        let come = self.stream.fill_buf().map(<[u8]>::len);
+        self.stream.get_ref().set_nonblocking(false).unwrap();
+        match come {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => false,
+            come => {
+                assert_ne!(come.unwrap(), 0, "the connection was closed");
+                true
+            }
+        }
+    }
+
+    /// The next answer.
+    pub(crate) fn answer(&mut self) -> Reply {
+        self.try_answer().unwrap()
     }
 
     fn try_head(&mut self) -> io::Result<(u16, Vec<(String, String)>)> {
@@ -385,8 +503,9 @@ impl Connection {
         let mut headers = Vec::new();
         loop {
             let line = self.line()?;
-            match line.split_once(": ") {
-                Some((name, value)) => headers.push((name.to_owned(), value.to_owned())),
+            // A header may be empty.
+            match line.split_once(':') {
+                Some((name, value)) => headers.push((name.to_owned(), value.trim().to_owned())),
                 None => return Ok((status, headers)),
             }
         }

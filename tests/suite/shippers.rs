@@ -2,7 +2,7 @@
 
 use data_encoding::BASE64;
 use rocket::http::Method;
-use rollcall::domain::ingest::{AT_ONCE, LARGE_AT_ONCE};
+use rollcall::domain::ingest::Load;
 use serde_json::{Value, json};
 
 use super::{
@@ -330,7 +330,8 @@ fn a_program_with_too_much_under_way_is_told_to_wait() {
     let house = House::new();
     let shop = house.program("shop", &["activity:write"]);
     let record = json!({"user": "ann", "action": "x"});
-    let mut turns: Vec<_> = (0..AT_ONCE).map(|_| house.app.intake("shop", false).unwrap()).collect();
+    let mut turns: Vec<_> =
+        (0..Load::Any.most()).map(|_| house.app.intake("shop", Load::Any).unwrap()).collect();
     let lines = [json!({"create": {}}), record.clone()];
     for reply in [shop.post(ACTIVITY, &record), bulk(&shop, &lines), shop.post("/v1/logs", &json!({}))] {
         assert_eq!((reply.refusal().as_str(), reply.header("Retry-After")), ("429 busy", Some("1")));
@@ -342,7 +343,8 @@ fn a_program_with_too_much_under_way_is_told_to_wait() {
     }
     drop(turns);
     let large = json!([record, {"user": "x", "action": "x".repeat(2 << 20)}]);
-    let held: Vec<_> = (0..LARGE_AT_ONCE).map(|_| house.app.intake("shop", true).unwrap()).collect();
+    let held: Vec<_> =
+        (0..Load::Whole.most()).map(|_| house.app.intake("shop", Load::Whole).unwrap()).collect();
     assert_eq!(shop.post(ACTIVITY, &large).refusal(), "429 busy");
     assert_eq!(shop.post(ACTIVITY, &record).status, 200, "a small one needs no such turn");
     drop(held);

@@ -1,8 +1,11 @@
 //! Open connections: they learn of an end at once, and none outlives its session.
 
+use std::{fs, time::Instant};
+
+use rollcall::domain::streams::OWN;
 use serde_json::{Value, json};
 
-use super::server::{Client, Connection, Folder};
+use super::server::{Client, Connection, Folder, PATIENCE};
 
 const STREAM: &str = "/api/v1/sessions/stream";
 
@@ -38,6 +41,17 @@ impl Events {
         let chunk = self.connection.chunk();
         self.text.extend(chunk.as_deref().map(String::from_utf8_lossy));
         chunk.is_some()
+    }
+
+    /// Reads past an event that holds one of these words and `what`, and forgets all up to there.
+    fn pass(&mut self, what: &str, words: [&str; 2]) {
+        let passed = |line: &str| line.contains(what) && words.iter().any(|word| line.contains(word));
+        while !self.text.split("\n\n").any(passed) {
+            let whole = self.text.rfind("\n\n").unwrap_or_default();
+            self.text.drain(..whole);
+            assert!(self.read(), "the stream ended");
+        }
+        self.text.clear();
     }
 
     /// Reads to the end of the stream; the events of this name.
@@ -106,13 +120,96 @@ fn a_stream_tells_only_what_its_reader_may_see() {
 }
 
 #[test]
+fn nobody_has_any_number_of_streams_and_one_that_ends_makes_room() {
+    let folder = Folder::with_admin();
+    folder.run_with(&["user", "add", "mia", "--password-stdin"], super::house::PASSWORD).ok();
+    let server = folder.serve();
+    let (ada, other, mia) = (server.signed_in("ada"), server.signed_in("ada"), server.signed_in("mia"));
+    let paths = [STREAM, "/api/v1/activity/stream", "/activity/stream"].into_iter().cycle();
+    let open: Vec<Events> = paths.take(OWN as usize - 1).map(|path| Events::open(&ada, path)).collect();
+    let last = Events::open(&other, STREAM);
+    for path in [STREAM, "/api/v1/activity/stream"] {
+        let reply = ada.get(path);
+        assert_eq!(reply.refusal(), "429 busy");
+        assert!(reply.text().contains("128 of your streams are open"), "{}", reply.text());
+        assert_eq!(reply.header("Retry-After"), Some("10"));
+    }
+    assert_eq!(ada.get("/activity/stream").status, 429);
+    drop(Events::open(&mia, STREAM));
+    other.post("/api/v1/signout", &json!({}));
+    assert_eq!(last.rest("ended").len(), 1);
+    let mut again = ada.connect();
+    let start = Instant::now();
+    loop {
+        again.ask("GET", STREAM, b"");
+        if again.head().0 == 200 {
+            break;
+        }
+        assert!(start.elapsed() < PATIENCE, "no room is made");
+        again = ada.connect();
+    }
+    drop(open);
+}
+
+/// What a process holds: memory of its own in KB, threads, and sockets.
+fn held(process: u32) -> [usize; 3] {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap();
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let files = fs::read_dir(format!("/proc/{process}/fd")).unwrap().filter_map(Result::ok);
+    let sockets = files.filter_map(|file| fs::read_link(file.path()).ok());
+    let sockets = sockets.filter(|file| file.to_string_lossy().starts_with("socket:")).count();
+    [number("RssAnon:"), number("Threads:"), sockets]
+}
+
+#[test]
+fn a_hundred_open_streams_cost_nothing_that_grows() {
+    let folder = Folder::with_admin();
+    let scopes = ["--scope", "activity:write", "--scope", "session:write"];
+    let token = folder.run(&[&["token", "add", "program"], &scopes[..]].concat());
+    let server = folder.serve();
+    let (ada, program) = (server.signed_in("ada"), server.bearer(token.ok()));
+    let mut streams: Vec<Events> = ["/api/v1/activity/stream", STREAM]
+        .into_iter()
+        .cycle()
+        .take(100)
+        .map(|path| Events::open(&ada, path))
+        .collect();
+    // Everybody is told of a hundred activities, and of a session that begins and ends.
+    let mut happen = |rounds: usize| {
+        for _ in 0..rounds {
+            let session = program.post("/api/v1/sessions", &json!({"user": "bob", "app": "wiki"}));
+            let id = session.json()["id"].as_str().unwrap().to_owned();
+            let record = |n: u32| json!({"user": "bob", "action": "read", "target": n.to_string(), "attributes": {"of": "x".repeat(500)}});
+            let records: Value = (0..100).map(record).collect();
+            assert_eq!(program.post("/api/v1/activity", &records).status, 200);
+            assert_eq!(program.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+            for events in &mut streams {
+                events.pass(&id, ["event:ended", "\"sign-out\""]);
+            }
+        }
+    };
+    happen(10);
+    let before = held(server.process());
+    happen(40);
+    let after = held(server.process());
+    let grown = after[0].saturating_sub(before[0]);
+    // Were each stream to keep what it was told, it would be more than 100 MB.
+    assert!(grown < 32 * 1024, "{before:?}, then {after:?}");
+    assert_eq!(before[2], after[2], "sockets");
+    assert!(after[1] <= before[1] + 4, "threads: {before:?}, then {after:?}");
+}
+
+#[test]
 fn a_hundred_open_streams_do_not_keep_the_server_from_stopping() {
     let folder = Folder::with_admin();
     let server = folder.serve();
     let ada = server.signed_in("ada");
     let paths = [STREAM, "/api/v1/activity/stream"].into_iter().cycle().take(100);
     let events: Vec<Events> = paths.map(|path| Events::open(&ada, path)).collect();
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     assert_eq!(server.stop(), Some(0));
     assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
     drop(events);

@@ -73,7 +73,8 @@ fn numbers(told: &[Value]) -> Vec<usize> {
 #[test]
 fn what_comes_in_is_told_at_once_as_the_log_holds_it() {
     let scene = Scene::new();
-    let mut events = Events::open(&scene.reader, STREAM);
+    // Who follows everything is told of that too.
+    let mut events = Events::open(&scene.reader, &format!("{STREAM}?app=writer"));
     let written = Instant::now();
     let id =
         scene.write(&json!({"user": "ann", "action": "backup", "detail": "two\nlines", "ip": "81.2.69.142"}));

@@ -17,7 +17,9 @@ use crate::{
     model::{
         activity::{Outcome, action},
         checkpoint::{Checkpoint, NotACheckpoint},
+        filter::Asked,
         note::{Note, SigningKey, VerifyingKey},
+        seal::{Contents, Statement},
         tree::Range,
         user::Actor,
     },
@@ -79,8 +81,19 @@ pub fn verify_backup(
     from_outside: Vec<Note>,
     progress: &mut dyn FnMut(u64, Option<u64>),
 ) -> Result<Verdict, VerifyError> {
-    let outside = checkpoints(from_outside)?;
     store::unpack_backup(input, staging, progress)?;
+    verify_folder(staging, now, from_outside, progress)
+}
+
+/// Proves the log in a copy of a data folder, of which only the data file is needed, and judges it by the key in it. The copy
+/// is written to, where it has an earlier format or was not closed well. Blocks.
+pub fn verify_folder(
+    staging: &Path,
+    now: Timestamp,
+    from_outside: Vec<Note>,
+    progress: &mut dyn FnMut(u64, Option<u64>),
+) -> Result<Verdict, VerifyError> {
+    let outside = checkpoints(from_outside)?;
     let store = Store::open(staging, now, random::bytes).map_err(BackupError::from)?;
     let key = signing_key(&store, now).map_err(BackupError::from)?;
     prove(&store, key.public(), outside, &mut |done, all| progress(done, Some(all)))
@@ -152,6 +165,12 @@ impl App {
             Ok::<_, StoreError>((checkpoint, note))
         });
         signed.wait()
+    }
+
+    /// Stands for what an export holds, which was `asked` for in these words: the end of its seal.
+    pub fn seal(&self, contents: Contents, asked: &Asked) -> Note {
+        let key = self.verifying_key().clone();
+        Statement { contents, time: self.now(), asked: asked.to_string(), key }.sign(&self.0.signing)
     }
 
     /// Proves the log as it is now, and holds it against its own checkpoints and those `from_outside`. That it was done is

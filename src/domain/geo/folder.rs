@@ -41,6 +41,13 @@ pub(super) struct Draft {
     file: File,
 }
 
+impl Draft {
+    /// Looks into it.
+    pub(super) fn open(&self) -> Result<Database, GeoError> {
+        Database::open(&self.path)
+    }
+}
+
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, GeoError> {
         let folder = Self { path: path.to_owned() };
@@ -54,7 +61,7 @@ impl Folder {
         let mut draft = self.draft()?;
         self.fill(&mut draft, content)?;
         gate::sniff(&mut draft.file)?;
-        gate::vet(&Database::open(&draft.path)?)?;
+        gate::vet(&draft.open()?)?;
         Ok(draft)
     }
 

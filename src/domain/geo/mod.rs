@@ -130,12 +130,31 @@ impl Geo {
     ///
     /// When it is refused, the one that answers goes on.
     pub fn replace(&self, candidate: &Path) -> Result<Info, GeoError> {
-        self.replace_from(gate::open(candidate)?)
+        self.replace_once(candidate, |_| Ok(()))
+    }
+
+    /// The same, once `agreed` has seen which it is and let it be served.
+    pub fn replace_once<E: From<GeoError>>(
+        &self,
+        candidate: &Path,
+        agreed: impl FnOnce(&Info) -> Result<(), E>,
+    ) -> Result<Info, E> {
+        self.replace_from_once(gate::open(candidate)?, agreed)
     }
 
     /// Like [`Geo::replace`], with the content of the file, of which at most [`MAX_BYTES`] are taken.
     pub fn replace_from(&self, content: impl Read) -> Result<Info, GeoError> {
+        self.replace_from_once(content, |_| Ok(()))
+    }
+
+    /// The same, once `agreed` has seen which it is and let it be served.
+    pub fn replace_from_once<E: From<GeoError>>(
+        &self,
+        content: impl Read,
+        agreed: impl FnOnce(&Info) -> Result<(), E>,
+    ) -> Result<Info, E> {
         let draft = self.folder.admit(content)?;
+        agreed(&draft.open()?.info(Source::Given))?;
         let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         let database = self.folder.keep(draft)?;
         Ok(self.serve(Serving::new(database, Source::Given)))
@@ -143,8 +162,14 @@ impl Geo {
 
     /// Forgets the database that was put in, and serves the built-in one.
     pub fn reset(&self) -> Result<Info, GeoError> {
-        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        self.reset_once(|| Ok(()))
+    }
+
+    /// The same, once `agreed` has let it be served.
+    pub fn reset_once<E: From<GeoError>>(&self, agreed: impl FnOnce() -> Result<(), E>) -> Result<Info, E> {
         let database = self.folder.built_in()?;
+        agreed()?;
+        let _turn = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
         self.folder.forget()?;
         Ok(self.serve(Serving::new(database, Source::BuiltIn)))
     }

@@ -4,7 +4,7 @@ mod end;
 mod start;
 mod sweep;
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -96,9 +96,11 @@ impl App {
         self.due(&live, self.now()).is_none().then_some(live)
     }
 
-    /// Whether the user of a session has shown a secret not long ago.
+    /// Whether the user of a session has shown a secret not long ago. What was shown before the clock went back does not
+    /// count: nobody knows how long ago it was.
     pub fn is_fresh(&self, live: &Live) -> bool {
-        self.now() < after(live.proven(), self.0.limits.proof)
+        let (now, proven) = (self.now(), live.proven());
+        proven <= now && now < after(proven, self.0.limits.proof)
     }
 
     /// Says that a live session was used, and from where and on what if that has changed.
@@ -126,6 +128,17 @@ impl App {
         });
         live.sort_by_cached_key(|live| (std::cmp::Reverse(live.last_access()), live.id));
         live
+    }
+
+    /// How many live sessions each user has, of those that have any: counted in one pass.
+    pub fn live_of_each(&self) -> HashMap<UserName, u64> {
+        let (mut counts, now) = (HashMap::new(), self.now());
+        for live in self.0.live.all() {
+            if self.due(&live, now).is_none() {
+                *counts.entry(live.user.clone()).or_default() += 1;
+            }
+        }
+        counts
     }
 
     /// A page of ended sessions within `scope`, those that ended last first, and how many there are in all.

@@ -32,6 +32,7 @@ impl App {
         for (reason, ids) in due {
             self.end(&Actor::system(), &ids, self.ending(EndedBy::Policy, None, reason)).await?;
         }
+        self.write_looks(false).await;
         self.tell_of_brakes().await?;
         flushed
     }

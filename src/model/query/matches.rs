@@ -212,7 +212,7 @@ impl Test {
 impl Place {
     fn has(&self, asked: &[Asked], candidate: &Candidate) -> bool {
         match self {
-            Self::Anywhere => candidate.text().cuts.have(asked),
+            Self::Anywhere => candidate.text().has(&candidate.text().anywhere, asked),
             Self::Detail => candidate.text().has(&candidate.text().detail, asked),
             Self::Action => candidate.text().has(&candidate.text().action, asked),
             Self::Target => candidate.text().has(&candidate.text().target, asked),
@@ -299,6 +299,7 @@ impl Cuts {
 #[derive(Debug)]
 struct Text {
     cuts: Cuts,
+    anywhere: Range<usize>,
     detail: Range<usize>,
     action: Range<usize>,
     target: Range<usize>,
@@ -309,15 +310,16 @@ impl Text {
     fn of(activity: &Activity) -> Self {
         let mut cuts = Cuts::default();
         // A search for a word must not find those who searched for it.
-        let detail = if activity.tells_of_a_search() { "" } else { &activity.detail };
-        let detail = cuts.add(detail);
+        let of_a_search = activity.tells_of_a_search();
+        let detail = cuts.add(if of_a_search { "" } else { &activity.detail });
         let action = cuts.add(&activity.action);
         cuts.add(&activity.user);
-        cuts.add(&activity.app);
+        let app = cuts.add(&activity.app);
         let target = cuts.add(activity.target.as_deref().unwrap_or_default());
         let attributes = activity.attributes.iter();
         let attributes = attributes.map(|(name, value)| (attribute_key(name), cuts.add(value))).collect();
-        Self { cuts, detail, action, target, attributes }
+        let anywhere = 0..if of_a_search { app.end } else { cuts.words.len() };
+        Self { cuts, anywhere, detail, action, target, attributes }
     }
 
     fn has(&self, part: &Range<usize>, asked: &[Asked]) -> bool {

@@ -4,11 +4,12 @@
 use std::{ops::Range, sync::Arc};
 
 use ipnet::IpNet;
-use tantivy::{DocId, InvertedIndexReader, schema::Field as Column};
+use tantivy::{DocId, schema::Field as Column};
 
 use super::{
     bits::Bits,
     deadline::Deadline,
+    dictionary::Dictionary,
     phrase::{Phrase, PhraseWord, Places, gather},
     plan::Plan,
     schema::{self, Fields, NUL},
@@ -114,7 +115,7 @@ impl Compiler<'_> {
         if !prefix {
             key.push(NUL);
         }
-        Span::prefix(index, &key).documents(&self.docs, self.deadline, |_| true)
+        Span::prefix(index, &key).all_documents(&self.docs, self.deadline)
     }
 
     /// Those with this whole value, in any case, which may be empty.
@@ -123,7 +124,7 @@ impl Compiler<'_> {
             return self.value(column, text, false);
         }
         let index = self.segment.inverted(column)?;
-        Ok(Plan::not(Span::all(index).documents(&self.docs, self.deadline, |_| true)?))
+        Ok(Plan::not(Span::all(index).all_documents(&self.docs, self.deadline)?))
     }
 
     /// Those whose value has these words. The dictionary is read through: it holds cities, devices, systems, browsers or
@@ -146,8 +147,8 @@ impl Compiler<'_> {
         let index = self.segment.inverted(self.fields.ip)?;
         let mut to = schema::ip_term(net.broadcast()).to_vec();
         to.push(0);
-        let span = Span { index, from: schema::ip_term(net.network()).to_vec(), to };
-        span.documents(&self.docs, self.deadline, |_| true)
+        let span = Span { dictionary: index, from: schema::ip_term(net.network()).to_vec(), to };
+        span.all_documents(&self.docs, self.deadline)
     }
 
     /// Those with these words one behind the other, in `column`, under `key`.
@@ -157,7 +158,7 @@ impl Compiler<'_> {
             [] => Ok(Plan::Nothing),
             [word] if word.prefix => {
                 let key = format!("{key}{}", word.text);
-                Span::prefix(index, &key).documents(&self.docs, self.deadline, |_| true)
+                Span::prefix(index, &key).all_documents(&self.docs, self.deadline)
             }
             [word] => {
                 let term = format!("{key}{}", word.text);
@@ -187,7 +188,7 @@ impl Compiler<'_> {
     /// The phrase of these words; none if one of them is nowhere.
     fn phrase(
         &self,
-        index: &Arc<InvertedIndexReader>,
+        index: &Dictionary,
         key: &str,
         asked: &[words::Asked],
     ) -> Result<Option<Phrase>, SearchError> {

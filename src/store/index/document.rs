@@ -38,7 +38,8 @@ impl Document {
     /// What the index keeps of `activity`.
     pub(super) fn of(fields: &Fields, activity: &Activity) -> Self {
         // A search for a word must not find those who searched for it.
-        let detail = if activity.tells_of_a_search() { "" } else { &activity.detail };
+        let of_a_search = activity.tells_of_a_search();
+        let detail = if of_a_search { "" } else { &activity.detail };
         let detail_end = words::positions(detail);
         let mut document =
             Self { values: Vec::with_capacity(20), texts: String::with_capacity(256 + detail.len()) };
@@ -48,11 +49,9 @@ impl Document {
         for text in [&activity.action, &activity.user, &activity.app] {
             document.words(fields.text, &[text]);
         }
-        if let Some(target) = &activity.target {
-            document.words(fields.text, &[target]);
-        }
-        for (_, value) in &activity.attributes {
-            document.words(fields.text, &[value]);
+        let values = activity.attributes.iter().map(|(_, value)| value);
+        for text in activity.target.iter().chain(values).filter(|_| !of_a_search) {
+            document.words(fields.text, &[text]);
         }
         if let Some(target) = &activity.target {
             document.words(fields.part, &[&schema::target_key(), target]);

@@ -14,58 +14,24 @@ use super::{
     segment::Segment,
     terms::{Posting, Span},
 };
-use crate::model::{filter::Filter, session::Scope};
+use crate::model::{
+    facet::{Facet, FacetField},
+    filter::Filter,
+    session::Scope,
+};
 
-/// What activities can be told apart by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[expect(missing_docs, reason = "the fields of an activity")]
-pub enum FacetField {
-    User,
-    App,
-    Action,
-    Outcome,
-    Country,
-    City,
-    Device,
-    Os,
-    Browser,
-}
-
-/// A value and how often it occurs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Facet {
-    /// In its most frequent spelling.
-    pub value: String,
-    /// How many activities have it, in any case.
-    pub count: u64,
-}
-
-impl FacetField {
-    /// Every field.
-    pub const ALL: [Self; 9] = [
-        Self::User,
-        Self::App,
-        Self::Action,
-        Self::Outcome,
-        Self::Country,
-        Self::City,
-        Self::Device,
-        Self::Os,
-        Self::Browser,
-    ];
-
-    fn column(self, fields: &Fields) -> Column {
-        match self {
-            Self::User => fields.user,
-            Self::App => fields.app,
-            Self::Action => fields.action,
-            Self::Outcome => fields.outcome,
-            Self::Country => fields.country,
-            Self::City => fields.city,
-            Self::Device => fields.device,
-            Self::Os => fields.os,
-            Self::Browser => fields.browser,
-        }
+/// Where the values of a field are kept.
+fn column(field: FacetField, fields: &Fields) -> Column {
+    match field {
+        FacetField::User => fields.user,
+        FacetField::App => fields.app,
+        FacetField::Action => fields.action,
+        FacetField::Outcome => fields.outcome,
+        FacetField::Country => fields.country,
+        FacetField::City => fields.city,
+        FacetField::Device => fields.device,
+        FacetField::Os => fields.os,
+        FacetField::Browser => fields.browser,
     }
 }
 
@@ -90,13 +56,13 @@ impl Search {
         limit: usize,
         deadline: &Deadline,
     ) -> Result<Vec<Facet>, SearchError> {
-        let column = field.column(&self.snapshot.fields);
+        let column = column(field, &self.snapshot.fields);
         let counted = self.of_all(deadline, |segment, part| {
             let index = segment.inverted(column)?;
             let hits = hits(segment, part, deadline)?;
             let mut counted = Vec::new();
             Span::prefix(index, prefix).each(deadline, |term, info| {
-                let count = count(&Posting::of(index, info), &hits)?;
+                let count = count(&Posting::of(&index.index, info), &hits)?;
                 if count > 0 {
                     counted.push((term.to_vec(), count));
                 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
 };
 
@@ -44,7 +45,7 @@ impl Folder {
         for left in [beside(path, "new"), beside(path, "old")] {
             remove(&left)?;
         }
-        match Self::existing(path) {
+        match Self::believed(path) {
             Ok(folder) if folder.indexed().is_some_and(|indexed| indexed <= last) => Ok(folder),
             Ok(folder) => {
                 log::warn!("the search index is of another version or another log; it is built anew");
@@ -63,6 +64,15 @@ impl Folder {
     /// Begins anew, in place of this one. What still reads the old files may go on.
     pub(super) fn start_over(&self) -> Result<Self, OpenError> {
         Self::begin(&self.path)
+    }
+
+    /// Opens what is there, if all of it can be opened. Damage can have any form, and Tantivy has not thought of all of them.
+    fn believed(path: &Path) -> Result<Self, TantivyError> {
+        let opened = catch_unwind(|| {
+            let folder = Self::existing(path)?;
+            folder.snapshot().map(|_| folder)
+        });
+        opened.unwrap_or_else(|_| Err(TantivyError::InternalError("it cannot be made sense of".into())))
     }
 
     fn existing(path: &Path) -> Result<Self, TantivyError> {
@@ -134,12 +144,13 @@ impl Folder {
                 return false;
             }
         };
-        files.iter().all(|file| match is_as_written(file, &go_on) {
-            Ok(whole) => whole,
-            Err(error) => {
+        files.iter().all(|file| match catch_unwind(AssertUnwindSafe(|| is_as_written(file, &go_on))) {
+            Ok(Ok(whole)) => whole,
+            Ok(Err(error)) => {
                 log::warn!("{} cannot be verified: {error}", file.display());
                 false
             }
+            Err(_) => false,
         })
     }
 

@@ -22,9 +22,12 @@ use super::{
     purge::Purge,
     search::SearchError,
     source::Source,
-    status::{Shared, State, Stop},
+    status::{Shared, Stop},
 };
-use crate::{model::id::ActivityId, store::map};
+use crate::{
+    model::{id::ActivityId, index::State},
+    store::map,
+};
 
 /// How many activities are read at once.
 const BATCH: usize = 1000;

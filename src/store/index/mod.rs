@@ -13,6 +13,7 @@ mod bits;
 mod compile;
 mod count;
 mod deadline;
+mod dictionary;
 mod docsets;
 mod document;
 mod facets;
@@ -21,6 +22,7 @@ mod folder;
 mod follower;
 mod gather;
 mod histogram;
+mod lockstep;
 mod merge;
 mod page;
 mod pairs;
@@ -47,15 +49,13 @@ use std::{
 };
 
 pub use deadline::Deadline;
-pub use facets::{Facet, FacetField};
 pub use folder::OpenError;
 pub use histogram::Bucket;
 pub use page::Walk;
 pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
-pub use status::{State, Status};
 
-use crate::model::{horizon::Horizon, id::ActivityId};
+use crate::model::{horizon::Horizon, id::ActivityId, index::Status};
 use folder::Folder;
 use status::Shared;
 

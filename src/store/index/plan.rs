@@ -8,11 +8,16 @@ use super::{
     bits::{Bits, BitsWalk},
     deadline::Deadline,
     docsets::{AnySet, Both, Dense, Either, Everything, Without},
+    lockstep::Lockstep,
     phrase::Phrase,
     search::SearchError,
     segment::Segment,
     terms::Posting,
 };
+
+/// Lists are of about one length if one is at most so many times as long as the other: stepping over so many documents
+/// costs as much as leaping over them.
+const ALIKE: u32 = 12;
 
 /// The documents of a segment that a search, or a part of it, is after. It may name documents outside the period; the
 /// period is a range of documents and kept beside it.
@@ -38,6 +43,15 @@ pub(super) enum Plan {
 impl Plan {
     pub(super) fn bits(bits: Bits) -> Self {
         if bits.len() == 0 { Self::Nothing } else { Self::Bits(Arc::new(bits)) }
+    }
+
+    /// What is in any of a few lists.
+    pub(super) fn few(mut postings: Vec<Posting>) -> Self {
+        match postings.len() {
+            0 => Self::Nothing,
+            1 => Self::One(postings.remove(0)),
+            _ => Self::Few(postings),
+        }
     }
 
     /// What is in every one of `plans`.
@@ -106,10 +120,18 @@ impl Plan {
                     let sets = common.iter().map(|posting| posting.open()).collect::<Result<Vec<_>, _>>()?;
                     kept.push(Box::new(Dense::new(sets)));
                 }
+                let alike = if common.len() > 1 { None } else { alike(plans) };
+                if let Some([one, other]) = alike {
+                    kept.push(Box::new(Lockstep::new([one.blocks()?, other.blocks()?])));
+                }
+                let side_by_side = |posting: &Posting| match alike {
+                    Some(pair) => pair.iter().any(|of_pair| std::ptr::eq(*of_pair, posting)),
+                    None => common.len() > 1 && is_common(posting, segment),
+                };
                 for plan in plans {
                     match plan {
                         Self::Not(inner) => left_out.push(inner.open(segment)?),
-                        Self::One(posting) if common.len() > 1 && is_common(posting, segment) => {}
+                        Self::One(posting) if side_by_side(posting) => {}
                         plan => kept.push(plan.open(segment)?),
                     }
                 }
@@ -142,6 +164,23 @@ fn common<'a>(plans: &'a [Plan], segment: &Segment) -> Vec<&'a Posting> {
         }
     }
     common
+}
+
+/// The two shortest lists among `plans`, if there are but lists and these two are of about one length.
+fn alike(plans: &[Plan]) -> Option<[&Posting; 2]> {
+    let mut lists = Vec::with_capacity(plans.len());
+    for plan in plans {
+        match plan {
+            Plan::One(posting) => lists.push(posting),
+            Plan::Not(_) => {}
+            _ => return None,
+        }
+    }
+    lists.sort_by_key(|posting| posting.len());
+    match lists[..] {
+        [short, long, ..] if long.len() / ALIKE <= short.len() => Some([short, long]),
+        _ => None,
+    }
 }
 
 /// Whether a term stands in more than one of 64 documents.

@@ -5,12 +5,10 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tantivy::{
-    DocId, InvertedIndexReader, SegmentReader, TantivyError, columnar::ColumnValues, index::SegmentId,
-    schema::Field,
-};
+use tantivy::{DocId, SegmentReader, TantivyError, columnar::ColumnValues, index::SegmentId, schema::Field};
 
 use super::{
+    dictionary::Dictionary,
     schema::{DETAIL_END, Fields, ID, TIME},
     search::SearchError,
     stretch::Stretch,
@@ -21,7 +19,7 @@ use crate::model::{filter::Cursor, horizon::Horizon, id::ActivityId};
 pub(super) struct Segment {
     reader: SegmentReader,
     /// By the number of the field.
-    inverted: Box<[OnceLock<Arc<InvertedIndexReader>>]>,
+    inverted: Box<[OnceLock<Dictionary>]>,
     time: Arc<dyn ColumnValues<i64>>,
     ids: Arc<dyn ColumnValues<u64>>,
     pub(super) detail_end: Arc<dyn ColumnValues<u64>>,
@@ -54,7 +52,7 @@ impl Segment {
     }
 
     /// The dictionary and the posting lists of a field.
-    pub(super) fn inverted(&self, field: Field) -> Result<&Arc<InvertedIndexReader>, SearchError> {
+    pub(super) fn inverted(&self, field: Field) -> Result<&Dictionary, SearchError> {
         // Tantivy keeps them as well, behind a lock and a map that cost as much as looking a word up.
         let Some(kept) = self.inverted.get(field.field_id() as usize) else {
             return Err(TantivyError::SchemaError(format!("there is no {field:?}")).into());
@@ -63,7 +61,7 @@ impl Segment {
             return Ok(inverted);
         }
         let inverted = self.reader.inverted_index(field)?;
-        Ok(kept.get_or_init(|| inverted))
+        Ok(kept.get_or_init(|| Dictionary::new(inverted)))
     }
 
     pub(super) fn time(&self, doc: DocId) -> i64 {

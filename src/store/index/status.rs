@@ -6,31 +6,11 @@ use std::{
 };
 
 use super::segment::Snapshot;
-use crate::model::{horizon::Horizon, id::ActivityId};
-
-/// How far the index is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    /// This activity and all before it can be found.
-    pub indexed: ActivityId,
-    /// The newest activity of the log that the index has heard of.
-    pub last: ActivityId,
-    /// What it is doing.
-    pub state: State,
-}
-
-/// What the follower is doing.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
-    /// It verifies the files' check sums before it believes them.
-    Checking,
-    /// It reads the log and keeps up with it.
-    Following,
-    /// It could not go on, for this reason, and tries again; what is indexed can be searched.
-    Retrying(String),
-    /// It has ended.
-    Stopped,
-}
+use crate::model::{
+    horizon::Horizon,
+    id::ActivityId,
+    index::{State, Status},
+};
 
 /// The meeting point of the follower and everybody else.
 pub(super) struct Shared {

@@ -8,7 +8,10 @@ use tantivy::{
     schema::IndexRecordOption,
 };
 
-use super::{bits::Marks, deadline::Deadline, docsets, plan::Plan, search::SearchError, segment::Segment};
+use super::{
+    bits::Marks, deadline::Deadline, dictionary::Dictionary, docsets, plan::Plan, search::SearchError,
+    segment::Segment,
+};
 
 /// So many posting lists are read side by side; the documents of more are gathered beforehand, one list at a time, so
 /// that a short prefix costs time but no memory.
@@ -23,9 +26,9 @@ pub(super) struct Posting {
 
 impl Posting {
     /// The posting list of `term`, if anything has it.
-    pub(super) fn exact(index: &Arc<InvertedIndexReader>, term: &[u8]) -> Result<Option<Self>, SearchError> {
-        let info = index.terms().get(term)?;
-        Ok(info.map(|info| Self { index: Arc::clone(index), info }))
+    pub(super) fn exact(dictionary: &Dictionary, term: &[u8]) -> Result<Option<Self>, SearchError> {
+        let info = dictionary.get(term)?;
+        Ok(info.map(|info| Self { index: Arc::clone(&dictionary.index), info }))
     }
 
     /// The posting list of a term that a walk through the dictionary came by.
@@ -54,22 +57,22 @@ impl Posting {
 
 /// A part of a dictionary: the terms from the first key on and before the second.
 pub(super) struct Span<'a> {
-    pub(super) index: &'a Arc<InvertedIndexReader>,
+    pub(super) dictionary: &'a Dictionary,
     pub(super) from: Vec<u8>,
     pub(super) to: Vec<u8>,
 }
 
 impl<'a> Span<'a> {
     /// Every term.
-    pub(super) fn all(index: &'a Arc<InvertedIndexReader>) -> Self {
-        Self::prefix(index, "")
+    pub(super) fn all(dictionary: &'a Dictionary) -> Self {
+        Self::prefix(dictionary, "")
     }
 
     /// The terms that begin with `key`. Keys are UTF-8, in which no byte is 255.
-    pub(super) fn prefix(index: &'a Arc<InvertedIndexReader>, key: &str) -> Self {
+    pub(super) fn prefix(dictionary: &'a Dictionary, key: &str) -> Self {
         let mut to = key.as_bytes().to_vec();
         to.push(u8::MAX);
-        Self { index, from: key.into(), to }
+        Self { dictionary, from: key.into(), to }
     }
 
     /// Calls `each` with every term until it fails.
@@ -78,7 +81,7 @@ impl<'a> Span<'a> {
         deadline: &Deadline,
         mut each: impl FnMut(&[u8], &TermInfo) -> Result<(), SearchError>,
     ) -> Result<(), SearchError> {
-        let mut stream = self.index.terms().range().ge(&self.from).lt(&self.to).into_stream()?;
+        let mut stream = self.dictionary.index.terms().range().ge(&self.from).lt(&self.to).into_stream()?;
         let mut count = 0_u32;
         while let Some((term, info)) = stream.next() {
             each(term, info)?;
@@ -95,8 +98,40 @@ impl<'a> Span<'a> {
         &self,
         docs: &Range<DocId>,
         deadline: &Deadline,
-        mut wanted: impl FnMut(&[u8]) -> bool,
+        wanted: impl FnMut(&[u8]) -> bool,
     ) -> Result<Plan, SearchError> {
+        Ok(match self.lists(docs, deadline, wanted)? {
+            Lists::Few(postings) => Plan::few(postings),
+            Lists::Many(marks) => Plan::bits(marks.done()),
+        })
+    }
+
+    /// The documents of `docs` that have any of the terms. Where these are few they are not looked up again.
+    pub(super) fn all_documents(
+        &self,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+    ) -> Result<Plan, SearchError> {
+        let Self { dictionary, from, to } = self;
+        if let Some(known) = dictionary.kept_between(from, to) {
+            return Ok(Plan::few(known.iter().map(|info| Posting::of(&dictionary.index, info)).collect()));
+        }
+        Ok(match self.lists(docs, deadline, |_| true)? {
+            Lists::Few(postings) => {
+                dictionary.keep_between(from, to, postings.iter().map(|posting| &posting.info));
+                Plan::few(postings)
+            }
+            Lists::Many(marks) => Plan::bits(marks.done()),
+        })
+    }
+
+    fn lists(
+        &self,
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+        mut wanted: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Lists, SearchError> {
+        let index = &self.dictionary.index;
         let mut few: Vec<Posting> = Vec::new();
         let mut many: Option<Gathered> = None;
         self.each(deadline, |term, info| {
@@ -104,21 +139,16 @@ impl<'a> Span<'a> {
                 return Ok(());
             }
             if many.is_none() && few.len() < FEW {
-                few.push(Posting::of(self.index, info));
+                few.push(Posting::of(index, info));
                 return Ok(());
             }
             let gathered = many.get_or_insert_with(|| Gathered::new(docs.clone()));
             for posting in few.drain(..) {
-                gathered.add(self.index, &posting.info)?;
+                gathered.add(index, &posting.info)?;
             }
-            gathered.add(self.index, info)
+            gathered.add(index, info)
         })?;
-        Ok(match (many, few.len()) {
-            (Some(gathered), _) => Plan::bits(gathered.marks.done()),
-            (None, 0) => Plan::Nothing,
-            (None, 1) => Plan::One(few.remove(0)),
-            (None, _) => Plan::Few(few),
-        })
+        Ok(many.map_or(Lists::Few(few), |gathered| Lists::Many(gathered.marks)))
     }
 
     /// The documents of `docs` in whose detail any of the terms stands.
@@ -149,7 +179,7 @@ impl<'a> Span<'a> {
     ) -> Result<(), SearchError> {
         self.each(deadline, |_, info| {
             let option = IndexRecordOption::WithFreqsAndPositions;
-            let mut postings = self.index.read_postings_from_terminfo(info, option)?;
+            let mut postings = self.dictionary.index.read_postings_from_terminfo(info, option)?;
             let mut doc = docsets::seek(&mut postings, docs.start);
             let mut count = 0_u32;
             while doc < docs.end {
@@ -164,6 +194,13 @@ impl<'a> Span<'a> {
             Ok(())
         })
     }
+}
+
+/// The posting lists of a part of a dictionary.
+enum Lists {
+    Few(Vec<Posting>),
+    /// What is in any of them.
+    Many(Marks),
 }
 
 /// Documents gathered from many posting lists.

@@ -11,11 +11,13 @@
 //! Followers (the index, the live stream, later others) read from the number they remember and wait at the
 //! [`Tail`] for more. The log knows none of them.
 
+mod binding;
 mod block;
 mod bytes;
 mod cache;
 mod dictionary;
 mod edge;
+mod folding;
 mod keeper;
 mod keys;
 mod proof;

@@ -1,6 +1,7 @@
-//! What is on disk when the disk fails: a script of changes over a file that is cut off or that fails, and an oracle of
-//! what was acknowledged.
+//! What is on disk when the disk fails: a script of changes over a file that is cut off, that fails or that is damaged, and
+//! an oracle of what was acknowledged.
 
+mod damage;
 mod faults;
 mod power;
 
@@ -25,10 +26,10 @@ fn open(medium: Medium) -> Result<Store, super::OpenError> {
 }
 
 /// Random numbers that are the same for the same seed (`SplitMix64`).
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -36,7 +37,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(super) fn below(&mut self, end: u64) -> u64 {
         self.next() % end
     }
 }

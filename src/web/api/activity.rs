@@ -11,8 +11,7 @@ use utoipa::{
 
 use crate::{
     domain::activity::LookError,
-    model::id::ActivityId,
-    store::index::FacetField,
+    model::{facet::FacetField, id::ActivityId},
     web::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
@@ -72,11 +71,12 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let looking = Looking::read(&params, caller.app.now())?;
     let limit = params.number("limit", 50, (1, LIMIT))?;
     let cursor = params.get("cursor").map(str::to_owned);
-    let scope = caller.scope();
+    let (by, scope) = (caller.actor(), caller.scope());
     let found = look(caller.app, move |app| {
         let started = Instant::now();
         let page = app.search(&scope, &looking.filter, looking.order, cursor.as_deref(), limit)?;
         let counted = app.count_soon(&scope, &looking.filter)?;
+        looking.note(&app, &by, &scope);
         let wire =
             page.items.iter().map(|item| serde_json::value::to_raw_value(&ActivityWire::from(&**item)));
         Ok::<_, LookError>(Found {
@@ -155,8 +155,13 @@ struct Bar {
 async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answer<Histogram>, Failure> {
     let looking = Looking::read(&params, caller.app.now())?;
     let buckets = params.number("buckets", 60, (1, 1000))?;
-    let scope = caller.scope();
-    let spread = look(caller.app, move |app| app.histogram(&scope, &looking.filter, buckets)).await?;
+    let (by, scope) = (caller.actor(), caller.scope());
+    let spread = look(caller.app, move |app| {
+        let spread = app.histogram(&scope, &looking.filter, buckets)?;
+        looking.note(&app, &by, &scope);
+        Ok::<_, LookError>(spread)
+    });
+    let spread = spread.await?;
     let bars = spread.buckets.iter();
     Ok(Answer(Histogram {
         from: time(spread.range.from),
@@ -235,11 +240,16 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
         Failure::field("field", format!("field is one of {}", names.join(", ")))
     })?;
     let limit = params.number("limit", 20, (1, 1000))?;
-    let scope = caller.scope();
+    let (by, scope) = (caller.actor(), caller.scope());
     let prefix = params.get("prefix").map(str::to_owned);
-    let values = look(caller.app, move |app| match prefix {
-        Some(prefix) => app.suggest(&scope, field, &prefix, limit),
-        None => app.facets(&scope, &looking.filter, field, limit),
+    let values = look(caller.app, move |app| {
+        if let Some(prefix) = prefix {
+            // What there is to look for says of nobody what they did.
+            return app.suggest(&scope, field, &prefix, limit);
+        }
+        let values = app.facets(&scope, &looking.filter, field, limit)?;
+        looking.note(&app, &by, &scope);
+        Ok(values)
     });
     let items =
         values.await?.into_iter().map(|facet| Facet { value: facet.value, count: facet.count }).collect();
@@ -334,9 +344,9 @@ async fn download(
 ) -> Result<Download, Failure> {
     let now = caller.app.now();
     let looking = Looking::read(params, now)?;
-    let (by, scope, described) = (caller.actor(), caller.scope(), Looking::described(params));
-    let (filter, order) = (looking.filter, looking.order);
-    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &described)).await?;
+    let (by, scope) = (caller.actor(), caller.scope());
+    let Looking { filter, order, asked, .. } = looking;
+    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &asked)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
     Download::begin(export, format, date, caller.lease()).map_err(|error| Failure::internal(&error))
 }
@@ -344,9 +354,14 @@ async fn download(
 async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Format) -> Result<Label, Failure> {
     let now = caller.app.now();
     let looking = Looking::read(params, now)?;
-    let scope = caller.scope();
-    let rows = look(caller.app, move |app| app.count(&scope, &looking.filter)).await?;
-    Ok(Label::new(&format, rows, now.to_zoned_datetime(looking.zone).date()))
+    let (by, scope) = (caller.actor(), caller.scope());
+    let date = now.to_zoned_datetime(looking.zone.clone()).date();
+    let rows = look(caller.app, move |app| {
+        let rows = app.count(&scope, &looking.filter)?;
+        looking.note(&app, &by, &scope);
+        Ok::<_, LookError>(rows)
+    });
+    Ok(Label::new(&format, rows.await?, date))
 }
 
 described![search, one, histogram, facets, csv, csv_label, ndjson, ndjson_label];

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     model::app::{App, HeaderFamily, NotAHeaderFamily},
     web::{
-        door::{Admin, Auditor, Json},
+        door::{Admin, Auditor, Fresh, Json},
         failure::{Failure, Refusal},
         looking::apart,
         openapi::described,
@@ -75,7 +75,7 @@ async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Fai
     ),
 )]
 #[post("/apps", data = "<body>")]
-async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<Status, Failure> {
+async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<Status, Failure> {
     let Add { name, url, groups, headers } = body.0;
     let headers = headers.map(|word| word.parse()).transpose();
     let headers = headers.map_err(|error: NotAHeaderFamily| Failure::field("headers", error.to_string()))?;
@@ -93,7 +93,7 @@ async fn add(admin: Admin<'_>, body: Json<Add>) -> Result<Status, Failure> {
     ),
 )]
 #[delete("/apps/<name>")]
-async fn remove(admin: Admin<'_>, name: &str) -> Result<Status, Failure> {
+async fn remove(admin: Fresh<Admin<'_>>, name: &str) -> Result<Status, Failure> {
     admin.app.remove_app(&admin.actor(), name).await?;
     Ok(Status::NoContent)
 }

@@ -157,7 +157,7 @@ async fn set(
     ),
 )]
 #[delete("/apps/<name>/hook")]
-async fn remove(admin: Admin<'_>, name: &str) -> Result<Status, Failure> {
+async fn remove(admin: Fresh<Admin<'_>>, name: &str) -> Result<Status, Failure> {
     admin.app.remove_hook(&admin.actor(), name).await?;
     Ok(Status::NoContent)
 }

@@ -9,6 +9,7 @@ use std::{io, pin::Pin};
 use percent_encoding::percent_decode_str;
 use rocket::{Data, Request, http::Status, post, request::FromRequest};
 use serde::Serialize;
+use tokio::io::AsyncReadExt as _;
 use utoipa::{
     ToSchema,
     openapi::{RefOr, Schema},
@@ -17,7 +18,7 @@ use utoipa::{
 use crate::{
     domain::{
         App,
-        ingest::{Appended, IngestError},
+        ingest::{Appended, IngestError, Load},
     },
     model::activity::{NewActivity, Outcome},
     web::{
@@ -39,6 +40,9 @@ use crate::{
 
 /// From how many bytes on reading records would hold up other requests. A record takes some three microseconds.
 const LONG: usize = 16 << 10;
+
+/// Up to how many bytes a body of lines is a short one, of which many may come at once.
+const SHORT: usize = 64 << 10;
 
 /// The most refusals that are listed one by one.
 const REFUSALS: usize = 10_000;
@@ -201,10 +205,10 @@ async fn write(
     packing: Packing,
     data: Data<'_>,
 ) -> Result<(Status, Answer<Taken>), Failure> {
-    let _turn = program.app.intake(program.name(), false)?;
-    let body = packing.unpack(data);
     let (app, name) = (program.app, program.name());
-    let mut taking = Taking { app, name, writing: None, taken: Taken::default() };
+    let _turn = app.intake(name, Load::Any)?;
+    let body = packing.unpack(data);
+    let mut taking = Taking { program: &program, writing: None, taken: Taken::default() };
     let read = match kind {
         Kind::Lines => taking.lines(body, packing.most()).await,
         Kind::Json => match body::text(app, name, body).await {
@@ -212,10 +216,16 @@ async fn write(
             Err(failure) => Err(failure),
         },
         Kind::Event(attributes, content_type) => match body::whole(app, name, body).await {
-            Ok((data, _turn)) => match cloudevents::binary(attributes.into_iter(), &content_type, &data) {
-                Ok(event) => taking.whole(event).await,
-                Err(why) => Err(Failure::bad_request(why)),
-            },
+            Ok((data, _turn)) => {
+                let read = move |_: App| {
+                    cloudevents::binary(attributes.into_iter(), &content_type, &data)
+                        .map_err(Failure::bad_request)
+                };
+                match apart(app, read).await {
+                    Ok(event) => taking.whole(event).await,
+                    Err(failure) => Err(failure),
+                }
+            }
             Err(failure) => Err(failure),
         },
     };
@@ -233,9 +243,7 @@ async fn write(
 
 /// Records on their way to disk.
 struct Taking<'a> {
-    app: &'a App,
-    /// The program's.
-    name: &'a str,
+    program: &'a Program<'a, ActivityWrite>,
     /// The batch that is being written. There is never more than one: where it fails, none behind it was begun.
     writing: Option<Writing>,
     taken: Taken,
@@ -244,8 +252,13 @@ struct Taking<'a> {
 type Writing = Pin<Box<dyn Future<Output = Result<Vec<Appended>, IngestError>> + Send>>;
 
 impl Taking<'_> {
-    async fn lines(&mut self, body: Unpacked<'_>, most: u64) -> Result<(), Failure> {
-        let mut blocks = Blocks::new(body, self.name, most);
+    async fn lines(&mut self, mut body: Unpacked<'_>, most: u64) -> Result<(), Failure> {
+        let (app, name) = (self.program.app, self.program.name());
+        let mut first = Vec::new();
+        let read = (&mut body).take(SHORT as u64).read_to_end(&mut first).await;
+        let short = read.map_err(|error| unreadable(&error))? < SHORT;
+        let _turn = if short { None } else { Some(app.intake(name, Load::Lines)?) };
+        let mut blocks = Blocks::new(first.as_slice().chain(body), name, most);
         while let Some(block) = blocks.next().await.map_err(|error| match error.kind() {
             io::ErrorKind::FileTooLarge => Failure::too_large(most),
             _ => unreadable(&error),
@@ -258,12 +271,13 @@ impl Taking<'_> {
 
     /// One object, or an array of them.
     async fn whole(&mut self, text: String) -> Result<(), Failure> {
-        let (long, name) = (text.len() > LONG, self.name.to_owned());
+        let (long, name) = (text.len() > LONG, self.program.name().to_owned());
         let read = move |_: App| {
             Whole::read(text, &name)
                 .map_err(|error| Failure::bad_request(format!("the body is not JSON: {error}")))
         };
-        let records = if long { apart(self.app, read).await? } else { read(self.app.clone())? };
+        let records =
+            if long { apart(self.program.app, read).await? } else { read(self.program.app.clone())? };
         self.take((1..).zip(records), long).await
     }
 
@@ -275,17 +289,18 @@ impl Taking<'_> {
     ) -> Result<(), Failure> {
         let mut records = records.fuse();
         loop {
-            let name = self.name.to_owned();
+            let (app, name) = (self.program.app, self.program.name().to_owned());
             let read = move |app: App| {
                 let batch = Batch::read(&app, &name, &mut records);
                 Ok::<_, Failure>((batch, records))
             };
             let batch;
-            (batch, records) = if long { apart(self.app, read).await? } else { read(self.app.clone())? };
+            (batch, records) = if long { apart(app, read).await? } else { read(app.clone())? };
             let last = batch.admitted.len() < BATCH;
             self.refuse(batch.refused)?;
             self.settle().await?;
-            self.writing = Some(Box::pin(self.app.ingest(batch.admitted)));
+            self.program.still_may()?;
+            self.writing = Some(Box::pin(app.ingest(batch.admitted)));
             if last {
                 return Ok(());
             }

@@ -144,7 +144,8 @@ async fn remove(member: Fresh<Member<'_>>, id: &str) -> Result<Status, Failure> 
 )]
 #[post("/signin/passkey/begin")]
 fn ask(visitor: Visitor<'_>) -> Result<Answer<QuestionWire>, Failure> {
-    Ok(Answer(visitor.app.ask_for_passkey(&here(visitor.party())?)?.into()))
+    let (party, origin) = (here(visitor.party())?, visitor.origin());
+    Ok(Answer(visitor.app.ask_for_passkey(&party, &origin)?.into()))
 }
 
 #[derive(Deserialize, ToSchema)]

@@ -64,17 +64,16 @@ async fn list(
         SessionWire::new(session, current)
     };
     if state == State::Active {
-        let mut all = caller.app.live_sessions(&scope, user.as_ref());
-        // By what does not change while somebody turns pages: the last to sign in comes first.
-        let key = |live: &Live| (live.with(|session| session.started.as_millisecond()), live.id);
-        all.sort_by_cached_key(|live| Reverse(key(live)));
-        let total = all.len() as u64;
-        let mut page: Vec<Session> = all
-            .iter()
-            .filter(|live| after.is_none_or(|last| key(live) < last))
-            .take(limit + 1)
-            .map(|live| live.session())
-            .collect();
+        let (mut page, total) = apart(caller.app, move |app| {
+            let mut all = app.live_sessions(&scope, user.as_ref());
+            // By what does not change while somebody turns pages: the last to sign in comes first.
+            let key = |live: &Live| (live.with(|session| session.started.as_millisecond()), live.id);
+            all.sort_by_cached_key(|live| Reverse(key(live)));
+            let behind = all.iter().filter(|live| after.is_none_or(|last| key(live) < last));
+            let page: Vec<Session> = behind.take(limit + 1).map(|live| live.session()).collect();
+            Ok::<_, Failure>((page, all.len() as u64))
+        })
+        .await?;
         let next = next_cursor(&mut page, limit, |session| session.started.as_millisecond());
         return Ok(Answer(Items { items: page.into_iter().map(wire).collect(), next, total }));
     }

@@ -40,11 +40,16 @@ const LOOK: Duration = Duration::from_millis(500);
 #[utoipa::path(
     security(("session" = []), ("token" = ["session:read"])),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String)
+        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 429, body = Refusal)
     ),
 )]
 #[get("/sessions/stream")]
-fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStream![Message] {
+fn sessions(
+    caller: Caller<'_, SessionRead>,
+    mut shutdown: Shutdown,
+) -> Result<EventStream![Message], Failure> {
+    let seat = caller.app.stream_seat(&caller.actor())?;
     let scope = caller.scope();
     let lease = caller.lease();
     let current = caller.live().map(|live| live.id);
@@ -52,6 +57,7 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
     let mut over = false;
     let mut events = caller.app.watch_sessions();
     let stream = EventStream! {
+        let _seat = seat;
         // The first word tells the page that it is connected.
         yield Message::comment("connected");
         loop {
@@ -61,20 +67,19 @@ fn sessions(caller: Caller<'_, SessionRead>, mut shutdown: Shutdown) -> EventStr
                 () = &mut shutdown => break,
             };
             match event {
-                Ok(event) if scope.covers(event.user()) => {
-                    let ends = matches!(&event, Event::Ended(session) if Some(session.id) == current);
-                    yield message(event, current);
-                    if ends {
-                        break;
-                    }
+                // The last that it says is that its own session has ended.
+                Ok(Event::Ended(session)) if Some(session.id) == current => {
+                    yield message(Event::Ended(session), current);
+                    break;
                 }
+                Ok(event) if scope.covers(event.user()) && !lease.over() => yield message(event, current),
                 Ok(_) => {}
                 // Too much happened to tell all of it: the reader comes back and looks for itself.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => break,
             }
         }
     };
-    stream.heartbeat(HEARTBEAT)
+    Ok(stream.heartbeat(HEARTBEAT))
 }
 
 fn message(event: Event, current: Option<SessionId>) -> Message {
@@ -105,7 +110,8 @@ const IDLE: [&str; 5] = ["period", "tz", "order", "limit", "cursor"];
     security(("session" = []), ("token" = ["activity:read"])),
     responses(
         (status = 200, content_type = "text/event-stream", body = String),
-        (status = 400, body = Refusal)
+        (status = 400, body = Refusal),
+        (status = 429, body = Refusal)
     ),
 )]
 #[get("/activity/stream")]
@@ -124,8 +130,10 @@ fn activities(
     }
     let asked: Vec<(&str, &str)> = params.iter().filter(|(name, _)| !IDLE.contains(name)).collect();
     let looking = Looking::read(&Params::of(&asked), caller.app.now())?;
-    let follower = caller.app.follow(&caller.scope(), &looking.filter, resumed(&last, &params)?);
-    let mut watch = Watch::new(follower, caller.lease(), shutdown);
+    let (seat, scope) = (caller.app.stream_seat(&caller.actor())?, caller.scope());
+    let follower = caller.app.follow(&scope, &looking.filter, resumed(&last, &params)?);
+    looking.note(caller.app, &caller.actor(), &scope);
+    let mut watch = Watch::new(follower, caller.lease(), seat, shutdown);
     Ok(Events(stream! {
         yield watch.mark("connected");
         while let Some(turn) = watch.turn().await {

@@ -7,9 +7,10 @@ use rocket::{
     outcome::Outcome,
 };
 use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt as _;
 
 use super::{guards, params::Params};
-use crate::web::failure::Failure;
+use crate::web::{failure::Failure, paced::Paced};
 
 /// The largest form: a logout of every one of 10,000 selected sessions fits.
 const FORM: u64 = 2 << 20;
@@ -123,12 +124,12 @@ pub(super) fn has_type(request: &Request<'_>, types: &[&str]) -> bool {
 }
 
 async fn read(data: Data<'_>, most: u64) -> Result<String, Failure> {
-    match data.open(most.bytes()).into_string().await {
-        Ok(text) if text.is_complete() => Ok(text.into_inner()),
-        Ok(_) => Err(Failure::too_large(most)),
-        Err(error) if error.kind() == std::io::ErrorKind::InvalidData => {
-            Err(Failure::bad_request("the body is not UTF-8"))
-        }
+    let mut bytes = Vec::new();
+    // One more than may come, so that what is too long is not taken for its beginning.
+    match Paced::new(data.open((most + 1).bytes())).read_to_end(&mut bytes).await {
+        Ok(read) if read as u64 > most => Err(Failure::too_large(most)),
+        Ok(_) => String::from_utf8(bytes).map_err(|_| Failure::bad_request("the body is not UTF-8")),
+        Err(error) if error.kind() == std::io::ErrorKind::TimedOut => Err(Failure::slow_body()),
         Err(_) => Err(Failure::bad_request("the body ended too early")),
     }
 }

@@ -12,12 +12,12 @@ use rocket::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Finding, SetCookie, Settings, address, cookie, door,
+    Finding, Lease, SetCookie, Settings, address, cookie, door,
     origin::{self, Made},
     programs::{Needs, Program},
 };
 use crate::{
-    domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome, tokens::LiveToken},
+    domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome},
     model::{
         device::Agent,
         secret::Token,
@@ -25,7 +25,7 @@ use crate::{
         site::{Realm, Site},
         user::{Actor, ActorKind, Role, User},
     },
-    web::failure::Failure,
+    web::{failure::Failure, front::Certificate},
 };
 
 /// How a session reaches an app in its browser.
@@ -169,6 +169,7 @@ impl<'r> Member<'r> {
             let origin = visitor.origin();
             visitor.app.touch(&live, origin.ip, Some(&origin.agent));
         }
+        Lease::Session(Arc::clone(&live)).hold(request);
         Ok(Self { app: visitor.app, live, user, token, request })
     }
 
@@ -199,6 +200,11 @@ impl<'r> Member<'r> {
     /// Whether passwords can be read on their way here, because the operator insists.
     pub fn plain(&self) -> bool {
         door(self.request).settings.plain
+    }
+
+    /// The certificate that browsers are shown, where Rollcall speaks TLS itself.
+    pub fn certificate(&self) -> Option<&Certificate> {
+        door(self.request).settings.front.as_ref().map(|front| &*front.certificate)
     }
 
     /// The relying party that passkeys are of, where this request's browser can have any.
@@ -328,25 +334,6 @@ pub struct Caller<'r, S: Needs> {
     pub identity: Identity<'r, S>,
 }
 
-/// The right to go on with what takes long, a stream or a download: it is over with its session or token.
-#[derive(Clone)]
-pub enum Lease {
-    /// While the session lives.
-    Session(Arc<Live>),
-    /// While the token works.
-    Token(Arc<LiveToken>, App),
-}
-
-impl Lease {
-    /// Whether it is over.
-    pub fn over(&self) -> bool {
-        match self {
-            Self::Session(live) => live.refused(),
-            Self::Token(token, app) => token.over(app.now()),
-        }
-    }
-}
-
 /// Who calls.
 pub enum Identity<'r, S: Needs> {
     /// A user with a session.
@@ -445,7 +432,8 @@ fn party_of(request: &Request<'_>) -> Option<Party> {
     }
     let host = request.headers().get_one("Host")?;
     let here = host.split(':').next() == Some("localhost");
-    here.then(|| Party::at(&format!("http://{host}"))).flatten()
+    let scheme = if door(request).settings.secure { "https" } else { "http" };
+    here.then(|| Party::at(&format!("{scheme}://{host}"))).flatten()
 }
 
 pub(super) fn origin_of(request: &Request<'_>) -> Origin {
@@ -470,6 +458,9 @@ pub(super) fn origin_of(request: &Request<'_>) -> Origin {
 pub(super) fn own_address(request: &Request<'_>) -> String {
     let settings = &door(request).settings;
     settings.public_url.clone().unwrap_or_else(|| {
+        if let Some(front) = &settings.front {
+            return format!("https://{}", front.address);
+        }
         let config = request.rocket().config();
         let scheme = if settings.secure { "https" } else { "http" };
         format!("{scheme}://{}", SocketAddr::new(config.address, config.port))

@@ -11,6 +11,7 @@ mod body;
 mod cookie;
 mod fresh;
 mod guards;
+mod lease;
 mod origin;
 mod params;
 mod programs;
@@ -20,19 +21,25 @@ use std::time::Duration;
 
 use rocket::{Build, Orbit, Request, Rocket};
 
+pub(super) use self::lease::Recheck;
 pub use self::{
     address::{Finding, HOPS, Hop, Naming, Networks, Why},
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
-    guards::{Admin, Auditor, Caller, Identity, Lease, Member, Reach, Visitor},
+    guards::{Admin, Auditor, Caller, Identity, Member, Reach, Visitor},
+    lease::Lease,
     params::Params,
     programs::{
-        ActivityRead, ActivityWrite, Metrics, Needs, Observer, Program, SessionRead, SessionWrite, Shipper,
+        ActivityRead, ActivityWrite, AuthCheck, Metrics, Needs, Observer, Program, SessionRead, SessionWrite,
+        Shipper,
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
-use crate::domain::{App, metrics};
+use crate::{
+    domain::{App, metrics},
+    web::front::Front,
+};
 
 /// What the door must know of the way requests come.
 #[derive(Clone, Debug, Default)]
@@ -41,6 +48,8 @@ pub struct Settings {
     pub public_url: Option<String>,
     /// Whether browsers reach it over TLS.
     pub secure: bool,
+    /// What speaks TLS before the web server, where Rollcall does so itself.
+    pub front: Option<Front>,
     /// Whether it is listened for beyond this machine without TLS, because the operator insists.
     pub plain: bool,
     /// The domain whose apps a sign-in opens at once; Rollcall itself is reached in it.
@@ -66,6 +75,15 @@ pub fn close(rocket: Rocket<Build>, app: App, settings: Settings) -> Rocket<Buil
 /// Counts a request that was answered.
 pub(super) fn count(request: &Request<'_>, part: metrics::Part, status: u16, took: Duration) {
     door(request).app.answered(part, status, took);
+}
+
+/// Whether the request's browser speaks TLS, to Rollcall itself or to a trusted proxy that says so.
+pub(super) fn over_tls(request: &Request<'_>) -> bool {
+    let settings = &door(request).settings;
+    let said =
+        || request.headers().get_one("X-Forwarded-Proto").is_some_and(|it| it.eq_ignore_ascii_case("https"));
+    let by_proxy = || address::finding(request).is_some_and(|found| found.peer_trusted) && said();
+    settings.front.is_some() || settings.secure && by_proxy()
 }
 
 fn door<'r>(request: &'r Request<'_>) -> &'r Door {

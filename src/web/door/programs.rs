@@ -10,7 +10,7 @@ use rocket::{
 };
 
 use super::{
-    door,
+    Lease, door,
     guards::{origin_of, refuse},
 };
 use crate::{
@@ -40,7 +40,7 @@ macro_rules! needs {
     )*};
 }
 
-needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite, Metrics);
+needs!(ActivityWrite, ActivityRead, SessionRead, SessionWrite, AuthCheck, Metrics);
 
 /// A program with a token of scope `S`. Its cookie, if it sends one, is not looked at.
 pub struct Program<'r, S: Needs> {
@@ -63,12 +63,18 @@ impl<'r, S: Needs> Program<'r, S> {
         if !token.may(S::SCOPE) {
             return Err(Failure::forbidden(format!("this token lacks the scope {}", S::SCOPE)));
         }
+        Lease::Token(Arc::clone(&token), app.clone()).hold(request);
         Ok(Self { app, token, request, scope: PhantomData })
     }
 
     /// Its name, under which it writes.
     pub fn name(&self) -> &str {
         self.token.name()
+    }
+
+    /// Fails once its token works no more: what comes for hours is asked about again and again.
+    pub fn still_may(&self) -> Result<(), Failure> {
+        if self.token.over(self.app.now()) { Err(Failure::no_token()) } else { Ok(()) }
     }
 
     /// Who it is, for what it does.

@@ -1,17 +1,18 @@
 //! What a reverse proxy asks: may this request go on to its app?
 //!
-//! The question stands in headers, which anybody could send: they are believed from a trusted proxy alone, each of them only
-//! where it stands once, and of the two families that proxies use only one is looked at.
+//! The question stands in headers, which anybody could send: they are believed from a trusted proxy alone, and from whoever shows
+//! a token of one, each of them only where it stands once, and of the two families that proxies use only one is looked at.
 
 use std::sync::Arc;
 
 use rocket::{
     Request,
+    http::Status,
     outcome::Outcome,
     request::{self, FromRequest},
 };
 
-use super::{SetCookie, cookie, door, guards, guards::refuse};
+use super::{AuthCheck, Program, SetCookie, address, cookie, door, guards, guards::refuse};
 use crate::{
     domain::{App, live::Live, sessions::Origin},
     model::{
@@ -41,7 +42,7 @@ pub struct Asked {
     pub for_a_page: bool,
 }
 
-/// A proxy that is believed.
+/// A proxy that is believed: because of where it asks from, or because it shows a token with the scope `auth:check`.
 pub struct Checkpoint<'r> {
     /// The application.
     pub app: &'r App,
@@ -175,11 +176,14 @@ impl<'r> FromRequest<'r> for Checkpoint<'r> {
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
         let door = door(request);
         let peer = request.remote().map(|peer| peer.ip().to_canonical());
-        match peer {
-            Some(peer) if door.settings.trusted_proxies.contain(peer) => {
-                Outcome::Success(Self { app: &door.app, request })
+        if !peer.is_some_and(|peer| door.settings.trusted_proxies.contain(peer)) {
+            if let Err(failure) = Program::<AuthCheck>::authenticate(request) {
+                // What else stands there may be the client's own and handed on; and a 401 would mean that nobody is signed in.
+                let stranger = failure.status() == Status::Unauthorized;
+                return refuse(request, if stranger { Failure::not_a_proxy(peer) } else { failure });
             }
-            peer => refuse(request, Failure::not_a_proxy(peer)),
+            address::vouch(request);
         }
+        Outcome::Success(Self { app: &door.app, request })
     }
 }

@@ -5,6 +5,7 @@
 //! broken off: what looks whole is whole.
 
 mod cut;
+pub mod proof;
 mod rows;
 
 use std::{
@@ -34,7 +35,11 @@ pub(super) use self::rows::plain;
 use super::door::Lease;
 use crate::{
     domain::export::{BrokenOff, Export},
-    model::activity::Activity,
+    model::{
+        activity::Activity,
+        seal::{Contents, Sealer},
+        tree::Hash,
+    },
 };
 
 /// How long a reader of a download may take nothing.
@@ -212,25 +217,42 @@ impl AsyncRead for Chunks {
     }
 }
 
-/// Writes an export to wherever a command wants it; `progress` hears of every chunk's rows.
+/// Writes an export to wherever a command wants it, and the lines of its seal, where it is to have one; `progress` hears of
+/// every chunk's rows. What is to be signed of it.
 pub fn write_all(
     export: Export,
     format: &Format,
     into: &mut dyn Write,
+    mut seal: Option<&mut dyn Write>,
     mut progress: impl FnMut(u64),
-) -> Result<u64, WriteError> {
-    into.write_all(&format.head())?;
+) -> Result<Option<Contents>, WriteError> {
+    let head = format.head();
+    into.write_all(&head)?;
+    let (mut sealer, first) = Sealer::begin();
+    if let Some(seal) = &mut seal {
+        seal.write_all(first.as_bytes())?;
+    }
     let reading = read_ahead(export)?;
     let mut rows = 0;
     loop {
         let read = reading.recv().map_err(|_| io::Error::from(io::ErrorKind::UnexpectedEof))?;
         let Some(activities) = read? else { break };
-        into.write_all(&format.write(&activities))?;
+        if let Some(seal) = &mut seal {
+            let mut lines = String::new();
+            let bytes = format.write_each(&activities, |id, row| lines.extend(sealer.row(id, row)));
+            into.write_all(&bytes)?;
+            seal.write_all(lines.as_bytes())?;
+        } else {
+            into.write_all(&format.write(&activities))?;
+        }
         rows += activities.len() as u64;
         progress(rows);
     }
     into.flush()?;
-    Ok(rows)
+    let Some(seal) = seal else { return Ok(None) };
+    let (last, rows, lines) = sealer.finish();
+    seal.write_all(last.unwrap_or_default().as_bytes())?;
+    Ok(Some(Contents { form: format.form(), rows, head: Hash::leaf([&head[..]]), lines }))
 }
 
 /// Why an export was not written to its end.

@@ -4,7 +4,7 @@ use csv_core::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use memchr::memchr2;
 
 use crate::{
-    model::activity::Activity,
+    model::{activity::Activity, id::ActivityId, seal::Form},
     web::wire::{ActivityWire, Short},
 };
 
@@ -56,23 +56,45 @@ impl Format {
 
     /// Activities, written down.
     pub fn write(&self, activities: &[Activity]) -> Vec<u8> {
+        self.write_each(activities, |_, _| ())
+    }
+
+    /// The same; `each` is shown every one of them as it was written, with the end of its line.
+    pub(super) fn write_each(
+        &self,
+        activities: &[Activity],
+        mut each: impl FnMut(ActivityId, &[u8]),
+    ) -> Vec<u8> {
         match self {
             Self::Csv { attributes, raw } => {
                 let mut rows = Rows::new(*raw, activities.len());
                 for activity in activities {
+                    let start = rows.bytes.len();
                     rows.activity(activity, attributes);
+                    each(activity.id, &rows.bytes[start..]);
                 }
                 rows.bytes
             }
             Self::Ndjson => {
                 let mut bytes = Vec::with_capacity(activities.len() * 640);
                 for activity in activities {
+                    let start = bytes.len();
                     // Strings and numbers into memory: nothing there can fail.
                     let _ = serde_json::to_writer(&mut bytes, &ActivityWire::from(activity));
                     bytes.push(b'\n');
+                    each(activity.id, &bytes[start..]);
                 }
                 bytes
             }
+        }
+    }
+
+    /// The form, as a seal says it.
+    pub(super) const fn form(&self) -> Form {
+        match self {
+            Self::Csv { raw: true, .. } => Form::RawCsv,
+            Self::Csv { .. } => Form::Csv,
+            Self::Ndjson => Form::Ndjson,
         }
     }
 
@@ -185,6 +207,13 @@ fn is_dangerous(text: &str) -> bool {
     // Text that has its quote already gets another, or reading it back would take away its own.
     text.trim_start_matches('\'').starts_with(['\t', '\r', '\n', '\0'])
         || text.chars().find(|c| !skipped(*c)).is_some_and(runs)
+}
+
+/// A row of these cells, which somebody has read from a file of ours, as we would have written it.
+pub(super) fn written_anew(cells: &[String], raw: bool) -> Vec<u8> {
+    let mut rows = Rows::new(raw, 1);
+    rows.push(cells.iter().map(|cell| Cell::Text(if raw { cell } else { plain(cell) })));
+    rows.bytes
 }
 
 /// Text as it was before a quote was put before it.

@@ -1,22 +1,23 @@
 //! The check itself: once for proxies that understand redirects, and once for nginx, which does not.
 
 use rocket::{
-    Data, Request, Response, Route, get,
-    http::{Header, Method, Status},
-    outcome::Outcome,
-    request::FromRequest as _,
+    Request, Response, delete, get,
+    http::{Header, Status},
+    options, patch, post, put,
     response::{self, Responder},
-    route::{self, Handler},
-    routes,
 };
 
-use super::{denied::Denied, identity::Identity};
+use super::{
+    denied::{Denied, not_open},
+    identity::Identity,
+};
 use crate::{
     domain::gate::Decision,
     model::site::Address,
     web::{
         door::{Asked, AskedBy, Checkpoint},
-        failure::Failure,
+        failure::{Failure, Refusal},
+        openapi::described,
     },
 };
 
@@ -69,9 +70,7 @@ async fn ask(
         Decision::Forbidden(app, user) if asked.for_a_page => {
             Told::Denied(Box::new(Denied::new(checkpoint.own_address(), &asked.address, &app, &user)))
         }
-        Decision::Forbidden(app, user) => {
-            Told::Refused(Failure::forbidden(format!("{} may not open {}", user.name, app.name)))
-        }
+        Decision::Forbidden(app, user) => Told::Refused(not_open(&app, &user)),
         Decision::NoApp => Told::Refused(Failure::no_app(site)),
     })
 }
@@ -80,12 +79,6 @@ async fn ask(
 pub(super) fn to_sign_in(own: &str, address: &Address) -> String {
     let encoded: String = form_urlencoded::byte_serialize(address.to_string().as_bytes()).collect();
     format!("{own}/signin?rd={encoded}")
-}
-
-/// For nginx, which takes any redirect for an error: 401 always, with the address in `Location`.
-#[get("/auth/nginx")]
-async fn nginx(checkpoint: Checkpoint<'_>) -> Result<Told, Failure> {
-    ask(&checkpoint, AskedBy::Original, |_| Status::Unauthorized).await
 }
 
 /// How a proxy that hands redirects on leads to the sign-in: a page by GET, whatever it was asked by; and nothing else,
@@ -98,25 +91,78 @@ fn lead(asked: &Asked) -> Status {
     }
 }
 
-/// For Caddy, Traefik, HAProxy and Apache, which may ask by the method of the request itself.
-#[derive(Clone)]
-struct Forward;
+/// Ask whether a request may pass to its app, for nginx and whatever takes a redirect for an error.
+///
+/// What is asked stands in `X-Original-URL` and `X-Original-Method`, or where the former is missing in the `X-Forwarded-` headers
+/// of the other call; the session is the one whose cookie is handed on. What passes is a use of the session.
+#[utoipa::path(
+    params(
+        ("X-Original-URL" = Option<String>, Header, description = "What is asked for, as the browser asks: `https://wiki.example.org/page`."),
+        ("X-Original-Method" = Option<String>, Header, description = "By which method."),
+        ("X-Forwarded-For" = Option<String>, Header, description = "From which address."),
+    ),
+    security((), ("token" = ["auth:check"])),
+    responses(
+        (status = 200, description = "It may pass. Beside these stand the headers of the app's own family.", headers(
+            ("Remote-User" = String, description = "Whose request it is."),
+            ("Remote-Groups" = String, description = "In which groups they are, with commas between."),
+            ("Remote-Name" = String, description = "What they are called."),
+            ("Remote-Email" = String, description = "Their address."),
+            ("Remote-Session" = String, description = "The id of the session."),
+        )),
+        (status = 400, body = Refusal),
+        (status = 401, body = Refusal, description = "Nobody is signed in.", headers(
+            ("Location" = String, description = "Where one signs in and is led back."),
+        )),
+        (status = 403, content((Refusal = "application/json"), (String = "text/html")), description = "The app is not for this user, or there is none; or whoever asks is no trusted proxy."),
+    ),
+)]
+#[get("/auth/nginx")]
+async fn nginx(checkpoint: Checkpoint<'_>) -> Result<Told, Failure> {
+    ask(&checkpoint, AskedBy::Original, |_| Status::Unauthorized).await
+}
 
-#[rocket::async_trait]
-impl Handler for Forward {
-    async fn handle<'r>(&self, request: &'r Request<'_>, _: Data<'r>) -> route::Outcome<'r> {
-        match Checkpoint::from_request(request).await {
-            Outcome::Success(checkpoint) => {
-                route::Outcome::from(request, ask(&checkpoint, AskedBy::Forwarded, lead).await)
-            }
-            Outcome::Error((status, ())) | Outcome::Forward(status) => route::Outcome::error(status),
+/// Proxies may ask by the method of the request itself.
+macro_rules! forward {
+    ($($method:ident: $name:ident),*) => {$(
+        /// Ask whether a request may pass to its app, for Caddy, Traefik, HAProxy, Apache and whatever hands on a redirect.
+        ///
+        /// What is asked stands in the `X-Forwarded-` headers, or where they are missing in `X-Original-URL`; the session is the one
+        /// whose cookie is handed on. What passes is a use of the session.
+        #[utoipa::path(
+            params(
+                ("X-Forwarded-Host" = Option<String>, Header, description = "The host that is asked."),
+                ("X-Forwarded-Proto" = Option<String>, Header, description = "`http` or `https`."),
+                ("X-Forwarded-Uri" = Option<String>, Header, description = "Path and query of what is asked for; `/` if not given."),
+                ("X-Forwarded-Method" = Option<String>, Header, description = "By which method; by that of this call if not given."),
+                ("X-Forwarded-For" = Option<String>, Header, description = "From which address."),
+            ),
+            security((), ("token" = ["auth:check"])),
+            responses(
+                (status = 200, description = "It may pass. Beside these stand the headers of the app's own family.", headers(
+                    ("Remote-User" = String, description = "Whose request it is."),
+                    ("Remote-Groups" = String, description = "In which groups they are, with commas between."),
+                    ("Remote-Name" = String, description = "What they are called."),
+                    ("Remote-Email" = String, description = "Their address."),
+                    ("Remote-Session" = String, description = "The id of the session."),
+                )),
+                (status = 302, description = "Nobody is signed in, and a page is asked for: `Location` leads to the sign-in and back."),
+                (status = 303, description = "The same, where it is asked for by another method than GET and HEAD."),
+                (status = 400, body = Refusal),
+                (status = 401, body = Refusal, description = "Nobody is signed in, and no page is asked for."),
+                (status = 403, content((Refusal = "application/json"), (String = "text/html")), description = "The app is not for this user, or there is none; or whoever asks is no trusted proxy."),
+            ),
+        )]
+        #[$method("/auth/forward")]
+        async fn $name(checkpoint: Checkpoint<'_>) -> Result<Told, Failure> {
+            ask(&checkpoint, AskedBy::Forwarded, lead).await
         }
-    }
+    )*};
 }
 
-pub(super) fn routes() -> Vec<Route> {
-    // HEAD runs what GET does.
-    let methods = [Method::Get, Method::Post, Method::Put, Method::Delete, Method::Patch, Method::Options];
-    let forward = methods.into_iter().map(|method| Route::new(method, "/auth/forward", Forward));
-    routes![nginx].into_iter().chain(forward).collect()
-}
+// HEAD runs what GET does.
+forward![
+    get: forward_get, post: forward_post, put: forward_put, delete: forward_delete, patch: forward_patch, options: forward_options
+];
+
+described![nginx, forward_get, forward_post, forward_put, forward_delete, forward_patch, forward_options];

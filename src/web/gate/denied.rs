@@ -18,7 +18,7 @@ use crate::{
     domain::gate::Decision,
     model::{app::App, site::Address, user::User},
     web::{
-        door::{AskedBy, Checkpoint},
+        door::{Asked, AskedBy, Checkpoint},
         failure::Failure,
     },
 };
@@ -74,11 +74,17 @@ impl<'r> Responder<'r, 'static> for Box<Denied> {
     }
 }
 
+/// The same for a program.
+pub(super) fn not_open(app: &App, user: &User) -> Failure {
+    Failure::forbidden(format!("{} may not open {}", user.name, app.name))
+}
+
 /// For nginx, which keeps what a check answered to itself and fetches the page on its own.
 #[get("/auth/denied")]
 fn denied(checkpoint: Checkpoint<'_>) -> Result<Box<Denied>, Failure> {
-    let address = checkpoint.asked(AskedBy::Original)?.address;
+    let Asked { address, for_a_page, .. } = checkpoint.asked(AskedBy::Original)?;
     match checkpoint.app.decide(checkpoint.live(&address.site), &address.site) {
+        Decision::Forbidden(app, user) if !for_a_page => Err(not_open(&app, &user)),
         Decision::Forbidden(app, user) => {
             Ok(Box::new(Denied::new(checkpoint.own_address(), &address, &app, &user)))
         }

@@ -5,9 +5,9 @@
 //! code for the session that is signed in there; `/.rollcall/callback` takes code and nonce and gives the browser a pass.
 
 use data_encoding::HEXLOWER;
-use rocket::{get, response::Redirect, routes};
+use rocket::{get, routes};
 
-use super::check::to_sign_in;
+use super::{check::to_sign_in, denied::not_open};
 use crate::{
     domain::gate::Decision,
     model::{
@@ -17,6 +17,7 @@ use crate::{
     web::{
         door::{AskedBy, Checkpoint, Params, SetCookie, Visitor},
         failure::Failure,
+        pages::Redirect,
     },
 };
 
@@ -57,9 +58,7 @@ fn hand_over(visitor: Visitor<'_>, params: Params) -> Result<Redirect, Failure> 
             let code = visitor.app.begin_handover(&live, site.clone(), nonce).reveal();
             Ok(Redirect::to(format!("{site}{PREFIX}callback?code={code}&rd={}", encode(&rest))))
         }
-        Decision::Forbidden(app, user) => {
-            Err(Failure::forbidden(format!("{} may not open {}", user.name, app.name)))
-        }
+        Decision::Forbidden(app, user) => Err(not_open(&app, &user)),
         Decision::NoApp => Err(Failure::no_app(&address.site)),
         Decision::SignIn(_) => Ok(Redirect::to(to_sign_in(&visitor.own_address(), &address))),
     }

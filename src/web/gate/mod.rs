@@ -8,7 +8,7 @@ mod denied;
 mod handover;
 mod identity;
 
-pub(super) use self::handover::PREFIX;
+pub(super) use self::{check::Described, handover::PREFIX};
 
 /// Every route of the gate.
 pub(super) fn routes() -> Vec<rocket::Route> {

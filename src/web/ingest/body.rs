@@ -11,8 +11,11 @@ use utoipa::{
 };
 
 use crate::{
-    domain::{App, ingest::Intake},
-    web::{failure::Failure, openapi::words::one_of},
+    domain::{
+        App,
+        ingest::{Intake, Load},
+    },
+    web::{failure::Failure, openapi::words::one_of, paced::Paced},
 };
 
 /// The largest body on the wire.
@@ -85,7 +88,7 @@ impl Packing {
     /// Unpacks a body.
     pub fn unpack(self, data: Data<'_>) -> Unpacked<'_> {
         // One more than may come, so that what is too long is not taken for its beginning.
-        let body = data.open(ByteUnit::from(BODY + 1));
+        let body = Paced::new(data.open(ByteUnit::from(BODY + 1)));
         match self {
             Self::None => Box::pin(body),
             // Packed files that were joined are one packed file: shippers send them so.
@@ -115,7 +118,7 @@ pub async fn whole(
     if read < LARGE {
         return Ok((bytes, None));
     }
-    let turn = app.intake(program, true)?;
+    let turn = app.intake(program, Load::Whole)?;
     let read = body.take((WHOLE - LARGE) as u64 + 1).read_to_end(&mut bytes).await;
     read.map_err(|error| unreadable(&error))?;
     if bytes.len() > WHOLE { Err(Failure::too_large(WHOLE as u64)) } else { Ok((bytes, Some(turn))) }
@@ -130,5 +133,8 @@ pub async fn text(app: &App, program: &str, body: Unpacked<'_>) -> Result<(Strin
 
 /// What the sender of a body that broke off is told.
 pub fn unreadable(error: &io::Error) -> Failure {
+    if error.kind() == io::ErrorKind::TimedOut {
+        return Failure::slow_body();
+    }
     Failure::bad_request(format!("the body could not be read or unpacked: {error}"))
 }

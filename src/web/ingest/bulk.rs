@@ -52,9 +52,21 @@ pub struct Item {
     source: Range<usize>,
 }
 
+/// The most that is to be done at once: clients send some thousands. What is answered takes a hundred bytes for each.
+pub const ITEMS: usize = 100_000;
+
+/// Why nothing of a body is done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Broken {
+    /// It holds more than [`ITEMS`].
+    Many,
+    /// The lines do not make pairs; where, and why.
+    Line(String),
+}
+
 /// Reads what is to be done; documents are read later, one by one. Where no index is named it is `index`. Fails where
 /// the lines do not make pairs: then nothing of the body can be trusted.
-pub fn items(text: &str, index: &str) -> Result<Vec<Item>, String> {
+pub fn items(text: &str, index: &str) -> Result<Vec<Item>, Broken> {
     let mut items = Vec::new();
     let (mut at, mut number) = (0, 0_u64);
     let mut line = || {
@@ -70,13 +82,19 @@ pub fn items(text: &str, index: &str) -> Result<Vec<Item>, String> {
             continue;
         }
         let (operation, mut about) = action_of(action).ok_or_else(|| {
-            format!("line {number}: this is no action like {{\"create\":{{}}}} or {{\"index\":{{}}}}")
+            let why =
+                format!("line {number}: this is no action like {{\"create\":{{}}}} or {{\"index\":{{}}}}");
+            Broken::Line(why)
         })?;
         let source = if operation == Operation::Delete {
             0..0
         } else {
-            line().ok_or_else(|| format!("line {number}: the document of this action is missing"))?.1
+            let missing = || Broken::Line(format!("line {number}: the document of this action is missing"));
+            line().ok_or_else(missing)?.1
         };
+        if items.len() == ITEMS {
+            return Err(Broken::Many);
+        }
         let mut text_of = |name: &str| match about.remove(name) {
             Some(Value::String(text)) => Some(text),
             Some(Value::Number(number)) => Some(number.to_string()),
@@ -107,7 +125,7 @@ impl Item {
         }
         let source = text.get(self.source.clone()).unwrap_or_default();
         if source.len() > limits::RECORD {
-            return Err(format!("a record can have at most {} bytes", limits::RECORD));
+            return Err(json::too_long());
         }
         json::judged(json::foreign(source, sender, self.id.clone()))
     }
@@ -136,6 +154,13 @@ mod tests {
             items.iter().map(|item| item.record(text, "x").map(|record| record.user)).collect();
         assert_eq!(users[..2], [Ok("ann".to_owned()), Ok("bob".to_owned())]);
         assert!(users[2..].iter().all(Result::is_err), "{users:?}");
+    }
+
+    #[test]
+    fn more_than_is_done_at_once_is_refused_as_a_whole() {
+        let text = "{\"index\":{}}\n{}\n".repeat(ITEMS);
+        assert_eq!(items(&text, "logs").unwrap().len(), ITEMS);
+        assert_eq!(items(&(text + "{\"index\":{}}\n{}\n"), "logs").unwrap_err(), Broken::Many);
     }
 
     #[test]

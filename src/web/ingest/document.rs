@@ -3,7 +3,10 @@
 //! Nested and dotted names are the same (`{"user":{"name":…}}` is `user.name`). Of the names that stand for one of our
 //! fields the first that holds something counts; whatever is left is kept as an attribute under its dotted name.
 
-use std::collections::BTreeMap;
+use std::{
+    cmp::Reverse,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value};
@@ -43,6 +46,12 @@ const KNOWN: [Names; 18] = [
     COUNTRY, DEVICE, OS, BROWSER,
 ];
 
+/// The most fields of a document, before they are gathered into the attributes that a record holds.
+pub(super) const FIELDS: usize = 1024;
+
+/// The longest dotted name of a field, in bytes: one long name around many others would be written once for each of them.
+const FIELD_NAME: usize = 1024;
+
 /// Fields by their dotted names. What they hold is text, a number, a truth value or a list.
 #[derive(Debug, Default)]
 pub(super) struct Document(BTreeMap<String, Value>);
@@ -57,13 +66,18 @@ impl Document {
         Ok(document)
     }
 
-    /// Adds a field, and flattens it where it is an object. Fails where the name is taken.
+    /// Adds a field, and flattens it where it is an object. Fails where the name is taken or too long, or where there are too
+    /// many.
     pub(super) fn add(&mut self, name: String, value: Value) -> Result<(), String> {
+        if name.len() > FIELD_NAME {
+            return Err(format!("{name:.60}: a field's name can have at most {FIELD_NAME} bytes"));
+        }
         match value {
             Value::Null => Ok(()),
             Value::Object(fields) => {
                 fields.into_iter().try_for_each(|(inner, value)| self.add(format!("{name}.{inner}"), value))
             }
+            _ if self.0.len() >= FIELDS => Err(format!("a document can have at most {FIELDS} fields")),
             // A list of one and the one are the same to those who speak so.
             Value::Array(mut list) if list.len() == 1 && !list[0].is_array() => {
                 self.add(name, list.pop().unwrap_or_default())
@@ -88,9 +102,11 @@ impl Document {
     }
 
     /// Takes over what another says and this does not.
-    pub(super) fn lend(&mut self, other: Self) {
-        for (name, value) in other.0 {
-            self.0.entry(name).or_insert(value);
+    pub(super) fn lend(&mut self, other: &Self) {
+        for (name, value) in &other.0 {
+            if !self.has(name) {
+                self.set(name, value.clone());
+            }
         }
     }
 
@@ -154,28 +170,42 @@ impl Document {
     }
 
     /// What is left. Where that is more than a record holds, the largest groups of names become one attribute each, as
-    /// JSON: agents send fifty fields about the machine they run on.
-    fn attributes(mut self) -> Vec<(String, String)> {
-        while self.0.len() > limits::ATTRIBUTES {
-            let mut groups = BTreeMap::<&str, usize>::new();
-            for name in self.0.keys() {
-                *groups.entry(top(name)).or_default() += 1;
+    /// JSON: agents send fifty fields about the machine they run on. Each field is moved once, however many groups there are.
+    fn attributes(self) -> Vec<(String, String)> {
+        let folded = self.folded();
+        let (mut fields, mut groups) = (BTreeMap::new(), BTreeMap::<String, Map<String, Value>>::new());
+        for (name, value) in self.0 {
+            let group = top(&name);
+            if folded.contains(group) {
+                let inner = name.split_once('.').map_or(name.as_str(), |(_, inner)| inner).to_owned();
+                groups.entry(format!("{group}.*")).or_default().insert(inner, value);
+            } else {
+                fields.insert(name, value);
             }
-            let largest = groups.into_iter().filter(|(_, count)| *count > 1).max_by_key(|(_, count)| *count);
-            let Some((group, _)) = largest else { break };
-            let group = group.to_owned();
-            let (inside, outside): (BTreeMap<_, _>, _) =
-                std::mem::take(&mut self.0).into_iter().partition(|(name, _)| top(name) == group);
-            self.0 = outside;
-            let short = |name: String| match name.split_once('.') {
-                Some((_, inner)) => inner.to_owned(),
-                None => name,
-            };
-            let inside: Map<_, _> = inside.into_iter().map(|(name, value)| (short(name), value)).collect();
-            self.set(format!("{group}.*"), Value::Object(inside));
         }
+        fields.extend(groups.into_iter().map(|(name, inside)| (name, Value::Object(inside))));
         let bare = |name: String| name.strip_prefix("attributes.").map(str::to_owned).unwrap_or(name);
-        self.0.into_iter().map(|(name, value)| (bare(name), plain_text(value))).collect()
+        fields.into_iter().map(|(name, value)| (bare(name), plain_text(value))).collect()
+    }
+
+    /// The groups of names that must become one attribute each, so that there are not more than a record holds.
+    fn folded(&self) -> BTreeSet<String> {
+        let mut left = self.0.len();
+        if left <= limits::ATTRIBUTES {
+            return BTreeSet::new();
+        }
+        let mut groups = BTreeMap::<&str, usize>::new();
+        for name in self.0.keys() {
+            *groups.entry(top(name)).or_default() += 1;
+        }
+        let mut groups: Vec<_> = groups.into_iter().filter(|(_, count)| *count > 1).collect();
+        groups.sort_by_key(|(_, count)| Reverse(*count));
+        let needed = groups.into_iter().take_while(|(_, count)| {
+            let more = left > limits::ATTRIBUTES;
+            left = left.saturating_sub(count - 1);
+            more
+        });
+        needed.map(|(group, _)| group.to_owned()).collect()
     }
 }
 
@@ -291,6 +321,37 @@ mod tests {
     #[test]
     fn a_name_that_stands_there_twice_is_refused() {
         assert!(read(r#"{"user":{"name":"ann"},"user.name":"bob"}"#).unwrap_err().starts_with("user.name:"));
+    }
+
+    #[test]
+    fn what_would_take_more_than_its_text_is_refused() {
+        let many: Vec<String> = (0..20_000).map(|n| format!(r#""a{n}":1"#)).collect();
+        let why = read(&format!("{{{}}}", many.join(","))).unwrap_err();
+        assert_eq!(why, "a document can have at most 1024 fields");
+        let long = "x".repeat(2000);
+        assert!(
+            read(&format!(r#"{{"{long}":{{"a":1,"b":2}}}}"#)).unwrap_err().contains("at most 1024 bytes")
+        );
+    }
+
+    #[test]
+    fn of_many_groups_as_many_are_folded_as_is_needed() {
+        // 500 groups of two: each that is folded makes one attribute of two, so all of them are, and it is still too many.
+        let pairs: Vec<String> = (0..500).map(|n| format!(r#""g{n:03}":{{"x":1,"y":2}}"#)).collect();
+        let record = read(&format!("{{{}}}", pairs.join(","))).unwrap();
+        assert_eq!(record.attributes.len(), 500);
+        assert!(record.attributes.contains(&("g499.*".to_owned(), r#"{"x":1,"y":2}"#.to_owned())));
+        // 70 fields in groups of 5 and 2: folding the larger ones suffices.
+        let fives = (0..4).flat_map(|group| (0..5).map(move |n| format!(r#""five{group}.{n}":1"#)));
+        let twos = (0..25).flat_map(|group| (0..2).map(move |n| format!(r#""two{group:02}.{n}":1"#)));
+        let record = read(&format!("{{{}}}", fives.chain(twos).collect::<Vec<_>>().join(","))).unwrap();
+        let folded: Vec<_> = record
+            .attributes
+            .iter()
+            .map(|(name, _)| name.as_str())
+            .filter(|name| name.ends_with(".*"))
+            .collect();
+        assert_eq!((record.attributes.len(), folded), (62, vec!["five0.*", "five1.*"]));
     }
 
     #[test]

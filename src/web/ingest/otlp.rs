@@ -1,5 +1,7 @@
 //! Log records of OpenTelemetry, by its semantic conventions.
 
+use std::sync::Arc;
+
 use data_encoding::{BASE64, HEXLOWER};
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::{
@@ -7,27 +9,61 @@ use opentelemetry_proto::tonic::{
     common::v1::{AnyValue, KeyValue, any_value},
     logs::v1::LogRecord,
 };
+use prost::Message;
 use serde_json::{Map, Value};
 
 use super::{
     Record,
     document::{DETAIL, Document, TIME},
+    json::too_long,
 };
+use crate::model::activity::limits;
 
-/// The records of a request, one after the other; ids are unique for `sender`.
+/// The most log records of a request, and the most scopes that hold them: a collector sends some thousands.
+pub const RECORDS: usize = 100_000;
+
+/// The most that a program may say of itself, in bytes as they are sent: it is kept with each of its records.
+const RESOURCE: usize = 16 << 10;
+
+/// Whether a request holds more than is looked at: a record or a scope of no length takes a hundred times the memory it was sent in.
+pub fn too_many(request: &ExportLogsServiceRequest) -> bool {
+    let counts = request.resource_logs.iter().map(|resource| {
+        let records: usize = resource.scope_logs.iter().map(|scope| scope.log_records.len()).sum();
+        records + resource.scope_logs.len()
+    });
+    counts.sum::<usize>() > RECORDS
+}
+
+/// The records of a request, one after the other; ids are unique for `sender`. What a program says of itself is read once for
+/// all of its records.
 pub fn records(request: ExportLogsServiceRequest, sender: String) -> impl Iterator<Item = Record> + Send {
     request.resource_logs.into_iter().flat_map(move |resource| {
-        let about = resource.resource.map(|resource| resource.attributes).unwrap_or_default();
+        let about =
+            Arc::new(about(resource.resource.map(|resource| resource.attributes).unwrap_or_default()));
         let sender = sender.clone();
         resource.scope_logs.into_iter().flat_map(move |scope| {
             let name = scope.scope.map(|scope| scope.name).unwrap_or_default();
-            let (about, sender) = (about.clone(), sender.clone());
-            scope.log_records.into_iter().map(move |record| read(record, &about, &name, &sender))
+            let (about, sender) = (Arc::clone(&about), sender.clone());
+            scope.log_records.into_iter().map(move |record| match &*about {
+                Ok(about) => read(record, about, &name, &sender),
+                Err(why) => Err(why.clone()),
+            })
         })
     })
 }
 
-fn read(record: LogRecord, resource: &[KeyValue], scope: &str, sender: &str) -> Record {
+/// What a program says of itself.
+fn about(attributes: Vec<KeyValue>) -> Result<Document, String> {
+    if attributes.iter().map(Message::encoded_len).sum::<usize>() > RESOURCE {
+        return Err(format!("the attributes of a resource can have at most {RESOURCE} bytes"));
+    }
+    Document::of(attributes.into_iter().map(|pair| (pair.key, json(pair.value))).collect())
+}
+
+fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Record {
+    if record.encoded_len() + scope.len() > limits::RECORD {
+        return Err(too_long());
+    }
     let mut document = Document::default();
     for pair in record.attributes {
         document.add(pair.key, json(pair.value))?;
@@ -42,9 +78,7 @@ fn read(record: LogRecord, resource: &[KeyValue], scope: &str, sender: &str) -> 
         body => document.suggest(DETAIL, body),
     }
     // What the record says counts before what its program says of itself.
-    let said =
-        Document::of(resource.iter().map(|pair| (pair.key.clone(), json(pair.value.clone()))).collect())?;
-    document.lend(said);
+    document.lend(resource);
     let at = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
     if at > 0 {
         let at =

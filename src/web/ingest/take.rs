@@ -7,7 +7,11 @@ use crate::{
         ingest::{Appended, IngestError},
     },
     model::{activity::NewActivity, id::ActivityId},
-    web::{failure::Failure, looking::apart},
+    web::{
+        door::{ActivityWrite, Program},
+        failure::Failure,
+        looking::apart,
+    },
 };
 
 /// How many records go into one transaction at most: a thousand a request is what shippers send.
@@ -38,17 +42,17 @@ pub fn admit(app: &App, name: &str, record: Record) -> Record {
     admitted
 }
 
-/// Takes all of `records` in the name of the program `name`, a batch at a time; what became of each, in their order. Where
-/// a batch cannot be written those before it stay, and all of them can be sent again.
+/// Takes all of `records` in the name of a program, a batch at a time; what became of each, in their order. Where a batch
+/// cannot be written, or the program's token has ended, those before it stay, and all of them can be sent again.
 pub async fn take(
-    app: &App,
-    name: &str,
+    program: &Program<'_, ActivityWrite>,
     records: impl Iterator<Item = Record> + Send + 'static,
 ) -> Result<Vec<Fate>, Failure> {
+    let app = program.app;
     let mut records = records.fuse();
     let mut fates = Vec::new();
     loop {
-        let name = name.to_owned();
+        let name = program.name().to_owned();
         let (batch, refused, rest) = apart(app, move |app| {
             let (batch, refused) = read(&app, &name, &mut records);
             Ok::<_, IngestError>((batch, refused, records))
@@ -56,6 +60,7 @@ pub async fn take(
         .await?;
         records = rest;
         let last = batch.len() + refused.len() < BATCH;
+        program.still_may()?;
         let mut written = app.ingest(batch).await?.into_iter().map(|appended| match appended {
             Appended::New(id) => Fate::Written(id),
             Appended::Duplicate(id) => Fate::Known(id),

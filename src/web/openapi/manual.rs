@@ -12,13 +12,14 @@ pub(in crate::web) static MANUAL: LazyLock<Manual> =
     LazyLock::new(|| manual(&serde_json::to_value(&*DOCUMENT).unwrap_or_default()));
 
 /// In which order the calls of an address are shown.
-const METHODS: [(&str, &str); 6] = [
+const METHODS: [(&str, &str); 7] = [
     ("get", "GET"),
     ("head", "HEAD"),
     ("post", "POST"),
     ("put", "PUT"),
     ("patch", "PATCH"),
     ("delete", "DELETE"),
+    ("options", "OPTIONS"),
 ];
 
 fn manual(document: &Value) -> Manual {

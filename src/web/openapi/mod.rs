@@ -19,7 +19,7 @@ use utoipa::openapi::{
 };
 
 use self::common::Manner;
-use super::{api, shippers};
+use super::{api, gate, shippers};
 
 /// Mounts these handlers, and describes them. A handler without `#[utoipa::path]` does not compile here.
 macro_rules! described {
@@ -71,6 +71,13 @@ fn parts() -> Vec<Part> {
         part::<api::tokens::Described>("tokens", "What programs show."),
         part::<api::apps::Described>("apps", "Other programs of the organisation."),
         part::<api::hooks::Described>("webhooks", "Telling apps that a session has ended."),
+        Part {
+            under: "",
+            ..part::<gate::Described>(
+                "forward-auth",
+                "Whether a request may pass to its app, as reverse proxies ask. Open to a trusted proxy, and to tokens with the scope `auth:check`.",
+            )
+        },
         part::<api::document::Described>("document", "This document."),
         Part {
             under: "",
@@ -161,6 +168,7 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &m
         ("PUT", &mut item.put),
         ("PATCH", &mut item.patch),
         ("DELETE", &mut item.delete),
+        ("OPTIONS", &mut item.options),
     ];
     calls.into_iter().filter_map(|(method, call)| Some((method, call.as_mut()?)))
 }

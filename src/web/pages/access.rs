@@ -58,7 +58,7 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
 }
 
 /// On to the setup, or to the app.
-type OnTheWay = Either<Redirect, SetCookie<rocket::response::Redirect>>;
+type OnTheWay = Either<Redirect, SetCookie<Redirect>>;
 
 fn asking(
     visitor: &Visitor<'_>,

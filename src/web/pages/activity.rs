@@ -14,12 +14,12 @@ use crate::{
         tail::News,
     },
     model::{
+        facet::FacetField,
         filter::{Filter, Order},
         id::{ActivityId, SessionId},
         query::{Query, QueryError},
         session::Scope,
     },
-    store::index::FacetField,
     web::{
         door::{Lease, Member, Params},
         draw::chart::{Bucket, Chart},
@@ -116,7 +116,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
     };
     let scope = member.scope();
     view.users = users(&member, &scope).await?;
-    let looking = match Looking::read(&Params::of(&read), member.app.now()) {
+    let mut looking = match Looking::read(&Params::of(&read), member.app.now()) {
         Ok(looking) => looking,
         Err(failure) => {
             match (failure.about(), Query::parse(&asked.q)) {
@@ -134,6 +134,8 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
     }
     let cursor = params.get("cursor").map(str::to_owned);
     let later = cursor.is_some();
+    // Whoever turns the page has read the one before.
+    looking.typing &= !later;
     // Who cannot have it come later waits for it.
     let wait = params.flag("wait");
     let (filter, order) = (looking.filter.clone(), looking.order);
@@ -150,6 +152,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         Ok::<_, LookError>((page, total, spread, any, known))
     });
     let (page, total, spread, any, known) = found.await?;
+    looking.note(member.app, &member.actor(), &member.scope());
     view.any = any;
     // New rows come on top: of the first page, newest first, of a period that goes on.
     if !later && looking.order == Order::Desc && looking.filter.range.to == Timestamp::MAX {
@@ -178,6 +181,9 @@ async fn late(
     part: &str,
 ) -> Result<Option<Html>, Failure> {
     let (scope, filter) = (member.scope(), looking.filter.clone());
+    if matches!(part, "count" | "histogram") {
+        looking.note(member.app, &member.actor(), &scope);
+    }
     match part {
         "count" => {
             let value = look(member.app, move |app| app.count(&scope, &filter)).await?;
@@ -251,6 +257,7 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         Ok::<_, LookError>(Some((activity, session)))
     });
     let (activity, session) = found.await?.ok_or_else(unknown)?;
+    member.app.settle_look(&member.actor());
     let (asked, at) = (search(&params), now(member.app));
     let mut fields = Field::all(&activity, &asked, &at);
     if let Some(session) = session {
@@ -294,8 +301,10 @@ fn follow(
     let asked = search(&params);
     let looking = Looking::read(&Params::of(&read(&asked, &params)), member.app.now())?;
     let app = member.app.clone();
-    let follower = app.follow(&member.scope(), &looking.filter, resumed(&last, &params)?);
-    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), shutdown);
+    let (seat, scope) = (app.stream_seat(&member.actor())?, member.scope());
+    let follower = app.follow(&scope, &looking.filter, resumed(&last, &params)?);
+    looking.note(&app, &member.actor(), &scope);
+    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), seat, shutdown);
     Ok(Events(stream! {
         yield watch.mark("connected");
         if watch.follower.left() > FAR {

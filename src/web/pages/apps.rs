@@ -6,7 +6,7 @@ use super::{Html, Part, Redirect, field, inside, list, now, see, show};
 use crate::{
     model::app::{App, HeaderFamily},
     web::{
-        door::{Admin, Form, Params},
+        door::{Admin, FreshForm, Params},
         failure::Failure,
         looking::apart,
         views::{
@@ -68,7 +68,7 @@ async fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, F
 }
 
 #[post("/apps/add", data = "<sent>")]
-async fn add(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status, Html)>, Failure> {
+async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Status, Html)>, Failure> {
     let headers = sent.parsed("headers")?.unwrap_or_default();
     let app = App {
         name: sent.text("name").trim().to_owned(),
@@ -90,7 +90,7 @@ async fn add(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status, H
 }
 
 #[post("/apps/<name>/remove", data = "<_form>")]
-async fn remove(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn remove(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     admin.app.remove_app(&admin.actor(), name).await?;
     Ok(see("/apps?done=app-removed"))
 }

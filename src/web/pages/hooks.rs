@@ -99,7 +99,7 @@ async fn retry(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Fa
 }
 
 #[post("/apps/<name>/webhook/remove", data = "<_form>")]
-async fn remove(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn remove(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     admin.app.remove_hook(&admin.actor(), name).await?;
     Ok(back(name, "hook-removed"))
 }

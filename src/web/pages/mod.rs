@@ -159,7 +159,7 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
 fn insecure(member: &Member<'_>) -> Option<String> {
     let told = member.user.role == Role::Admin && member.plain();
     told.then(|| {
-        "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Put a proxy with TLS before Rollcall, name it with --trusted-proxy and --public-url, and leave out --insecure-http."
+        "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before Rollcall and name it with --trusted-proxy and --public-url; and leave out --insecure-http."
             .into()
     })
 }
@@ -270,16 +270,17 @@ fn local(path: &str) -> Option<&str> {
     plain.then_some(path)
 }
 
-/// `303 See Other`, to an address of our own making.
+/// `303 See Other`, to an address of our own making or of an app: as it is, for browsers send what no URI may hold, and an app
+/// knows its addresses by it. It is visible ASCII.
 #[derive(Responder)]
 #[response(status = 303)]
-struct Redirect {
+pub(super) struct Redirect {
     body: (),
     location: Header<'static>,
 }
 
 impl Redirect {
-    fn to(address: String) -> Self {
+    pub(super) fn to(address: String) -> Self {
         Self { body: (), location: Header::new("Location", address) }
     }
 }

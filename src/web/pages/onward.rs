@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use rocket::response::Redirect as ToApp;
-
-use super::local;
+use super::{Redirect, local};
 use crate::{
     domain::gate::Decision,
     domain::live::Live,
@@ -87,11 +85,11 @@ pub(super) async fn lead_on(
     visitor: &Visitor<'_>,
     live: &Arc<Live>,
     address: &Address,
-) -> Result<Option<SetCookie<ToApp>>, Failure> {
+) -> Result<Option<SetCookie<Redirect>>, Failure> {
     let Decision::Pass { .. } = visitor.app.decide(Some(Arc::clone(live)), &address.site) else {
         return Ok(None);
     };
-    let answer = SetCookie::keep(ToApp::to(way(visitor, address)?));
+    let answer = SetCookie::keep(Redirect::to(way(visitor, address)?));
     match visitor.reach(&address.site) {
         Reach::Domain => visitor.with_domain_pass(live, answer).await.map(Some),
         Reach::SameHost | Reach::Handover => Ok(Some(answer)),

@@ -7,13 +7,13 @@ use tokio::time::timeout;
 
 use super::{Html, Part, Redirect, inside, now, see, sentence, show};
 use crate::{
-    domain::activity::LookError,
+    domain::{App, activity::LookError},
     model::{
-        filter::{Filter, Order},
+        filter::{Asked, Filter, Order},
         hook::Delivery,
         id::SessionId,
         query::Query,
-        session::{Session, State},
+        session::{Scope, Session, State},
         user::UserName,
     },
     web::{
@@ -178,29 +178,45 @@ fn compare(a: &Session, b: &Session, key: &str) -> Ordering {
     .then_with(|| a.id.cmp(&b.id))
 }
 
+/// What the list shows, found and ordered.
+struct Listed {
+    listing: Listing,
+    sessions: Vec<Session>,
+    active_total: u64,
+    ended_total: u64,
+    map: Option<Map>,
+}
+
+/// Finds and orders what the list shows; of ended sessions the newest `most` are looked through. Blocks.
+fn listed(app: &App, listing: Listing, scope: &Scope, most: usize) -> Result<Listed, Failure> {
+    let live = app.live_sessions(scope, None);
+    let active = listing.state == State::Active;
+    let (ended, ended_total) = app.ended_sessions(scope, None, None, if active { 1 } else { most })?;
+    let mut sessions: Vec<Session> =
+        if active { live.iter().map(|live| live.session()).collect() } else { ended };
+    let map = active.then(|| map(&sessions, &listing)).flatten();
+    sessions.retain(|session| listing.matches(session));
+    let (key, descending) = (listing.key(), listing.descending());
+    sessions.sort_by(|a, b| if descending { compare(b, a, key) } else { compare(a, b, key) });
+    Ok(Listed { listing, sessions, active_total: live.len() as u64, ended_total, map })
+}
+
 #[get("/sessions")]
 async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
     let listing = Listing::read(&params)?;
     let scope = member.scope();
-    let live = member.app.live_sessions(&scope, None);
     let most = if listing.q.is_empty() && listing.place.is_empty() && listing.sort.is_empty() {
         listing.from + PAGE + 1
     } else {
         ENDED
     };
-    let (ended, ended_total) = {
-        let (scope, most) = (scope.clone(), if listing.state == State::Ended { most } else { 1 });
-        apart(member.app, move |app| app.ended_sessions(&scope, None, None, most)).await?
-    };
-    let active_total = live.len() as u64;
-    let mut sessions: Vec<Session> =
-        if listing.state == State::Active { live.iter().map(|live| live.session()).collect() } else { ended };
-    let all_fetched = listing.state == State::Active || most == ENDED;
-    let map = (listing.state == State::Active).then(|| map(&sessions, &listing)).flatten();
-    sessions.retain(|session| listing.matches(session));
+    let Listed { listing, sessions, active_total, ended_total, map } =
+        apart(member.app, move |app| listed(&app, listing, &scope, most)).await?;
     let (key, descending) = (listing.key(), listing.descending());
-    sessions.sort_by(|a, b| if descending { compare(b, a, key) } else { compare(a, b, key) });
+    let all_fetched = listing.state == State::Active || most == ENDED;
     let found = if all_fetched { sessions.len() as u64 } else { ended_total };
+    // Of more than are looked through it is not said that they are all.
+    let looked_through = listing.state == State::Ended && most == ENDED && ended_total > ENDED as u64;
     let more = (sessions.len() > listing.from + PAGE)
         .then(|| listing.href(&[("from", &(listing.from + PAGE).to_string())]));
     let (now, mandate) = (now(member.app), member.mandate());
@@ -236,6 +252,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         active: active_total,
         ended: ended_total,
         found,
+        looked_through: looked_through.then_some(ENDED),
         heads,
         rows: rows.collect(),
         map,
@@ -305,6 +322,10 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         Ok::<_, LookError>(Some((session, done, told)))
     });
     let (session, done, told) = found.await?.ok_or_else(unknown)?;
+    let looked =
+        Filter { session: Some(id.to_string()), user: Some(session.user.to_string()), ..Filter::default() };
+    let asked = Asked(vec![("session", id.to_string())]);
+    member.app.note_look(&member.actor(), &member.scope(), &looked, &asked, false);
     let now = now(member.app);
     let search = Search { session: id.to_string(), period: "all".to_owned(), ..Search::default() };
     let spot = spot(&session);

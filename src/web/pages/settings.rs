@@ -9,11 +9,14 @@ use crate::{
         geo::Source,
         retention::{Outlook, RetentionError},
     },
-    model::retention::{BadRetention, Keep, Retention},
-    store::index::State,
+    model::{
+        index::State,
+        retention::{BadRetention, Keep, Retention},
+    },
     web::{
-        door::{Admin, Form, Params},
+        door::{Admin, Form, FreshForm, Params},
         failure::Failure,
+        front::Certificate,
         looking::apart,
         views::{
             Page,
@@ -96,6 +99,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
     Settings {
         frame: inside(admin, Page::Settings, params),
         geo: Geo { facts, replaced: info.source == Source::Given, error: geo_error.to_owned() },
+        tls: admin.certificate().map(tls),
         limits: vec![
             Fact::new("A session that is not used ends after", in_words(limits.idle)),
             Fact::new("A session ends at the latest after", in_words(limits.absolute)),
@@ -109,6 +113,21 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("Activities", grouped(all)),
             Fact::new("Users", grouped(app.users().len() as u64)),
         ],
+    }
+}
+
+fn tls(certificate: &Certificate) -> views::Tls {
+    let facts = certificate.facts();
+    let file = certificate.file().display().to_string();
+    let source = if certificate.is_self_signed() { format!("made by Rollcall, {file}") } else { file };
+    views::Tls {
+        facts: vec![
+            Fact::new("Certificate", source),
+            Fact::new("Holds until", format!("{:.0}", facts.until)),
+            Fact::new("For", facts.names.join(", ")),
+            Fact::new("SHA-256", facts.fingerprint),
+        ],
+        problem: certificate.problem().unwrap_or_default(),
     }
 }
 
@@ -191,9 +210,9 @@ async fn reset(admin: Admin<'_>, _form: Form) -> Result<Redirect, Failure> {
     Ok(see("/settings?done=geo-reset"))
 }
 
-/// Sets how long the log is kept. Where that removes anything now, it is asked about first.
+/// Sets how long the log is kept. Where that removes anything now, it is asked about first, and no more goes than was shown then.
 #[post("/settings/retention", data = "<sent>")]
-async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status, Html)>, Failure> {
+async fn retain(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Status, Html)>, Failure> {
     let typed = |name| sent.get(name).unwrap_or_default();
     let retention = match Retention::read(typed("keep"), typed("size"), typed("rules")) {
         Ok(retention) => retention,
@@ -212,13 +231,20 @@ async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status
             return Ok(Err((Status::BadRequest, show(&page(&admin, &Params::default(), "", shown))?)));
         }
     };
-    let wanted = retention.clone();
-    let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
-    if outlook.removes > 0 && !sent.flag("confirmed") {
-        return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook)?)));
-    }
+    let agreed = sent.get("agreed").and_then(|token| admin.app.agreed(token, &retention));
+    let agreed = if let Some(agreed) = agreed {
+        agreed
+    } else {
+        let wanted = retention.clone();
+        let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
+        if outlook.removes > 0 {
+            let token = admin.app.ask_to_agree(&retention, &outlook).reveal();
+            return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook, token)?)));
+        }
+        outlook
+    };
     let by = admin.actor();
-    apart(admin.app, move |app| app.set_retention(&by, &retention)).await?;
+    apart(admin.app, move |app| app.set_retention(&by, &retention, &agreed)).await?;
     let app = admin.app.clone();
     tokio::task::spawn_blocking(move || {
         if let Err(error) = app.clear_away() {
@@ -228,13 +254,14 @@ async fn retain(admin: Admin<'_>, sent: Form) -> Result<Result<Redirect, (Status
     Ok(Ok(see("/settings?done=retention#retention")))
 }
 
-fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook) -> Result<Html, Failure> {
+fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook, token: String) -> Result<Html, Failure> {
     let count = counted(usize::try_from(outlook.removes).unwrap_or(usize::MAX), "activity", "activities");
     let since = outlook.moment().map(|moment| {
         let but = if outlook.only_by_age() { "" } else { ", but for those with a time of their own" };
         format!(" They happened before {moment:.0}{but}.")
     });
-    let hidden = sent.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed"));
+    let hidden = sent.iter().filter(|(name, _)| !matches!(*name, "csrf" | "confirmed" | "agreed"));
+    let hidden = hidden.map(|(name, value)| (name.to_owned(), value.to_owned()));
     show(&Confirm {
         frame: inside(admin, Page::Settings, &Params::default()),
         title: format!("Remove {count}?"),
@@ -246,7 +273,7 @@ fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook) -> Result<Html, Fa
         items: Vec::new(),
         more: 0,
         action: "/settings/retention".to_owned(),
-        hidden: hidden.map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        hidden: hidden.chain([("agreed".to_owned(), token)]).collect(),
         asks_reason: false,
         button: format!("Remove {count}"),
         back: "/settings#retention".to_owned(),

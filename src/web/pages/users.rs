@@ -5,13 +5,11 @@ use rocket::{get, http::Status, post, routes};
 use super::{Html, Part, Redirect, field, inside, list, now, see, show};
 use crate::{
     domain::accounts::Details,
-    model::{
-        session::Scope,
-        user::{Role, User, UserName},
-    },
+    model::user::{Role, User, UserName},
     web::{
         door::{Admin, Form, FreshForm, Params, SetCookie},
         failure::Failure,
+        looking::apart,
         views::{
             Page,
             parts::{Input, Moment, Now},
@@ -22,7 +20,7 @@ use crate::{
 
 type Done = Result<Redirect, (Status, Html)>;
 
-fn row(admin: &Admin<'_>, user: &User, factor: bool, now: &Now) -> UserRow {
+fn row(admin: &Admin<'_>, user: &User, factor: bool, sessions: u64, now: &Now) -> UserRow {
     UserRow {
         name: user.name.to_string(),
         full_name: user.full_name.clone(),
@@ -31,24 +29,29 @@ fn row(admin: &Admin<'_>, user: &User, factor: bool, now: &Now) -> UserRow {
         groups: user.groups.join(", "),
         disabled: user.disabled,
         factor,
-        sessions: admin.app.live_sessions(&Scope::Own(user.name.clone()), None).len() as u64,
+        sessions,
         last_sign_in: user.last_sign_in.map(|at| Moment::new(at, now)),
         own: user.name == admin.user.name,
     }
 }
 
-fn page(admin: &Admin<'_>, params: &Params, form: Option<UserForm>) -> Result<Users, Failure> {
+async fn page(admin: &Admin<'_>, params: &Params, form: Option<UserForm>) -> Result<Users, Failure> {
     let now = now(admin.app);
-    let with_factor = admin.app.with_second_factor()?;
-    let users = admin.app.users();
-    let rows = users.iter().map(|user| row(admin, user, with_factor.contains(&user.name), &now));
+    let (users, with_factor, live) = apart(admin.app, |app| {
+        Ok::<_, Failure>((app.users(), app.with_second_factor()?, app.live_of_each()))
+    })
+    .await?;
+    let rows = users.iter().map(|user| {
+        let sessions = live.get(&user.name).copied().unwrap_or_default();
+        row(admin, user, with_factor.contains(&user.name), sessions, &now)
+    });
     Ok(Users { frame: inside(admin, Page::Users, params), rows: rows.collect(), form })
 }
 
 #[get("/users")]
-fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
+async fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
     let form = params.flag("add").then(UserForm::default);
-    let view = page(&admin, &params, form)?;
+    let view = page(&admin, &params, form).await?;
     if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
 }
 
@@ -91,7 +94,7 @@ async fn add(admin: Admin<'_>, form: FreshForm) -> Result<Done, Failure> {
         Ok(_) => Ok(Ok(see("/users?done=user-added"))),
         Err(failure) if failure.about().is_none() => Err(failure),
         Err(failure) => {
-            let view = page(&admin, &Params::default(), Some(refused(&form, &failure)))?;
+            let view = page(&admin, &Params::default(), Some(refused(&form, &failure))).await?;
             Ok(Err((failure.status(), show(&view)?)))
         }
     }
@@ -119,9 +122,10 @@ fn user_page(
         password: Input::default(),
     };
     let factor = admin.app.second_factor(&user.name)?.is_some();
+    let sessions = admin.app.live_of_each().get(&user.name).copied().unwrap_or_default();
     show(&UserPage {
         frame: inside(admin, Page::Users, params),
-        row: row(admin, user, factor, &now),
+        row: row(admin, user, factor, sessions, &now),
         form: form.unwrap_or_else(as_it_is),
         created: Moment::new(user.created, &now),
     })

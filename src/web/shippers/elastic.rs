@@ -15,14 +15,16 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
+use crate::domain::ingest::Load;
 use crate::web::{
     door::Shipper,
     failure::Failure,
     ingest::{
         body::{self, Packing},
-        bulk::{self, Item, Operation},
+        bulk::{self, Broken, Item, Operation},
         take::{Fate, take},
     },
+    looking::apart,
     openapi::described,
 };
 
@@ -294,21 +296,32 @@ async fn write(
     data: Data<'_>,
     index: &str,
 ) -> Result<Answer, Failure> {
-    let _turn = shipper.app.intake(shipper.name(), false)?;
+    let _turn = shipper.app.intake(shipper.name(), Load::Any)?;
     let began = shipper.app.now();
     let (text, _large) = body::text(shipper.app, shipper.name(), packing.unpack(data)).await?;
-    let items = bulk::items(&text, index).map_err(Failure::bad_request)?;
+    let index = index.to_owned();
+    let (items, text) = apart(shipper.app, move |_| {
+        let items = bulk::items(&text, &index).map_err(|broken| match broken {
+            Broken::Many => Failure::too_many(bulk::ITEMS),
+            Broken::Line(why) => Failure::bad_request(why),
+        })?;
+        Ok::<_, Failure>((Arc::new(items), text))
+    })
+    .await?;
     if items.is_empty() {
         return Err(Failure::bad_request(
             "the body holds no action; send pairs of lines, an action and a document",
         ));
     }
-    let items = Arc::new(items);
     let (asked, sender) = (Arc::clone(&items), shipper.name().to_owned());
     let records = (0..items.len()).map(move |at| asked[at].record(&text, &sender));
-    let fates = take(shipper.app, shipper.name(), records).await?;
+    let fates = take(shipper, records).await?;
     let took = shipper.app.now().duration_since(began).as_millis();
-    // Written at once, item by item: as a value it would take ten times the memory.
+    apart(shipper.app, move |_| Ok::<_, Failure>(answer(&items, fates, took))).await
+}
+
+/// What became of all items: written at once, item by item, for as a value it would take ten times the memory.
+fn answer(items: &[Item], fates: Vec<Fate>, took: i128) -> Answer {
     let (mut told, mut errors) = (String::new(), false);
     for (item, fate) in items.iter().zip(fates) {
         let (outcome, good) = outcome(item, fate);
@@ -316,7 +329,7 @@ async fn write(
         let comma = if told.is_empty() { "" } else { "," };
         let _ = write!(told, "{comma}{outcome}");
     }
-    Ok(Answer(format!("{{\"took\":{took},\"errors\":{errors},\"items\":[{told}]}}")))
+    Answer(format!("{{\"took\":{took},\"errors\":{errors},\"items\":[{told}]}}"))
 }
 
 /// What became of an item, and whether that is good.

@@ -16,12 +16,13 @@ use rocket::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::domain::ingest::Load;
 use crate::web::{
     door::Shipper,
     failure::Failure,
     ingest::{
         body::{self, Packing, bare},
-        otlp::records,
+        otlp::{RECORDS, records, too_many},
         take::{Fate, take},
     },
     looking::apart,
@@ -156,7 +157,7 @@ async fn logs(
     packing: Packing,
     data: Data<'_>,
 ) -> Result<Answer, Failure> {
-    let _turn = shipper.app.intake(shipper.name(), false)?;
+    let _turn = shipper.app.intake(shipper.name(), Load::Any)?;
     let (bytes, _large) = body::whole(shipper.app, shipper.name(), packing.unpack(data)).await?;
     let request = apart(shipper.app, move |_| match encoding {
         Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice())
@@ -165,7 +166,10 @@ async fn logs(
             .map_err(|error| Failure::bad_request(format!("the body is no export request of OTLP: {error}"))),
     })
     .await?;
-    let fates = take(shipper.app, shipper.name(), records(request, shipper.name().to_owned())).await?;
+    if too_many(&request) {
+        return Err(Failure::too_many(RECORDS));
+    }
+    let fates = take(&shipper, records(request, shipper.name().to_owned())).await?;
     let mut refused = fates.into_iter().filter_map(|fate| match fate {
         Fate::Refused(why) => Some(why),
         Fate::Written(_) | Fate::Known(_) => None,

@@ -57,6 +57,8 @@ pub struct Sessions {
     pub ended: u64,
     /// How many match the filter.
     pub found: u64,
+    /// How many of the newest were looked through, where there are more.
+    pub looked_through: Option<usize>,
     /// The heads of all columns with words: [`COLUMNS`], then [`LIVE`] or [`OVER`].
     pub heads: Vec<Head>,
     /// The rows of this page.
@@ -85,7 +87,11 @@ impl Sessions {
 
     /// How many match, in words.
     pub fn found_line(&self) -> String {
-        counted(usize::try_from(self.found).unwrap_or(usize::MAX), "session", "sessions")
+        let found = counted(usize::try_from(self.found).unwrap_or(usize::MAX), "session", "sessions");
+        match self.looked_through {
+            Some(newest) => format!("{found} among the newest {}", grouped(newest as u64)),
+            None => found,
+        }
     }
 
     /// The numbers on the tabs.

@@ -15,6 +15,8 @@ pub struct Settings {
     pub frame: Frame,
     /// The database that places come from.
     pub geo: Geo,
+    /// The certificate; none where something else speaks TLS, or nothing.
+    pub tls: Option<Tls>,
     /// The limits of sessions.
     pub limits: Vec<Fact>,
     /// How long the log is kept.
@@ -36,6 +38,15 @@ pub struct Geo {
     pub replaced: bool,
     /// Why the last file was refused; empty if none was.
     pub error: String,
+}
+
+/// The certificate that browsers are shown.
+#[derive(Clone, Debug)]
+pub struct Tls {
+    /// Where it comes from, how long it holds, for which names, its fingerprint.
+    pub facts: Vec<Fact>,
+    /// Why another is not shown, or why browsers refuse this one; empty if all is well.
+    pub problem: String,
 }
 
 /// How long the log is kept, as it was typed.

@@ -13,20 +13,20 @@ const ACCEPT: &str = "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=";
 /// What the app says through a socket.
 pub(super) const HELLO: &[u8] = b"\x81\x05hello";
 
-/// Starts one that lives as long as the tests; its port.
-pub(super) fn start() -> u16 {
+/// Starts one that lives as long as the tests and says its name with every answer; its port.
+pub(super) fn start(name: &'static str) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();
     thread::spawn(move || {
         for stream in listener.incoming().flatten() {
-            thread::spawn(move || drop(answer(stream)));
+            thread::spawn(move || drop(answer(name, stream)));
         }
     });
     port
 }
 
 /// Answers every request on a connection with its own text; an upgrade with a socket that says hello.
-fn answer(stream: TcpStream) -> io::Result<()> {
+fn answer(name: &str, stream: TcpStream) -> io::Result<()> {
     let mut reader = BufReader::new(stream);
     loop {
         let (mut head, mut length, mut upgrade) = (String::new(), 0, false);
@@ -59,7 +59,7 @@ fn answer(stream: TcpStream) -> io::Result<()> {
         body.splice(..0, head.bytes());
         write!(
             stream,
-            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: {}\r\n\r\n",
+            "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nAnswered-By: {name}\r\nContent-Length: {}\r\n\r\n",
             body.len()
         )?;
         stream.write_all(&body)?;

@@ -8,7 +8,7 @@ use super::{
     http::Reply,
     server::{Client, Connection},
 };
-use street::{Browser, Proxy, READERS, ROLLCALL, Street, WIKI};
+use street::{Browser, Proxy, READERS, ROLLCALL, Street, VAULT, WIKI};
 
 /// Whether a request reached the app.
 fn reached(reply: &Reply) -> bool {
@@ -86,7 +86,8 @@ fn a_script_is_told_and_not_led_away(street: &Street, ann: &Client) {
     for kind in kinds {
         let as_it =
             |client: Client| kind.iter().fold(client, |client, (name, value)| client.with(name, value));
-        assert_eq!(as_it(street.at_the_app("")).get("/data").status, 401, "{kind:?}");
+        let refused = as_it(street.at_the_app("")).get("/data");
+        assert_eq!(refused.refusal(), "401 not_signed_in", "{kind:?}");
         assert!(reached(&as_it(ann.clone()).get("/data")), "{kind:?}");
     }
 }
@@ -125,7 +126,7 @@ fn who_may_not_open_the_app_is_told_so_on_a_page(street: &Street, ann: &Client) 
         assert!(page.text().contains(word), "{word}: {}", page.text());
     }
     assert!(page.header("Content-Security-Policy").unwrap_or_default().contains("style-src 'sha256-"));
-    assert_eq!(ann.with("Accept", "application/json").get("/data").status, 403);
+    assert_eq!(ann.with("Accept", "application/json").get("/data").refusal(), "403 forbidden");
     street.open_to(READERS);
     assert!(reached(&ann.get("/page")), "the group counts at the very next request");
 }
@@ -162,6 +163,77 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
     assert_eq!(told(&reply, "Remote-User"), ["ann"]);
 }
 
+fn an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(street: &Street, cookies: &str) {
+    let mut eve = street.browser();
+    let (_, page) = eve.open(&format!("{VAULT}/secret"));
+    let (at, reply) = eve.sign_in(&page.text(), "eve");
+    assert_eq!(
+        (at, reply.header("Answered-By")),
+        (format!("{VAULT}/secret"), Some("vault")),
+        "{}",
+        street.said()
+    );
+    // Ann holds what opens the wiki.
+    let names = [
+        "wiki.example.org",
+        "vault.example.org",
+        "other.example.org",
+        "wiki.example.org:81",
+        "VAULT.example.org",
+    ];
+    for host in names {
+        for path in [
+            "/secret",
+            "http://wiki.example.org/secret",
+            "http://vault.example.org/secret",
+            "http://other.example.org/secret",
+        ] {
+            let reply = street.at(host, cookies).get(path);
+            let by = reply.header("Answered-By");
+            assert_ne!(by, Some("vault"), "{host} {path}: {}", reply.text());
+            if host == "wiki.example.org" && path == "/secret" {
+                assert_eq!(by, Some("wiki"), "{}", street.said());
+            }
+            let reply = street.at_the_vaults_own_proxy(host, cookies).get(path);
+            assert_eq!(
+                reply.header("Answered-By"),
+                None,
+                "{host} {path}, by the vault's own proxy: {}",
+                reply.text()
+            );
+        }
+    }
+    let own =
+        street.at_the_vaults_own_proxy("vault.example.org", &eve.cookies("vault.example.org")).get("/secret");
+    assert_eq!(own.header("Answered-By"), Some("vault"), "{}", own.text());
+}
+
+fn an_app_is_sent_its_own_cookies_and_none_of_rollcalls(street: &Street, cookies: &str) {
+    let others = "__Host-rollcall=H1; rollcall=H2; __Secure-rollcall-apps=H3";
+    let own = ["theme=dark", "myrollcall=1", "a=b=c"];
+    for line in [
+        format!("{cookies}; {}; {others}; {}; {}", own[0], own[1], own[2]),
+        format!("{}; {others}; {}; {cookies}; {}", own[0], own[1], own[2]),
+        format!("{};{};{others};{}; {cookies}", own[0], own[1], own[2]),
+    ] {
+        let told = told(&street.at_the_app(&line).get("/page"), "Cookie").concat();
+        for own in own {
+            assert!(
+                told.split("; ").flat_map(|part| part.split(';')).any(|pair| pair == own),
+                "{own}: {told}"
+            );
+        }
+        let pass = cookies.split_once('=').unwrap().1;
+        assert!(!told.contains(pass) && !told.contains("=H"), "{told}");
+    }
+    // None is hidden behind ever so many.
+    let many = "rollcall-x=H; ".repeat(40);
+    for line in [format!("{many}{cookies}"), format!("{cookies}; {many}theme=dark")] {
+        let told = told(&street.at_the_app(&line).get("/page"), "Cookie").concat();
+        assert!(!told.contains("=H") && !told.contains(cookies.split_once('=').unwrap().1), "{told}");
+    }
+}
+
 fn the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(
     street: &Street,
     ann: &Client,
@@ -190,6 +262,41 @@ fn without_rollcall_nobody_comes_in(street: Street, cookies: &str) {
     }
 }
 
+/// Every family of headers reaches the app that is set to it, and what a client says by their names does not.
+fn an_app_is_told_by_the_names_it_is_set_to(proxy: Proxy) {
+    for (family, headers) in [
+        (
+            "x-auth-request",
+            [
+                "X-Auth-Request-User",
+                "X-Auth-Request-Preferred-Username",
+                "X-Auth-Request-Email",
+                "X-Auth-Request-Groups",
+            ],
+        ),
+        (
+            "x-forwarded",
+            ["X-Forwarded-User", "X-Forwarded-Preferred-Username", "X-Forwarded-Email", "X-Forwarded-Groups"],
+        ),
+        ("x-webauth", ["X-Webauth-User", "X-Webauth-Name", "X-Webauth-Email", "X-Webauth-Groups"]),
+    ] {
+        let Some(street) = Street::telling(proxy, family) else { return };
+        let ann = street.at_the_app(&signed_in(&street, "ann"));
+        let claiming = headers.iter().fold(ann, |client, name| client.with(name, "ada"));
+        let reply = claiming.get("/page");
+        let [user, second, email, groups] = headers.map(|name| told(&reply, name).concat());
+        let second_is = if family == "x-webauth" { "%C3%84nn" } else { "ann" };
+        assert_eq!(
+            [user.as_str(), &second, &email, &groups],
+            ["ann", second_is, "", "readers"],
+            "{family}: {}",
+            reply.text()
+        );
+        assert_eq!(told(&reply, "Remote-User"), ["ann"]);
+        assert!(!reply.text().contains("ada"), "{}", reply.text());
+    }
+}
+
 fn holds(proxy: Proxy) {
     let Some(street) = Street::with(proxy) else { return };
     who_signs_in_comes_back_to_where_they_wanted_to_go(&street);
@@ -200,9 +307,12 @@ fn holds(proxy: Proxy) {
     a_socket_opens_for_who_is_signed_in_alone(&street, &ann);
     who_may_not_open_the_app_is_told_so_on_a_page(&street, &ann);
     what_a_client_says_of_itself_is_not_believed(&street, &ann);
+    an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(&street, &cookies);
+    an_app_is_sent_its_own_cookies_and_none_of_rollcalls(&street, &cookies);
     the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);
     a_logout_is_seen_by_the_very_next_request(&street, &cookies);
     without_rollcall_nobody_comes_in(street, &cookies);
+    an_app_is_told_by_the_names_it_is_set_to(proxy);
 }
 
 #[test]

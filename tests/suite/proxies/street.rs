@@ -21,12 +21,14 @@ use super::{
     echo,
 };
 
-/// Where people find Rollcall, and the app, which is on another domain.
+/// Where people find Rollcall, and the apps, which are on another domain.
 pub(super) const ROLLCALL: &str = "http://rollcall.test";
 pub(super) const WIKI: &str = "http://wiki.example.org";
+pub(super) const VAULT: &str = "http://vault.example.org";
 
-/// The group that the app is for.
+/// The groups that the wiki and the vault are for.
 pub(super) const READERS: &str = "readers";
+const KEEPERS: &str = "keepers";
 
 /// A proxy of Debian's.
 #[derive(Clone, Copy)]
@@ -62,101 +64,88 @@ impl Proxy {
     }
 }
 
-/// Everything, until it is dropped.
-pub(super) struct Street {
-    folder: Folder,
-    /// Where the proxy's files are: it may give up the right to read ours.
+/// A proxy that runs before some of the apps.
+struct Doorway {
+    /// Where its files are: it may give up the right to read ours.
     files: TempDir,
-    reader: Client,
-    pub(super) server: Server,
-    proxy: Child,
+    process: Child,
     port: u16,
 }
 
+/// Everything, until it is dropped.
+pub(super) struct Street {
+    folder: Folder,
+    reader: Client,
+    pub(super) server: Server,
+    /// Before both apps, of which the vault comes first.
+    both: Doorway,
+    /// Before the vault alone.
+    alone: Doorway,
+}
+
 impl Street {
-    /// One with ada, an administrator, and ann and bob, members. The wiki is for the readers, and bob is none. None where the
-    /// proxy is not installed.
+    /// One with ada, an administrator, and ann, bob and eve, members. The wiki is for the readers, of whom ann is one, and the
+    /// vault for the keepers, of whom eve is one. None where the proxy is not installed.
     pub(super) fn with(proxy: Proxy) -> Option<Self> {
+        Self::telling(proxy, "remote")
+    }
+
+    /// One whose app is set to a family of headers, and whose proxy knows of it where it must.
+    pub(super) fn telling(proxy: Proxy, family: &str) -> Option<Self> {
         let program = proxy.installed()?;
         let folder = Folder::with_admin();
-        for (name, groups) in [("ann", READERS), ("bob", "")] {
+        for (name, groups) in [("ann", READERS), ("bob", ""), ("eve", KEEPERS)] {
             let add = ["user", "add", name, "--groups", groups, "--full-name", "Änn", "--password-stdin"];
             folder.run_with(&add, PASSWORD).ok();
         }
-        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", READERS]).ok();
+        folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", READERS, "--headers", family]).ok();
+        folder.run(&["app", "add", "vault", "--url", VAULT, "--groups", KEEPERS, "--headers", family]).ok();
         let server = folder.serve_as(&["--trusted-proxy", "127.0.0.1", "--public-url", ROLLCALL]);
         let reading = ["token", "add", "reader", "--scope", "activity:read", "--scope", "session:read"];
         let reader = server.bearer(folder.run(&reading).ok());
-        let port = free_port();
-        let files = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
-        let texts = Files {
-            to: files.path(),
-            rollcall: server.address().to_owned(),
-            app: format!("127.0.0.1:{}", echo::start()),
-            port,
+        let (wiki, vault) = (echo::start("wiki"), echo::start("vault"));
+        let open = |with_wiki: bool| {
+            let files =
+                tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+            let texts = Files {
+                to: files.path(),
+                rollcall: server.address().to_owned(),
+                wiki: with_wiki.then(|| format!("127.0.0.1:{wiki}")),
+                vault: format!("127.0.0.1:{vault}"),
+                port: free_port(),
+                family,
+            };
+            let port = texts.port;
+            let command = proxy.command(&program, &texts);
+            Doorway::open(files, command, port)
         };
-        let mut command = Command::new(program);
-        match proxy {
-            Proxy::Haproxy => {
-                let script = texts.write("haproxy.lua", |text| text);
-                let main = texts.write("haproxy.cfg", |text| {
-                    text.replace("/etc/haproxy/rollcall.lua", &script)
-                        .replace("bind :80\n", &format!("bind 127.0.0.1:{port}\n"))
-                });
-                command.args(["-f", &main]);
-            }
-            Proxy::Apache => {
-                let script = texts.write("apache.lua", |text| text);
-                let main = texts.write("apache.conf", |text| {
-                    let site = text
-                        .replace("/etc/apache2/rollcall.lua", &script)
-                        .replace("*:80>", &format!("127.0.0.1:{port}>"));
-                    format!("{}{site}", texts.apache())
-                });
-                command.args(["-f", &main, "-DFOREGROUND"]);
-            }
-            Proxy::Nginx => {
-                let main = texts.write("nginx.conf", |text| {
-                    let site = text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
-                    format!("{}http {{\n{}{site}}}\n", texts.nginx(), texts.nginx_http())
-                });
-                command.args(["-c", &main]);
-            }
-            Proxy::Caddy => {
-                let main = texts.write("Caddyfile", |text| {
-                    let site = format!("http://wiki.example.org:{port} {{\n\tbind 127.0.0.1\n");
-                    format!("{{\n\tadmin off\n}}\n{}", text.replace("http://wiki.example.org {\n", &site))
-                });
-                command.args(["run", "--adapter", "caddyfile", "--config", &main]);
-                // It keeps what it knows in folders of its own.
-                for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
-                    command.env(folder, files.path());
-                }
-            }
-        }
-        let said = fs::File::create(files.path().join("proxy.log")).unwrap();
-        command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
-        let proxy = command.spawn().unwrap();
-        let street = Self { folder, files, reader, server, proxy, port };
-        let started = Instant::now();
-        while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(started.elapsed() < PATIENCE, "the proxy does not listen: {}", street.said());
-            std::thread::yield_now();
-        }
-        Some(street)
+        let (both, alone) = (open(true), open(false));
+        Some(Self { folder, reader, server, both, alone })
     }
 
     /// What the proxy says.
     pub(super) fn said(&self) -> String {
-        ["proxy.log", "apache.err"]
-            .map(|name| fs::read_to_string(self.files.path().join(name)).unwrap_or_default())
-            .concat()
+        self.both.said()
     }
 
-    /// A browser at the app, with these cookies.
+    /// A browser at the wiki, with these cookies.
     pub(super) fn at_the_app(&self, cookies: &str) -> Client {
-        let at = self.server.stranger().at(&format!("127.0.0.1:{}", self.port)).without("Origin");
-        let at = at.with("Host", "wiki.example.org");
+        self.at("wiki.example.org", cookies)
+    }
+
+    /// A client that names this host to the proxy before both apps.
+    pub(super) fn at(&self, host: &str, cookies: &str) -> Client {
+        self.naming(host, cookies, &self.both)
+    }
+
+    /// A client that names this host to the proxy before the vault alone.
+    pub(super) fn at_the_vaults_own_proxy(&self, host: &str, cookies: &str) -> Client {
+        self.naming(host, cookies, &self.alone)
+    }
+
+    fn naming(&self, host: &str, cookies: &str, doorway: &Doorway) -> Client {
+        let at = self.server.stranger().at(&format!("127.0.0.1:{}", doorway.port)).without("Origin");
+        let at = at.with("Host", host);
         if cookies.is_empty() { at } else { at.with("Cookie", cookies) }
     }
 
@@ -189,11 +178,99 @@ impl Street {
     }
 }
 
-impl Drop for Street {
+impl Doorway {
+    /// Starts a proxy, and waits until it listens.
+    fn open(files: TempDir, mut command: Command, port: u16) -> Self {
+        let said = fs::File::create(files.path().join("proxy.log")).unwrap();
+        command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
+        let doorway = Self { files, process: command.spawn().unwrap(), port };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            assert!(started.elapsed() < PATIENCE, "the proxy does not listen: {}", doorway.said());
+            std::thread::yield_now();
+        }
+        doorway
+    }
+
+    fn said(&self) -> String {
+        let said = |name| fs::read_to_string(self.files.path().join(name)).unwrap_or_default();
+        ["proxy.log", "apache.err"].map(said).concat()
+    }
+}
+
+impl Drop for Doorway {
     fn drop(&mut self) {
         // Some have children of their own, which end when they are asked to.
-        let _ = Command::new("kill").args(["-TERM", &self.proxy.id().to_string()]).status();
-        let _ = self.proxy.wait();
+        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
+        let _ = self.process.wait();
+    }
+}
+
+impl Proxy {
+    /// How it is started with the manual's texts.
+    fn command(self, program: &Path, texts: &Files<'_>) -> Command {
+        let port = texts.port;
+        let mut command = Command::new(program);
+        match self {
+            Self::Haproxy => {
+                let script = texts.write("haproxy.lua", |text| text);
+                let main = texts.write("haproxy.cfg", |text| {
+                    let text = text
+                        .replace("/etc/haproxy/rollcall.lua", &script)
+                        .replace("bind :80\n", &format!("bind 127.0.0.1:{port}\n"));
+                    // As the text says: the lines that name the app once for each of them, and one that refuses all others.
+                    let (front, back) = text.split_at(text.find("backend wiki\n").unwrap());
+                    let (back, others) = back.split_at(back.find("backend rollcall\n").unwrap());
+                    let refusing = texts.wiki.as_ref().map_or("unless vault", |_| "unless vault or wiki");
+                    let front = front.lines().map(|line| match line.trim_start() {
+                        line if line.starts_with('#') => String::new(),
+                        deny if deny.ends_with("unless wiki") => deny.replace("unless wiki", refusing) + "\n",
+                        line if line.contains("wiki") => texts.for_each_app(&format!("{line}\n")),
+                        line => format!("{line}\n"),
+                    });
+                    front.collect::<String>() + &texts.for_each_app(back) + others
+                });
+                command.args(["-f", &main]);
+            }
+            Self::Apache => {
+                let script = texts.write("apache.lua", |text| text);
+                let main = texts.write("apache.conf", |text| {
+                    let site = text
+                        .replace("/etc/apache2/rollcall.lua", &script)
+                        .replace("*:80>", &format!("127.0.0.1:{port}>"));
+                    texts.apache() + &texts.for_each_app(&site)
+                });
+                command.args(["-f", &main, "-DFOREGROUND"]);
+            }
+            Self::Nginx => {
+                let main = texts.write("nginx.conf", |text| {
+                    let text = text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
+                    let (maps, site) = text.split_at(text.find("server {\n").unwrap());
+                    let sites = texts.for_each_app(site);
+                    format!("{}http {{\n{}{maps}{sites}}}\n", texts.nginx(), texts.nginx_http())
+                });
+                command.args(["-c", &main]);
+            }
+            Self::Caddy => {
+                let main = texts.write("Caddyfile", |text| {
+                    let site = format!("http://wiki.example.org:{port} {{\n\tbind 127.0.0.1\n");
+                    // The line of the family that the app is set to is one of those that are comments.
+                    let own = format!("copy_headers {}-", texts.family);
+                    let meant = |line: &&str| line.to_ascii_lowercase().starts_with(&own);
+                    let lines =
+                        text.lines().map(|line| line.trim().strip_prefix("# ").filter(meant).unwrap_or(line));
+                    let text = lines.collect::<Vec<_>>().join("\n") + "\n";
+                    let sites = texts.for_each_app(&text.replace("http://wiki.example.org {\n", &site));
+                    format!("{{\n\tadmin off\n}}\n{sites}")
+                });
+                command.args(["run", "--adapter", "caddyfile", "--config", &main]);
+                // It keeps what it knows in folders of its own.
+                for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+                    command.env(folder, texts.to);
+                }
+            }
+        }
+        command
     }
 }
 
@@ -201,19 +278,31 @@ impl Drop for Street {
 struct Files<'a> {
     to: &'a Path,
     rollcall: String,
-    app: String,
+    /// Where the wiki is, if it is there.
+    wiki: Option<String>,
+    vault: String,
     port: u16,
+    /// The headers in which the apps are told who is there.
+    family: &'a str,
 }
 
 impl Files<'_> {
     /// Writes one of them, and returns where it is.
     fn write(&self, name: &str, change: impl FnOnce(String) -> String) -> String {
         let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/proxies").join(name);
-        let text = fs::read_to_string(from).unwrap();
-        let text = text.replace("127.0.0.1:8080", &self.rollcall).replace("127.0.0.1:3000", &self.app);
+        let text = fs::read_to_string(from).unwrap().replace("127.0.0.1:8080", &self.rollcall);
         let file = self.to.join(name);
         fs::write(&file, change(text)).unwrap();
         file.display().to_string()
+    }
+
+    /// What a text says of the wiki, said of the vault first, where a proxy looks that knows no other, and then of the wiki.
+    fn for_each_app(&self, text: &str) -> String {
+        let mut all = text.replace("wiki", "vault").replace("127.0.0.1:3000", &self.vault);
+        if let Some(wiki) = &self.wiki {
+            all += &text.replace("127.0.0.1:3000", wiki);
+        }
+        all
     }
 
     /// What Debian's own configuration of Apache says before a site.
@@ -283,7 +372,7 @@ impl Browser<'_> {
             let (host, path) = (host.to_owned(), format!("/{path}"));
             let client = match host.as_str() {
                 "rollcall.test" => self.street.server.stranger().without("Origin").with("Host", &host),
-                "wiki.example.org" => self.street.at_the_app(""),
+                "wiki.example.org" | "vault.example.org" => self.street.at(&host, ""),
                 other => panic!("the browser was led to {other}"),
             };
             let client = client.with("Accept", "text/html,*/*;q=0.8").with("Cookie", &self.cookies(&host));

@@ -4,7 +4,7 @@ use std::{cell::Cell, fs, path::Path, sync::Arc, time::Duration};
 
 use super::{
     super::{
-        Deadline, Index, Source, State,
+        Deadline, Index, Source,
         folder::{Folder, payload},
         purge::Purge,
         segment::Snapshot,
@@ -16,6 +16,7 @@ use crate::model::{
     filter::{Cursor, Filter, Order},
     horizon::{Class, Horizon},
     id::ActivityId,
+    index::State,
     query::Query,
     session::Scope,
 };

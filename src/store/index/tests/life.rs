@@ -8,13 +8,14 @@ use std::{
 };
 
 use super::{
-    super::{Deadline, Index, State, folder::payload},
+    super::{Deadline, Index, folder::payload},
     log::{Log, activity},
 };
 use crate::model::{
     filter::{Cursor, Filter, Order},
     horizon::Horizon,
     id::ActivityId,
+    index::State,
     query::Query,
     session::Scope,
 };
@@ -24,24 +25,24 @@ const LONG: Duration = Duration::from_mins(1);
 
 type Harm = fn(Vec<u8>) -> Vec<u8>;
 
-fn log(count: u64) -> Arc<Log> {
+pub(super) fn log(count: u64) -> Arc<Log> {
     Arc::new(Log::of((1..=count).map(numbered).collect()))
 }
 
 /// Every third activity is late: its time lies before that of its neighbours.
-fn numbered(id: u64) -> crate::model::activity::Activity {
+pub(super) fn numbered(id: u64) -> crate::model::activity::Activity {
     let time = i64::try_from(id).unwrap() - if id.is_multiple_of(3) { 50 } else { 0 };
     let mut activity = activity(id, time);
     activity.detail = format!("number {id}");
     activity
 }
 
-fn open(dir: &Path, log: &Arc<Log>) -> Index {
+pub(super) fn open(dir: &Path, log: &Arc<Log>) -> Index {
     Index::open(dir, Arc::clone(log) as Arc<dyn super::super::Source>).unwrap()
 }
 
 /// The ids that are found, each once, in the order of time, and all of them once more by a word.
-fn assert_all_found(index: &Index, count: u64) {
+pub(super) fn assert_all_found(index: &Index, count: u64) {
     assert!(index.wait_for(ActivityId(count), LONG), "{:?}", index.status());
     let mut expected: Vec<Cursor> = (1..=count)
         .map(|id| Cursor { time: numbered(id).time.as_millisecond(), id: ActivityId(id) })

@@ -6,13 +6,14 @@ use proptest::{prelude::*, strategy::ValueTree};
 use tantivy::{ReloadPolicy, directory::RamDirectory};
 
 use super::{
-    super::{Bucket, Deadline, FacetField, Searcher, document::Document, schema, segment::Snapshot},
+    super::{Bucket, Deadline, Searcher, document::Document, schema, segment::Snapshot},
     log::activity,
     plain::LEAVES,
 };
 use crate::model::{
     activity::{Activity, Outcome},
     device::Device,
+    facet::FacetField,
     filter::{Cursor, Filter, Order},
     horizon::{Class, Horizon},
     id::ActivityId,

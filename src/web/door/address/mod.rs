@@ -9,6 +9,7 @@ mod forwarded;
 mod networks;
 
 use std::{
+    borrow::Cow,
     fmt,
     net::IpAddr,
     str::FromStr,
@@ -159,13 +160,26 @@ pub(super) fn finding<'r>(request: &'r Request<'_>) -> Option<&'r Finding> {
         let Door { settings, garbled, .. } = door(request);
         let lines = |naming: Naming| request.headers().get(naming.as_str()).collect();
         let peer = request.remote()?.ip();
-        let found = Finding::of(peer, lines, &settings.trusted_proxies, settings.client_header);
+        let mut trusted = Cow::Borrowed(&settings.trusted_proxies);
+        if request.local_cache(|| Vouched(false)).0 {
+            trusted.to_mut().0.push(peer.to_canonical().into());
+        }
+        let found = Finding::of(peer, lines, &trusted, settings.client_header);
         if found.why == Why::Garbled {
             garbled.add();
         }
         Some(found)
     });
     found.as_ref()
+}
+
+/// Whether the peer has shown a token of a proxy.
+struct Vouched(bool);
+
+/// Takes the peer of this request for a trusted proxy, because it has shown a token of one. To be said before the address is
+/// looked for.
+pub(super) fn vouch(request: &Request<'_>) {
+    request.local_cache(|| Vouched(true));
 }
 
 /// How many requests came through a trusted proxy with a header that could not be read.

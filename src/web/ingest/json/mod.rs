@@ -125,8 +125,16 @@ impl Iterator for Whole {
     }
 }
 
+/// What a record is told that is longer than [`limits::RECORD`].
+pub(super) fn too_long() -> String {
+    format!("a record can have at most {} bytes", limits::RECORD)
+}
+
 /// Reads one record, and nothing behind it.
 fn record(text: &str, sender: &str) -> serde_json::Result<Record> {
+    if text.trim_ascii().len() > limits::RECORD {
+        return Ok(Err(too_long()));
+    }
     let mut from = serde_json::Deserializer::from_str(text);
     let seen = One { sender }.deserialize(&mut from)?;
     from.end()?;
@@ -168,7 +176,7 @@ pub fn line(bytes: &[u8], sender: &str) -> Option<Record> {
         return None;
     }
     if bytes.len() > limits::RECORD {
-        return Some(Err(format!("a record can have at most {} bytes", limits::RECORD)));
+        return Some(Err(too_long()));
     }
     let Ok(text) = std::str::from_utf8(bytes) else {
         return Some(Err("the line is not UTF-8".to_owned()));

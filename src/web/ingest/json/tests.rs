@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Ndjson, Whole, line, no_object, plain, time};
+use super::{Ndjson, Whole, line, no_object, plain, time, too_long};
 use crate::{
     model::activity::{NewActivity, Outcome, SenderKey, limits},
     web::ingest::{Record, Records as _},
@@ -39,6 +39,15 @@ fn an_array_is_whole_or_nothing_and_its_records_are_taken_one_by_one() {
     let half = bad("not JSON: unexpected end of hex escape");
     let none = bad("a record is a JSON object");
     assert_eq!(users, [Ok("a".to_owned()), none.clone(), half, none, Ok("b".to_owned())]);
+}
+
+#[test]
+fn a_record_is_too_long_however_it_comes() {
+    let long = format!(r#"{{"user":"a","action":"b","x":"{}"}}"#, "y".repeat(limits::RECORD));
+    for body in [long.clone(), format!("[{long}]"), format!(" {long}\n")] {
+        let read: Vec<_> = Whole::read(body, "x").unwrap().collect();
+        assert_eq!(read, [Err(too_long())]);
+    }
 }
 
 #[test]

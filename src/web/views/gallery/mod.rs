@@ -29,7 +29,7 @@ use super::{
     search::Search,
     second_factor::{RecoveryCodes, SetUp},
     session::SessionPage,
-    settings::{Evidence, Geo, Index, Retention, Settings},
+    settings::{Evidence, Geo, Index, Retention, Settings, Tls},
     step_up::StepUp,
     tokens::{TokenForm, TokenRow, Tokens},
     told::Told,
@@ -367,6 +367,15 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             replaced: true,
             error: error.into(),
         },
+        tls: (!error.is_empty()).then(|| Tls {
+            facts: vec![
+                Fact::new("Certificate", "/etc/ssl/rollcall.pem"),
+                Fact::new("Holds until", "2026-05-01T00:00:00Z"),
+                Fact::new("For", "rollcall.example.org"),
+                Fact::new("SHA-256", "0F:A3:".repeat(16).trim_end_matches(':').to_owned()),
+            ],
+            problem: "the key in /etc/ssl/rollcall.key is not that of the first certificate in /etc/ssl/rollcall.pem. The certificate from before is still shown.".into(),
+        }),
         limits: vec![Fact::new("Idle", "12 hours"), Fact::new("At most", "7 days")],
         evidence: Evidence {
             checkpoint: "rollcall/0123456789abcdef\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\ntime 2026-03-29T11:58:00.000Z\nremovals 0 AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n\n\u{2014} rollcall/0123456789abcdef AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n".into(),

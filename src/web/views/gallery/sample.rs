@@ -194,6 +194,7 @@ pub(super) fn sessions_page(role: Role, state: State, rows: Vec<SessionRow>) -> 
         active: 60,
         ended: 1284,
         found: rows.len() as u64,
+        looked_through: None,
         heads: Head::row(&columns, "last", true, |key, desc| {
             format!("/sessions?sort={key}&order={}", if desc { "desc" } else { "asc" })
         }),

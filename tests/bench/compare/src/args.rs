@@ -57,6 +57,10 @@ pub enum Part {
     Export,
     /// From the start to the first answer
     Start,
+    /// A thousand a second, while others search
+    Steady,
+    /// To verify, to index anew, to remove half
+    Care,
     /// Batches of a thousand
     Intake,
     /// Many clients with one activity each

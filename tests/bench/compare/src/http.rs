@@ -118,6 +118,14 @@ impl Http {
         Ok(serde_json::from_slice(&body)?)
     }
 
+    /// What comes in from now on and has this word, as it comes.
+    pub fn follow(&self, word: &str) -> anyhow::Result<impl std::io::Read + use<>> {
+        let request = self.agent.get(format!("{}/activity/stream", self.base));
+        let answer = request.header("Authorization", &self.token).query("q", word).call()?;
+        ensure!(answer.status() == 200, "{}", answer.status());
+        Ok(answer.into_body().into_with_config().limit(u64::MAX).reader())
+    }
+
     /// Everything as CSV, as it comes.
     pub fn csv(&self) -> anyhow::Result<impl std::io::Read> {
         let request =

@@ -8,6 +8,7 @@
 //! What is loaded stays in the folder and is used again by the next run of the same data.
 
 mod args;
+mod care;
 mod cluster;
 #[allow(
     dead_code,
@@ -32,6 +33,7 @@ mod search;
 mod server;
 mod sqlite;
 mod start;
+mod steady;
 
 use std::{env, fs, process::ExitCode, time::Duration};
 
@@ -135,6 +137,12 @@ fn compare_with(
     }
     if args.does(Part::Start) {
         start::run(&served, args.binary.as_deref(), feed)?;
+    }
+    if args.does(Part::Steady) {
+        steady::run(folder, &served, args, feed)?;
+    }
+    if args.does(Part::Care) {
+        care::run(folder, &served, args, feed)?;
     }
     if args.does(Part::Intake) {
         intake::batches(folder, args, feed, postgres)?;

@@ -37,7 +37,7 @@ pub struct Server {
 }
 
 /// A command of Rollcall's on a data folder.
-fn command(folder: &Path, binary: Option<&Path>) -> anyhow::Result<Command> {
+pub fn command(folder: &Path, binary: Option<&Path>) -> anyhow::Result<Command> {
     let program = binary.map_or_else(env::current_exe, |binary| Ok(binary.to_owned()))?;
     let mut command = Command::new(program);
     for (name, _) in env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("ROLLCALL_")) {

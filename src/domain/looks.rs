@@ -1,0 +1,197 @@
+//! That somebody looked at what others did is an activity too: one for each view.
+//!
+//! A view is a question to the log by one asker. Turning its pages, counting and charting it, following it live, looking
+//! closer at a part of its period, and asking the same again within [`VIEW`] are the same view; so the log does not fill
+//! with its own reading. While somebody types, the view is what stands there when they pause for [`PAUSE`].
+//!
+//! The activity is handed to the writer behind the answer, which does not wait for it. Whether it was written is looked at
+//! in the next sweep, and said in the server's log if it was not.
+
+use std::{
+    collections::HashMap,
+    mem,
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+use super::App;
+use crate::{
+    model::{
+        activity::{NewActivity, action, limits},
+        filter::{Asked, Filter},
+        id::SessionId,
+        period::Range,
+        session::Scope,
+        user::{Actor, UserName},
+    },
+    store::{Pending, StoreError},
+};
+
+/// How long the same question by the same asker is the same view.
+const VIEW: Duration = Duration::from_mins(10);
+
+/// How long nothing more is typed until what was typed counts as looked at. The sweep comes by every three seconds, so it
+/// may be that much more.
+const PAUSE: Duration = Duration::from_secs(3);
+
+/// How many views of one asker are remembered at most: some more than anybody has in ten minutes.
+const VIEWS: usize = 256;
+
+/// Who looks: somebody in a session, a program or the console, both by their names.
+type Asker = (Option<SessionId>, String);
+
+/// What was looked at lately, and what is on its way into the log.
+#[derive(Default)]
+pub(super) struct Looks(Mutex<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    askers: HashMap<Asker, Lately>,
+    written: Vec<Pending<(), StoreError>>,
+}
+
+/// What one asker looked at lately.
+#[derive(Default)]
+struct Lately {
+    told: Vec<View>,
+    /// What is being typed, since when it stands there, and what is to be told of it.
+    typed: Option<(View, NewActivity)>,
+}
+
+/// A question, in which period, and when it was asked.
+#[derive(Clone, Copy)]
+struct View {
+    question: u64,
+    range: Range,
+    at: Timestamp,
+}
+
+impl View {
+    fn age(&self, now: Timestamp) -> Option<Duration> {
+        // A clock that was set back makes no view last longer.
+        Duration::try_from(now.duration_since(self.at)).ok()
+    }
+
+    fn lasts(&self, now: Timestamp) -> bool {
+        self.age(now).is_some_and(|age| age < VIEW)
+    }
+
+    fn stands(&self, now: Timestamp) -> bool {
+        self.age(now).is_none_or(|age| age >= PAUSE)
+    }
+
+    fn holds(&self, other: &Self) -> bool {
+        self.question == other.question && self.range.holds(&other.range) && self.lasts(other.at)
+    }
+}
+
+impl Lately {
+    fn knows(&self, view: &View) -> bool {
+        self.told.iter().any(|told| told.holds(view))
+    }
+
+    fn tell(&mut self, view: View) {
+        self.told.retain(|told| told.lasts(view.at));
+        if self.told.len() == VIEWS {
+            self.told.remove(0);
+        }
+        self.told.push(view);
+    }
+}
+
+impl Looks {
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl App {
+    /// Takes note that `by` looked at the log through `filter`, `asked` for in these words; `typing` while they are still
+    /// writing it. It counts where they see what others did and did not look for themselves alone. Does not wait.
+    pub fn note_look(&self, by: &Actor, scope: &Scope, filter: &Filter, asked: &Asked, typing: bool) {
+        let own = filter.user.as_deref().is_some_and(|user| UserName::fold(user) == UserName::fold(&by.name));
+        if own || *scope != Scope::All {
+            return;
+        }
+        let view = View { question: asked.fingerprint(), range: filter.range, at: self.now() };
+        let mut looks = self.0.looks.lock();
+        let lately = looks.askers.entry(asker(by)).or_default();
+        if lately.knows(&view) {
+            lately.typed = None;
+            return;
+        }
+        let told = self.did_look(by, action::SEARCH, filter, asked);
+        if typing {
+            // Its stream, its count and its chart are no other look.
+            if !lately.typed.as_ref().is_some_and(|(typed, _)| typed.holds(&view)) {
+                lately.typed = Some((view, told));
+            }
+            return;
+        }
+        lately.typed = None;
+        lately.tell(view);
+        let written = self.hand_in(vec![told]);
+        looks.written.push(written);
+    }
+
+    /// What `by` has typed counts as looked at: one of the rows was opened. Does not wait.
+    pub fn settle_look(&self, by: &Actor) {
+        let mut looks = self.0.looks.lock();
+        let Some(lately) = looks.askers.get_mut(&asker(by)) else { return };
+        let Some((view, told)) = lately.typed.take() else { return };
+        lately.tell(view);
+        let written = self.hand_in(vec![told]);
+        looks.written.push(written);
+    }
+
+    /// Hands in what was typed and then stood, or all that was typed; forgets old views; and sees to it that what was handed
+    /// in is on disk.
+    pub(super) async fn write_looks(&self, all: bool) {
+        let now = self.now();
+        let written = {
+            let mut looks = self.0.looks.lock();
+            let mut settled = Vec::new();
+            looks.askers.retain(|_, lately| {
+                if let Some((view, told)) = lately.typed.take_if(|(view, _)| all || view.stands(now)) {
+                    lately.tell(view);
+                    settled.push(told);
+                }
+                lately.typed.is_some() || lately.told.iter().any(|told| told.lasts(now))
+            });
+            if !settled.is_empty() {
+                let settled = self.hand_in(settled);
+                looks.written.push(settled);
+            }
+            mem::take(&mut looks.written)
+        };
+        for written in written {
+            if let Err(error) = written.done().await {
+                log::error!("that somebody looked at the log could not be written down: {error}");
+            }
+        }
+    }
+
+    fn hand_in(&self, looks: Vec<NewActivity>) -> Pending<(), StoreError> {
+        self.0.store.write(self.now(), move |write| write.append_all(&looks).map(drop))
+    }
+
+    /// The activity that tells of a look: at whom, if it was at somebody, and through which filter.
+    pub(super) fn did_look(&self, by: &Actor, action: &str, filter: &Filter, asked: &Asked) -> NewActivity {
+        let mut told = self.did(by, action).saying(cut(&asked.to_string(), limits::DETAIL));
+        told.target = filter.user.as_deref().map(|user| cut(user, limits::NAME));
+        let attribute = |(name, value): &(&str, String)| ((*name).to_owned(), cut(value, limits::NAME));
+        told.attributes = asked.0.iter().map(attribute).collect();
+        told
+    }
+}
+
+fn asker(by: &Actor) -> Asker {
+    (by.session, by.name.clone())
+}
+
+/// As much of a text as so many bytes hold.
+fn cut(text: &str, most: usize) -> String {
+    text[..text.floor_char_boundary(most)].to_owned()
+}

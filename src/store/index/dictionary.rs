@@ -1,0 +1,82 @@
+//! The terms of a field in one segment, and what was looked up of them lately.
+//!
+//! A search looks its words up in every segment, and does so again with every page, count and refresh. Each look-up is a walk
+//! through an automaton and two tables, some ten places of the file far apart; a segment never changes, so what it said once
+//! it would say again.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lru::LruCache;
+use tantivy::{InvertedIndexReader, postings::TermInfo};
+
+use super::search::SearchError;
+
+/// So many look-ups are kept of each field of a segment: with their keys some 25 KB.
+const KEPT: usize = 256;
+
+/// A look-up that comes upon more terms is not kept.
+const FEW: usize = 8;
+
+/// What was found under a term, or in a part of the dictionary.
+type Known = LruCache<Box<[u8]>, Box<[TermInfo]>>;
+
+/// The dictionary of a field, and the way to its posting lists.
+pub(super) struct Dictionary {
+    pub(super) index: Arc<InvertedIndexReader>,
+    known: Mutex<Known>,
+}
+
+impl Dictionary {
+    pub(super) fn new(index: Arc<InvertedIndexReader>) -> Self {
+        Self { index, known: Mutex::new(LruCache::unbounded()) }
+    }
+
+    /// What stands about `term`, if anything has it.
+    pub(super) fn get(&self, term: &[u8]) -> Result<Option<TermInfo>, SearchError> {
+        if let Some(found) = self.lock().get(term) {
+            return Ok(found.first().cloned());
+        }
+        let found = self.index.terms().get(term)?;
+        self.keep(term, found.as_slice());
+        Ok(found)
+    }
+
+    /// What was kept of the terms from `from` on and before `to`.
+    pub(super) fn kept_between(&self, from: &[u8], to: &[u8]) -> Option<Box<[TermInfo]>> {
+        self.lock().get(&*between(from, to)).cloned()
+    }
+
+    /// Keeps all terms from `from` on and before `to`, if they are few.
+    pub(super) fn keep_between<'a>(
+        &self,
+        from: &[u8],
+        to: &[u8],
+        found: impl ExactSizeIterator<Item = &'a TermInfo>,
+    ) {
+        if found.len() <= FEW {
+            self.keep(&between(from, to), &found.cloned().collect::<Vec<_>>());
+        }
+    }
+
+    fn keep(&self, key: &[u8], found: &[TermInfo]) {
+        let mut known = self.lock();
+        known.put(key.into(), found.into());
+        if known.len() > KEPT {
+            known.pop_lru();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a part of a dictionary is kept under. No text has a byte of 255, so it is no term; and addresses, which may have, are
+/// never looked up one by one.
+fn between(from: &[u8], to: &[u8]) -> Vec<u8> {
+    let mut key = Vec::with_capacity(from.len() + to.len() + 1);
+    key.extend_from_slice(from);
+    key.push(u8::MAX);
+    key.extend_from_slice(to);
+    key
+}

@@ -1,0 +1,160 @@
+//! Connections that ask nothing, or take nothing, are closed: Rocket has no deadline of its own for a head that does not come
+//! to its end, an idle connection or an answer that nobody reads (rwf2/Rocket#1405), and whoever opens many and says nothing
+//! would keep others out.
+//!
+//! A relay that reads each connection and hands it on would cost every request a second way through the system. Instead
+//! the requests say, as they begin and end, which peers are being answered, and once a second the sockets of this process
+//! are looked through: one whose peer has let its time pass is shut down, whatever the framework waits for on it. Where
+//! there is no `/proc` to look through, nothing is.
+
+mod peers;
+mod sockets;
+
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::{Duration, Instant},
+};
+
+use rocket::{
+    Data, Orbit, Request, Response, Rocket,
+    fairing::{Fairing, Info, Kind},
+    response::Body,
+};
+use tokio::{
+    io::{AsyncRead, AsyncSeek, ReadBuf},
+    time::{MissedTickBehavior, interval},
+};
+
+use self::peers::{Answering, Limits, Peers};
+use super::{door::Networks, front::Arrivals};
+
+/// How often the sockets are looked through.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// Up to how many bytes an answer of a known length counts as sent when it is handed over: the system's buffers take it.
+const SMALL: usize = 64 << 10;
+
+/// Knows who is being answered, and closes the connections of those who let their time pass.
+#[derive(Clone)]
+pub(super) struct Watchman {
+    peers: Arc<Peers>,
+    /// Who may have any number of connections besides this machine.
+    proxies: Networks,
+    /// The clients behind the front's connections, where there is a front.
+    arrivals: Option<Arrivals>,
+}
+
+impl Watchman {
+    pub(super) fn new(proxies: Networks, arrivals: Option<Arrivals>) -> Self {
+        // Behind the front a connection takes three files, and some must be left for the data.
+        let files = sockets::files() / if arrivals.is_some() { 4 } else { 2 };
+        let limits = Limits { most: files.min(Limits::MOST), ..Limits::default() };
+        Self { peers: Arc::new(Peers::new(limits)), proxies, arrivals }
+    }
+
+    /// Whose connection it is; none if it counts against nobody.
+    fn owner(&self, peer: SocketAddr) -> Option<IpAddr> {
+        let client = self.arrivals.as_ref().map_or(Some(peer), |arrivals| arrivals.client(peer))?;
+        let ip = client.ip().to_canonical();
+        (!ip.is_loopback() && !self.proxies.contain(ip)).then_some(ip)
+    }
+
+    /// Looks through the sockets once.
+    fn round(&self, port: u16) {
+        match sockets::accepted_at(port) {
+            Ok(open) => {
+                for peer in self.peers.overdue(open.keys().copied(), |peer| self.owner(peer), Instant::now())
+                {
+                    if let Some(descriptor) = open.get(&peer) {
+                        sockets::shut(*descriptor, peer);
+                    }
+                }
+            }
+            Err(error) => log::debug!("the sockets could not be looked through: {error}"),
+        }
+    }
+}
+
+/// That somebody is being answered, kept with the request.
+struct Kept(std::sync::Mutex<Option<Answering>>);
+
+#[rocket::async_trait]
+impl Fairing for Watchman {
+    fn info(&self) -> Info {
+        Info { name: "watchman", kind: Kind::Liftoff | Kind::Request | Kind::Response }
+    }
+
+    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+        let (watchman, port, mut stopping) = (self.clone(), rocket.config().port, rocket.shutdown());
+        // Requests that come over no socket have nobody to wait for.
+        if port == 0 {
+            return;
+        }
+        tokio::spawn(async move {
+            let mut tick = interval(ROUND);
+            tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            loop {
+                tokio::select! {
+                    _ = tick.tick() => watchman.round(port),
+                    () = &mut stopping => return,
+                }
+            }
+        });
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        let answering = request.remote().map(|peer| Peers::answering(&self.peers, peer, Instant::now()));
+        request.local_cache(|| Kept(std::sync::Mutex::new(answering)));
+    }
+
+    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+        let kept = request.local_cache(|| Kept(std::sync::Mutex::new(None)));
+        let Some(answering) = kept.0.lock().ok().and_then(|mut kept| kept.take()) else { return };
+        let body = response.body_mut();
+        let (size, chunk) = (body.preset_size(), body.max_chunk_size());
+        if body.is_none() || size.is_some_and(|size| size <= SMALL) {
+            return;
+        }
+        let body = Watched { body: body.take(), answering };
+        if size.is_some() {
+            response.set_sized_body(size, body);
+        } else {
+            response.set_streamed_body(body);
+        }
+        response.set_max_chunk_size(chunk);
+    }
+}
+
+/// A body that is being sent.
+struct Watched<'r> {
+    body: Body<'r>,
+    answering: Answering,
+}
+
+impl AsyncRead for Watched<'_> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        into: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let read = Pin::new(&mut self.body).poll_read(context, into);
+        // From here on it is the client who is waited for, or the body itself.
+        self.answering.handed_out(read.is_ready().then(Instant::now));
+        read
+    }
+}
+
+/// Asked for by the framework where a size is known, and then never used.
+impl AsyncSeek for Watched<'_> {
+    fn start_seek(self: Pin<&mut Self>, _: io::SeekFrom) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    fn poll_complete(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<u64>> {
+        Poll::Ready(Ok(0))
+    }
+}

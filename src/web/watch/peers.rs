@@ -1,0 +1,223 @@
+//! What is known of those on the other end, and who of them has let their time pass.
+
+use std::{
+    collections::HashMap,
+    net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
+
+/// How long things may take, and how many there may be.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Limits {
+    /// The head of a first request, from the connection on.
+    pub(super) head: Duration,
+    /// From an answer to the whole head of the next request.
+    pub(super) idle: Duration,
+    /// A client that takes nothing more of an answer.
+    pub(super) stall: Duration,
+    /// All connections.
+    pub(super) most: usize,
+    /// Those of one address.
+    pub(super) of_one: usize,
+}
+
+impl Limits {
+    /// The most connections, where the system allows as many files.
+    pub(super) const MOST: usize = 8192;
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        let [head, idle, stall] = [10, 60, 30].map(Duration::from_secs);
+        Self { head, idle, stall, most: Self::MOST, of_one: 512 }
+    }
+}
+
+/// What is known of a peer.
+struct Peer {
+    /// How many of its requests are being answered.
+    running: u32,
+    /// Whether it has asked anything.
+    asked: bool,
+    /// When it came, asked, or was last answered.
+    since: Instant,
+    /// When a piece of an answer was handed out that the client has not yet made room behind.
+    handed_out: Option<Instant>,
+}
+
+impl Peer {
+    const fn new(since: Instant) -> Self {
+        Self { running: 0, asked: false, since, handed_out: None }
+    }
+
+    fn overdue(&self, limits: &Limits, now: Instant) -> bool {
+        if self.running > 0 {
+            return self.handed_out.is_some_and(|at| now.duration_since(at) >= limits.stall);
+        }
+        now.duration_since(self.since) >= if self.asked { limits.idle } else { limits.head }
+    }
+}
+
+/// All peers.
+pub(super) struct Peers {
+    limits: Limits,
+    known: Mutex<HashMap<SocketAddr, Peer>>,
+}
+
+impl Peers {
+    pub(super) fn new(limits: Limits) -> Self {
+        Self { limits, known: Mutex::default() }
+    }
+
+    fn known(&self) -> MutexGuard<'_, HashMap<SocketAddr, Peer>> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A request of this peer's has begun; it is being answered until what is returned is dropped.
+    pub(super) fn answering(this: &Arc<Self>, peer: SocketAddr, now: Instant) -> Answering {
+        let peer = SocketAddr::new(peer.ip(), peer.port());
+        let mut known = this.known();
+        let entry = known.entry(peer).or_insert_with(|| Peer::new(now));
+        entry.running += 1;
+        (entry.asked, entry.since) = (true, now);
+        drop(known);
+        Answering { peers: this.clone(), peer }
+    }
+
+    /// Whose connections of those that are `open` are to be closed: first those that have let their time pass, then, where
+    /// there are too many of one `owner`'s or in all, those that have been idle the longest.
+    pub(super) fn overdue(
+        &self,
+        open: impl Iterator<Item = SocketAddr>,
+        owner: impl Fn(SocketAddr) -> Option<IpAddr>,
+        now: Instant,
+    ) -> Vec<SocketAddr> {
+        let (mut closed, mut idle, mut all) = (Vec::new(), Vec::new(), 0_usize);
+        let mut of_one: HashMap<IpAddr, usize> = HashMap::new();
+        let mut known = self.known();
+        // A request may have come on a connection that was not yet there when the sockets were listed.
+        let mut kept: HashMap<SocketAddr, Peer> =
+            known.extract_if(|_, peer| now.duration_since(peer.since) < 2 * super::ROUND).collect();
+        for peer in open {
+            let fresh = || known.remove(&peer).unwrap_or_else(|| Peer::new(now));
+            let entry = kept.entry(peer).or_insert_with(fresh);
+            if entry.overdue(&self.limits, now) {
+                closed.push(peer);
+                continue;
+            }
+            all += 1;
+            let owner = owner(peer);
+            if let Some(owner) = owner {
+                *of_one.entry(owner).or_default() += 1;
+            }
+            if entry.running == 0 {
+                idle.push((entry.since, peer, owner));
+            }
+        }
+        *known = kept;
+        drop(known);
+        idle.sort_unstable();
+        let mut surplus = all.saturating_sub(self.limits.most);
+        for (_, peer, owner) in idle {
+            let own = owner.and_then(|owner| of_one.get_mut(&owner));
+            let too_many = own.as_ref().is_some_and(|own| **own > self.limits.of_one);
+            if surplus > 0 || too_many {
+                surplus = surplus.saturating_sub(1);
+                if let Some(own) = own {
+                    *own -= 1;
+                }
+                closed.push(peer);
+            }
+        }
+        closed
+    }
+}
+
+/// Somebody is being answered, until this is dropped.
+pub(super) struct Answering {
+    peers: Arc<Peers>,
+    peer: SocketAddr,
+}
+
+impl Answering {
+    /// A piece of the answer was handed out then, and the next is not asked for before there is room for it; or, with none,
+    /// the answer itself is waited for.
+    pub(super) fn handed_out(&self, at: Option<Instant>) {
+        if let Some(known) = self.peers.known().get_mut(&self.peer) {
+            known.handed_out = at;
+        }
+    }
+}
+
+impl Drop for Answering {
+    fn drop(&mut self) {
+        if let Some(known) = self.peers.known().get_mut(&self.peer) {
+            known.running = known.running.saturating_sub(1);
+            (known.since, known.handed_out) = (Instant::now(), None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn peer(ip: &str, port: u16) -> SocketAddr {
+        SocketAddr::new(ip.parse().unwrap(), port)
+    }
+
+    fn second(count: u64) -> Duration {
+        Duration::from_secs(count)
+    }
+
+    /// One peer of `peers`, looked at after so long.
+    fn closed(peers: &Peers, one: SocketAddr, now: Instant) -> bool {
+        !peers.overdue([one].into_iter(), |_| None, now).is_empty()
+    }
+
+    #[test]
+    fn a_head_has_ten_seconds_and_the_next_a_minute() {
+        let peers = Arc::new(Peers::new(Limits::default()));
+        let (start, one) = (Instant::now(), peer("10.0.0.1", 1));
+        assert!(!closed(&peers, one, start));
+        assert!(!closed(&peers, one, start + second(9)));
+        assert!(closed(&peers, one, start + second(10)));
+        drop(Peers::answering(&peers, one, start + second(9)));
+        // When it was answered is by the real clock, a moment after the start.
+        assert!(!closed(&peers, one, start + second(59)));
+        assert!(closed(&peers, one, start + second(61)));
+    }
+
+    #[test]
+    fn whoever_is_answered_has_all_the_time_while_it_is_us_who_are_waited_for() {
+        let peers = Arc::new(Peers::new(Limits::default()));
+        let (start, one) = (Instant::now(), peer("10.0.0.1", 1));
+        let answering = Peers::answering(&peers, one, start);
+        assert!(!closed(&peers, one, start + second(3600)), "an answer may take long");
+        answering.handed_out(Some(start + second(3600)));
+        assert!(!closed(&peers, one, start + second(3629)));
+        assert!(closed(&peers, one, start + second(3630)), "a client that takes nothing may not");
+        answering.handed_out(None);
+        assert!(!closed(&peers, one, start + second(9999)), "a stream says something now and then");
+    }
+
+    #[test]
+    fn of_too_many_the_longest_idle_go_first_and_each_address_answers_for_itself() {
+        let peers = Arc::new(Peers::new(Limits { most: 5, of_one: 2, ..Limits::default() }));
+        let start = Instant::now();
+        let greedy: Vec<_> = (1..=4).map(|port| peer("10.0.0.1", port)).collect();
+        let other = peer("10.0.0.2", 1);
+        let owner = |peer: SocketAddr| Some(peer.ip());
+        // They come one after another.
+        for (at, _) in greedy.iter().enumerate() {
+            peers.overdue(greedy[..=at].iter().copied(), |_| None, start + Duration::from_millis(at as u64));
+        }
+        let all = || greedy.iter().copied().chain([other]);
+        let closed = peers.overdue(all(), owner, start + second(1));
+        assert_eq!(closed, greedy[..2], "the first two of the one that has four");
+        let here: Vec<_> = (1..=4).map(|port| peer("127.0.0.1", port)).collect();
+        let closed = peers.overdue(all().chain(here), |_| None, start + second(1));
+        assert_eq!(closed, greedy[..4], "nine are four more than there may be");
+    }
+}

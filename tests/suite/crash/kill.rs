@@ -1,0 +1,79 @@
+//! `kill -9` at random moments while everything is going on: sign-ins, logouts, activities, retention, backups, commits of
+//! the index. What was acknowledged is there afterwards, what had ended stays ended, and the index is equal to the log.
+
+use std::{
+    sync::atomic::Ordering,
+    thread,
+    time::{Duration, Instant},
+};
+
+use super::{
+    super::{
+        house::loudly,
+        server::{Folder, Server},
+    },
+    Life, Oracle, Random, backup_of, how_often, judge, ticks, with_token,
+};
+
+/// How often the server is killed. Set `ROLLCALL_KILLS` for more.
+const KILLS: u32 = 50;
+
+/// Lets the server live until `ends`, and kills it.
+fn live(folder: &Folder, server: Server, token: &str, oracle: &mut Oracle, lasts: Duration) {
+    let life = Life::of(&server, token, oracle);
+    thread::scope(|scope| {
+        scope.spawn(|| life.work(|| life.write_activities(200)));
+        scope.spawn(|| life.work(|| life.write_and_find()));
+        scope.spawn(|| {
+            if let Ok(Some(ada)) = life.sign_in() {
+                thread::scope(|scope| {
+                    scope.spawn(|| life.work(|| life.retain(&ada)));
+                    life.work(|| life.sign_in_and_out());
+                });
+            }
+        });
+        scope.spawn(|| life.work(|| life.back_up(folder)));
+        // The moment is what is random about it, so it is waited for and not raced to.
+        let start = Instant::now();
+        while start.elapsed() < lasts {
+            thread::park_timeout(lasts.saturating_sub(start.elapsed()));
+        }
+        server.kill_now();
+        life.over.store(true, Ordering::SeqCst);
+    });
+}
+
+#[test]
+fn whenever_it_is_killed_what_was_acknowledged_is_there() {
+    let kills = how_often("ROLLCALL_KILLS", KILLS);
+    let (folder, token) = with_token(Folder::with_admin());
+    let mut oracle = Oracle::default();
+    let mut random = Random(0x2545_f491_4f6c_dd1d);
+    for kill in 0..kills {
+        let server = folder.serve();
+        // Not after each: a look takes longer than a life.
+        if kill % 10.max(kills / 20) == 9 {
+            judge(&folder, &server, &token, &oracle).unwrap();
+            // Looking at all of them takes longer with each life.
+            oracle.ended.drain(..oracle.ended.len().saturating_sub(20));
+            oracle.live.drain(..oracle.live.len().saturating_sub(200));
+        }
+        let lasts = Duration::from_millis(20 + random.below(1000));
+        live(&folder, server, &token, &mut oracle, lasts);
+    }
+    let server = folder.serve();
+    judge(&folder, &server, &token, &oracle).unwrap();
+    server.kill();
+    // The last backup that was finished is proven, and has what was acknowledged before it was asked for.
+    let backup = backup_of(&folder);
+    let backup = backup.to_str().unwrap();
+    folder.run(&["verify", backup]).ok();
+    let other = Folder::new();
+    other.run(&["restore", backup]).ok();
+    other.run(&["check"]).ok();
+    let server = other.serve();
+    assert!(oracle.backed_up.is_subset(&ticks(&server.bearer(&token)).unwrap()));
+    loudly(&format!("killed {kills} times and nothing was lost of {}", oracle.sum()));
+    let done = [oracle.sign_ins, oracle.sign_outs, oracle.removals, oracle.backups, oracle.found];
+    assert!(done.iter().all(|done| *done >= 5), "too little was done between the kills: {}", oracle.sum());
+}

@@ -1,0 +1,127 @@
+//! A logout against requests that are in flight at that very moment, on kept-alive connections and open streams: what is asked for
+//! once it is answered is refused, and of what was asked for before next to nothing is answered any more. An answer that was looked
+//! at for the last time a moment before the session was refused may still be on its way through the system when the logout's is read.
+
+use std::{
+    env, thread,
+    time::{Duration, Instant},
+};
+
+use rocket::{get, routes};
+use rollcall::web::door::Member;
+
+use super::{
+    house::House,
+    server::{Client, Connection, Folder, PATIENCE},
+    stream::Events,
+};
+
+/// How many sessions are ended: 1,000 races. Set `ROLLCALL_RACES=400` for 10,000.
+const ROUNDS: u64 = 40;
+
+/// On how many connections each of them is used meanwhile.
+const CONNECTIONS: usize = 25;
+
+/// What is asked for again and again: by programs, by a browser, by a proxy.
+const PATHS: [&str; 6] =
+    ["/api/v1/me", "/api/v1/sessions", "/sessions", "/activity", "/api/v1/activity?q=sign", "/auth/forward"];
+
+#[test]
+fn what_is_in_flight_when_a_session_ends_is_refused_and_so_is_all_that_follows() {
+    let folder = Folder::with_admin();
+    folder.run(&["app", "add", "wiki", "--url", "http://wiki.test"]).ok();
+    let server = folder.serve_with(&["--trusted-proxy", "127.0.0.1"]);
+    let ada = server.signed_in("ada");
+    let rounds = env::var("ROLLCALL_RACES").ok().and_then(|text| text.parse().ok()).unwrap_or(ROUNDS);
+    let races: Vec<Race> = (0..rounds).map(|round| race(&ada, &server.signed_in("ada"), round)).collect();
+    let late: Vec<&str> = races.iter().flat_map(|race| race.late.clone()).collect();
+    let in_flight: usize = races.iter().map(|race| race.in_flight).sum();
+    println!("{} of {in_flight} in flight were answered after the logout: {late:?}", late.len());
+    // A race that nobody runs nobody loses.
+    assert!(in_flight > races.len(), "only {in_flight} requests were in flight");
+    // The machine that the tests share may hold an answer up on its last step.
+    assert!(late.len() * 20 <= in_flight, "{} of {in_flight} were answered: {late:?}", late.len());
+}
+
+/// What came of one logout.
+#[derive(Default)]
+struct Race {
+    /// How many requests were in flight when it was answered.
+    in_flight: usize,
+    /// Those of them that were answered all the same.
+    late: Vec<&'static str>,
+}
+
+fn race(ada: &Client, victim: &Client, round: u64) -> Race {
+    let events = Events::open(victim, "/api/v1/sessions/stream");
+    let asking = victim
+        .with("Accept", "text/html")
+        .with("X-Forwarded-Proto", "http")
+        .with("X-Forwarded-Host", "wiki.test");
+    let mut connections: Vec<(Connection, &'static str)> =
+        PATHS.into_iter().cycle().take(CONNECTIONS).map(|path| (asking.connect(), path)).collect();
+    for (connection, path) in &mut connections {
+        assert_eq!(connection.send("GET", path, b"").status, 200, "{path}");
+        connection.ask("GET", path, b"");
+    }
+    let mut logout = ada.connect();
+    let target = format!("/api/v1/sessions/{}", victim.session());
+    let begin = Instant::now() + Duration::from_micros(round % 20 * 100);
+    let mut asked = false;
+    // One thread plays all of them, so that nothing lies unread for long when the logout is answered.
+    'racing: loop {
+        for (connection, path) in &mut connections {
+            if connection.has_come() {
+                let status = connection.answer().status;
+                assert!(asked || !refused(status), "{path} is answered {status} before the logout");
+                connection.ask("GET", path, b"");
+            }
+            if !asked && Instant::now() >= begin {
+                logout.ask("DELETE", &target, b"");
+                asked = true;
+            }
+            if asked && logout.has_come() {
+                break 'racing;
+            }
+        }
+        assert!(begin.elapsed() < PATIENCE, "the logout is not answered");
+        thread::yield_now();
+    }
+    // What is here by now was answered before anybody could know.
+    let in_flight: Vec<bool> = connections.iter_mut().map(|(connection, _)| !connection.has_come()).collect();
+    assert_eq!(logout.answer().status, 204);
+    let mut race = Race::default();
+    for ((mut connection, path), in_flight) in connections.into_iter().zip(in_flight) {
+        let status = connection.answer().status;
+        race.in_flight += usize::from(in_flight);
+        if in_flight && !refused(status) {
+            race.late.push(path);
+        }
+        connection.ask("GET", path, b"");
+        let status = connection.answer().status;
+        assert!(refused(status), "{path} was asked for after the logout and answered {status}");
+    }
+    assert_eq!(events.rest("ended").len(), 1, "the stream says so and ends");
+    race
+}
+
+/// Whether a status says that nobody is signed in; pages and proxies lead to the sign-in.
+fn refused(status: u16) -> bool {
+    matches!(status, 401 | 302 | 303)
+}
+
+#[test]
+fn what_a_handler_found_is_thrown_away_if_the_session_ends_meanwhile() {
+    /// Ends its own session and goes on, as one does whose session somebody else ends.
+    #[get("/slow")]
+    async fn slow(member: Member<'_>) -> &'static str {
+        member.app.sign_out(&member.actor(), &member.live).await.unwrap();
+        "what only the signed in may see"
+    }
+
+    let house = House::with_routes(routes![slow]).with_member("mia");
+    let reply = house.signed_in("mia").get("/slow");
+    assert_eq!((reply.status, reply.header("Location")), (303, Some("/signin?next=%2Fslow")));
+    assert_eq!(reply.text(), "");
+    assert!(reply.header("Content-Security-Policy").is_some(), "it has the headers of every answer");
+}

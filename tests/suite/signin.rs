@@ -118,7 +118,7 @@ fn a_sign_in_takes_json_from_ones_own_page_or_from_a_program() {
     let foreign = program.with("Origin", "http://evil.test");
     assert_eq!(post(&foreign, "application/json").refusal(), "403 cross_site");
     assert_eq!(browser.post("/api/v1/signin", &json!({"user": "ada"})).refusal(), "400 bad_request");
-    assert_eq!(browser.get("/api/v1/signin?user=ada&password=x").refusal(), "404 not_found");
+    assert_eq!(browser.get("/api/v1/signin?user=ada&password=x").refusal(), "405 method_not_allowed");
     assert_eq!(house.log("action=sign-in").len(), 0, "nobody was signed in so far");
     assert_eq!(post(&program, "application/json; charset=utf-8").status, 200);
 }

@@ -15,6 +15,9 @@ fn reached(reply: &Reply) -> bool {
     reply.status == 200 && reply.text().to_ascii_lowercase().contains("remote-user:")
 }
 
+/// Whom a client pretends to be: with a dash, which no id of a session has by chance.
+const IMPOSTOR: &str = "ada-impostor";
+
 /// What the app was told in a header, every time it was.
 fn told(reply: &Reply, name: &str) -> Vec<String> {
     assert!(reached(reply), "{} {}", reply.status, reply.text());
@@ -133,13 +136,13 @@ fn who_may_not_open_the_app_is_told_so_on_a_page(street: &Street, ann: &Client) 
 
 fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
     let claims = [
-        ("Remote-User", "ada"),
-        ("remote_user", "ada"),
+        ("Remote-User", IMPOSTOR),
+        ("remote_user", IMPOSTOR),
         ("REMOTE_GROUPS", "admins"),
-        ("Remote-Email", "ada@example.org"),
-        ("X_Webauth_User", "ada"),
-        ("X-Webauth-User", "ada"),
-        ("X-Auth_Request-User", "ada"),
+        ("Remote-Email", "ada-impostor@example.org"),
+        ("X_Webauth_User", IMPOSTOR),
+        ("X-Webauth-User", IMPOSTOR),
+        ("X-Auth_Request-User", IMPOSTOR),
         ("X-Forwarded-For", "6.6.6.6"),
         ("Forwarded", "for=6.6.6.6"),
         ("X-Real-IP", "6.6.6.6"),
@@ -154,7 +157,7 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
     assert_eq!(told(&reply, "Remote-User"), ["ann"]);
     assert_eq!(told(&reply, "Remote-Groups"), ["readers"]);
     assert_eq!(told(&reply, "Remote-Email").concat(), "");
-    assert!(!reply.text().contains("6.6.6.6") && !reply.text().contains("ada"), "{}", reply.text());
+    assert!(!reply.text().contains("6.6.6.6") && !reply.text().contains(IMPOSTOR), "{}", reply.text());
     let page = claiming(street.at_the_app("")).with("Accept", "text/html").get("/page");
     let encoded = "http%3A%2F%2Fwiki.example.org%2Fpage";
     assert_eq!((page.status, location(&page)), (302, format!("{ROLLCALL}/signin?rd={encoded}").as_str()));
@@ -282,7 +285,7 @@ fn an_app_is_told_by_the_names_it_is_set_to(proxy: Proxy) {
     ] {
         let Some(street) = Street::telling(proxy, family) else { return };
         let ann = street.at_the_app(&signed_in(&street, "ann"));
-        let claiming = headers.iter().fold(ann, |client, name| client.with(name, "ada"));
+        let claiming = headers.iter().fold(ann, |client, name| client.with(name, IMPOSTOR));
         let reply = claiming.get("/page");
         let [user, second, email, groups] = headers.map(|name| told(&reply, name).concat());
         let second_is = if family == "x-webauth" { "%C3%84nn" } else { "ann" };
@@ -293,7 +296,7 @@ fn an_app_is_told_by_the_names_it_is_set_to(proxy: Proxy) {
             reply.text()
         );
         assert_eq!(told(&reply, "Remote-User"), ["ann"]);
-        assert!(!reply.text().contains("ada"), "{}", reply.text());
+        assert!(!reply.text().contains(IMPOSTOR), "{}", reply.text());
     }
 }
 

@@ -19,6 +19,7 @@ use std::{
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread,
+    time::Duration,
 };
 
 use tokio::runtime::Handle;
@@ -35,6 +36,9 @@ const SOCKET: &str = "control.sock";
 
 /// The largest frame, in bytes.
 const FRAME: usize = 1 << 20;
+
+/// How long is waited before the next try when no command can be taken.
+const BREATH: Duration = Duration::from_millis(100);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
@@ -162,7 +166,8 @@ impl Server {
         let listener = with_short_path(folder, |path| UnixListener::bind(path))?;
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         thread::Builder::new().name("control".into()).spawn(move || {
-            for stream in listener.incoming().map_while(Result::ok) {
+            loop {
+                let (stream, _) = next(|| listener.accept(), || thread::sleep(BREATH));
                 let (app, runtime) = (app.clone(), runtime.clone());
                 let spawned = thread::Builder::new().name("command".into()).spawn(move || {
                     if let Err(error) = serve(&stream, &app, &runtime) {
@@ -173,6 +178,23 @@ impl Server {
             }
         })?;
         Ok(Self { path })
+    }
+}
+
+/// The next to come in. What fails may go on failing, as it does where no more files can be opened: after each failure there is a
+/// pause, and the first of them is told.
+fn next<T>(mut accept: impl FnMut() -> io::Result<T>, mut pause: impl FnMut()) -> T {
+    let mut told = false;
+    loop {
+        match accept() {
+            Ok(came) => return came,
+            Err(error) => {
+                if !std::mem::replace(&mut told, true) {
+                    log::warn!("a command could not be taken, and waits: {error}");
+                }
+                pause();
+            }
+        }
     }
 }
 
@@ -266,5 +288,21 @@ impl Watcher for Output {
         payload.extend(total.into_iter().flat_map(u64::to_be_bytes));
         // A client that has gone is noticed at the next write.
         let _ = send(&locked(&self.stream), self.kind, &payload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_are_taken_again_after_there_were_no_files_left_and_nobody_spins_meanwhile() {
+        let (mut tries, mut pauses) = (0, 0);
+        let accept = || {
+            tries += 1;
+            if tries <= 3 { Err(nix::errno::Errno::EMFILE.into()) } else { Ok("a command") }
+        };
+        assert_eq!(next(accept, || pauses += 1), "a command");
+        assert_eq!((tries, pauses), (4, 3));
     }
 }

@@ -42,10 +42,14 @@ const LISTED: usize = 100;
 
 /// Proves the log of `app`.
 pub(super) fn verify(app: &App, command: &Verify, io: &mut Io<'_>) -> anyhow::Result<u8> {
-    let outside = outside(command, io.input)?;
+    let (outside, broken) = outside(command, io.input)?;
     let progress = &mut *io.progress;
-    let verdict = app.verify(&Actor::console(), outside, &mut |done, all| progress.rows(done, Some(all)))?;
-    tell(&verdict, command, io.out)
+    let verdict = app.verify(&Actor::console(), outside, &mut |done, all| progress.rows(done, Some(all)));
+    let verdict = verdict.map_err(|error| match &error {
+        VerifyError::Store(StoreError::Damaged(_)) => No(error.to_string()).into(),
+        _ => anyhow::Error::from(error),
+    })?;
+    tell(&verdict, broken, command, io.out)
 }
 
 /// What a file is that is to be proven.
@@ -66,7 +70,8 @@ impl Kind {
         let mut start = Vec::new();
         opened(file)?.take(32).read_to_end(&mut start)?;
         let beside = files::sealed(file);
-        if start.starts_with(REDB) {
+        // One whose beginning is damaged is known by its name.
+        if start.starts_with(REDB) || file.extension().is_some_and(|ending| ending == "redb") {
             Ok(Self::DataFile)
         } else if beside.exists() {
             Ok(Self::Export(beside))
@@ -93,12 +98,15 @@ pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> a
         return verify_export(file, &seal, command, files);
     }
     anyhow::ensure!(command.key.is_none(), "--key is for an export; a log has its own key in it");
-    let outside = outside(command, &mut files.input)?;
+    let (outside, broken) = outside(command, &mut files.input)?;
     let staging = Throwaway::make().context("a folder to unpack it in could not be made")?;
     let progress = &mut files.progress;
     let mut told = |done, all| progress.rows(done, all);
     let now = Clock::system().now();
     let verdict = if matches!(kind, Kind::DataFile) {
+        if fs::metadata(file).is_ok_and(|file| file.len() == 0) {
+            return Err(No(format!("{} is empty", file.display())).into());
+        }
         fs::copy(file, staging.path().join(store::FILE))
             .with_context(|| format!("{} could not be copied", file.display()))?;
         verify_folder(staging.path(), now, outside, &mut told)
@@ -115,12 +123,15 @@ pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> a
             file.display()
         ))
         .into(),
-        VerifyError::Backup(BackupError::Damaged(..)) | VerifyError::Store(StoreError::Damaged(_)) => {
-            No(format!("{}: {error}", file.display())).into()
-        }
+        VerifyError::Backup(
+            BackupError::Damaged(..)
+            | BackupError::Store(StoreError::Damaged(_))
+            | BackupError::Open(OpenError::Store(StoreError::Damaged(_))),
+        )
+        | VerifyError::Store(StoreError::Damaged(_)) => No(format!("{}: {error}", file.display())).into(),
         _ => error.into(),
     })?;
-    tell(&verdict, command, &mut files.out)
+    tell(&verdict, broken, command, &mut files.out)
 }
 
 /// Holds an exported file against its seal.
@@ -204,25 +215,25 @@ fn export_as_json(held: &Held, known: bool, foreign: bool) -> Value {
     })
 }
 
-/// The checkpoints that were kept elsewhere.
-fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<Vec<Note>> {
-    let Some(file) = &command.checkpoint else { return Ok(Vec::new()) };
+/// The checkpoints that were kept elsewhere, and how many pieces of their file are no whole one.
+fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<(Vec<Note>, usize)> {
+    let Some(file) = &command.checkpoint else { return Ok((Vec::new(), 0)) };
     let (mut text, name) = (String::new(), file.display());
     input.take(LARGEST).read_to_string(&mut text).with_context(|| format!("{name} could not be read"))?;
     Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))
 }
 
-fn tell(verdict: &Verdict, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {
+fn tell(verdict: &Verdict, broken: usize, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {
     if command.json {
-        serde_json::to_writer_pretty(&mut *out, &as_json(verdict))?;
+        serde_json::to_writer_pretty(&mut *out, &as_json(verdict, broken))?;
         writeln!(out)?;
     } else {
-        say(verdict, out)?;
+        say(verdict, broken, out)?;
     }
     Ok(if verdict.whole() { 0 } else { NO })
 }
 
-fn say(verdict: &Verdict, out: &mut dyn Write) -> std::io::Result<()> {
+fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result<()> {
     let proof = &verdict.proof;
     for fault in proof.faults.iter().take(LISTED) {
         writeln!(out, "{fault}")?;
@@ -267,6 +278,13 @@ fn say(verdict: &Verdict, out: &mut dyn Write) -> std::io::Result<()> {
             }
         }?;
     }
+    if broken > 0 {
+        let pieces = if broken == 1 { "1 piece" } else { &format!("{broken} pieces") };
+        writeln!(
+            out,
+            "Outside      {pieces} of the file left out: not a whole checkpoint, as where a crash broke off its end"
+        )?;
+    }
     match verdict.unprotected() {
         Some(behind) => writeln!(
             out,
@@ -280,7 +298,7 @@ fn say(verdict: &Verdict, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "Key          {}", verdict.key)
 }
 
-fn as_json(verdict: &Verdict) -> Value {
+fn as_json(verdict: &Verdict, broken: usize) -> Value {
     let proof = &verdict.proof;
     let checkpoint = |checkpoint: &Checkpoint| json!({"size": checkpoint.size, "time": time(checkpoint.time), "root": checkpoint.root.to_string()});
     let fault =
@@ -305,6 +323,7 @@ fn as_json(verdict: &Verdict) -> Value {
         "newest_checkpoint": verdict.newest.as_ref().map(checkpoint),
         "broken_checkpoints": verdict.broken.iter().map(checkpoint).collect::<Vec<_>>(),
         "outside": verdict.outside.iter().map(standing).collect::<Vec<_>>(),
+        "outside_broken": broken,
         "unprotected": verdict.unprotected(),
         "key": verdict.key.to_string(),
     })

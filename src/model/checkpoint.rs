@@ -85,7 +85,7 @@ mod tests {
         };
         let note = checkpoint.sign(&key);
         insta::assert_snapshot!(note);
-        let read = Note::read_all(&note.to_string()).unwrap().remove(0);
+        let read = Note::read_all(&note.to_string()).unwrap().0.remove(0);
         assert!(read.is_of(key.public()));
         assert_eq!(read.text().parse(), Ok(checkpoint));
         assert_eq!("x\n1\n".parse::<Checkpoint>(), Err(NotACheckpoint));

@@ -15,6 +15,9 @@ use sha2::{Digest, Sha256};
 /// The number of Ed25519 among C2SP's kinds of signatures.
 const ED25519_KIND: u8 = 1;
 
+/// How many bytes such a signature has.
+const ED25519_LENGTH: usize = 64;
+
 /// The key of an installation, to check its signatures with. Written as `name+id+key`, as `signed-note` has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct VerifyingKey {
@@ -150,13 +153,15 @@ impl Note {
         })
     }
 
-    /// The notes that stand in a file one behind the other, with empty lines between them or not.
-    pub fn read_all(file: &str) -> Result<Vec<Self>, NotANote> {
-        let (mut notes, mut lines) = (Vec::new(), file.lines().peekable());
+    /// The notes that stand in a file one behind the other, with empty lines between them or not; and how many pieces of it are
+    /// no whole note, like what was broken off at its end.
+    pub fn read_all(file: &str) -> Result<(Vec<Self>, usize), NotANote> {
+        let (mut notes, mut broken) = (Vec::new(), 0);
+        let mut lines = file.lines().peekable();
         loop {
             while lines.next_if(|line| line.is_empty()).is_some() {}
             if lines.peek().is_none() {
-                return if notes.is_empty() { Err(NotANote) } else { Ok(notes) };
+                return if notes.is_empty() { Err(NotANote) } else { Ok((notes, broken)) };
             }
             let mut note = Self { text: String::new(), signatures: Vec::new() };
             while let Some(line) = lines.next_if(|line| !line.is_empty()) {
@@ -164,13 +169,19 @@ impl Note {
                 note.text.push('\n');
             }
             lines.next();
+            let mut whole = true;
             while let Some(line) = lines.next_if(|line| line.starts_with(SIGNED)) {
-                note.signatures.push(Signature::read(line).ok_or(NotANote)?);
+                let signature = Signature::read(line);
+                // A part of a signature may look like one, where the file ends in it.
+                let cut = lines.peek().is_none() && !file.ends_with('\n');
+                whole &= signature.as_ref().is_some_and(|read| !cut || read.bytes.len() == ED25519_LENGTH);
+                note.signatures.extend(signature);
             }
-            if note.signatures.is_empty() {
-                return Err(NotANote);
+            if whole && !note.signatures.is_empty() {
+                notes.push(note);
+            } else {
+                broken += 1;
             }
-            notes.push(note);
         }
     }
 }
@@ -207,11 +218,11 @@ mod tests {
         let key: VerifyingKey =
             "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW".parse().unwrap();
         let text = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n\n\u{2014} PeterNeumann x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM=\n";
-        let notes = Note::read_all(text).unwrap();
+        let (notes, _) = Note::read_all(text).unwrap();
         assert!(notes.len() == 1 && notes[0].is_of(&key));
         assert_eq!(notes[0].to_string(), text);
         assert_eq!(key.to_string(), "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW");
-        let other = Note::read_all(&text.replace("answer", "question")).unwrap();
+        let (other, _) = Note::read_all(&text.replace("answer", "question")).unwrap();
         assert!(!other[0].is_of(&key));
     }
 
@@ -231,15 +242,32 @@ mod tests {
     }
 
     #[test]
+    fn what_was_broken_off_wherever_it_was_leaves_the_other_notes_whole() {
+        let key = SigningKey::of(&[1; 32]).unwrap();
+        let (first, torn, last) =
+            (key.sign("one\n"), key.sign("two\nlines\n").to_string(), key.sign("three\n"));
+        let first_alone = format!("{first}\n");
+        for cut in 1..torn.trim_end().len() {
+            let Some(part) = torn.get(..cut) else { continue };
+            let (read, broken) = Note::read_all(&format!("{first_alone}{part}")).unwrap();
+            assert!(read.as_slice() == std::slice::from_ref(&first) && broken > 0, "{part:?}");
+            // Whoever appends to it begins anew behind an empty line.
+            let (read, _) = Note::read_all(&format!("{first_alone}{part}\n\n{last}\n")).unwrap();
+            assert!(read.first() == Some(&first) && read.last() == Some(&last), "{part:?}");
+            assert!(read.iter().all(|note| *note == first || *note == last || !note.is_of(key.public())));
+        }
+    }
+
+    #[test]
     fn many_notes_stand_in_one_file_and_what_is_none_is_refused() {
         let key = SigningKey::of(&[1; 32]).unwrap();
         let notes = [key.sign("one\n"), key.sign("two\nlines\n")];
         let file = format!("{}\n{}", notes[0], notes[1]);
+        let notes = (notes.to_vec(), 0);
         assert_eq!(Note::read_all(&file).unwrap(), notes);
-        assert_eq!(
-            Note::read_all(&notes.iter().map(ToString::to_string).collect::<String>()).unwrap(),
-            notes
-        );
+        let close: String = notes.0.iter().map(ToString::to_string).collect();
+        assert_eq!(Note::read_all(&close).unwrap(), notes);
+        assert_eq!(Note::read_all(close.trim_end()).unwrap(), notes, "it was copied from a page");
         for bad in [
             "",
             "one\n",

@@ -1,11 +1,12 @@
 //! Where checkpoints go, so that there is one that nobody who changes the log can change too.
 //!
 //! Once a minute, if anything was written, one is signed and sent to each place. A place that cannot be reached is tried
-//! again a minute later with the newest: what it missed in between that one stands for as well.
+//! again a minute later with the newest: what it missed in between that one stands for as well. One that hangs is not waited
+//! for, so that it holds up neither the others nor the server.
 
 use std::{
-    fs::OpenOptions,
-    io::{self, Write as _},
+    fs::{File, OpenOptions},
+    io::{self, Read as _, Seek as _, SeekFrom, Write as _},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     time::Duration,
@@ -13,7 +14,11 @@ use std::{
 
 use http::{Method, Request, Uri, header};
 use jiff::Timestamp;
-use tokio::{net::UdpSocket, task::spawn_blocking, time::interval};
+use tokio::{
+    net::UdpSocket,
+    task::{JoinHandle, spawn_blocking},
+    time::{interval, timeout},
+};
 
 use crate::{
     domain::{App, hooks},
@@ -23,6 +28,9 @@ use crate::{
 
 /// How often a checkpoint is signed while anything is written.
 const MINUTE: Duration = Duration::from_mins(1);
+
+/// How long a checkpoint may take to its place.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A place that checkpoints go to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,13 +64,18 @@ impl Outlet {
         }
     }
 
-    async fn send(&self, http: &hooks::Http, checkpoint: &Checkpoint, note: &Note) -> Result<(), String> {
+    async fn send(
+        &self,
+        hanging: &mut Option<JoinHandle<io::Result<()>>>,
+        http: &hooks::Http,
+        checkpoint: &Checkpoint,
+        note: &Note,
+    ) -> Result<(), String> {
         let text = note.to_string();
         match self {
             Self::File(path) => {
                 let path = path.clone();
-                let kept = spawn_blocking(move || append(&path, &text)).await;
-                kept.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+                patiently(hanging, PATIENCE, move || append(&path, &text)).await
             }
             Self::Syslog(address) => {
                 log(*address, checkpoint, &text).await.map_err(|error| error.to_string())
@@ -84,11 +97,58 @@ impl Outlet {
     }
 }
 
-/// Appends to a file, and sees to it that it is on disk.
+/// Does something that may hang, as a disk does that is far away, in a thread of its own: it is given up after so long, and nothing
+/// else is begun before it has come back.
+async fn patiently(
+    hanging: &mut Option<JoinHandle<io::Result<()>>>,
+    patience: Duration,
+    work: impl FnOnce() -> io::Result<()> + Send + 'static,
+) -> Result<(), String> {
+    if hanging.as_ref().is_some_and(|before| !before.is_finished()) {
+        return Err("the last try still hangs".to_owned());
+    }
+    let task = hanging.insert(spawn_blocking(work));
+    let Ok(done) = timeout(patience, &mut *task).await else {
+        return Err(format!("it hangs, and was given up after {} s", patience.as_secs()));
+    };
+    *hanging = None;
+    done.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+}
+
+/// Appends to a file, and sees to it that it is on disk. What did not come there whole is taken back.
 fn append(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().create(true).append(true).open(path)?;
-    // In one piece, so that what is broken off is the end of the file and nothing in the midst of it.
-    file.write_all(format!("{text}\n").as_bytes())?;
+    append_by(put, path, text)
+}
+
+fn append_by(
+    put: impl FnOnce(&mut File, &[u8]) -> io::Result<()>,
+    path: &Path,
+    text: &str,
+) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
+    let before = file.metadata()?.len();
+    let begin = if before > 0 && !ends_a_note(&mut file)? { "\n\n" } else { "" };
+    let text = format!("{begin}{text}\n");
+    let written = put(&mut file, text.as_bytes());
+    if written.is_err() {
+        // What cannot be taken back is passed over by whoever reads it.
+        let _ = file.set_len(before);
+    }
+    written
+}
+
+/// Whether a file ends as one does behind a whole note, and not where a crash broke one off.
+fn ends_a_note(file: &mut File) -> io::Result<bool> {
+    let mut end = [0; 2];
+    if file.seek(SeekFrom::End(-2)).is_err() {
+        return Ok(false);
+    }
+    file.read_exact(&mut end)?;
+    Ok(end == *b"\n\n")
+}
+
+fn put(file: &mut File, text: &[u8]) -> io::Result<()> {
+    file.write_all(text)?;
     file.sync_data()
 }
 
@@ -116,6 +176,7 @@ impl App {
         let http = hooks::client();
         let fresh = |outlet: &Outlet| Sent { to: outlet.place(), last: None, problem: None };
         let mut sent: Vec<Sent> = outlets.iter().map(fresh).collect();
+        let mut hanging: Vec<_> = outlets.iter().map(|_| None).collect();
         let mut tick = interval(MINUTE);
         loop {
             tick.tick().await;
@@ -129,11 +190,11 @@ impl App {
                 }
             };
             let now = self.now();
-            for (outlet, sent) in outlets.iter().zip(&mut sent) {
+            for ((outlet, sent), hanging) in outlets.iter().zip(&mut sent).zip(&mut hanging) {
                 if sent.problem.is_none() && sent.last.is_some_and(|(size, _)| size == checkpoint.size) {
                     continue;
                 }
-                sent.problem = outlet.send(&http, &checkpoint, &note).await.err();
+                sent.problem = outlet.send(hanging, &http, &checkpoint, &note).await.err();
                 match &sent.problem {
                     None => sent.last = Some((checkpoint.size, now)),
                     Some(why) => log::error!("the checkpoint did not reach {}: {why}", sent.to),
@@ -141,5 +202,63 @@ impl App {
             }
             self.0.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&sent);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, sync::mpsc};
+
+    use super::*;
+    use crate::model::note::SigningKey;
+
+    #[test]
+    fn what_was_broken_off_in_the_file_spoils_no_later_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoints");
+        let key = SigningKey::of(&[1; 32]).unwrap();
+        let notes = ["one\n", "two\n", "three\n"].map(|text| key.sign(text));
+        append(&path, &notes[0].to_string()).unwrap();
+        append(&path, &notes[1].to_string()).unwrap();
+        let whole = fs::read_to_string(&path).unwrap();
+        assert_eq!(Note::read_all(&whole).unwrap(), (notes[..2].to_vec(), 0));
+        // A crash in the midst of the second.
+        for broken in (whole.len() / 2 + 1)..whole.len() - 1 {
+            let Some(part) = whole.get(..broken) else { continue };
+            fs::write(&path, part).unwrap();
+            append(&path, &notes[2].to_string()).unwrap();
+            let (read, _) = Note::read_all(&fs::read_to_string(&path).unwrap()).unwrap();
+            assert!(read.first() == Some(&notes[0]) && read.last() == Some(&notes[2]), "{part:?}");
+        }
+    }
+
+    #[test]
+    fn what_came_to_the_file_by_half_is_taken_back() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoints");
+        append(&path, "one\n").unwrap();
+        let full = |file: &mut File, text: &[u8]| {
+            file.write_all(&text[..text.len() / 2])?;
+            Err(io::ErrorKind::StorageFull.into())
+        };
+        let failed = append_by(full, &path, "two\n").unwrap_err();
+        assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
+        assert_eq!(fs::read_to_string(&path).unwrap(), "one\n\n");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_hangs_is_given_up_and_tried_again_once_it_has_come_back() {
+        let (let_go, held) = mpsc::channel::<()>();
+        let mut hanging = None;
+        let stuck = move || held.recv().map_err(io::Error::other);
+        let given_up = patiently(&mut hanging, Duration::ZERO, stuck).await;
+        assert!(given_up.unwrap_err().contains("given up"));
+        let again = patiently(&mut hanging, PATIENCE, || Ok(())).await;
+        assert!(again.unwrap_err().contains("still hangs"));
+        let_go.send(()).unwrap();
+        while hanging.as_ref().is_some_and(|task| !task.is_finished()) {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(patiently(&mut hanging, PATIENCE, || Ok(())).await, Ok(()));
     }
 }

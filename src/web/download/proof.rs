@@ -136,7 +136,10 @@ pub fn statement(seal: &mut dyn BufRead) -> Result<Statement, ProofError> {
     }
     let mut notes = String::new();
     lines.seal.take(NOTES).read_to_string(&mut notes)?;
-    let notes = Note::read_all(&notes).map_err(|_| NotASeal)?;
+    let (notes, broken) = Note::read_all(&notes).map_err(|_| NotASeal)?;
+    if broken > 0 {
+        return Err(NotASeal.into());
+    }
     let note = notes.first().ok_or(NotASeal)?;
     let said: Statement = note.text().parse()?;
     if !note.is_of(&said.key) {

@@ -17,6 +17,7 @@ mod verify;
 
 use std::{
     io::{self, Write},
+    panic::{self, AssertUnwindSafe},
     path::Path,
     process::ExitCode,
 };
@@ -25,12 +26,12 @@ use clap::Parser;
 
 use self::{
     args::{Cli, Command},
-    run::Io,
+    run::{Io, No},
 };
 use crate::{
     config::{Config, Raw},
     domain::{App, StartError, clock::Clock},
-    store::OpenError,
+    store::{OpenError, StoreError},
 };
 
 /// Runs the command that this process was started with.
@@ -57,10 +58,17 @@ pub fn main() -> ExitCode {
         Err(help) => help.exit(),
     };
     log_to_stderr();
-    let outcome = match cli.command.unwrap_or_else(Command::serve) {
+    tell_of_panics();
+    let command = cli.command.unwrap_or_else(Command::serve);
+    let run = || match command {
         Command::Serve(serve) => serve::serve(&cli.data, &serve).map(|()| 0),
         command => execute(&cli.data, command),
     };
+    let outcome = panic::catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|_| {
+        anyhow::bail!(
+            "this came upon something impossible; `rollcall check` looks whether the data is whole, and `rollcall restore FILE` puts a backup in its place"
+        )
+    });
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
@@ -107,6 +115,12 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
         Err(StartError::Store(OpenError::Taken)) => {
             anyhow::bail!("another rollcall is busy with {}; try again when it is done", folder.display())
         }
+        // That it is damaged is an answer to whoever asks whether it is whole.
+        Err(StartError::Store(
+            error @ (OpenError::Damaged(_) | OpenError::Store(StoreError::Damaged(_))),
+        )) if matches!(command, Command::Check | Command::Verify(_)) => {
+            return Err(No(error.to_string()).into());
+        }
         app => app?,
     };
     let _inside = runtime.enter();
@@ -135,6 +149,19 @@ fn prepare(folder: &Path) -> anyhow::Result<()> {
         log::warn!("the data folder could be read by others; now it is its owner's alone");
     }
     Ok(())
+}
+
+/// A panic is a line of the server's log. What those panic over who read the files for us is damage, and is told by whoever asked
+/// them, with what to do.
+fn tell_of_panics() {
+    panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        if ["/redb-", "/tantivy"].iter().any(|reader| place.contains(reader)) {
+            return;
+        }
+        let said = panic.payload_as_str().unwrap_or("it says nothing");
+        log::error!("a fault of Rollcall's own at {place}: {said}");
+    }));
 }
 
 /// Warnings and errors go to stderr, a line each.

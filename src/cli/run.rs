@@ -19,6 +19,7 @@ use crate::{
     domain::{
         App,
         accounts::{AccountError, Details},
+        activity::LookError,
         hooks::HookError,
     },
     model::{
@@ -345,7 +346,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Search { query, narrow, json, limit } => {
             let filter = filter(app, &query, &narrow)?;
-            app.catch_up(CATCH_UP);
+            caught_up(app)?;
             let page = app.search(&Scope::All, &filter, Order::Desc, None, limit as usize)?;
             app.note_look(&Actor::console(), &Scope::All, &filter, &asked(&query, &narrow), false);
             if json {
@@ -365,7 +366,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Export { query, narrow, format, order, output } => {
             let filter = filter(app, &query, &narrow)?;
-            app.catch_up(CATCH_UP);
+            caught_up(app)?;
             let order = match order {
                 Sequence::Desc => Order::Desc,
                 Sequence::Asc => Order::Asc,
@@ -391,6 +392,11 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
 
 /// How long a command waits for the index: a large import that was never indexed takes its time.
 const CATCH_UP: Duration = Duration::from_mins(10);
+
+/// Waits until everything can be found: what a command says is whole.
+fn caught_up(app: &App) -> Result<(), LookError> {
+    if app.catch_up(CATCH_UP) { Ok(()) } else { Err(LookError::Behind(app.behind().unwrap_or(0))) }
+}
 
 fn row(activity: &Record) -> [String; 7] {
     let detail: String = activity.detail.chars().take(100).collect();

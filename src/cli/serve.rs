@@ -3,17 +3,19 @@
 use std::{
     io::{self, Write},
     net::SocketAddr,
+    panic::AssertUnwindSafe,
     path::Path,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
-use rocket::fairing::AdHoc;
+use rocket::{fairing::AdHoc, futures::FutureExt as _};
 use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
-    time::interval,
+    task::JoinSet,
+    time::{interval, sleep},
 };
 
 use super::{args::Serve, prepare, remote::Server, throwaway::Throwaway};
@@ -35,6 +37,9 @@ use crate::{
 
 /// How often the log is looked through for what is too old.
 const HOUR: Duration = Duration::from_hours(1);
+
+/// How long something that failed rests before it is begun anew.
+const REST: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 1 });
 
 /// Serves the data in `folder`, or a made-up organisation in a folder that goes away again.
 pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
@@ -101,7 +106,10 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
             let (address, port) = (rocket.config().address, rocket.config().port);
             let listening = SocketAddr::new(address, port);
             if let Some(front) = front.lock().ok().and_then(|mut front| front.take()) {
-                tokio::spawn(front.serve(listening, rocket.shutdown()));
+                let (front, shutdown) = (Arc::new(front), rocket.shutdown());
+                tokio::spawn(keep_up("the front that speaks TLS", move || {
+                    Arc::clone(&front).serve(listening, shutdown.clone())
+                }));
             }
             let here = match &outside {
                 Some(front) => format!("https://{}", front.address),
@@ -121,21 +129,31 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
         stop.asked().await;
         shutdown.notify();
     });
-    let sweeping = tokio::spawn(sweep(app.clone(), address));
-    let retaining = tokio::spawn(retain(app.clone()));
-    let telling = tokio::spawn(Courier::new(app.clone()).run());
-    let attesting = tokio::spawn(app.clone().attest(config.checkpoints));
+    let here = || app.clone();
+    let (sweeper, retainer, teller, attester) = (here(), here(), here(), here());
+    let sweeping = keep_up("what writes last accesses down", move || sweep(sweeper.clone(), address.clone()));
+    let retaining = keep_up("retention", move || retain(retainer.clone()));
+    let telling = keep_up("what tells apps of ends", move || Courier::new(teller.clone()).run());
+    let attesting =
+        keep_up("what signs checkpoints", move || attester.clone().attest(config.checkpoints.clone()));
+    let mut kept = JoinSet::new();
+    kept.spawn(sweeping);
+    kept.spawn(retaining);
+    kept.spawn(telling);
+    kept.spawn(attesting);
     let (hang_up, stopping) = watch::channel(false);
-    let hearing = syslog.map(|listener| tokio::spawn(listener.serve(app.clone(), stopping)));
+    let hearing = syslog.map(|listener| {
+        let (listener, app) = (Arc::new(listener), app.clone());
+        tokio::spawn(keep_up("what listens for syslog", move || {
+            Arc::clone(&listener).serve(app.clone(), stopping.clone())
+        }))
+    });
     let served = rocket.launch().await;
     hang_up.send_replace(true);
     if let Some(hearing) = hearing {
         let _ = hearing.await;
     }
-    sweeping.abort();
-    retaining.abort();
-    telling.abort();
-    attesting.abort();
+    kept.shutdown().await;
     drop(control);
     app.close().await;
     match served {
@@ -156,11 +174,21 @@ async fn front(folder: &Path, config: &mut Config) -> anyhow::Result<Mutex<Optio
     let certificate = Certificate::open(source, folder, Clock::system());
     let certificate =
         Arc::new(certificate.map_err(|error| anyhow::anyhow!("TLS cannot be spoken: {error}"))?);
-    tokio::spawn(certificate.clone().keep());
+    let kept = certificate.clone();
+    tokio::spawn(keep_up("what looks after the certificate", move || kept.clone().keep()));
     let listener = Listener::bind(listen, certificate, url).await;
     let listener = listener.map_err(|error| anyhow::anyhow!("{listen} could not be listened at: {error}"))?;
     config.door.front = Some(listener.front());
     Ok(Mutex::new(Some(listener)))
+}
+
+/// Keeps something up that the server cannot do without: where it fails, which is a fault of Rollcall's, that is told, and it is
+/// begun anew after a rest. It is over when it has ended by itself, because it was asked to.
+async fn keep_up<F: Future<Output = ()>>(what: &str, mut begin: impl FnMut() -> F) {
+    while AssertUnwindSafe(async { begin().await }).catch_unwind().await.is_err() {
+        log::error!("{what} failed, and is begun anew");
+        sleep(REST).await;
+    }
 }
 
 /// Whoever starts the server stops it: with Ctrl-C, or as services are stopped.
@@ -246,5 +274,21 @@ async fn retain(app: App) {
             Ok(Err(error)) => log::error!("{error}"),
             Err(error) => log::error!("retention failed: {error}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_fails_is_begun_anew_until_it_ends_by_itself() {
+        let mut begun = 0;
+        keep_up("this", || {
+            begun += 1;
+            async move { assert!(begun >= 3, "fails the {begun}. time") }
+        })
+        .await;
+        assert_eq!(begun, 3);
     }
 }

@@ -20,7 +20,7 @@ use crate::{
         session::EndedBy,
         user::{Actor, BadUserName, Role, User, UserName},
     },
-    store::{Read, Store, StoreError, Users as _, Write},
+    store::{Read, Store, StoreError, Users, Write},
 };
 
 /// Every account in memory: a request guard asks for the role on each request.
@@ -30,6 +30,15 @@ impl People {
     pub(super) fn load(store: &Read) -> Result<Self, StoreError> {
         let users = store.users()?.into_iter().map(|user| (user.name.clone(), Arc::new(user)));
         Ok(Self(RwLock::new(users.collect())))
+    }
+
+    /// Takes over everybody from disk.
+    pub(super) fn refresh_all(&self, store: &Store) -> Result<(), StoreError> {
+        // The lock is held over the look, as in `refresh`.
+        let mut people = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let users = store.read(Users::users)?.into_iter();
+        *people = users.map(|user| (user.name.clone(), Arc::new(user))).collect();
+        Ok(())
     }
 
     fn get(&self, name: &UserName) -> Option<Arc<User>> {
@@ -331,8 +340,9 @@ impl App {
             })
             .done()
             .await?;
-        self.refresh_user(name)?;
+        // What has ended is refused whatever else fails.
         self.ended(&ended);
+        self.refresh_user(name)?;
         Ok(Arc::new(user))
     }
 
@@ -359,8 +369,8 @@ impl App {
             Ok::<_, AccountError>(ends.write(write)?)
         });
         let ended = removed.done().await?;
-        self.refresh_user(name)?;
         self.ended(&ended);
+        self.refresh_user(name)?;
         Ok(())
     }
 

@@ -46,6 +46,11 @@ pub enum LookError {
     /// Its time was over, or nobody waits for it.
     #[error("{}", SearchError::TooSlow)]
     TooSlow,
+    /// The index lacks so many activities, so nothing is exact.
+    #[error(
+        "the search index lacks {0} activities of the log, so this would not be whole; it catches up by itself: ask again when it has"
+    )]
+    Behind(u64),
     /// The index could not answer.
     #[error(transparent)]
     Index(SearchError),
@@ -160,7 +165,14 @@ impl App {
         Ok(Page { items, next })
     }
 
-    /// How many activities there are, exactly.
+    /// How many activities of the log no search finds, because the index has them not yet: while it is made anew, after it fell far
+    /// behind, or where it cannot go on. None in normal running, in which what is new is found within a second. Whoever says that
+    /// an answer is exact asks before it and after it.
+    pub fn behind(&self) -> Option<u64> {
+        self.0.index.lacks(self.log().last())
+    }
+
+    /// How many activities the index has, exactly.
     pub fn count(&self, scope: &Scope, filter: &Filter) -> Result<u64, LookError> {
         Ok(self.0.index.searcher().search(filter, scope).count(&Deadline::within(PATIENCE))?)
     }

@@ -100,11 +100,13 @@ impl App {
         let _still = self.0.retaining.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let read = self.0.store.snapshot()?;
         let mut shown: Vec<u64> = Vec::new();
-        let activities = read.check(&mut |activity| {
-            shown.push(activity.id.0);
-            if shown.len().is_multiple_of(CHUNK) {
-                progress(shown.len() as u64, None);
-            }
+        let activities = store::sift(|| {
+            read.check(&mut |activity| {
+                shown.push(activity.id.0);
+                if shown.len().is_multiple_of(CHUNK) {
+                    progress(shown.len() as u64, None);
+                }
+            })
         })?;
         let last = ActivityId(shown.last().copied().unwrap_or(0));
         if !self.0.index.wait_for(last, LONG) {
@@ -165,9 +167,10 @@ pub fn restore(
         let path = path.display().to_string();
         move |error| CareError::Place(path, error)
     };
-    // Whoever has the data open keeps it. Damage is no reason to leave it there.
+    // Whoever has the data open keeps it, and while we have it nobody else gets it. Damage is no reason to leave it there.
     let live = folder.join(FILE);
-    let held = match live.exists().then(|| Store::open(folder, clock.now(), random::bytes)) {
+    let known = live.exists();
+    let held = match known.then(|| Store::open(folder, clock.now(), random::bytes)) {
         Some(Err(OpenError::Taken)) => return Err(OpenError::Taken.into()),
         Some(Ok(store)) => Some(store),
         Some(Err(_)) | None => None,
@@ -183,7 +186,10 @@ pub fn restore(
     let users = restored.snapshot()?.users()?.len();
     let ended = end_all(&restored, clock.now())?;
     drop(restored);
-    drop(held);
+    if !known && live.exists() {
+        // A server has begun one meanwhile.
+        return Err(OpenError::Taken.into());
+    }
     // Derived from another log, and not to be told from one of this.
     let index = folder.join("index");
     if index.exists() {
@@ -196,6 +202,8 @@ pub fn restore(
     }
     fs::rename(staging.0.join(FILE), &live).map_err(place(&live))?;
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(place(folder))?;
+    // Only now may others have the folder: what they find in it is what was restored.
+    drop(held);
     Ok(Restored { activities, users, ended, aside })
 }
 

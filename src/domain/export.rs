@@ -19,7 +19,7 @@ use crate::{
     },
     store::{
         Horizons as _, Read, StoreError,
-        index::{Deadline, Search, Walk},
+        index::{Deadline, Search, Source as _, Walk},
     },
 };
 
@@ -35,8 +35,8 @@ const FIRST: usize = 64;
 /// How much text is handed out at a time, in bytes, as far as it can be told from what came before.
 const TEXT: usize = 1 << 20;
 
-/// How long an export waits for the index at most; then it holds what can be found.
-const CATCH_UP: Duration = Duration::from_secs(2);
+/// How long an export waits for what is on its way into the index, and for an index that lacks more than that.
+const CATCH_UP: (Duration, Duration) = (Duration::from_secs(10), Duration::from_secs(2));
 
 /// How many exports somebody may have under way.
 const AT_ONCE: u32 = 2;
@@ -110,7 +110,11 @@ impl App {
             _ => Some(turn(self, by)?),
         };
         // What was answered before the export was asked for belongs into it.
-        self.catch_up(CATCH_UP);
+        let patience = if self.behind().is_some() { CATCH_UP.1 } else { CATCH_UP.0 };
+        if !self.catch_up(patience) {
+            let lacks = self.log().last().0.saturating_sub(self.0.index.status().indexed.0);
+            return Err(LookError::Behind(lacks).into());
+        }
         let (looked, store) = self.one_moment(scope, filter)?;
         let promised = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
         let mut told = self.did_look(by, action::EXPORT, filter, asked);

@@ -206,6 +206,32 @@ struct Maps {
     ending: HashMap<SessionId, Arc<Live>>,
 }
 
+impl Maps {
+    fn insert(&mut self, token: TokenHash, session: Session) -> Arc<Live> {
+        let live = Arc::new(Live::new(token, session));
+        self.by_token.insert(token, Arc::clone(&live));
+        self.by_id.insert(live.id, Arc::clone(&live));
+        live
+    }
+
+    /// Lets `token` and no other open the session, which may be new here.
+    fn open_by(&mut self, token: TokenHash, session: Session) {
+        if self.by_id.contains_key(&session.id) {
+            self.renew_token(session.id, token);
+        } else {
+            self.insert(token, session);
+        }
+    }
+
+    fn renew_token(&mut self, id: SessionId, token: TokenHash) {
+        if let Some(live) = self.by_id.get(&id).cloned() {
+            let old = mem::replace(&mut *live.token.write().unwrap_or_else(PoisonError::into_inner), token);
+            self.by_token.remove(&old);
+            self.by_token.insert(token, live);
+        }
+    }
+}
+
 impl LiveTable {
     /// A table of these sessions.
     pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
@@ -219,21 +245,25 @@ impl LiveTable {
 
     /// Adds a session that is on disk.
     pub fn insert(&self, token: TokenHash, session: Session) -> Arc<Live> {
-        let live = Arc::new(Live::new(token, session));
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(token, session)
+    }
+
+    /// Takes over what is on disk: which sessions are live, and which token opens each. Those that are there and have been refused
+    /// here stay so.
+    pub fn refresh<E>(&self, look: impl FnOnce() -> Result<Vec<(TokenHash, Session)>, E>) -> Result<(), E> {
+        // The lock is held over the look: whoever looks last has seen everything.
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        maps.by_token.insert(token, Arc::clone(&live));
-        maps.by_id.insert(live.id, Arc::clone(&live));
-        live
+        for (token, session) in look()? {
+            if !maps.ending.contains_key(&session.id) {
+                maps.open_by(token, session);
+            }
+        }
+        Ok(())
     }
 
     /// Lets another token open a session, and the one that did so far nothing any more.
     pub fn renew_token(&self, id: SessionId, token: TokenHash) {
-        let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(live) = maps.by_id.get(&id).cloned() {
-            let old = mem::replace(&mut *live.token.write().unwrap_or_else(PoisonError::into_inner), token);
-            maps.by_token.remove(&old);
-            maps.by_token.insert(token, live);
-        }
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).renew_token(id, token);
     }
 
     /// Every session of a user, live or on its way to its end.

@@ -39,7 +39,7 @@ mod waiting;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, atomic::AtomicU64},
     thread,
 };
 
@@ -113,6 +113,8 @@ struct Parts {
     /// Held while the horizon moves.
     retaining: Mutex<()>,
     tail: Tail,
+    /// How often the store had found out late what came of a change, when that was last taken over.
+    settled: AtomicU64,
     /// Rung when apps are to be told something.
     bell: Notify,
 }
@@ -141,6 +143,17 @@ impl App {
     /// Opens the data in `folder`.
     pub fn open(folder: &Path, geo: Option<&Path>, clock: Clock, limits: Limits) -> Result<Self, StartError> {
         let store = Store::open(folder, clock.now(), random::bytes)?;
+        Self::over(store, folder, geo, clock, limits)
+    }
+
+    /// The same over a store that is open. `folder` has what is derived from it.
+    fn over(
+        store: Store,
+        folder: &Path,
+        geo: Option<&Path>,
+        clock: Clock,
+        limits: Limits,
+    ) -> Result<Self, StartError> {
         let index = Index::open(&folder.join("index"), Arc::new(store.log()))
             .map_err(|error| StartError::Index(error.to_string()))?;
         let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
@@ -191,6 +204,7 @@ impl App {
             setup,
             retaining: Mutex::default(),
             tail: Tail::default(),
+            settled: AtomicU64::new(0),
             bell: Notify::new(),
         };
         Ok(Self(Arc::new(parts)))

@@ -6,9 +6,9 @@
 //! A clock that jumps ahead must not cost the log. So the hourly run removes at most a tenth of it by itself; more has to
 //! be agreed to by an administrator, on the Settings page.
 
-use std::sync::PoisonError;
+use std::sync::{Arc, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     App, Gone,
@@ -39,6 +39,12 @@ const SHARE: u64 = 10;
 
 /// See [`SHARE`].
 const FEW: u64 = 1000;
+
+/// How long is kept what apps were told of the ends of sessions, once they were told or given up on: a month.
+const TOLD: SignedDuration = SignedDuration::from_hours(30 * 24);
+
+/// How many rows are looked through in one transaction of a few milliseconds.
+const SLICE: usize = 500;
 
 /// What rules would do now.
 #[derive(Clone, Debug)]
@@ -127,6 +133,17 @@ impl App {
         self.up_to(&wanted)
     }
 
+    /// The same, for somebody who is to agree to it: nothing where the index lacks some of what would go. Blocks.
+    pub fn exact_outlook(&self, retention: &Retention) -> Result<Outlook, RetentionError> {
+        self.all_counted()?;
+        self.outlook(retention)
+    }
+
+    /// Refuses where the index, in which what is removed is counted, has not all of it.
+    fn all_counted(&self) -> Result<(), RetentionError> {
+        self.behind().map_or(Ok(()), |lacks| Err(LookError::Behind(lacks).into()))
+    }
+
     /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
     /// if it does so with them.
     fn too_much(&self, searcher: &Searcher, most: u64, of: u64) -> Result<Option<i64>, RetentionError> {
@@ -180,6 +197,7 @@ impl App {
             if retention.keeps_all() { "everything is kept".to_owned() } else { text.replace('\n', "; ") };
         let told = self.did(by, action::SETTING_CHANGED).to(SETTING).saying(said.trim_end_matches("; "));
         let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all_counted()?;
         let outlook = self.up_to(&agreed.horizon)?;
         self.move_horizon(by, outlook, move |write| {
             write.put_setting(SETTING, &text)?;
@@ -190,19 +208,24 @@ impl App {
     /// Applies the rules that are set, as is done every hour, and takes away what they leave behind. How many activities
     /// are gone. Blocks.
     pub fn retain(&self) -> Result<u64, RetentionError> {
-        let retention = self.retention()?;
-        let removed = if retention.keeps_all() {
-            0
-        } else {
-            let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
-            let outlook = self.outlook(&retention)?;
-            if outlook.much() {
-                return Err(RetentionError::Much { removes: outlook.removes, of: outlook.of });
-            }
-            self.move_horizon(&Actor::system(), outlook, |_| Ok(()))?
-        };
+        self.take_over_horizon()?;
+        let removed = self.apply_rules();
         self.clear_away()?;
-        Ok(removed)
+        removed
+    }
+
+    fn apply_rules(&self) -> Result<u64, RetentionError> {
+        let retention = self.retention()?;
+        if retention.keeps_all() {
+            return Ok(0);
+        }
+        let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
+        self.all_counted()?;
+        let outlook = self.outlook(&retention)?;
+        if outlook.much() {
+            return Err(RetentionError::Much { removes: outlook.removes, of: outlook.of });
+        }
+        self.move_horizon(&Actor::system(), outlook, |_| Ok(()))
     }
 
     /// What goes if the horizon moves so far and no further.
@@ -237,13 +260,41 @@ impl App {
         Ok(removes)
     }
 
-    /// Takes what lies behind the horizon off the disk. It may take minutes, and others go on meanwhile. Blocks.
+    /// Has searches keep to the horizon that is on disk, unless somebody moves it just now; then the next hour sees to it.
+    pub(super) fn take_over_horizon(&self) -> Result<(), StoreError> {
+        if let Ok(_one) = self.0.retaining.try_lock() {
+            self.0.index.forget(self.0.store.read(Horizons::horizon)?);
+        }
+        Ok(())
+    }
+
+    /// Takes what lies behind the horizon off the disk: activities, and sessions that ended before it, of which nothing that was
+    /// done in them is left. What apps were told goes [a month](TOLD) later. It may take minutes, and others go on meanwhile. Blocks.
     pub fn clear_away(&self) -> Result<(), StoreError> {
         let horizon = self.0.store.read(Horizons::horizon)?;
+        let earliest = horizon.earliest();
         if horizon != Horizon::default() {
             self.0.store.remove_behind(horizon)?;
         }
-        Ok(())
+        self.in_slices(move |write, after| write.forget_ended(earliest, after, SLICE))?;
+        let month_ago = self.now().saturating_sub(TOLD).unwrap_or(Timestamp::MIN);
+        self.in_slices(move |write, after| write.forget_deliveries(month_ago, after, SLICE))
+    }
+
+    /// Goes over something in transactions of a few milliseconds, each from where the one before has come to.
+    fn in_slices<C: Clone + Send + 'static>(
+        &self,
+        step: impl Fn(&mut Write<'_>, Option<C>) -> Result<Option<C>, StoreError> + Send + Sync + 'static,
+    ) -> Result<(), StoreError> {
+        let step = Arc::new(step);
+        let mut after = None;
+        loop {
+            let (step, from) = (Arc::clone(&step), after);
+            after = self.0.store.write(self.now(), move |write| step(write, from.clone())).wait()?;
+            if after.is_none() {
+                return Ok(());
+            }
+        }
     }
 }
 

@@ -2,8 +2,9 @@
 
 use std::{
     collections::HashMap,
+    mem,
     sync::{
-        Arc, PoisonError, RwLock,
+        Arc, PoisonError, RwLock, RwLockWriteGuard,
         atomic::{AtomicBool, AtomicI64, Ordering},
     },
 };
@@ -13,16 +14,30 @@ use jiff::Timestamp;
 use super::{App, Gone, random};
 use crate::{
     model::{
-        activity::action,
+        activity::{NewActivity, action},
         secret::{Kind, Token, TokenHash},
         token::{ApiToken, TokenScope},
         user::Actor,
     },
-    store::{Read, StoreError, Tokens as _},
+    store::{Read, Store, StoreError, Tokens as Stored},
 };
 
 /// Every token in memory, by what it hashes to.
-pub(super) struct TokenTable(RwLock<HashMap<TokenHash, Arc<LiveToken>>>);
+pub(super) struct TokenTable(RwLock<Tokens>);
+
+#[derive(Default)]
+struct Tokens {
+    by_hash: HashMap<TokenHash, Arc<LiveToken>>,
+    /// Refused, and not yet known to be gone from disk.
+    leaving: HashMap<TokenHash, Leaving>,
+}
+
+/// A token on its way to its revocation.
+struct Leaving {
+    token: Arc<LiveToken>,
+    /// What tells of it, where whoever revoked it was told that nobody knows whether it is gone: the sweep sees to it then.
+    unfinished: Option<NewActivity>,
+}
 
 /// A token that works, and when it last did.
 #[derive(Debug)]
@@ -76,26 +91,81 @@ impl TokenTable {
     pub(super) fn load(store: &Read) -> Result<Self, StoreError> {
         let tokens = store.tokens()?.into_iter();
         let tokens = tokens.map(|(hash, token)| (hash, Arc::new(LiveToken::new(hash, token))));
-        Ok(Self(RwLock::new(tokens.collect())))
+        Ok(Self(RwLock::new(Tokens { by_hash: tokens.collect(), leaving: HashMap::new() })))
     }
 
+    /// Takes over what is on disk. What was refused here stays so.
+    pub(super) fn refresh(&self, store: &Store) -> Result<(), StoreError> {
+        // The lock is held over the look: whoever looks last has seen everything.
+        let mut tokens = self.write();
+        let mut gone = mem::take(&mut tokens.by_hash);
+        let on_disk = match store.read(Stored::tokens) {
+            Ok(on_disk) => on_disk,
+            Err(error) => {
+                tokens.by_hash = gone;
+                return Err(error);
+            }
+        };
+        for (hash, token) in on_disk {
+            if !tokens.leaving.contains_key(&hash) {
+                let live = gone.remove(&hash).unwrap_or_else(|| Arc::new(LiveToken::new(hash, token)));
+                tokens.by_hash.insert(hash, live);
+            }
+        }
+        gone.values().for_each(|live| live.revoked.store(true, Ordering::Release));
+        Ok(())
+    }
+
+    /// Refuses a token from this moment on.
     fn take(&self, name: &str) -> Option<Arc<LiveToken>> {
-        let mut tokens = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let hash = tokens.values().find(|live| live.name() == name)?.hash;
-        tokens.remove(&hash)
+        let mut tokens = self.write();
+        let hash = tokens.by_hash.values().find(|live| live.name() == name)?.hash;
+        let token = tokens.by_hash.remove(&hash)?;
+        tokens.leaving.insert(hash, Leaving { token: Arc::clone(&token), unfinished: None });
+        Some(token)
     }
 
+    /// Lets a token that was refused work again: it is on disk still.
     fn put_back(&self, token: Arc<LiveToken>) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(token.hash, token);
+        let mut tokens = self.write();
+        tokens.leaving.remove(&token.hash);
+        tokens.by_hash.insert(token.hash, token);
+    }
+
+    /// Forgets a token that was refused: it is gone from disk.
+    fn forget(&self, token: &LiveToken) {
+        self.write().leaving.remove(&token.hash);
+    }
+
+    /// Leaves the revocation of a token to the sweep.
+    fn leave(&self, token: &LiveToken, told: NewActivity) {
+        if let Some(leaving) = self.write().leaving.get_mut(&token.hash) {
+            leaving.unfinished = Some(told);
+        }
+    }
+
+    /// The revocations that are left to the sweep.
+    fn unfinished(&self) -> Vec<(Arc<LiveToken>, NewActivity)> {
+        let tokens = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let left = tokens.leaving.values().map(|left| (&left.token, &left.unfinished));
+        left.filter_map(|(token, told)| Some((Arc::clone(token), told.clone()?))).collect()
     }
 
     pub(super) fn put(&self, hash: TokenHash, token: ApiToken) {
         let live = Arc::new(LiveToken::new(hash, token));
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(hash, live);
+        self.write().by_hash.insert(hash, live);
+    }
+
+    fn get(&self, hash: TokenHash) -> Option<Arc<LiveToken>> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_hash.get(&hash).cloned()
     }
 
     fn all(&self) -> Vec<Arc<LiveToken>> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).by_hash.values().cloned().collect()
+    }
+
+    fn write(&self) -> RwLockWriteGuard<'_, Tokens> {
+        self.0.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -129,10 +199,9 @@ impl App {
     /// The token that opens an API call, if it works now; it counts as used.
     pub fn api_token(&self, token: &Token) -> Option<Arc<LiveToken>> {
         let now = self.now();
-        let tokens = self.0.tokens.0.read().unwrap_or_else(PoisonError::into_inner);
-        let live = tokens.get(&token.hash()).filter(|live| live.token.valid(now))?;
+        let live = self.0.tokens.get(token.hash()).filter(|live| live.token.valid(now))?;
         live.last_used.fetch_max(now.as_millisecond(), Ordering::Relaxed);
-        Some(Arc::clone(live))
+        Some(live)
     }
 
     /// Every token, sorted by name.
@@ -188,25 +257,52 @@ impl App {
         Ok((token, secret))
     }
 
-    /// Revokes a token: refused from this moment on, and gone from disk before the answer.
+    /// Revokes a token: refused from this moment on, and gone from disk before the answer. Where nobody knows whether it is gone,
+    /// it stays refused, and the sweep sees to it.
     pub async fn revoke_token(&self, by: &Actor, name: &str) -> Result<(), TokenError> {
         let refused = self.0.tokens.take(name);
         let (told, name) = (self.did(by, action::TOKEN_REVOKED).to(name), name.to_owned());
+        let telling = told.clone();
         let written = self.change(by, move |write| {
             if !write.remove_token(&name)? {
                 return Err(TokenError::Unknown(name.clone()));
             }
-            write.append(&told)?;
+            write.append(&telling)?;
             Ok(())
         });
         let written = written.done().await;
         match (&written, refused) {
-            (Ok(()), Some(token)) => token.revoked.store(true, Ordering::Release),
+            (Ok(()), Some(token)) => {
+                token.revoked.store(true, Ordering::Release);
+                self.0.tokens.forget(&token);
+            }
+            (Err(TokenError::Store(StoreError::Unknown)), Some(token)) => {
+                token.revoked.store(true, Ordering::Release);
+                self.0.tokens.leave(&token, told);
+            }
             // It is on disk still: whoever asked was told so, and must see it in the list to try again.
             (Err(_), Some(token)) => self.0.tokens.put_back(token),
             (_, None) => {}
         }
         written
+    }
+
+    /// Finishes the revocations of which nobody knew whether they were written.
+    pub(super) async fn finish_revocations(&self) -> Result<(), StoreError> {
+        for (token, told) in self.0.tokens.unfinished() {
+            let revoked = token.token.clone();
+            let written = self.0.store.write(self.now(), move |write| {
+                // Another may have its name by now.
+                if write.token(&revoked.name)?.is_some_and(|known| known.created == revoked.created) {
+                    write.remove_token(&revoked.name)?;
+                    write.append(&told)?;
+                }
+                Ok::<_, StoreError>(())
+            });
+            written.done().await?;
+            self.0.tokens.forget(&token);
+        }
+        Ok(())
     }
 
     /// Writes down when tokens were last used. To be called about once a minute, and once at the end.

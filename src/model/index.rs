@@ -9,6 +9,9 @@ pub struct Status {
     pub indexed: ActivityId,
     /// The newest activity of the log that the index has heard of.
     pub last: ActivityId,
+    /// Whether it is as far as the log was when it last fell far behind: when it was opened, begun anew, or could not keep up. What
+    /// it lacks from then on is on its way, and there within a second.
+    pub caught_up: bool,
     /// What it is doing.
     pub state: State,
 }

@@ -7,7 +7,7 @@ use redb::{Builder, Key, ReadableTable, TableDefinition, backends::FileBackend};
 use super::{
     Apps as _, FILE, Factors as _, Hooks as _, Horizons as _, OpenError, Read, Sessions as _, StoreError,
     Tokens as _, Users as _, View as _, sessions,
-    tables::{ENDED, KEY_CHUNKS, KEYS_RECENT, LAST_ACCESS, SESSION_TOKENS, SESSIONS, TOKEN_HASHES},
+    tables::{ENDED, ENDED_OF, KEY_CHUNKS, KEYS_RECENT, LAST_ACCESS, SESSION_TOKENS, SESSIONS, TOKEN_HASHES},
 };
 use crate::model::{
     activity::Activity,
@@ -87,11 +87,19 @@ impl Read {
             let session = self.session(SessionId::from_bytes(*key.value().1))?.ok_or_else(damaged)?;
             listed += u64::from(session.ending.is_some());
         }
+        let mut listed_by_user = 0;
+        for row in self.table(ENDED_OF)?.iter().map_err(StoreError::file)? {
+            let (key, _) = row.map_err(StoreError::file)?;
+            let (user, at, id) = key.value();
+            let session = self.session(SessionId::from_bytes(*id))?.ok_or_else(damaged)?;
+            let ended = session.ending.as_ref().is_some_and(|ending| ending.at.as_millisecond() == at);
+            listed_by_user += u64::from(ended && session.user.as_str() == user);
+        }
         for row in self.table(LAST_ACCESS)?.iter().map_err(StoreError::file)? {
             let (id, _) = row.map_err(StoreError::file)?;
             self.session(SessionId::from_bytes(*id.value()))?.ok_or_else(damaged)?;
         }
-        if (found, listed) == (live, ended) { Ok(()) } else { Err(damaged()) }
+        if (found, listed, listed_by_user) == (live, ended, ended) { Ok(()) } else { Err(damaged()) }
     }
 
     fn check_keys<K: Key + 'static>(
@@ -112,6 +120,10 @@ pub fn check_file(folder: &Path) -> Result<(), OpenError> {
     let path = folder.join(FILE);
     let file = fs::File::options().read(true).write(true).open(&path);
     let file = file.map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+    if file.metadata().is_ok_and(|file| file.len() == 0) {
+        // redb would make a new one of it.
+        return Err(OpenError::Damaged("it is empty".into()));
+    }
     let checked = std::panic::catch_unwind(move || {
         let mut db = Builder::new().create_with_backend(FileBackend::new(file)?)?;
         db.check_integrity()

@@ -4,6 +4,8 @@
 //! the same transaction: an end that an app is never told of cannot be written. The queue holds what waits, by app and
 //! by when it is due, so that an app that does not answer stands in nobody else's way.
 
+use std::ops::Bound;
+
 use jiff::Timestamp;
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
@@ -43,6 +45,9 @@ struct DeliveryRecord {
 /// The first and the last key of an app in a table by app, time and session.
 const FIRST: (i64, &[u8; 16]) = (i64::MIN, &[0; 16]);
 const LAST: (i64, &[u8; 16]) = (i64::MAX, &[u8::MAX; 16]);
+
+/// Where a walk over what apps were told has come to: an app, when a session ended, and its id.
+pub type DeliveryCursor = (String, i64, SessionId);
 
 /// Questions about webhooks.
 pub trait Hooks: View {
@@ -99,6 +104,12 @@ pub trait Hooks: View {
         let key = (app, codec::millis(ended), session.as_bytes());
         let found = deliveries.get(key).map_err(StoreError::file)?;
         found.map(|bytes| decode_delivery(app, ended, session, bytes.value())).transpose()
+    }
+
+    /// Whether an app is still to be told of the session that ended at `ended`.
+    fn is_waiting(&self, app: &str, ended: Timestamp, session: SessionId) -> Result<bool, StoreError> {
+        let delivery = self.delivery(app, ended, session)?;
+        Ok(delivery.is_some_and(|delivery| matches!(delivery.state, DeliveryState::Waiting(_))))
     }
 
     /// At most `most` of what an app was or is to be told, the newest first.
@@ -174,6 +185,52 @@ impl Write<'_> {
             state,
             problem: String::new(),
         })
+    }
+
+    /// Forgets what apps were told, or were given up on, before `before`: it looks at no more than `most` behind `after`. Where to go
+    /// on; none where it has come to the end.
+    pub fn forget_deliveries(
+        &mut self,
+        before: Timestamp,
+        after: Option<DeliveryCursor>,
+        most: usize,
+    ) -> Result<Option<DeliveryCursor>, StoreError> {
+        let (mut cursor, mut looked, mut old) = (after, 0, Vec::new());
+        let deliveries = self.table(HOOK_DELIVERIES)?;
+        while looked < most {
+            let lower = cursor.as_ref().map(|(app, at, id)| (app.as_str(), *at, id.as_bytes()));
+            let lower = lower.map_or(Bound::Unbounded, Bound::Excluded);
+            let mut behind = deliveries
+                .range::<(&str, i64, &[u8; 16])>((lower, Bound::Unbounded))
+                .map_err(StoreError::file)?;
+            let Some(next) = behind.next().transpose().map_err(StoreError::file)? else {
+                cursor = None;
+                break;
+            };
+            looked += 1;
+            let (app, at, id) = next.0.value();
+            let (ended, id) = (codec::time(DELIVERIES, at)?, SessionId::from_bytes(*id));
+            if ended >= before {
+                // So are all the others of this app, which come in this order.
+                cursor = Some((app.to_owned(), i64::MAX, SessionId::from_bytes(*LAST.1)));
+                continue;
+            }
+            let delivery = decode_delivery(app, ended, id, next.1.value())?;
+            let done = match delivery.state {
+                DeliveryState::Waiting(_) => None,
+                DeliveryState::Told(at) | DeliveryState::GivenUp(at) => Some(at),
+            };
+            if done.is_some_and(|done| done < before) {
+                old.push((app.to_owned(), at, id));
+            }
+            cursor = Some((app.to_owned(), at, id));
+        }
+        drop(deliveries);
+        for (app, at, id) in &old {
+            let key = (app.as_str(), *at, id.as_bytes());
+            self.edit(HOOK_DELIVERIES)?.remove(key).map_err(StoreError::file)?;
+        }
+        Ok(cursor)
     }
 
     /// Writes down how far a delivery has come. False, and nothing is written, where somebody settled it meanwhile.

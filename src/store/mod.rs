@@ -24,12 +24,17 @@ mod sessions;
 mod settings;
 mod tables;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod tokens;
 mod users;
 mod writer;
 
-use std::{io, path::Path, sync::Arc};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::Path,
+    sync::Arc,
+};
 
 use jiff::Timestamp;
 use redb::{Key, ReadableTable, TableDefinition, Value};
@@ -43,7 +48,7 @@ pub use self::{
     evidence::Evidence,
     factors::Factors,
     health::Health,
-    hooks::Hooks,
+    hooks::{DeliveryCursor, Hooks},
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
     map::Map,
     meter::Meter,
@@ -149,6 +154,12 @@ impl Store {
         self.writer.health()
     }
 
+    /// How often it was found out what had come of changes that were answered with [`StoreError::Unknown`]. Whoever keeps in memory
+    /// what is on disk looks at the disk anew when this has grown.
+    pub fn settled(&self) -> u64 {
+        self.writer.settled()
+    }
+
     /// What the writer measures of itself.
     pub fn meter(&self) -> &Meter {
         self.writer.meter()
@@ -205,6 +216,12 @@ impl View for Read {
     }
 }
 
+/// Looks at what may be damaged. Damage can have any form, and redb has not thought of all of them: what it stumbles over is
+/// damage too.
+pub fn sift<T, E: From<StoreError>>(look: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(look)).unwrap_or_else(|_| Err(StoreError::Damaged("the data file").into()))
+}
+
 /// Why something could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -222,6 +239,9 @@ pub enum StoreError {
     /// The file takes no writes.
     #[error("the data file cannot be written to just now")]
     Failing,
+    /// The file failed in the middle of it, and cannot be asked yet. It is on disk whole, or not at all.
+    #[error("the data file failed while this was written, and whether it was kept is not known yet")]
+    Unknown,
     /// The file failed, and could not be opened anew.
     #[error("the data file could not be opened again: {0}")]
     Reopen(String),
@@ -234,6 +254,7 @@ impl StoreError {
     fn file(error: impl Into<redb::Error>) -> Self {
         match error.into() {
             redb::Error::Io(error) if disk::backend::is_full(&error) => Self::Full,
+            redb::Error::Corrupted(_) => Self::Damaged("the data file"),
             error => Self::File(Box::new(error)),
         }
     }

@@ -11,9 +11,9 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, View, Write,
+    Hooks as _, StoreError, View, Write,
     codec::{self, DeviceRecord, IpRecord, PlaceRecord},
-    tables::{ENDED, LAST_ACCESS, SESSION_TOKENS, SESSIONS},
+    tables::{ENDED, ENDED_OF, LAST_ACCESS, SESSION_TOKENS, SESSIONS},
 };
 use crate::model::{
     id::SessionId,
@@ -89,47 +89,70 @@ pub trait Sessions: View {
         after: Option<EndedCursor>,
         most: usize,
     ) -> Result<Vec<Session>, StoreError> {
-        let ended = self.table(ENDED)?;
         let after = after.as_ref().map(|(at, id)| (*at, id.as_bytes()));
-        let upper = after.map_or(Bound::Unbounded, Bound::Excluded);
         let mut page = Vec::new();
-        for row in ended.range::<(i64, &[u8; 16])>((Bound::Unbounded, upper)).map_err(StoreError::file)?.rev()
-        {
-            let (key, of) = row.map_err(StoreError::file)?;
-            let id = SessionId::from_bytes(*key.value().1);
-            if covers(scope, user, of.value()) {
-                page.push(self.session(id)?.ok_or(StoreError::Damaged(TABLE))?);
-                if page.len() == most {
-                    break;
+        match of(scope, user) {
+            Of::All => {
+                let ended = self.table(ENDED)?;
+                let upper = after.map_or(Bound::Unbounded, Bound::Excluded);
+                let range = ended.range::<(i64, &[u8; 16])>((Bound::Unbounded, upper));
+                for row in range.map_err(StoreError::file)?.rev().take(most) {
+                    page.push(SessionId::from_bytes(*row.map_err(StoreError::file)?.0.value().1));
                 }
             }
+            Of::User(user) => {
+                let ended = self.table(ENDED_OF)?;
+                let upper =
+                    after.map_or(Bound::Included(end_of(user)), |(at, id)| Bound::Excluded((user, at, id)));
+                let range = ended.range::<(&str, i64, &[u8; 16])>((Bound::Included(start_of(user)), upper));
+                for row in range.map_err(StoreError::file)?.rev().take(most) {
+                    page.push(SessionId::from_bytes(*row.map_err(StoreError::file)?.0.value().2));
+                }
+            }
+            Of::Nobody => {}
         }
-        Ok(page)
+        page.into_iter().map(|id| self.session(id)?.ok_or(StoreError::Damaged(TABLE))).collect()
     }
 
     /// How many ended sessions there are within `scope`, of `user` only if one is named.
     fn count_ended(&self, scope: &Scope, user: Option<&str>) -> Result<u64, StoreError> {
-        let ended = self.table(ENDED)?;
-        if *scope == Scope::All && user.is_none() {
-            return ended.len().map_err(StoreError::file);
+        match of(scope, user) {
+            Of::All => self.table(ENDED)?.len().map_err(StoreError::file),
+            Of::User(user) => {
+                let ended = self.table(ENDED_OF)?;
+                Ok(ended.range(start_of(user)..=end_of(user)).map_err(StoreError::file)?.count() as u64)
+            }
+            Of::Nobody => Ok(0),
         }
-        let mut count = 0;
-        for row in ended.iter().map_err(StoreError::file)? {
-            let (_, of) = row.map_err(StoreError::file)?;
-            count += u64::from(covers(scope, user, of.value()));
-        }
-        Ok(count)
     }
 }
 
 impl<V: View> Sessions for V {}
 
-fn covers(scope: &Scope, user: Option<&str>, of: &str) -> bool {
-    let own = match scope {
-        Scope::All => true,
-        Scope::Own(own) => own.as_str() == of,
-    };
-    own && user.is_none_or(|user| user == of)
+/// Whose ended sessions are asked for.
+enum Of<'a> {
+    All,
+    User(&'a str),
+    Nobody,
+}
+
+/// Those within a scope, of `user` only if one is named.
+fn of<'a>(scope: &'a Scope, user: Option<&'a str>) -> Of<'a> {
+    match (scope, user) {
+        (Scope::All, None) => Of::All,
+        (Scope::All, Some(user)) => Of::User(user),
+        (Scope::Own(own), user) if user.is_none_or(|user| user == own.as_str()) => Of::User(own.as_str()),
+        (Scope::Own(_), _) => Of::Nobody,
+    }
+}
+
+/// The first and the last key there can be of a user's ended sessions.
+const fn start_of(user: &str) -> (&str, i64, &[u8; 16]) {
+    (user, i64::MIN, &[0; 16])
+}
+
+const fn end_of(user: &str) -> (&str, i64, &[u8; 16]) {
+    (user, i64::MAX, &[u8::MAX; 16])
 }
 
 impl Write<'_> {
@@ -186,11 +209,45 @@ impl Write<'_> {
         self.edit(SESSION_TOKENS)?.remove(&token.0).map_err(StoreError::file)?;
         self.drop_passes(id)?;
         self.edit(LAST_ACCESS)?.remove(id.as_bytes()).map_err(StoreError::file)?;
-        self.edit(ENDED)?.insert((at, id.as_bytes()), session.user.as_str()).map_err(StoreError::file)?;
+        let user = session.user.as_str();
+        self.edit(ENDED)?.insert((at, id.as_bytes()), user).map_err(StoreError::file)?;
+        self.edit(ENDED_OF)?.insert((user, at, id.as_bytes()), ()).map_err(StoreError::file)?;
         for app in &session.apps {
             self.tell_app(app, codec::time(TABLE, at)?, id)?;
         }
         Ok(Some(session))
+    }
+
+    /// Forgets sessions that ended before `before`, in milliseconds since 1970: it looks at no more than `most` behind `after`,
+    /// from the oldest on, and leaves those of which an app is still to be told. Where to go on; none where it has come to the end.
+    pub fn forget_ended(
+        &mut self,
+        before: i64,
+        after: Option<EndedCursor>,
+        most: usize,
+    ) -> Result<Option<EndedCursor>, StoreError> {
+        let lower = after.as_ref().map(|(at, id)| (*at, id.as_bytes()));
+        let lower = lower.map_or(Bound::Unbounded, Bound::Excluded);
+        let upper = Bound::Excluded((before, start_of("").2));
+        let mut old = Vec::new();
+        let ended = self.table(ENDED)?;
+        for row in ended.range::<(i64, &[u8; 16])>((lower, upper)).map_err(StoreError::file)?.take(most) {
+            let (key, _) = row.map_err(StoreError::file)?;
+            old.push((key.value().0, SessionId::from_bytes(*key.value().1)));
+        }
+        drop(ended);
+        for (at, id) in &old {
+            let session = self.session(*id)?.ok_or(StoreError::Damaged(TABLE))?;
+            let waits = |app: &String| self.is_waiting(app, codec::time(TABLE, *at)?, *id);
+            let waiting: Vec<bool> = session.apps.iter().map(waits).collect::<Result<_, StoreError>>()?;
+            if !waiting.contains(&true) {
+                self.edit(ENDED)?.remove((*at, id.as_bytes())).map_err(StoreError::file)?;
+                let of_user = (session.user.as_str(), *at, id.as_bytes());
+                self.edit(ENDED_OF)?.remove(of_user).map_err(StoreError::file)?;
+                self.edit(SESSIONS)?.remove(id.as_bytes()).map_err(StoreError::file)?;
+            }
+        }
+        Ok(if old.len() == most { old.pop() } else { None })
     }
 
     /// Gives a live session a new token; the old one opens nothing any more. False if it has ended.
@@ -275,4 +332,153 @@ pub(super) fn decode(id: SessionId, bytes: &[u8]) -> Result<(Session, TokenHash)
         ending,
     };
     Ok((session, TokenHash(record.token)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        model::{
+            hook::{Delivery, DeliveryState, Hook},
+            secret::HookSecret,
+        },
+        store::{DeliveryCursor, Random, Store},
+    };
+
+    const RANDOM: Random = || [7; 16];
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_800_000_000 + second).unwrap()
+    }
+
+    fn id(number: u8) -> SessionId {
+        SessionId::from_bytes([number; 16])
+    }
+
+    fn done<T: Send + 'static>(
+        store: &Store,
+        change: impl FnMut(&mut Write<'_>) -> Result<T, StoreError> + Send + 'static,
+    ) -> T {
+        store.write(at(0), change).wait().unwrap()
+    }
+
+    /// A session of ann or bob, in the wiki, that ended in its second.
+    fn ended(store: &Store, number: u8) {
+        let user = if number.is_multiple_of(2) { "ann" } else { "bob" };
+        let session = Session {
+            id: id(number),
+            user: user.parse().unwrap(),
+            registered_by: None,
+            ip: None,
+            place: crate::model::place::Place::default(),
+            device: crate::model::device::Device::default(),
+            user_agent: String::new(),
+            started: at(0),
+            last_access: at(0),
+            expires: at(1000),
+            apps: vec!["wiki".to_owned()],
+            mfa: false,
+            ending: None,
+        };
+        done(store, move |write| {
+            write.put_session(&session, TokenHash([number; 32]))?;
+            let end = at(number.into());
+            let ending = Ending { at: end, by: EndedBy::Admin, by_user: None, reason: String::new() };
+            write.end_session(session.id, None, ending)
+        });
+    }
+
+    fn numbers(store: &Store, user: Option<&str>, after: Option<EndedCursor>, most: usize) -> Vec<u8> {
+        let found = store.read(|read| read.ended_sessions(&Scope::All, user, after, most)).unwrap();
+        found.iter().map(|session| session.id.as_bytes()[0]).collect()
+    }
+
+    #[test]
+    fn the_ended_sessions_of_a_user_are_a_list_of_their_own() {
+        let store = Store::in_memory(at(0), RANDOM).unwrap();
+        (1..=9).for_each(|number| ended(&store, number));
+        assert_eq!(numbers(&store, None, None, 3), [9, 8, 7]);
+        assert_eq!(numbers(&store, Some("ann"), None, 3), [8, 6, 4]);
+        let cursor = (at(6).as_millisecond(), id(6));
+        assert_eq!(numbers(&store, Some("ann"), Some(cursor), 9), [4, 2]);
+        assert_eq!(numbers(&store, Some("eve"), None, 9), [0; 0]);
+        let own = |name: &str| Scope::Own(name.parse().unwrap());
+        let count = |scope: Scope, user| store.read(|read| read.count_ended(&scope, user)).unwrap();
+        assert_eq!((count(Scope::All, None), count(own("bob"), None)), (9, 5));
+        assert_eq!((count(own("bob"), Some("ann")), count(own("bob"), Some("bob"))), (0, 5));
+        store.snapshot().unwrap().check(&mut |_| {}).unwrap();
+    }
+
+    #[test]
+    fn what_ended_long_ago_is_forgotten_but_for_what_an_app_is_still_to_be_told() {
+        let store = Store::in_memory(at(0), RANDOM).unwrap();
+        done(&store, |write| {
+            let hook = Hook {
+                app: "wiki".into(),
+                url: "https://wiki.example/hook".into(),
+                created: at(0),
+                created_by: "ada".into(),
+            };
+            write.put_hook(&hook, &HookSecret::new([1; 32]))
+        });
+        (1..=9).for_each(|number| ended(&store, number));
+        // All have been told of but the third.
+        let waiting = store.read(|read| read.due_deliveries("wiki", at(100), 100)).unwrap();
+        for delivery in waiting.into_iter().filter(|delivery| delivery.session != id(3)) {
+            let told = Delivery { state: DeliveryState::Told(at(50)), ..delivery.clone() };
+            assert!(done(&store, move |write| write.settle_tried(&delivery, &told)));
+        }
+        let forget = |before: Timestamp| {
+            let mut after = None;
+            loop {
+                let from = after;
+                after = done(&store, move |write| write.forget_ended(before.as_millisecond(), from, 2));
+                if after.is_none() {
+                    break;
+                }
+            }
+        };
+        forget(at(6));
+        assert_eq!(numbers(&store, None, None, 99), [9, 8, 7, 6, 3]);
+        assert_eq!(numbers(&store, Some("ann"), None, 99), [8, 6]);
+        assert!(store.read(|read| read.session(id(1))).unwrap().is_none());
+        store.snapshot().unwrap().check(&mut |_| {}).unwrap();
+
+        let forget = |before: Timestamp| {
+            let mut after: Option<DeliveryCursor> = None;
+            loop {
+                let from = after;
+                after = done(&store, move |write| write.forget_deliveries(before, from.clone(), 2));
+                if after.is_none() {
+                    break;
+                }
+            }
+        };
+        let left = || store.read(|read| read.deliveries_to("wiki", 99)).unwrap().len();
+        forget(at(50));
+        assert_eq!(left(), 9, "they were told in this second");
+        forget(at(51));
+        assert_eq!(left(), 1);
+        assert_eq!(store.read(|read| read.count_waiting("wiki")).unwrap(), 1);
+    }
+
+    #[test]
+    fn a_file_of_the_third_format_lists_the_ended_sessions_of_each_user_once_it_is_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open(folder.path(), at(0), RANDOM).unwrap();
+        (1..=4).for_each(|number| ended(&store, number));
+        done(&store, |write| {
+            write.edit(ENDED_OF)?.retain(|_, ()| false).map_err(StoreError::file)?;
+            write
+                .edit(crate::store::tables::META)?
+                .insert("format", 3_u32.to_le_bytes().as_slice())
+                .map_err(StoreError::file)?;
+            Ok(())
+        });
+        assert_eq!(numbers(&store, Some("ann"), None, 9), [0; 0]);
+        drop(store);
+        let store = Store::open(folder.path(), at(0), RANDOM).unwrap();
+        assert_eq!(numbers(&store, Some("ann"), None, 9), [4, 2]);
+        store.snapshot().unwrap().check(&mut |_| {}).unwrap();
+    }
 }

@@ -9,7 +9,7 @@ use redb::{Key, ReadableTable, TableDefinition, Value, WriteTransaction};
 use super::{OpenError, StoreError, disk::Disk};
 
 /// Format of the data file. It is raised when an older binary could no longer read what a newer one writes.
-pub(super) const FORMAT: u32 = 3;
+pub(super) const FORMAT: u32 = 4;
 
 /// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
 /// `horizon` (a record): what retention has taken out of the log. `sealed` (empty): every activity has its leaf.
@@ -38,6 +38,9 @@ pub(super) const SESSION_PASSES: TableDefinition<(&[u8; 16], &[u8; 32]), &str> =
     TableDefinition::new("session_passes");
 /// Time of the end, session id -> user name; the list of ended sessions, walked backwards.
 pub(super) const ENDED: TableDefinition<(i64, &[u8; 16]), &str> = TableDefinition::new("ended");
+
+/// User name, time of the end, session id; the list of a user's ended sessions, walked backwards.
+pub(super) const ENDED_OF: TableDefinition<(&str, i64, &[u8; 16]), ()> = TableDefinition::new("ended_of");
 
 /// Token name -> API token.
 pub(super) const TOKENS: TableDefinition<&str, &[u8]> = TableDefinition::new("tokens");
@@ -89,7 +92,7 @@ const LOG_KEYS: TableDefinition<&[u8; 16], u64> = TableDefinition::new("log_keys
 macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
-            APPS, CHECKPOINTS, ENDED, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_REMOVALS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META,
+            APPS, CHECKPOINTS, ENDED, ENDED_OF, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_REMOVALS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META,
             PASSKEYS, PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
@@ -102,6 +105,7 @@ macro_rules! every_table {
         $each($($with,)* SESSION_PASSES)?;
         $each($($with,)* LAST_ACCESS)?;
         $each($($with,)* ENDED)?;
+        $each($($with,)* ENDED_OF)?;
         $each($($with,)* TOKENS)?;
         $each($($with,)* TOKEN_HASHES)?;
         $each($($with,)* APPS)?;
@@ -125,10 +129,12 @@ pub(super) use every_table;
 /// Checks the format of a file and makes what is missing in it.
 pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
     let transaction = disk.write()?;
+    let found;
+    let empty = transaction.list_tables().map_err(StoreError::file)?.next().is_none();
     {
         let mut meta = transaction.open_table(META).map_err(StoreError::file)?;
         let number = |bytes: &[u8]| bytes.try_into().map_or(u32::MAX, u32::from_le_bytes);
-        let found = meta.get("format").map_err(StoreError::file)?.map(|bytes| number(bytes.value()));
+        found = meta.get("format").map_err(StoreError::file)?.map(|bytes| number(bytes.value()));
         match found {
             Some(found) if found > FORMAT => {
                 let by = meta.get("written-by").map_err(StoreError::file)?;
@@ -136,6 +142,10 @@ pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
                 return Err(OpenError::Newer { found, by, known: FORMAT });
             }
             Some(_) => {}
+            None if !empty => {
+                let why = "it does not say which format it has, so another program wrote it";
+                return Err(OpenError::Damaged(why.into()));
+            }
             None => {
                 let created = now.as_millisecond().to_le_bytes();
                 meta.insert("created", created.as_slice()).map_err(StoreError::file)?;
@@ -146,7 +156,22 @@ pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
     }
     every_table!(make, &transaction);
     upgrade_keys(&transaction)?;
+    if found.is_some_and(|found| found < 4) {
+        list_by_user(&transaction)?;
+    }
     transaction.commit().map_err(StoreError::file)?;
+    Ok(())
+}
+
+/// Lists the ended sessions of each user, which formats before the fourth did not.
+fn list_by_user(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    let ended = transaction.open_table(ENDED).map_err(StoreError::file)?;
+    let mut of_user = transaction.open_table(ENDED_OF).map_err(StoreError::file)?;
+    for row in ended.iter().map_err(StoreError::file)? {
+        let (key, user) = row.map_err(StoreError::file)?;
+        let (at, id) = key.value();
+        of_user.insert((user.value(), at, id), ()).map_err(StoreError::file)?;
+    }
     Ok(())
 }
 

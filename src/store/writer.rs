@@ -12,7 +12,11 @@
 
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Arc, Mutex, mpsc},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicU64, Ordering},
+        mpsc,
+    },
     thread::{self, JoinHandle},
     time::Instant,
 };
@@ -154,6 +158,7 @@ pub(super) struct Writer {
     queue: Mutex<Option<mpsc::Sender<Message>>>,
     thread: Mutex<Option<JoinHandle<()>>>,
     vitals: Arc<Vitals>,
+    settled: Arc<AtomicU64>,
     meter: Meter,
 }
 
@@ -162,10 +167,20 @@ impl Writer {
         let (sender, receiver) = mpsc::channel();
         let vitals = Arc::new(Vitals::default());
         let physician = Physician::new(Arc::clone(&disk), Arc::clone(&vitals));
-        let meter = Meter::new();
-        let mut scribe = Scribe { disk, tail, keys, edge, physician, meter: meter.clone(), doubt: None };
+        let (meter, settled) = (Meter::new(), Arc::new(AtomicU64::new(0)));
+        let mut scribe = Scribe {
+            disk,
+            tail,
+            keys,
+            edge,
+            physician,
+            meter: meter.clone(),
+            doubt: None,
+            untold: false,
+            settled: Arc::clone(&settled),
+        };
         let spawned = thread::Builder::new().name("writer".into()).spawn(move || scribe.work(&receiver));
-        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals, meter }
+        Self { queue: Mutex::new(Some(sender)), thread: Mutex::new(spawned.ok()), vitals, settled, meter }
     }
 
     /// What it measures of itself.
@@ -175,7 +190,16 @@ impl Writer {
 
     /// How the file takes what is written to it.
     pub(super) fn health(&self) -> Health {
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
+        if thread.as_ref().is_none_or(JoinHandle::is_finished) {
+            return Health::Failing("the thread that writes it has ended; start the server again".into());
+        }
         self.vitals.now()
+    }
+
+    /// How often it was found out what had come of changes of which nobody knew when they were answered.
+    pub(super) fn settled(&self) -> u64 {
+        self.settled.load(Ordering::SeqCst)
     }
 
     pub(super) fn submit<T, E>(
@@ -239,6 +263,10 @@ struct Scribe {
     meter: Meter,
     /// What a transaction appended whose commit did not come back: it may be on disk.
     doubt: Option<Batch>,
+    /// Whether some of those who wanted it were answered that nobody knows.
+    untold: bool,
+    /// How often it was found out after such an answer.
+    settled: Arc<AtomicU64>,
 }
 
 impl Scribe {
@@ -271,13 +299,21 @@ impl Scribe {
 
     /// Runs a group of changes in one transaction, syncs it, and answers them.
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
-        let mut again = true;
+        if group.is_empty() {
+            // Nobody waits; but some may have been told that nobody knows, and it may be known now.
+            let _ = self.settle();
+            return;
+        }
+        // Whether it was tried, so that what is in doubt is of this group.
+        let (mut again, mut tried) = (true, false);
         loop {
-            group = self.refuse(group);
+            group = self.refuse(group, tried);
             if group.is_empty() {
                 return;
             }
             let attempt = match self.settle() {
+                // It could not be told at once, and is there: to run it again would be to write it twice.
+                Ok(true) if tried => return group.into_iter().for_each(Job::answer),
                 // A panic in the midst of a commit is a failure of the file like another.
                 Ok(_) => catch_unwind(AssertUnwindSafe(|| self.attempt(&mut group)))
                     .unwrap_or(Err(StoreError::Failing)),
@@ -288,6 +324,7 @@ impl Scribe {
                     continue;
                 }
             };
+            tried = true;
             match attempt {
                 Ok(None) => {
                     self.physician.succeeded();
@@ -323,19 +360,28 @@ impl Scribe {
         {
             self.edge = batch.publish(&self.keys, &self.tail);
         }
+        if std::mem::take(&mut self.untold) {
+            self.settled.fetch_add(1, Ordering::SeqCst);
+        }
         Ok(written)
     }
 
-    /// Answers those that need not be tried now, and returns the others.
-    fn refuse(&self, group: Vec<Box<dyn Job>>) -> Vec<Box<dyn Job>> {
-        let mut tried = Vec::with_capacity(group.len());
+    /// Answers those that need not be tried now, and returns the others. Where they were `tried` and it cannot be told what came
+    /// of it, they are told just that.
+    fn refuse(&mut self, group: Vec<Box<dyn Job>>, tried: bool) -> Vec<Box<dyn Job>> {
+        let unknown = tried && self.doubt.is_some();
+        let mut left = Vec::with_capacity(group.len());
         for job in group {
             match self.physician.refuses(job.weight()) {
+                Some(_) if unknown => {
+                    self.untold = true;
+                    job.fail(StoreError::Unknown);
+                }
                 Some(error) => job.fail(error),
-                None => tried.push(job),
+                None => left.push(job),
             }
         }
-        tried
+        left
     }
 
     /// One transaction over the group. The index of the change that must drop out, if one must.

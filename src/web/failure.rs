@@ -395,6 +395,13 @@ impl From<StoreError> for Failure {
                 let message = "nothing can be written here just now; try again in a moment";
                 Self { retry_after: Some(5), ..Self::new(Status::ServiceUnavailable, "not_written", message) }
             }
+            StoreError::Unknown => {
+                let message = "whether this was written down is not known yet; look in a moment, and do it again if it was not";
+                Self {
+                    retry_after: Some(5),
+                    ..Self::new(Status::ServiceUnavailable, "outcome_unknown", message)
+                }
+            }
             error => Self::internal(&error),
         }
     }
@@ -534,6 +541,10 @@ impl From<LookError> for Failure {
             }
             LookError::Cursor(_) => Self::field("cursor", message),
             LookError::TooSlow => Self::new(Status::ServiceUnavailable, "too_slow", message),
+            LookError::Behind(_) => {
+                let behind = Self::new(Status::ServiceUnavailable, "index_behind", message);
+                Self { retry_after: Some(30), ..behind }
+            }
             LookError::Index(error) => Self::internal(&error),
             LookError::Store(error) => error.into(),
         }

@@ -397,3 +397,35 @@ fn a_page_that_did_not_wait_for_its_count_and_chart_gets_them_one_by_one() {
     let whole = ada.get("/activity?user=bob&period=1m&wait=1").text();
     assert!(whole.contains("7 activities") && !whole.contains("data-late"));
 }
+
+#[test]
+fn while_the_index_lacks_something_nothing_is_called_exact_and_nothing_is_downloaded() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("app", &["activity:write"]);
+    let edit = json!({"user": "bob", "action": "edit"});
+    program.post("/api/v1/activity", &edit).ok();
+    let ada = house.signed_in("ada");
+    house.caught_up();
+    let total = |caller: &Caller<'_>| caller.get("/api/v1/activity?user=bob").ok()["total"].clone();
+    assert_eq!(total(&ada), json!({"value": 1, "exact": true}));
+    assert!(!ada.get("/activity?user=bob").text().contains("not in the search index"));
+    assert_eq!(ada.get("/api/v1/activity.csv?user=bob").status, 200);
+    house.caught_up();
+    // It cannot go on, and then something comes in.
+    house.app.index().stop();
+    program.post("/api/v1/activity", &edit).ok();
+    assert_eq!(total(&ada), json!({"value": 1, "exact": false}));
+    for counted in ["histogram?user=bob", "facets?field=user"] {
+        assert_eq!(ada.get(&format!("/api/v1/activity/{counted}")).ok()["exact"], false, "{counted}");
+    }
+    let page = ada.get("/activity?user=bob").text();
+    assert!(page.contains("not in the search index yet") && page.contains("at least 1 activity"), "{page}");
+    for file in ["activity.csv", "activity.ndjson"] {
+        let refused = ada.get(&format!("/api/v1/{file}?user=bob"));
+        assert_eq!(refused.status, 503, "{file}");
+        let error = &refused.json()["error"];
+        assert_eq!(error["code"], "index_behind", "{file}");
+        assert!(error["message"].as_str().unwrap().contains("ask again"), "{error}");
+    }
+    assert_eq!(ada.get("/settings").status, 200);
+}

@@ -170,6 +170,64 @@ fn a_check_finds_a_flipped_bit_wherever_it_matters() {
 }
 
 #[test]
+fn a_file_that_is_empty_or_another_programs_is_not_whole_and_becomes_nobodys_new_one() {
+    let folder = Folder::with_admin();
+    let data = folder.path().join("rollcall.redb");
+    let copy = folder.path().join("copy.redb");
+    fs::write(&data, b"").unwrap();
+    fs::write(&copy, b"").unwrap();
+    folder.run(&["check"]).refuses(1, "it is empty");
+    folder.run(&["verify"]).refuses(1, "it is empty");
+    folder.run(&["verify", copy.to_str().unwrap()]).refuses(1, "is empty");
+    fs::remove_file(&data).unwrap();
+    let other = redb::Database::create(&data).unwrap();
+    let write = other.begin_write().unwrap();
+    write.open_table(redb::TableDefinition::<u64, u64>::new("theirs")).unwrap().insert(1, 1).unwrap();
+    write.commit().unwrap();
+    drop(other);
+    let before = fs::read(&data).unwrap();
+    fs::copy(&data, &copy).unwrap();
+    for command in ["check", "verify"] {
+        folder.run(&[command]).refuses(1, "another program wrote it");
+    }
+    folder.run(&["verify", copy.to_str().unwrap()]).refuses(1, "another program wrote it");
+    folder.run(&["user", "list"]).refuses(2, "another program wrote it");
+    assert_eq!(fs::read(&data).unwrap().len(), before.len(), "nothing was put into it");
+    let theirs = redb::Database::open(&data).unwrap();
+    assert_eq!(theirs.begin_read().unwrap().list_tables().unwrap().count(), 1);
+}
+
+#[test]
+fn a_damaged_copy_is_an_answer_in_one_sentence_of_ours() {
+    let folder = with_activities();
+    let data = folder.path().join("rollcall.redb");
+    let whole = fs::read(&data).unwrap();
+    let copy = folder.path().join("copy.redb");
+    let (mut found_out, mut place) = (0, 0x51_7cc1_b727_u64);
+    for round in 0..30 {
+        place = place.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let at = usize::try_from(place >> 20).unwrap() % whole.len();
+        let mut damaged = whole.clone();
+        match round % 3 {
+            0 => damaged.truncate(at),
+            1 => damaged[..4096].fill(0),
+            _ => damaged[at / 4096 * 4096..][..4096].fill(0xff),
+        }
+        fs::write(&copy, &damaged).unwrap();
+        let said = folder.run(&["verify", copy.to_str().unwrap()]);
+        match said.code {
+            // It was in a page that nothing is in.
+            0 => {}
+            1 => found_out += 1,
+            code => panic!("{round} at {at}: {code} {}", said.err),
+        }
+        assert!(!said.err.contains("panicked"), "{}", said.err);
+        assert!(said.err.lines().count() <= 1, "{}", said.err);
+    }
+    assert!(found_out >= 15, "{found_out} of 30");
+}
+
+#[test]
 fn the_index_is_made_anew_while_a_server_runs_and_while_none_does() {
     let folder = with_activities();
     folder.run(&["reindex"]).says("the search index has been made anew: 1235 activities");

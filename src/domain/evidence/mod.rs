@@ -110,10 +110,12 @@ fn prove(
     outside: Vec<(Checkpoint, Note)>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Verdict, VerifyError> {
-    let read = store.snapshot()?;
-    let own = read.checkpoints(key)?;
-    let sizes: Vec<u64> = own.iter().chain(&outside).map(|(checkpoint, _)| checkpoint.size).collect();
-    let proof = read.prove(&sizes, progress)?;
+    let (proof, own) = store::sift(|| {
+        let read = store.snapshot()?;
+        let own = read.checkpoints(key)?;
+        let sizes: Vec<u64> = own.iter().chain(&outside).map(|(checkpoint, _)| checkpoint.size).collect();
+        Ok::<_, StoreError>((read.prove(&sizes, progress)?, own))
+    })?;
     Ok(judge(proof, key, own, outside))
 }
 

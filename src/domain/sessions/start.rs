@@ -167,15 +167,15 @@ impl App {
         });
         match written.done().await {
             Ok((signed_in, ended)) => {
+                // What has ended is refused whatever else fails.
+                self.ended(&ended);
                 if let Some(name) = signed_in {
                     self.refresh_user(&name)?;
                 }
-                self.ended(&ended);
             }
             Err(error) => {
+                // It may be on disk all the same, which is found out later: the sweep ends it there, or forgets it.
                 self.0.live.refuse(live.id);
-                // It never was on disk.
-                self.0.live.forget(live.id);
                 return Err(error);
             }
         }

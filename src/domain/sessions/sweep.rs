@@ -1,6 +1,9 @@
 //! What is done about live sessions every few seconds: what was used is written down, and what is due ends.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, atomic::Ordering},
+};
 
 use jiff::Timestamp;
 
@@ -11,12 +14,14 @@ use crate::{
         live::{Event, Live, Unflushed},
     },
     model::{id::SessionId, session::EndedBy, user::Actor},
+    store::{Sessions, StoreError, Users},
 };
 
 impl App {
     /// Writes last accesses down, ends what is due, and finishes the ends that could not be written. To be
     /// called every [`SWEEP`](super::SWEEP), and once at the end.
     pub async fn sweep(&self) -> Result<(), SessionError> {
+        let taken_over = self.take_over();
         let now = self.now();
         let mut due: BTreeMap<&'static str, Vec<SessionId>> = BTreeMap::new();
         let mut used = Vec::new();
@@ -32,9 +37,39 @@ impl App {
         for (reason, ids) in due {
             self.end(&Actor::system(), &ids, self.ending(EndedBy::Policy, None, reason)).await?;
         }
+        self.finish_revocations().await?;
         self.write_looks(false).await;
         self.tell_of_brakes().await?;
+        taken_over?;
         flushed
+    }
+
+    /// Takes over into memory what came of changes of which nobody knew when they were answered, once that was found out.
+    fn take_over(&self) -> Result<(), StoreError> {
+        let settled = self.0.store.settled();
+        if self.0.settled.load(Ordering::SeqCst) == settled {
+            return Ok(());
+        }
+        // What has ended is refused before anything else.
+        let known: Vec<_> = self.0.live.all().into_iter().chain(self.0.live.ending()).collect();
+        let ended = self.0.store.read(|read| {
+            let mut ended = Vec::new();
+            for live in known {
+                ended.extend(read.session(live.id)?.filter(|session| session.ending.is_some()).map(Arc::new));
+            }
+            Ok::<_, StoreError>(ended)
+        })?;
+        self.ended(&ended);
+        self.0.live.refresh(|| self.0.store.read(Sessions::live_sessions))?;
+        self.0.people.refresh_all(&self.0.store)?;
+        self.0.tokens.refresh(&self.0.store)?;
+        self.0.apps.refresh(&self.0.store)?;
+        if !self.0.store.read(Users::nobody)? {
+            self.close_setup();
+        }
+        self.take_over_horizon()?;
+        self.0.settled.store(settled, Ordering::SeqCst);
+        Ok(())
     }
 
     /// Writes down what has changed of sessions that were used.
@@ -60,5 +95,204 @@ impl App {
             self.0.live.tell(Event::Session(live));
         }
         written
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{io, sync::Arc};
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{
+        domain::{
+            Health,
+            clock::Clock,
+            random,
+            sessions::{Limits, Origin, Registration},
+            tokens::TokenError,
+        },
+        model::{
+            app::{App as Plugged, HeaderFamily},
+            secret::Token,
+            session::Scope,
+            token::TokenScope,
+            user::{Role, User, UserName},
+        },
+        store::{
+            Apps as _, Store, Tokens as _,
+            tests::{faults::Faulty, over},
+        },
+    };
+
+    /// Everything over a file that fails as it is told, with a user, a session and a token.
+    struct House {
+        app: App,
+        faulty: Arc<Faulty>,
+        session: SessionId,
+        token: Token,
+        _folder: TempDir,
+    }
+
+    fn ann() -> UserName {
+        "ann".parse().unwrap()
+    }
+
+    fn registration() -> Registration {
+        let origin = Origin::default();
+        Registration { user: ann(), app: "wiki".into(), token: "wiki".into(), origin, ttl: None }
+    }
+
+    impl House {
+        async fn open() -> Self {
+            let (folder, faulty) = (TempDir::new().unwrap(), Faulty::new());
+            let clock = Clock::fixed("2026-03-15T12:00:00Z".parse().unwrap());
+            let store: Store = over(faulty.clone(), clock.now(), random::bytes).unwrap();
+            let app = App::over(store, folder.path(), None, clock, Limits::default()).unwrap();
+            let user = User {
+                name: ann(),
+                role: Role::Member,
+                full_name: String::new(),
+                email: String::new(),
+                groups: Vec::new(),
+                disabled: false,
+                created: app.now(),
+                last_sign_in: None,
+            };
+            app.0.store.write(app.now(), move |write| write.put_user(&user)).done().await.unwrap();
+            app.refresh_user(&ann()).unwrap();
+            let (session, _) = app.register_session(&Actor::console(), registration()).await.unwrap();
+            let scopes = vec![TokenScope::ActivityWrite];
+            let (_, token) = app.add_token(&Actor::console(), "ship", scopes, None).await.unwrap();
+            Self { app, faulty, session: session.id, token, _folder: folder }
+        }
+
+        /// The file takes writes again, and the sweep comes by.
+        async fn mend(&self) {
+            self.faulty.mend();
+            while self.app.health() != Health::Good {
+                tokio::task::yield_now().await;
+            }
+            // What is in doubt is looked at before anything else is written.
+            self.app.0.store.write(self.app.now(), |_| Ok::<_, StoreError>(())).done().await.unwrap();
+            self.app.sweep().await.unwrap();
+        }
+
+        /// What is in memory is what is on disk.
+        fn agrees(&self, what: &str) {
+            let app = &self.app;
+            let read = app.0.store.snapshot().unwrap();
+            let on_disk = |ids: Vec<SessionId>| {
+                let mut ids = ids;
+                ids.sort_unstable();
+                ids
+            };
+            let live = on_disk(app.0.live.all().iter().map(|live| live.id).collect());
+            let kept = on_disk(read.live_sessions().unwrap().into_iter().map(|(_, s)| s.id).collect());
+            assert_eq!(live, kept, "{what}: the live sessions");
+            assert!(app.0.live.ending().is_empty(), "{what}: a session is on its way to its end");
+            let kept: Vec<_> = read.tokens().unwrap().into_iter().map(|(_, token)| token.name).collect();
+            let names: Vec<_> = app.tokens().into_iter().map(|token| token.name).collect();
+            assert_eq!(names, kept, "{what}: the tokens");
+            let users: Vec<User> = app.users().iter().map(|user| User::clone(user)).collect();
+            assert_eq!(users, read.users().unwrap(), "{what}: the people");
+            for plugged in read.apps().unwrap() {
+                let there = app.app_at(&plugged.url.parse().unwrap());
+                assert_eq!(there.as_deref(), Some(&plugged), "{what}: the apps");
+            }
+        }
+    }
+
+    /// Does something of which memory holds a part too. Whether it was done; none where nobody knows.
+    async fn attempt(house: &House, deed: &str) -> Option<bool> {
+        let (app, by) = (&house.app, Actor::console());
+        let known = |error: &StoreError| !matches!(error, StoreError::Unknown);
+        let of_session = |error: SessionError| match error {
+            SessionError::Store(error) => known(&error),
+            other => panic!("{other}"),
+        };
+        let of_token = |error: TokenError| match error {
+            TokenError::Store(error) => known(&error),
+            other => panic!("{other}"),
+        };
+        let outcome = match deed {
+            "logout" => {
+                let ending = app.ending(EndedBy::Admin, Some(&by), "");
+                app.end(&by, &[house.session], ending).await.map(drop).map_err(of_session)
+            }
+            "sign-in" => app.register_session(&by, registration()).await.map(drop).map_err(of_session),
+            "revoke" => app.revoke_token(&by, "ship").await.map_err(of_token),
+            "grant" => app
+                .add_token(&by, "other", vec![TokenScope::ActivityRead], None)
+                .await
+                .map(drop)
+                .map_err(of_token),
+            "disable" => app.set_disabled(&by, &ann(), true).await.map_err(|error| match error {
+                crate::domain::accounts::AccountError::Store(error) => known(&error),
+                other => panic!("{other}"),
+            }),
+            "plug in" => {
+                let plugged = Plugged {
+                    name: "wiki".into(),
+                    url: "https://wiki.example".into(),
+                    groups: Vec::new(),
+                    headers: HeaderFamily::Remote,
+                    created: app.now(),
+                };
+                app.put_app(&by, plugged).await.map_err(|error| match error {
+                    crate::domain::apps::AppError::Store(error) => known(&error),
+                    other => panic!("{other}"),
+                })
+            }
+            other => panic!("{other}"),
+        };
+        match outcome {
+            Ok(()) => Some(true),
+            Err(true) => Some(false),
+            Err(false) => None,
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn what_reaches_the_disk_after_its_answer_reaches_memory_too() {
+        for deed in ["logout", "sign-in", "revoke", "grant", "disable", "plug in"] {
+            let house = House::open().await;
+            let before = house.faulty.calls();
+            assert_eq!(attempt(&house, deed).await, Some(true));
+            let calls = house.faulty.calls() - before;
+            house.mend().await;
+            house.agrees(deed);
+            // In the middle of the commit nothing has reached the disk for good; in its last call all of it has.
+            for call in [calls / 2, calls - 1] {
+                let house = House::open().await;
+                let app = &house.app;
+                house.faulty.fail_after(call, io::ErrorKind::Other);
+                let done = attempt(&house, deed).await;
+                let what = format!("{deed}, failing from call {call} of {calls} on");
+                assert_eq!(done, None, "{what}: nobody knows");
+                // What was to go is refused meanwhile.
+                assert_eq!(app.api_token(&house.token).is_none(), deed == "revoke", "{what}: a token");
+                assert_eq!(app.live(house.session).is_none(), deed == "logout", "{what}: a session");
+                house.mend().await;
+                house.agrees(&what);
+                // And has gone then, whether it was written or not.
+                assert_eq!(app.api_token(&house.token).is_none(), deed == "revoke", "{what}: a token");
+                let lives = app.live(house.session).is_some();
+                assert!(lives != (deed == "logout") || deed == "disable", "{what}: a session");
+                let stays = |expected: bool| assert_eq!(expected, call + 1 == calls, "{what}: it was kept");
+                match deed {
+                    "disable" => {
+                        stays(!lives);
+                        stays(app.user(&ann()).unwrap().disabled);
+                    }
+                    "grant" => stays(app.tokens().len() == 2),
+                    "plug in" => stays(app.app_at(&"https://wiki.example".parse().unwrap()).is_some()),
+                    // Nobody has been given what would open it.
+                    "sign-in" => assert_eq!(app.live_sessions(&Scope::All, None).len(), 1, "{what}"),
+                    _ => {}
+                }
+            }
+        }
     }
 }

@@ -12,6 +12,7 @@ use tantivy::{
 };
 
 use super::{
+    brief,
     document::Document,
     files::Files,
     schema::{self, Fields, VERSION},
@@ -54,7 +55,7 @@ impl Folder {
             }
             Err(error) => {
                 if path.exists() {
-                    log::warn!("the search index cannot be opened and is built anew: {error}");
+                    log::warn!("the search index cannot be opened and is built anew: {}", brief(&error));
                 }
                 Self::begin(path)
             }
@@ -140,7 +141,7 @@ impl Folder {
         let files = match self.files() {
             Ok(files) => files,
             Err(error) => {
-                log::warn!("the search index cannot be verified: {error}");
+                log::warn!("the search index cannot be verified: {}", brief(&error));
                 return false;
             }
         };

@@ -15,14 +15,14 @@ use std::{
 use tantivy::{FutureResult, IndexWriter, SegmentMeta, TantivyError, indexer::IndexWriterOptions};
 
 use super::{
-    OpenError, SourceError,
+    OpenError, SourceError, brief,
     document::Document,
     folder::{Folder, payload},
     merge::Neighbours,
     purge::Purge,
     search::SearchError,
     source::Source,
-    status::{Shared, Stop},
+    status::{FAR, Shared, Stop},
 };
 use crate::{
     model::{id::ActivityId, index::State},
@@ -33,8 +33,6 @@ use crate::{
 const BATCH: usize = 1000;
 /// How long something waits to be found, at least: a commit costs 10 to 15 ms.
 const SOON: Duration = Duration::from_millis(200);
-/// So many activities behind is far behind.
-const FAR: u64 = 20_000;
 /// How often progress is committed while far behind.
 const BEHIND: Duration = Duration::from_secs(3);
 /// How long a wait for the log may keep the thread from ending.
@@ -85,8 +83,9 @@ impl Follower {
             let followed = panic::catch_unwind(AssertUnwindSafe(attempt)).unwrap_or(Err(Failure::Panic));
             whole |= followed.is_ok();
             if let Err(failure) = followed {
+                let failure = brief(&failure);
                 log::error!("the search index waits: {failure}");
-                self.shared.set_state(State::Retrying(failure.to_string()));
+                self.shared.set_state(State::Retrying(failure));
                 // Files that can no longer be believed are not tried again.
                 whole = whole && self.folder.is_whole(|| self.shared.stopping().is_none());
                 if self.shared.snapshot().indexed > before {
@@ -104,6 +103,7 @@ impl Follower {
             log::warn!("the search index is damaged; it is built anew");
         }
         self.folder = self.folder.start_over()?;
+        self.shared.lose_everything(self.source.last());
         self.shared.publish(self.folder.snapshot()?);
         self.shared.has_begun_anew();
         Ok(())
@@ -243,7 +243,10 @@ impl Session<'_> {
                 Poll::Ready(Ok(_)) => self.rewriting = None,
                 Poll::Ready(Err(error)) => {
                     // Another merge may have been faster; or there is no room.
-                    log::warn!("what retention removed still takes room in the search index: {error}");
+                    log::warn!(
+                        "what retention removed still takes room in the search index: {}",
+                        brief(&error)
+                    );
                     self.rewriting = None;
                     self.purge_from = Instant::now() + PAUSE.1;
                 }

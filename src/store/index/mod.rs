@@ -41,6 +41,7 @@ mod tests;
 mod tokenizer;
 
 use std::{
+    fmt::Display,
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
@@ -55,7 +56,11 @@ pub use page::Walk;
 pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
 
-use crate::model::{horizon::Horizon, id::ActivityId, index::Status};
+use crate::model::{
+    horizon::Horizon,
+    id::ActivityId,
+    index::{State, Status},
+};
 use folder::Folder;
 use status::Shared;
 
@@ -87,6 +92,15 @@ impl Index {
     pub fn bytes(&self) -> u64 {
         let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
         files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+    }
+
+    /// What searches lack of a log whose newest activity is `last`; none if it is no more than what is on its way and there within a
+    /// second.
+    pub fn lacks(&self, last: ActivityId) -> Option<u64> {
+        let status = self.shared.status();
+        let lacks = last.0.saturating_sub(status.indexed.0);
+        let stands = matches!(status.state, State::Retrying(_) | State::Stopped);
+        (lacks > 0 && (stands || !status.caught_up || lacks > status::FAR)).then_some(lacks)
     }
 
     /// How far the index is.
@@ -127,9 +141,36 @@ impl Index {
     }
 }
 
+/// The most characters of what goes wrong that are told: Tantivy's errors may quote a whole file.
+const BRIEF: usize = 300;
+
+/// What went wrong, in one short line.
+fn brief(error: &dyn Display) -> String {
+    let told = error.to_string();
+    let end = told.char_indices().nth(BRIEF).map_or(told.len(), |(end, _)| end);
+    let mut brief = told[..end].replace(char::is_control, " ");
+    if end < told.len() {
+        brief.push('…');
+    }
+    brief
+}
+
 /// Ends the following at once; what was read and not yet committed will be read again.
 impl Drop for Index {
     fn drop(&mut self) {
         self.end(false);
+    }
+}
+
+#[cfg(test)]
+mod brief_tests {
+    use super::brief;
+
+    #[test]
+    fn what_went_wrong_is_told_in_one_short_line() {
+        assert_eq!(brief(&"no\nroom"), "no room");
+        let told = brief(&"é".repeat(5000));
+        assert_eq!(told.chars().count(), 301);
+        assert!(told.ends_with('…'));
     }
 }

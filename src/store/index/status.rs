@@ -12,6 +12,10 @@ use crate::model::{
     index::{State, Status},
 };
 
+/// So many activities behind is far behind: as much as is read in a fifth of a second when everything is fast, and so in a second
+/// where it is not.
+pub(super) const FAR: u64 = 20_000;
+
 /// The meeting point of the follower and everybody else.
 pub(super) struct Shared {
     inner: Mutex<Inner>,
@@ -21,6 +25,8 @@ pub(super) struct Shared {
 struct Inner {
     snapshot: Arc<Snapshot>,
     last: ActivityId,
+    /// Where the log was when the index last fell far behind it.
+    goal: ActivityId,
     state: State,
     stop: Option<Stop>,
     /// Whether the index is to be begun anew.
@@ -43,6 +49,7 @@ impl Shared {
         let inner = Inner {
             snapshot: Arc::new(snapshot),
             last,
+            goal: last,
             state: State::Checking,
             stop: None,
             anew: false,
@@ -58,7 +65,8 @@ impl Shared {
     pub(super) fn status(&self) -> Status {
         let inner = self.lock();
         let indexed = inner.snapshot.indexed;
-        Status { indexed, last: inner.last.max(indexed), state: inner.state.clone() }
+        let caught_up = indexed >= inner.goal;
+        Status { indexed, last: inner.last.max(indexed), caught_up, state: inner.state.clone() }
     }
 
     pub(super) fn wait_for(&self, id: ActivityId, at_most: Duration) -> bool {
@@ -101,7 +109,18 @@ impl Shared {
     }
 
     pub(super) fn heard_of(&self, last: ActivityId) {
-        self.lock().last = last;
+        let mut inner = self.lock();
+        inner.last = last;
+        if last.0.saturating_sub(inner.snapshot.indexed.0) > FAR {
+            inner.goal = last;
+        }
+    }
+
+    /// Says that what is searched from now on lacks all that is in the log.
+    pub(super) fn lose_everything(&self, last: ActivityId) {
+        let mut inner = self.lock();
+        inner.last = last;
+        inner.goal = last;
     }
 
     pub(super) fn set_state(&self, state: State) {

@@ -49,6 +49,8 @@ impl Work {
         let parts: Vec<Vec<u8>> = shelf::parts(&packed).collect();
         self.write(move |write| {
             let mut volumes = write.edit(LOG_VOLUMES)?;
+            // What a crash left of the same volume: it may have had more parts, and they would be read as of this one.
+            volumes.retain_in((first, 0)..=(first, u32::MAX), |_, _| false).map_err(StoreError::file)?;
             for (part, number) in parts.iter().zip(0..) {
                 volumes.insert((first, number), part.as_slice()).map_err(StoreError::file)?;
             }

@@ -6,6 +6,7 @@
 //! only one that touches what it moves, so nothing changes under it. Wherever it is killed, it goes on from what is on disk.
 
 use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -112,6 +113,8 @@ pub(super) enum Left {
     Stopped,
     #[error("the file could not be copied: {0}")]
     Copy(String),
+    #[error("it came upon something impossible; `rollcall check` looks at every record")]
+    Fault,
 }
 
 impl Work {
@@ -120,9 +123,9 @@ impl Work {
         loop {
             match orders.recv_timeout(PAUSE) {
                 Ok(Order { horizon, reply }) => {
-                    let removed = self.remove(&horizon).map_err(|left| match left {
+                    let removed = guarded(|| self.remove(&horizon)).map_err(|left| match left {
                         Left::Store(error) => error,
-                        Left::Stopped | Left::Copy(_) => StoreError::Closed,
+                        Left::Stopped | Left::Copy(_) | Left::Fault => StoreError::Closed,
                     });
                     in_doubt |= removed.is_err();
                     // Whoever asked may have left meanwhile.
@@ -143,7 +146,7 @@ impl Work {
                     continue;
                 }
             }
-            match self.tend(&mut cleaned, &mut rest) {
+            match guarded(|| self.tend(&mut cleaned, &mut rest)) {
                 Ok(()) | Err(Left::Stopped) => {}
                 Err(left) => {
                     ::log::error!("the log cannot be put in order just now: {left}");
@@ -196,6 +199,11 @@ impl Work {
     ) -> Result<(), Left> {
         Ok(self.writer.submit(Timestamp::UNIX_EPOCH, Weight::Light, change).wait()?)
     }
+}
+
+/// Does something in which damage may be come upon that nobody thought of: the thread outlives it.
+fn guarded<T>(work: impl FnOnce() -> Result<T, Left>) -> Result<T, Left> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Left::Fault))
 }
 
 /// Tells when the log has come to rest: hardly anything is written for a while, and some work is no burden to anybody.

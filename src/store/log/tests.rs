@@ -231,6 +231,25 @@ fn a_large_log_moves_into_volumes_and_takes_a_fraction_of_the_room() {
 }
 
 #[test]
+fn what_a_crash_left_of_a_volume_is_not_read_as_a_part_of_the_next() {
+    let log = Bare::new();
+    log.append(numbered(0..5000));
+    let before = log.all();
+    // It had all of its parts written, more than there will be, and none of its blocks.
+    let mut left = volume::Draft::default();
+    before.iter().for_each(|activity| left.count(activity));
+    let packed = left.finish().pack().repeat(3);
+    tampered(&log, |write| {
+        let mut volumes = write.open_table(tables::LOG_VOLUMES).unwrap();
+        for (part, number) in super::shelf::parts(&packed).zip(0..) {
+            volumes.insert((1, number), part.as_slice()).unwrap();
+        }
+    });
+    assert!(log.work.bind(1000).unwrap());
+    assert!(log.all() == before);
+}
+
+#[test]
 fn what_is_sent_again_is_a_duplicate_wherever_its_key_is() {
     let log = Bare::new();
     let all = |answers: &[Appended], new: bool| {
@@ -296,6 +315,8 @@ fn a_file_of_the_first_format_is_read_and_its_keys_are_known() {
         let digest = Sha256::digest(b"vault\x003");
         let key: [u8; 16] = digest[..16].try_into().unwrap();
         write.open_table(keys).unwrap().insert(&key, 1).unwrap();
+        let mut meta = write.open_table(tables::META).unwrap();
+        meta.insert("format", 1_u32.to_le_bytes().as_slice()).unwrap();
     }
     write.commit().unwrap();
     let log = Bare::over(disk);

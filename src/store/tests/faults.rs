@@ -16,7 +16,7 @@ use super::{Oracle, Random, Step, open, script};
 use crate::store::{Health, Store, StoreError};
 
 /// A file whose calls fail as it is told.
-struct Faulty {
+pub(crate) struct Faulty {
     file: InMemoryBackend,
     calls: AtomicU64,
     /// From which call on, how many of them, and how.
@@ -24,7 +24,7 @@ struct Faulty {
 }
 
 impl Faulty {
-    fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         let plan = Mutex::new((u64::MAX, 0, io::ErrorKind::Other));
         Arc::new(Self { file: InMemoryBackend::new(), calls: AtomicU64::new(0), plan })
     }
@@ -34,11 +34,21 @@ impl Faulty {
     }
 
     /// From now on, until it is told otherwise.
-    fn fail_now(&self, how: io::ErrorKind) {
-        self.fail(self.calls.load(Ordering::SeqCst), u64::MAX / 2, how);
+    pub(crate) fn fail_now(&self, how: io::ErrorKind) {
+        self.fail_after(0, how);
     }
 
-    fn mend(&self) {
+    /// How many calls there were that may fail.
+    pub(crate) fn calls(&self) -> u64 {
+        self.calls.load(Ordering::SeqCst)
+    }
+
+    /// From the `call`th call from now on, until it is told otherwise.
+    pub(crate) fn fail_after(&self, call: u64, how: io::ErrorKind) {
+        self.fail(self.calls.load(Ordering::SeqCst) + call, u64::MAX / 2, how);
+    }
+
+    pub(crate) fn mend(&self) {
         self.fail(u64::MAX, 0, io::ErrorKind::Other);
     }
 

@@ -2,7 +2,7 @@
 //! an oracle of what was acknowledged.
 
 mod damage;
-mod faults;
+pub(crate) mod faults;
 mod power;
 
 use std::collections::BTreeMap;
@@ -22,7 +22,12 @@ fn now() -> Timestamp {
 }
 
 fn open(medium: Medium) -> Result<Store, super::OpenError> {
-    Store::over(Disk::over(medium)?, now(), || [7; 16])
+    over(medium, now(), || [7; 16])
+}
+
+/// A store over something that is no file.
+pub(crate) fn over(medium: Medium, now: Timestamp, random: super::Random) -> Result<Store, super::OpenError> {
+    Store::over(Disk::over(medium)?, now, random)
 }
 
 /// Random numbers that are the same for the same seed (`SplitMix64`).

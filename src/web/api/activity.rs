@@ -52,7 +52,8 @@ struct Found {
 
 /// Search the log.
 ///
-/// `total` is exact unless counting takes longer than 50 ms: then `exact` is false, and there are more than `value`.
+/// `total` is exact unless counting takes longer than 50 ms, or the search index has not caught up with the log: then `exact` is
+/// false, and there are at least `value`.
 #[utoipa::path(
     params(
         Looking,
@@ -74,6 +75,7 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let (by, scope) = (caller.actor(), caller.scope());
     let found = look(caller.app, move |app| {
         let started = Instant::now();
+        let behind = app.behind();
         let page = app.search(&scope, &looking.filter, looking.order, cursor.as_deref(), limit)?;
         let counted = app.count_soon(&scope, &looking.filter)?;
         looking.note(&app, &by, &scope);
@@ -83,7 +85,10 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
             items: wire.filter_map(Result::ok).collect(),
             next: page.next,
             // Where counting takes long, what is known for sure: there are at least those.
-            total: Total { value: counted.unwrap_or(page.items.len() as u64), exact: counted.is_some() },
+            total: Total {
+                value: counted.unwrap_or(page.items.len() as u64),
+                exact: counted.is_some() && behind.or_else(|| app.behind()).is_none(),
+            },
             took_us: started.elapsed().as_micros(),
         })
     });
@@ -122,6 +127,8 @@ struct Histogram {
     to: String,
     /// The parts, oldest first.
     buckets: Vec<Bar>,
+    /// Whether they hold all there is: false while the search index has not caught up with the log.
+    exact: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -157,11 +164,12 @@ async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<A
     let buckets = params.number("buckets", 60, (1, 1000))?;
     let (by, scope) = (caller.actor(), caller.scope());
     let spread = look(caller.app, move |app| {
+        let behind = app.behind();
         let spread = app.histogram(&scope, &looking.filter, buckets)?;
         looking.note(&app, &by, &scope);
-        Ok::<_, LookError>(spread)
+        Ok::<_, LookError>((spread, behind.or_else(|| app.behind()).is_none()))
     });
-    let spread = spread.await?;
+    let (spread, exact) = spread.await?;
     let bars = spread.buckets.iter();
     Ok(Answer(Histogram {
         from: time(spread.range.from),
@@ -169,6 +177,7 @@ async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<A
         buckets: bars
             .map(|(at, bucket)| Bar { time: time(*at), total: bucket.total, failures: bucket.failures })
             .collect(),
+        exact,
     }))
 }
 
@@ -204,6 +213,8 @@ struct Facets {
     field: &'static str,
     /// Its values, the commonest first.
     items: Vec<Facet>,
+    /// Whether all there is was counted: false while the search index has not caught up with the log.
+    exact: bool,
 }
 
 #[derive(Serialize, ToSchema)]
@@ -243,17 +254,21 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let (by, scope) = (caller.actor(), caller.scope());
     let prefix = params.get("prefix").map(str::to_owned);
     let values = look(caller.app, move |app| {
-        if let Some(prefix) = prefix {
+        let behind = app.behind();
+        let values = match prefix {
             // What there is to look for says of nobody what they did.
-            return app.suggest(&scope, field, &prefix, limit);
-        }
-        let values = app.facets(&scope, &looking.filter, field, limit)?;
-        looking.note(&app, &by, &scope);
-        Ok(values)
+            Some(prefix) => app.suggest(&scope, field, &prefix, limit)?,
+            None => {
+                let values = app.facets(&scope, &looking.filter, field, limit)?;
+                looking.note(&app, &by, &scope);
+                values
+            }
+        };
+        Ok::<_, LookError>((values, behind.or_else(|| app.behind()).is_none()))
     });
-    let items =
-        values.await?.into_iter().map(|facet| Facet { value: facet.value, count: facet.count }).collect();
-    Ok(Answer(Facets { field: name, items }))
+    let (values, exact) = values.await?;
+    let items = values.into_iter().map(|facet| Facet { value: facet.value, count: facet.count }).collect();
+    Ok(Answer(Facets { field: name, items, exact }))
 }
 
 /// Every row of a search as CSV, as of the moment it was asked for.
@@ -273,6 +288,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
         )),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal),
+        (status = 503, body = Refusal, description = "The search index has not caught up with the log: `index_behind`."),
         (status = 507, body = Refusal)
     ),
 )]
@@ -292,6 +308,7 @@ async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Downloa
         )),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal),
+        (status = 503, body = Refusal, description = "The search index has not caught up with the log: `index_behind`."),
         (status = 507, body = Refusal)
     ),
 )]
@@ -357,9 +374,13 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     let (by, scope) = (caller.actor(), caller.scope());
     let date = now.to_zoned_datetime(looking.zone.clone()).date();
     let rows = look(caller.app, move |app| {
+        let behind = app.behind();
         let rows = app.count(&scope, &looking.filter)?;
+        if let Some(lacks) = behind.or_else(|| app.behind()) {
+            return Err(LookError::Behind(lacks));
+        }
         looking.note(&app, &by, &scope);
-        Ok::<_, LookError>(rows)
+        Ok(rows)
     });
     Ok(Label::new(&format, rows.await?, date))
 }

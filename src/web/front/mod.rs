@@ -91,18 +91,17 @@ impl Listener {
     }
 
     /// Lets in whoever comes, to Rocket at the private address `inside`, until the server stops.
-    pub async fn serve(self, inside: SocketAddr, stop: Shutdown) {
-        let shared = Arc::new(self);
+    pub async fn serve(self: Arc<Self>, inside: SocketAddr, stop: Shutdown) {
         let mut stopping = stop.clone();
         loop {
             let accepted = tokio::select! {
                 biased;
                 () = &mut stopping => return,
-                accepted = shared.socket.accept() => accepted,
+                accepted = self.socket.accept() => accepted,
             };
             match accepted {
                 Ok((stream, client)) => {
-                    let front = shared.clone();
+                    let front = self.clone();
                     tokio::spawn(async move { front.attend(stream, client, inside).await });
                 }
                 Err(error) => {

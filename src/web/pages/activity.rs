@@ -27,7 +27,7 @@ use crate::{
         looking::{Looking, apart, look},
         tail::{Events, LastEvent, Turn, Watch, event, resumed},
         views::{
-            Page,
+            self, Page,
             activity::{ActivityPage, ActivityRow, Fault, NewRows, Total},
             parts::{Link, Moment, Now},
             record::{Field, RecordPage},
@@ -111,6 +111,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         download: asked.href("/api/v1/activity.csv"),
         tail: String::new(),
         any: true,
+        behind: String::new(),
         slow: None,
         search: asked.clone(),
     };
@@ -142,6 +143,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
     let found = look(member.app, move |app| {
         // Before the search: what may be on the page already is not drawn twice, what is missing would stay away.
         let known = app.index().status().indexed;
+        let behind = app.behind();
         let page = app.search(&scope, &filter, order, cursor.as_deref(), PAGE)?;
         let (total, spread) = if wait {
             (Some(app.count(&scope, &filter)?), Some(app.histogram(&scope, &filter, BARS)?))
@@ -149,9 +151,9 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
             app.overview(&scope, &filter, BARS)?
         };
         let any = !page.items.is_empty() || app.count(&scope, &Filter::default())? > 0;
-        Ok::<_, LookError>((page, total, spread, any, known))
+        Ok::<_, LookError>((page, total, spread, any, known, behind.or_else(|| app.behind())))
     });
-    let (page, total, spread, any, known) = found.await?;
+    let (page, total, spread, any, known, behind) = found.await?;
     looking.note(member.app, &member.actor(), &member.scope());
     view.any = any;
     // New rows come on top: of the first page, newest first, of a period that goes on.
@@ -159,7 +161,8 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         let typing = if params.flag("typing") { &[("typing", "1")][..] } else { &[] };
         view.tail = asked.with(STREAM, &[typing, &[("last_event_id", &known.to_string())]].concat());
     }
-    view.total = total.map(|value| Total { value, exact: true });
+    view.behind = behind.map(views::activity::behind).unwrap_or_default();
+    view.total = total.map(|value| Total { value, exact: behind.is_none() });
     view.chart = spread.map(|spread| chart(&asked, &looking, &spread));
     view.slow = (!wait && (total.is_none() || view.chart.is_none()))
         .then(|| asked.with("/activity", &[("wait", "1")]));
@@ -186,8 +189,12 @@ async fn late(
     }
     match part {
         "count" => {
-            let value = look(member.app, move |app| app.count(&scope, &filter)).await?;
-            view.total = Some(Total { value, exact: true });
+            let counted = look(member.app, move |app| {
+                let behind = app.behind();
+                let value = app.count(&scope, &filter)?;
+                Ok::<_, LookError>(Total { value, exact: behind.or_else(|| app.behind()).is_none() })
+            });
+            view.total = Some(counted.await?);
             show(&view.as_count()).map(Some)
         }
         "histogram" => {

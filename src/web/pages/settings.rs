@@ -236,7 +236,7 @@ async fn retain(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (S
         agreed
     } else {
         let wanted = retention.clone();
-        let outlook = apart(admin.app, move |app| app.outlook(&wanted)).await?;
+        let outlook = apart(admin.app, move |app| app.exact_outlook(&wanted)).await?;
         if outlook.removes > 0 {
             let token = admin.app.ask_to_agree(&retention, &outlook).reveal();
             return Ok(Err((Status::Ok, confirm(&admin, &sent, &outlook, token)?)));

@@ -96,7 +96,7 @@ impl Listener {
     }
 
     /// Takes messages until it is told to stop; then writes down what was received.
-    pub async fn serve(self, app: App, mut stop: watch::Receiver<bool>) {
+    pub async fn serve(self: Arc<Self>, app: App, mut stop: watch::Receiver<bool>) {
         let counts = Arc::new(Counts::default());
         let (datagrams, from_udp) = mpsc::channel(QUEUE);
         let (streamed, from_tcp) = mpsc::channel(QUEUE);
@@ -113,6 +113,13 @@ impl Listener {
         tokio::select! {
             _ = reading => {}
             _ = stop.wait_for(|stop| *stop) => {}
+            ended = &mut writing => {
+                if let Err(failed) = ended {
+                    // Nothing would be written any more.
+                    std::panic::resume_unwind(Box::new(failed));
+                }
+                return counts.tell();
+            }
         }
         if timeout(LAST, &mut writing).await.is_err() {
             writing.abort();

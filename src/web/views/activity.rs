@@ -52,6 +52,8 @@ pub struct ActivityPage {
     pub tail: String,
     /// Whether the log holds anything at all that may be seen.
     pub any: bool,
+    /// What no search finds yet, in a sentence; empty where the index is with the log.
+    pub behind: String,
     /// The address of the page that waits for what comes later here, if anything does.
     pub slow: Option<String>,
 }
@@ -65,11 +67,20 @@ pub struct Total {
     pub exact: bool,
 }
 
+/// What is said above the results while the index lacks so many activities.
+pub fn behind(lacks: u64) -> String {
+    let (noun, are) = if lacks == 1 { ("activity", "is") } else { ("activities", "are") };
+    format!(
+        "{} {noun} of the log {are} not in the search index yet and cannot be found. It catches up by itself; until then rows, count and chart are not complete, and there is no download.",
+        grouped(lacks)
+    )
+}
+
 impl Total {
-    /// `12,408 activities`, `more than 10,000 activities`.
+    /// `12,408 activities`, `at least 10,000 activities`.
     pub fn words(&self) -> String {
         let noun = if self.value == 1 { "activity" } else { "activities" };
-        let more = if self.exact { "" } else { "more than " };
+        let more = if self.exact { "" } else { "at least " };
         format!("{more}{} {noun}", grouped(self.value))
     }
 }
@@ -272,6 +283,6 @@ mod tests {
     fn a_count_says_whether_it_is_exact() {
         assert_eq!(Total { value: 12_408, exact: true }.words(), "12,408 activities");
         assert_eq!(Total { value: 1, exact: true }.words(), "1 activity");
-        assert_eq!(Total { value: 10_000, exact: false }.words(), "more than 10,000 activities");
+        assert_eq!(Total { value: 10_000, exact: false }.words(), "at least 10,000 activities");
     }
 }

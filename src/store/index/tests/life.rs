@@ -4,11 +4,12 @@ use std::{
     fs,
     path::Path,
     sync::{Arc, atomic::Ordering},
+    thread,
     time::Duration,
 };
 
 use super::{
-    super::{Deadline, Index, folder::payload},
+    super::{Deadline, Index, folder::payload, status::FAR},
     log::{Log, activity},
 };
 use crate::model::{
@@ -220,4 +221,35 @@ fn what_was_counted_once_is_known_until_the_segment_or_the_question_is_another()
     assert!(index.wait_for(ActivityId(101), LONG));
     assert!(count("number -5", None, &over).0 <= left + 1);
     assert_eq!(count("number -5", None, &Deadline::never()), (left + 1, true));
+}
+
+#[test]
+fn what_the_index_lacks_is_told_while_it_is_more_than_what_is_on_its_way() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(3000);
+    log.broken.store(true, Ordering::SeqCst);
+    let index = open(&dir.path().join("index"), &log);
+    assert_eq!(index.lacks(ActivityId(3000)), Some(3000), "it is made anew");
+    log.broken.store(false, Ordering::SeqCst);
+    assert_all_found(&index, 3000);
+    assert_eq!(index.lacks(ActivityId(3000)), None);
+    assert_eq!(index.lacks(ActivityId(3000 + FAR)), None, "that is on its way");
+    assert_eq!(index.lacks(ActivityId(3001 + FAR)), Some(FAR + 1));
+
+    log.broken.store(true, Ordering::SeqCst);
+    log.append(numbered(3001));
+    while !matches!(index.status().state, State::Retrying(_)) {
+        thread::yield_now();
+    }
+    assert_eq!(index.lacks(ActivityId(3001)), Some(1), "it cannot go on");
+    log.broken.store(false, Ordering::SeqCst);
+    assert_all_found(&index, 3001);
+    assert_eq!(index.lacks(ActivityId(3001)), None);
+
+    log.broken.store(true, Ordering::SeqCst);
+    index.start_over(LONG).unwrap();
+    assert_eq!(index.lacks(ActivityId(3001)), Some(3001), "all of it is to be read again");
+    log.broken.store(false, Ordering::SeqCst);
+    assert_all_found(&index, 3001);
+    assert_eq!(index.lacks(ActivityId(3001)), None);
 }

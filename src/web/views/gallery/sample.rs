@@ -287,6 +287,7 @@ pub(super) fn activity_page(role: Role, count: usize) -> ActivityPage {
         download: search.href("/api/v1/activity.csv"),
         tail: "/api/v1/activity/stream".into(),
         any: true,
+        behind: String::new(),
         slow: None,
         search,
     }

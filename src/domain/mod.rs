@@ -43,7 +43,7 @@ use std::{
     thread,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use self::{
@@ -112,6 +112,8 @@ struct Parts {
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
+    /// When the clock was last looked at, and how long it had run then.
+    seen: Mutex<Option<(Timestamp, SignedDuration)>>,
     tail: Tail,
     /// Rung when apps are to be told something.
     bell: Notify,
@@ -159,8 +161,8 @@ impl App {
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
-        let metrics = Metrics::new(store.meter());
         let hasher = Hasher::new(limits.hash);
+        let metrics = Metrics::new(store.meter(), hasher.work());
         let parts = Parts {
             store,
             index,
@@ -190,6 +192,7 @@ impl App {
             intakes: Turns::default(),
             setup,
             retaining: Mutex::default(),
+            seen: Mutex::default(),
             tail: Tail::default(),
             bell: Notify::new(),
         };

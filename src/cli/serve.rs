@@ -23,6 +23,7 @@ use crate::{
         App,
         clock::Clock,
         demo::{self, Size},
+        evidence::Attester,
         hooks::Courier,
         sessions::SWEEP,
     },
@@ -124,7 +125,7 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
     let sweeping = tokio::spawn(sweep(app.clone(), address));
     let retaining = tokio::spawn(retain(app.clone()));
     let telling = tokio::spawn(Courier::new(app.clone()).run());
-    let attesting = tokio::spawn(app.clone().attest(config.checkpoints));
+    let attesting = tokio::spawn(Attester::new(app.clone(), config.checkpoints).run());
     let (hang_up, stopping) = watch::channel(false);
     let hearing = syslog.map(|listener| tokio::spawn(listener.serve(app.clone(), stopping)));
     let served = rocket.launch().await;

@@ -331,7 +331,7 @@ pub(super) struct Verify {
     /// The key that must have signed the seal, as Settings shows it under Evidence
     #[arg(long, value_name = "KEY", requires = "file")]
     pub(super) key: Option<String>,
-    /// A file with one checkpoint or more that was kept elsewhere; - is standard input
+    /// A file with one checkpoint or more that was kept elsewhere, or a seal with the one it is proven under; - is standard input
     #[arg(long, value_name = "FILE|-")]
     pub(super) checkpoint: Option<PathBuf>,
     /// As JSON

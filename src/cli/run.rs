@@ -372,17 +372,18 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
                 Sequence::Asc => Order::Asc,
             };
             let asked = asked(&query, &narrow);
-            let export = app.export(&Actor::console(), &Scope::All, &filter, order, &asked)?;
-            let total = Some(export.rows());
             let format = match format {
                 Form::Csv => Format::Csv { attributes: Vec::new(), raw: false },
                 Form::Ndjson => Format::Ndjson,
             };
+            let by = Actor::console();
+            let export = app.export(&by, &Scope::All, &filter, order, &asked, &format.sheet())?;
+            let (total, told) = (Some(export.rows()), export.told().clone());
             let Io { out, seal, progress, .. } = io;
             let lines: Option<&mut dyn Write> = output.is_some().then_some(&mut **seal);
             let done = download::write_all(export, &format, *out, lines, |rows| progress.rows(rows, total))?;
             if let Some(contents) = done {
-                write!(seal, "\n{}", app.seal(contents, &asked))?;
+                write!(seal, "{}", app.seal(&by, contents, &told)?)?;
                 seal.flush()?;
             }
             Ok(0)

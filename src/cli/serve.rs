@@ -25,6 +25,7 @@ use crate::{
         App,
         clock::Clock,
         demo::{self, Size},
+        evidence::Attester,
         hooks::Courier,
         sessions::SWEEP,
     },
@@ -134,8 +135,9 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
     let sweeping = keep_up("what writes last accesses down", move || sweep(sweeper.clone(), address.clone()));
     let retaining = keep_up("retention", move || retain(retainer.clone()));
     let telling = keep_up("what tells apps of ends", move || Courier::new(teller.clone()).run());
-    let attesting =
-        keep_up("what signs checkpoints", move || attester.clone().attest(config.checkpoints.clone()));
+    let attesting = keep_up("what signs checkpoints", move || {
+        Attester::new(attester.clone(), config.checkpoints.clone()).run()
+    });
     let mut kept = JoinSet::new();
     kept.spawn(sweeping);
     kept.spawn(retaining);

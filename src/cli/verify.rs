@@ -23,13 +23,14 @@ use crate::{
     },
     model::{
         checkpoint::Checkpoint,
+        inclusion::{self, Inclusion},
         note::{Note, VerifyingKey},
-        seal::Statement,
+        seal::{self, Statement},
         user::Actor,
     },
     store::{self, BackupError, OpenError, StoreError},
     web::{
-        download::proof::{self, Held, ProofError},
+        download::proof::{self, Held, ProofError, Said},
         wire::time,
     },
 };
@@ -137,82 +138,193 @@ pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> a
 /// Holds an exported file against its seal.
 fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) -> anyhow::Result<u8> {
     let key: Option<VerifyingKey> = command.key.as_deref().map(str::parse).transpose()?;
-    anyhow::ensure!(
-        command.checkpoint.is_none(),
-        "--checkpoint is for a log; an export is held against its seal"
-    );
+    let outside = outside(command, &mut files.input)?;
     let no = |error: ProofError| match error {
         ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", file.display())),
         error => No(format!("{}: {error}", seal.display())).into(),
     };
     let said = proof::statement(&mut opened(seal)?).map_err(no)?;
+    let foreign = key.as_ref().is_some_and(|key| *key != said.statement.key);
+    let outside = Outside::of(outside, &said)?;
     let progress = &mut files.progress;
     let mut told = |done, all| progress.rows(done, Some(all));
     let held = proof::hold(&mut opened(file)?, &mut opened(seal)?, said, &mut told).map_err(no)?;
-    let foreign = key.as_ref().is_some_and(|key| *key != held.statement.key);
+    let whole = held.whole() && !foreign && outside.as_ref().is_none_or(Outside::stands);
+    let judged = Judged { held, known: key.is_some() && !foreign, foreign, outside, whole };
     if command.json {
-        serde_json::to_writer_pretty(&mut *files.out, &export_as_json(&held, key.is_some(), foreign))?;
+        serde_json::to_writer_pretty(&mut *files.out, &judged.as_json())?;
         writeln!(files.out)?;
     } else {
-        say_export(&held, key.is_some(), foreign, &mut files.out)?;
+        judged.say(&mut files.out)?;
     }
-    Ok(if held.whole() && !foreign { 0 } else { NO })
+    Ok(if whole { 0 } else { NO })
 }
 
-fn say_export(held: &Held, known: bool, foreign: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    let Held { statement, rows, head_changed, anew, faults, more, .. } = held;
-    for fault in faults.iter().take(LISTED) {
-        writeln!(out, "{fault}")?;
+/// How checkpoints that were kept elsewhere stand to the one that a seal is proven under.
+enum Outside {
+    /// This one is the same.
+    Same(Checkpoint),
+    /// This one was signed of a log of the same length, and it is another log.
+    Other(Checkpoint),
+    /// This one is signed by another key, or not as it was signed.
+    Foreign(Checkpoint),
+    /// None of so many has the size of that one.
+    Untold(usize),
+}
+
+impl Outside {
+    /// None where no checkpoints were given.
+    fn of(notes: Vec<Note>, said: &Said) -> anyhow::Result<Option<Self>> {
+        let (mut same, count) = (None, notes.len());
+        for note in notes {
+            let checkpoint: Checkpoint = note.text().parse()?;
+            if !note.is_of(&said.statement.key) || checkpoint.origin != said.statement.key.name() {
+                return Ok(Some(Self::Foreign(checkpoint)));
+            }
+            match &said.place {
+                Some((_, sealed)) if sealed.size == checkpoint.size => {
+                    if sealed.root != checkpoint.root {
+                        return Ok(Some(Self::Other(checkpoint)));
+                    }
+                    same = Some(Self::Same(checkpoint));
+                }
+                _ => {}
+            }
+        }
+        Ok(same.or((count > 0).then_some(Self::Untold(count))))
     }
-    let others = faults.len().saturating_sub(LISTED) as u64 + more;
-    if others > 0 {
-        writeln!(out, "and {others} more")?;
+
+    const fn stands(&self) -> bool {
+        matches!(self, Self::Same(_))
     }
-    if *head_changed {
-        writeln!(out, "Head         NOT INTACT: the names of the columns are not what was sealed")?;
-    }
-    match faults.first() {
-        Some(first) => writeln!(out, "Rows         NOT INTACT: {first}")?,
-        None if *anew > 0 => writeln!(
-            out,
-            "Rows         NOT AS WRITTEN: all {rows} say what was sealed, but {anew} lines are written in another way"
-        )?,
-        None => writeln!(out, "Rows         intact: {rows}, each as it was sealed")?,
-    }
-    if held.resaved() {
-        writeln!(
-            out,
-            "File         it looks as if a spreadsheet or another program had saved it anew, which writes quotes, line ends and numbers in its own way: verify it as it was exported"
-        )?;
-    }
-    let Statement { time: at, asked, key, .. } = statement;
-    writeln!(out, "Export       of {}: {asked}", time(*at))?;
-    match (known, foreign) {
-        (true, false) => writeln!(out, "Key          {key}, the one that was given"),
-        (_, true) => writeln!(out, "Key          NOT THE ONE that was given: the seal is signed by {key}"),
-        (false, false) => writeln!(
-            out,
-            "Key          {key}; that it is yours was not looked at: Settings shows yours, and --key KEY holds the seal against it"
-        ),
+
+    fn say(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        match self {
+            Self::Same(kept) => writeln!(
+                out,
+                "Outside      {}, which was kept elsewhere, is the one it is proven under",
+                of(kept)
+            ),
+            Self::Other(kept) => writeln!(
+                out,
+                "Outside      NOT CONSISTENT with {}: the log that names the seal is not the log that was signed",
+                of(kept)
+            ),
+            Self::Foreign(kept) => writeln!(
+                out,
+                "Outside      NOT CONSISTENT with {}: it is not signed by the key of the seal",
+                of(kept)
+            ),
+            Self::Untold(count) => writeln!(
+                out,
+                "Outside      NOT TOLD: none of the {count} given is of the size that the seal is proven under; have the seal again under one of them (/api/v1/activity/ID/seal?checkpoint=SIZE), or give the seal to `rollcall verify --checkpoint` where the log is"
+            ),
+        }
     }
 }
 
-fn export_as_json(held: &Held, known: bool, foreign: bool) -> Value {
-    let Held { statement, rows, head_changed, anew, faults, more } = held;
-    let fault = |fault: &proof::Fault| json!({"row": fault.row, "activity": fault.id.map(|id| id.to_string()), "trouble": fault.to_string()});
-    json!({
-        "whole": held.whole() && !foreign,
-        "rows": rows,
-        "sealed_rows": statement.contents.rows,
-        "head_changed": head_changed,
-        "written_anew": anew,
-        "faults": faults.iter().take(LISTED).map(fault).collect::<Vec<_>>(),
-        "fault_count": faults.len() as u64 + more,
-        "time": time(statement.time),
-        "asked": statement.asked,
-        "key": statement.key.to_string(),
-        "key_known": known && !foreign,
-    })
+fn of(checkpoint: &Checkpoint) -> String {
+    format!("checkpoint {} of {}", checkpoint.size, time(checkpoint.time))
+}
+
+/// What is to be said of an export.
+struct Judged {
+    held: Held,
+    /// Whether the key was given and is the one that signed.
+    known: bool,
+    /// Whether it was given and is another one.
+    foreign: bool,
+    outside: Option<Outside>,
+    whole: bool,
+}
+
+impl Judged {
+    fn say(&self, out: &mut dyn Write) -> std::io::Result<()> {
+        let Held { said, rows, head_changed, anew, faults, more } = &self.held;
+        for fault in faults.iter().take(LISTED) {
+            writeln!(out, "{fault}")?;
+        }
+        let others = faults.len().saturating_sub(LISTED) as u64 + more;
+        if others > 0 {
+            writeln!(out, "and {others} more")?;
+        }
+        if *head_changed {
+            writeln!(out, "Head         NOT INTACT: the names of the columns are not what was sealed")?;
+        }
+        match faults.first() {
+            Some(first) => writeln!(out, "Rows         NOT INTACT: {first}")?,
+            None if *anew > 0 => writeln!(
+                out,
+                "Rows         NOT AS WRITTEN: all {rows} say what was sealed, but {anew} lines are written in another way"
+            )?,
+            None => writeln!(out, "Rows         intact: {rows}, each as it was sealed")?,
+        }
+        if self.held.resaved() {
+            writeln!(
+                out,
+                "File         it looks as if a spreadsheet or another program had saved it anew, which writes quotes, line ends and numbers in its own way: verify it as it was exported"
+            )?;
+        }
+        let Statement { time: at, asked, key, .. } = &said.statement;
+        writeln!(out, "Export       of {}: {asked}", time(*at))?;
+        match &said.place {
+            Some((id, checkpoint)) => writeln!(
+                out,
+                "Log          names this seal in activity {} (id {id}), proven under {}",
+                id.0,
+                of(checkpoint)
+            )?,
+            None => writeln!(
+                out,
+                "Log          the seal is of a version that did not write it there: only its signature was held against it"
+            )?,
+        }
+        if let Some(outside) = &self.outside {
+            outside.say(out)?;
+        }
+        match (self.known, self.foreign) {
+            (true, _) => writeln!(out, "Key          {key}, the one that was given"),
+            (_, true) => {
+                writeln!(out, "Key          NOT THE ONE that was given: the seal is signed by {key}")
+            }
+            (false, false) => writeln!(
+                out,
+                "Key          {key}; that it is yours was not looked at: Settings shows yours, and --key KEY holds the seal against it"
+            ),
+        }
+    }
+
+    fn as_json(&self) -> Value {
+        let Held { said, rows, head_changed, anew, faults, more } = &self.held;
+        let Said { statement, place } = said;
+        let fault = |fault: &proof::Fault| json!({"row": fault.row, "activity": fault.id.map(|id| id.to_string()), "trouble": fault.to_string()});
+        let outside = self.outside.as_ref().map(|outside| match outside {
+            Outside::Same(_) => "consistent",
+            Outside::Other(_) => "not_consistent",
+            Outside::Foreign(_) => "another_key",
+            Outside::Untold(_) => "not_told",
+        });
+        json!({
+            "whole": self.whole,
+            "rows": rows,
+            "sealed_rows": statement.contents.rows,
+            "head_changed": head_changed,
+            "written_anew": anew,
+            "faults": faults.iter().take(LISTED).map(fault).collect::<Vec<_>>(),
+            "fault_count": faults.len() as u64 + more,
+            "time": time(statement.time),
+            "asked": statement.asked,
+            "activity": place.as_ref().map(|(id, _)| id.to_string()),
+            "checkpoint": place.as_ref().map(|(_, checkpoint)| as_checkpoint(checkpoint)),
+            "outside": outside,
+            "key": statement.key.to_string(),
+            "key_known": self.known,
+        })
+    }
+}
+
+fn as_checkpoint(checkpoint: &Checkpoint) -> Value {
+    json!({"size": checkpoint.size, "time": time(checkpoint.time), "root": checkpoint.root.to_string()})
 }
 
 /// The checkpoints that were kept elsewhere, and how many pieces of their file are no whole one.
@@ -220,6 +332,11 @@ fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<(Vec<Note>,
     let Some(file) = &command.checkpoint else { return Ok((Vec::new(), 0)) };
     let (mut text, name) = (String::new(), file.display());
     input.take(LARGEST).read_to_string(&mut text).with_context(|| format!("{name} could not be read"))?;
+    if text.starts_with(seal::MAGIC) {
+        // The one that an export's seal is proven under.
+        let proof = text.find(inclusion::MAGIC).and_then(|at| text[at..].parse::<Inclusion>().ok());
+        return Ok(vec![proof.with_context(|| format!("the seal {name} holds no checkpoint"))?.note]);
+    }
     Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))
 }
 
@@ -250,7 +367,6 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
             proof.present, proof.size
         )?,
     }
-    let of = |checkpoint: &Checkpoint| format!("checkpoint {} of {}", checkpoint.size, time(checkpoint.time));
     match (verdict.broken.first(), &verdict.newest) {
         (Some(broken), _) => writeln!(out, "Checkpoints  NOT CONSISTENT with its own {}", of(broken))?,
         (None, Some(newest)) => {
@@ -300,7 +416,6 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
 
 fn as_json(verdict: &Verdict, broken: usize) -> Value {
     let proof = &verdict.proof;
-    let checkpoint = |checkpoint: &Checkpoint| json!({"size": checkpoint.size, "time": time(checkpoint.time), "root": checkpoint.root.to_string()});
     let fault =
         |fault: &Fault| json!({"first": fault.first, "last": fault.last, "trouble": fault.to_string()});
     let standing = |(outside, standing): &(Checkpoint, Standing)| {
@@ -311,7 +426,7 @@ fn as_json(verdict: &Verdict, broken: usize) -> Value {
             Standing::Foreign => "another_key",
             Standing::Untold => "changed_before",
         };
-        json!({"checkpoint": checkpoint(outside), "standing": word})
+        json!({"checkpoint": as_checkpoint(outside), "standing": word})
     };
     json!({
         "whole": verdict.whole(),
@@ -320,8 +435,8 @@ fn as_json(verdict: &Verdict, broken: usize) -> Value {
         "present": proof.present,
         "faults": proof.faults.iter().take(LISTED).map(fault).collect::<Vec<_>>(),
         "fault_count": proof.faults.len(),
-        "newest_checkpoint": verdict.newest.as_ref().map(checkpoint),
-        "broken_checkpoints": verdict.broken.iter().map(checkpoint).collect::<Vec<_>>(),
+        "newest_checkpoint": verdict.newest.as_ref().map(as_checkpoint),
+        "broken_checkpoints": verdict.broken.iter().map(as_checkpoint).collect::<Vec<_>>(),
         "outside": verdict.outside.iter().map(standing).collect::<Vec<_>>(),
         "outside_broken": broken,
         "unprotected": verdict.unprotected(),

@@ -5,6 +5,8 @@
 
 use std::{time::Duration, vec};
 
+use jiff::Timestamp;
+
 use super::{
     App, Gone,
     activity::{LookError, PATIENCE},
@@ -12,14 +14,17 @@ use super::{
 };
 use crate::{
     model::{
-        activity::{Activity, action},
+        activity::{Activity, OWN_APP, action},
         filter::{Asked, Cursor, Filter, Order},
+        id::ActivityId,
+        period::Range,
+        seal::Form,
         session::Scope,
         user::{Actor, ActorKind},
     },
     store::{
-        Horizons as _, Read, StoreError,
-        index::{Deadline, Search, Source as _, Walk},
+        Appended, Horizons as _, Read, StoreError,
+        index::{Deadline, Searcher, Source as _, Walk},
     },
 };
 
@@ -53,6 +58,17 @@ pub enum ExportError {
     /// The search failed.
     #[error(transparent)]
     Look(#[from] LookError),
+    /// What was exported cannot be had again as it was: some of it is gone.
+    #[error(
+        "{} of the {rows} rows of this export have been removed by retention since; its seal cannot be made any more",
+        rows - left
+    )]
+    Removed {
+        /// How many it had.
+        rows: u64,
+        /// How many are left.
+        left: u64,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -80,9 +96,71 @@ impl From<StoreError> for BrokenOff {
     }
 }
 
+/// How what is exported is written down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// In which form.
+    pub form: Form,
+    /// Attributes that get a column each.
+    pub columns: Vec<String>,
+}
+
+/// What the log says of an export: with it the same rows can be had again.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The activity that tells of it.
+    pub id: ActivityId,
+    /// When it was.
+    pub time: Timestamp,
+    /// What was looked for, in words.
+    pub asked: String,
+}
+
+/// An export of the past, as the log tells of it.
+#[derive(Clone, Debug)]
+pub struct Past {
+    /// The activity that tells of it.
+    pub told: Activity,
+    /// How it was written down.
+    pub sheet: Sheet,
+    /// Whose activities it was of.
+    pub scope: Scope,
+    /// Of which time.
+    pub range: Range,
+    rows: u64,
+    /// No activity came into it that is newer than this one.
+    until: ActivityId,
+}
+
+impl Past {
+    /// Reads what an activity tells of an export; none if it tells of none, or of one by a version that told less.
+    pub fn of(told: Activity) -> Option<Self> {
+        if told.app != OWN_APP || told.action != action::EXPORT {
+            return None;
+        }
+        let said = |name: &str| {
+            let said = told.attributes.iter().find(|(known, _)| known == name);
+            said.map(|(_, value)| value.as_str())
+        };
+        let columns = said("columns").map_or(Some(Vec::new()), |list| serde_json::from_str(list).ok())?;
+        let sheet = Sheet { form: said("format")?.parse().ok()?, columns };
+        let scope =
+            if said("scope") == Some(EVERYBODY) { Scope::All } else { Scope::Own(told.user.parse().ok()?) };
+        let range = said("range").map_or(Some(Range::ALL), Range::read)?;
+        let (rows, until) = (said("rows")?.parse().ok()?, said("until")?.parse().ok()?);
+        Some(Self { told, sheet, scope, range, rows, until })
+    }
+}
+
+/// What an export of everybody's activities says of its scope.
+const EVERYBODY: &str = "everybody";
+
 /// An export under way: the index and the log as they were when it began.
 pub struct Export {
     hits: Walk,
+    told: Told,
+    /// Nothing that is newer comes into it.
+    until: ActivityId,
     /// What the index has found and the log was not yet asked for.
     found: vec::IntoIter<Cursor>,
     store: Read,
@@ -94,7 +172,8 @@ pub struct Export {
 }
 
 impl App {
-    /// Begins an export of all that is in the log now, and tells the log of it. Blocks.
+    /// Begins an export of all that is in the log now, which will be written down as `sheet` says, and tells the log of it.
+    /// Blocks.
     ///
     /// Nobody has more than two under way; the console has as many as it likes.
     pub fn export(
@@ -104,6 +183,7 @@ impl App {
         filter: &Filter,
         order: Order,
         asked: &Asked,
+        sheet: &Sheet,
     ) -> Result<Export, ExportError> {
         let turn = match by.kind {
             ActorKind::Console => None,
@@ -115,17 +195,37 @@ impl App {
             let lacks = self.log().last().0.saturating_sub(self.0.index.status().indexed.0);
             return Err(LookError::Behind(lacks).into());
         }
-        let (looked, store) = self.one_moment(scope, filter)?;
+        let (searcher, store) = self.one_moment()?;
+        let looked = searcher.search(filter, scope);
         let promised = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
+        let until = searcher.indexed();
         let mut told = self.did_look(by, action::EXPORT, filter, asked);
-        told.attributes.push(("rows".to_owned(), promised.to_string()));
-        self.change(by, move |write| {
-            write.append(&told)?;
-            Ok::<_, ExportError>(())
-        })
-        .wait()?;
+        let mut say = |name: &str, value: String| told.attributes.push((name.to_owned(), value));
+        if order == Order::Asc && asked.0.iter().all(|(name, _)| *name != "order") {
+            say("order", order.as_str().to_owned());
+        }
+        say("rows", promised.to_string());
+        say("format", sheet.form.as_str().to_owned());
+        if !sheet.columns.is_empty() {
+            say("columns", serde_json::Value::from(sheet.columns.clone()).to_string());
+        }
+        if filter.range != Range::ALL {
+            say("range", filter.range.write());
+        }
+        if *scope == Scope::All {
+            say("scope", EVERYBODY.to_owned());
+        }
+        say("until", until.to_string());
+        told.time = Some(self.now());
+        let asked = told.detail.clone();
+        let time = told.time.unwrap_or_default();
+        let written = self.change(by, move |write| Ok::<_, ExportError>(write.append(&told)?));
+        let (Appended::New(id) | Appended::Duplicate(id)) = written.wait()?;
+        let told = Told { id, time, asked };
         Ok(Export {
             hits: looked.walk(order, None, FOUND, Deadline::never()),
+            told,
+            until,
             found: Vec::new().into_iter(),
             store,
             promised,
@@ -135,15 +235,48 @@ impl App {
         })
     }
 
+    /// Begins to read once more what an export of the past held: all of it, or none. `filter` and `order` are those that it was
+    /// asked for with. The log is told nothing. Blocks.
+    pub fn export_again(
+        &self,
+        by: &Actor,
+        past: &Past,
+        filter: &Filter,
+        order: Order,
+    ) -> Result<Export, ExportError> {
+        let turn = turn(self, by)?;
+        let (searcher, store) = self.one_moment()?;
+        let filter = Filter { range: past.range, ..filter.clone() };
+        let walk = |deadline| searcher.search(&filter, &past.scope).walk(order, None, FOUND, deadline);
+        let mut left = 0;
+        for found in walk(Deadline::within(PATIENCE)) {
+            left += found.map_err(LookError::from)?.iter().filter(|hit| hit.id <= past.until).count() as u64;
+        }
+        if left != past.rows {
+            return Err(ExportError::Removed { rows: past.rows.max(left), left });
+        }
+        Ok(Export {
+            hits: walk(Deadline::never()),
+            told: Told { id: past.told.id, time: past.told.time, asked: past.told.detail.clone() },
+            until: past.until,
+            found: Vec::new().into_iter(),
+            store,
+            promised: past.rows,
+            read: 0,
+            chunk: FIRST,
+            _turn: Some(turn),
+        })
+    }
+
     /// The index and the log as of one moment.
     ///
     /// The index follows the log, so it is looked at first: the log has all that it knows, but for what retention has
     /// removed since. That lies behind the horizon of the log, and so the index is looked at before that horizon.
-    fn one_moment(&self, scope: &Scope, filter: &Filter) -> Result<(Search, Read), ExportError> {
+    fn one_moment(&self) -> Result<(Searcher, Read), ExportError> {
         let searcher = self.0.index.searcher();
         let store = self.0.store.snapshot()?.passing_by();
-        let looked = searcher.before(&store.horizon()?).search(filter, scope);
-        Ok((looked, store))
+        let searcher = searcher.before(&store.horizon()?);
+        Ok((searcher, store))
     }
 }
 
@@ -153,11 +286,20 @@ impl Export {
         self.promised
     }
 
+    /// What the log says of it.
+    pub const fn told(&self) -> &Told {
+        &self.told
+    }
+
     /// The next activities; none when all were handed out, and as many as [`Export::rows`] had said.
     pub fn next_chunk(&mut self) -> Result<Option<Vec<Activity>>, BrokenOff> {
-        if self.found.len() == 0 {
+        while self.found.len() == 0 {
             match self.hits.next() {
-                Some(found) => self.found = found.map_err(LookError::from)?.into_iter(),
+                Some(found) => {
+                    let mut found = found.map_err(LookError::from)?;
+                    found.retain(|hit| hit.id <= self.until);
+                    self.found = found.into_iter();
+                }
                 None if self.read == self.promised => return Ok(None),
                 None => return Err(self.miscounted()),
             }
@@ -241,9 +383,49 @@ mod tests {
         Actor { name: name.to_owned(), kind: ActorKind::User(Role::Admin), session: None, ip: None }
     }
 
+    fn filter() -> Filter {
+        Filter { app: Some("t".to_owned()), ..Filter::default() }
+    }
+
+    fn sheet() -> Sheet {
+        Sheet { form: Form::Csv, columns: vec!["note".to_owned(), "k,\"1".to_owned()] }
+    }
+
     fn begin(app: &App, name: &str, order: Order) -> Result<Export, ExportError> {
-        let filter = Filter { app: Some("t".to_owned()), ..Filter::default() };
-        app.export(&by(name), &Scope::All, &filter, order, &Asked::default())
+        app.export(&by(name), &Scope::All, &filter(), order, &Asked::default(), &sheet())
+    }
+
+    fn read(export: Export) -> Vec<ActivityId> {
+        export.flat_map(Result::unwrap).map(|activity| activity.id).collect()
+    }
+
+    #[test]
+    fn an_export_of_the_past_is_had_again_as_it_was_or_not_at_all() {
+        let (_folder, app) = filled("");
+        for order in [Order::Desc, Order::Asc] {
+            let export = begin(&app, "ann", order).unwrap();
+            let id = export.told().id;
+            let rows = read(export);
+            let late =
+                NewActivity { time: Timestamp::from_second(60).ok(), ..NewActivity::new("b", "late", "t") };
+            append(&app, vec![late; 9_000]);
+            assert!(app.catch_up(Duration::from_mins(1)));
+            let told = app.activity(&Scope::All, id).unwrap().unwrap();
+            let past = Past::of(told.clone()).unwrap();
+            assert_eq!((&past.sheet, &past.scope, past.range), (&sheet(), &Scope::All, Range::ALL));
+            let again = app.export_again(&by("ann"), &past, &filter(), order).unwrap();
+            assert_eq!((again.rows(), again.told().id), (rows.len() as u64, id));
+            assert_eq!(read(again), rows);
+            assert!(Past::of(Activity { app: "t".into(), ..told.clone() }).is_none());
+            assert!(Past::of(Activity { attributes: Vec::new(), ..told }).is_none());
+        }
+        let export = begin(&app, "ann", Order::Asc).unwrap();
+        let past = Past::of(app.activity(&Scope::All, export.told().id).unwrap().unwrap()).unwrap();
+        drop(export);
+        app.0.store.write(app.now(), |write| write.set_horizon(&horizon())).wait().unwrap();
+        let again = app.export_again(&by("ann"), &past, &filter(), Order::Asc);
+        let gone = again.err().unwrap().to_string();
+        assert!(gone.starts_with("19999 of the 21217 rows of this export have been removed"), "{gone}");
     }
 
     #[test]
@@ -317,8 +499,10 @@ mod tests {
         assert!(begin(&app, "ann", Order::Asc).is_ok());
         drop(two);
         assert!(app.0.exports.is_empty(), "nobody is remembered for nothing");
-        let console =
-            || app.export(&Actor::console(), &Scope::All, &Filter::default(), Order::Asc, &Asked::default());
+        let console = || {
+            let (by, asked) = (Actor::console(), Asked::default());
+            app.export(&by, &Scope::All, &Filter::default(), Order::Asc, &asked, &sheet())
+        };
         let many: Vec<_> = (0..5).map(|_| console().unwrap()).collect();
         drop(many);
     }

@@ -181,7 +181,8 @@ impl App {
     pub(super) fn did_look(&self, by: &Actor, action: &str, filter: &Filter, asked: &Asked) -> NewActivity {
         let mut told = self.did(by, action).saying(cut(&asked.to_string(), limits::DETAIL));
         told.target = filter.user.as_deref().map(|user| cut(user, limits::NAME));
-        let attribute = |(name, value): &(&str, String)| ((*name).to_owned(), cut(value, limits::NAME));
+        let attribute =
+            |(name, value): &(&str, String)| ((*name).to_owned(), cut(value, limits::ATTRIBUTE_VALUE));
         told.attributes = asked.0.iter().map(attribute).collect();
         told
     }

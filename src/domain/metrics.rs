@@ -87,7 +87,7 @@ struct Now {
 
 impl Metrics {
     #[expect(clippy::expect_used, reason = "the names are written here, each once, and are good ones")]
-    pub(super) fn new(meter: &Meter) -> Self {
+    pub(super) fn new(meter: &Meter, hashing: &IntCounter) -> Self {
         let registry = Registry::new();
         let counters = |name: &str, help: &str, label: &str| {
             let counters = IntCounterVec::new(Opts::new(name, help), &[label]).expect("a good name");
@@ -143,6 +143,7 @@ impl Metrics {
         registry.register(Box::new(bytes.clone())).expect("a new name");
         registry.register(Box::new(meter.commits.clone())).expect("a new name");
         registry.register(Box::new(meter.failed.clone())).expect("a new name");
+        registry.register(Box::new(hashing.clone())).expect("a new name");
         registry.register(Box::new(ProcessCollector::for_self())).expect("a new name");
         let ends = counters("rollcall_sessions_ended_total", "Sessions that ended, by whose decision.", "by");
         Self {

@@ -43,7 +43,7 @@ use std::{
     thread,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use self::{
@@ -112,6 +112,8 @@ struct Parts {
     setup: Setup,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
+    /// When the clock was last looked at, and how long it had run then.
+    seen: Mutex<Option<(Timestamp, SignedDuration)>>,
     tail: Tail,
     /// How often the store had found out late what came of a change, when that was last taken over.
     settled: AtomicU64,
@@ -172,8 +174,8 @@ impl App {
         let people = People::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
-        let metrics = Metrics::new(store.meter());
         let hasher = Hasher::new(limits.hash);
+        let metrics = Metrics::new(store.meter(), hasher.work());
         let parts = Parts {
             store,
             index,
@@ -203,6 +205,7 @@ impl App {
             intakes: Turns::default(),
             setup,
             retaining: Mutex::default(),
+            seen: Mutex::default(),
             tail: Tail::default(),
             settled: AtomicU64::new(0),
             bell: Notify::new(),

@@ -45,7 +45,8 @@ impl Activity {
     /// Whether it is one of Rollcall's own that repeats what somebody looked for. The words of its detail, target and
     /// attributes are then found by no search for words: only where a field is named.
     pub fn tells_of_a_search(&self) -> bool {
-        self.app == OWN_APP && matches!(self.action.as_str(), action::SEARCH | action::EXPORT)
+        self.app == OWN_APP
+            && matches!(self.action.as_str(), action::SEARCH | action::EXPORT | action::EXPORT_SEALED)
     }
 }
 
@@ -193,6 +194,8 @@ pub mod action {
     pub const SEARCH: &str = "search";
     /// Activities were downloaded.
     pub const EXPORT: &str = "export";
+    /// What was downloaded was sealed: the record holds what stands for all of it.
+    pub const EXPORT_SEALED: &str = "export-sealed";
     /// Activities were read from a file.
     pub const IMPORT: &str = "import";
     /// Activities were removed because of their age or the room they took.
@@ -239,6 +242,8 @@ pub mod action {
     pub const APP_HOOK_SET: &str = "app-hook-set";
     /// An app's webhook was removed.
     pub const APP_HOOK_REMOVED: &str = "app-hook-removed";
+    /// The clock was set, or the machine slept.
+    pub const CLOCK_JUMPED: &str = "clock-jumped";
     /// A setting was changed.
     pub const SETTING_CHANGED: &str = "setting-changed";
 }

@@ -13,6 +13,7 @@ pub mod filter;
 pub mod hook;
 pub mod horizon;
 pub mod id;
+pub mod inclusion;
 pub mod index;
 pub mod note;
 pub mod passkey;

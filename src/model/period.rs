@@ -124,6 +124,19 @@ impl Range {
         if from >= to { Err(BadTime::Backwards) } else { Ok(Self { from, to }) }
     }
 
+    /// Both ends as they are, in a text that [`Range::read`] reads: an open one is two dots.
+    pub fn write(&self) -> String {
+        let end = |at: Timestamp, open| if at == open { "..".to_owned() } else { at.to_string() };
+        format!("{}/{}", end(self.from, Timestamp::MIN), end(self.to, Timestamp::MAX))
+    }
+
+    /// The range that [`Range::write`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let end = |text: &str, open| if text == ".." { Some(open) } else { text.parse().ok() };
+        let (from, to) = text.split_once('/')?;
+        Some(Self { from: end(from, Timestamp::MIN)?, to: end(to, Timestamp::MAX)? })
+    }
+
     /// The part that lies in both.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
@@ -195,5 +208,18 @@ mod tests {
         assert_eq!(between(Some("2026-02-02"), Some("2026-02-01")), Err(BadTime::Backwards));
         assert_eq!(between(None, None), Ok(Range::ALL));
         assert!(between(Some("2026-02-02T10:00:00+02:00"), Some("2026-02-02T08:00:00.001Z")).is_ok());
+    }
+
+    #[test]
+    fn a_range_is_read_as_it_was_written() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (from, to) = (at("2026-03-01T00:00:00.000000001Z"), at("2026-03-02T00:00:00Z"));
+        for range in
+            [Range::ALL, Range { from, to }, Range { from, ..Range::ALL }, Range { to, ..Range::ALL }]
+        {
+            assert_eq!(Range::read(&range.write()), Some(range));
+        }
+        assert_eq!(Range::ALL.write(), "../..");
+        assert_eq!(Range::read("2026"), None);
     }
 }

@@ -7,7 +7,12 @@
 //! the statement: what was exported, with the hash of all lines above
 //!
 //! — name of the key, signature                                     (as in every signed note)
+//!
+//! the place in the log of an activity that names the statement     (an Inclusion)
 //! ```
+//!
+//! That activity is written when the seal is made, and the checkpoint in its proof was signed over it. So a seal stands or falls
+//! with the log: whoever keeps a checkpoint elsewhere knows that it was not made up later.
 //!
 //! A leaf is that of RFC 6962: the SHA-256 of a zero byte and the row's bytes, with the end of its line. Of each row there are
 //! the number of its activity, as the difference to the one before (zigzag, seven bits a byte, the lowest first), and the
@@ -156,13 +161,26 @@ pub enum Form {
 impl Form {
     const ALL: [Self; 3] = [Self::Csv, Self::RawCsv, Self::Ndjson];
 
-    /// The word in a statement.
+    /// The word in a statement, and in the activity that tells of an export.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Csv => "csv",
             Self::RawCsv => "raw-csv",
             Self::Ndjson => "ndjson",
         }
+    }
+}
+
+/// What was given is not the form of an export.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("an export is csv, raw-csv or ndjson")]
+pub struct NotAForm;
+
+impl FromStr for Form {
+    type Err = NotAForm;
+
+    fn from_str(text: &str) -> Result<Self, NotAForm> {
+        Self::ALL.into_iter().find(|form| form.as_str() == text).ok_or(NotAForm)
     }
 }
 
@@ -200,6 +218,11 @@ const SAYS: &str = "an export of rollcall";
 #[error("this is no seal of an export of rollcall's")]
 pub struct NotASeal;
 
+/// What an activity names a statement by: the SHA-256 of its text.
+pub fn name(statement: &Note) -> Hash {
+    Hash(Sha256::digest(statement.text()).into())
+}
+
 impl Statement {
     /// Signs it.
     pub fn sign(&self, key: &SigningKey) -> Note {
@@ -227,9 +250,8 @@ impl FromStr for Statement {
             let value = lines.next().and_then(|line| line.strip_prefix(name)?.strip_prefix(' '));
             value.ok_or(NotASeal)
         };
-        let form = line("form")?;
         let contents = Contents {
-            form: Form::ALL.into_iter().find(|known| known.as_str() == form).ok_or(NotASeal)?,
+            form: parsed(line("form")?)?,
             rows: parsed(line("rows")?)?,
             head: parsed(line("head")?)?,
             lines: parsed(line("lines")?)?,

@@ -9,6 +9,7 @@ use super::{
 };
 use crate::model::{
     checkpoint::Checkpoint,
+    id::ActivityId,
     note::{Note, VerifyingKey},
     tree::{Hash, Range},
 };
@@ -40,6 +41,13 @@ pub trait Evidence: View {
         let all = self.table(CHECKPOINTS)?;
         let newest = all.last().map_err(StoreError::file)?;
         newest.map(|(size, value)| read(key, size.value(), value.value())).transpose()
+    }
+
+    /// The checkpoint of the log when it was so long, if one was signed then.
+    fn checkpoint_at(&self, size: u64, key: &VerifyingKey) -> Result<Option<(Checkpoint, Note)>, StoreError> {
+        let all = self.table(CHECKPOINTS)?;
+        let value = all.get(size).map_err(StoreError::file)?;
+        value.map(|value| read(key, size, value.value())).transpose()
     }
 
     /// All checkpoints, from the oldest on.
@@ -107,5 +115,11 @@ impl Read {
     /// are done, and of how many.
     pub fn prove(&self, sizes: &[u64], progress: &mut dyn FnMut(u64, u64)) -> Result<log::Proof, StoreError> {
         log::prove(&self.transaction, &self.cache, sizes, progress)
+    }
+
+    /// The way of an activity up to the root over the first `size`: see [`log::Way`]. None if it is not there, or retention has
+    /// left too little beside it; of the size of a checkpoint it always leaves enough.
+    pub fn include(&self, id: ActivityId, size: u64) -> Result<Option<log::Way>, StoreError> {
+        log::include(&self.transaction, &self.cache, id.0, size)
     }
 }

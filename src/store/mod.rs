@@ -49,7 +49,7 @@ pub use self::{
     factors::Factors,
     health::Health,
     hooks::{DeliveryCursor, Hooks},
-    log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble},
+    log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble, Way, read_entry},
     map::Map,
     meter::Meter,
     passes::Passes,

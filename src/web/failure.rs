@@ -21,6 +21,7 @@ use crate::{
         accounts::AccountError,
         activity::LookError,
         apps::AppError,
+        evidence::SealError,
         export::ExportError,
         hooks::HookError,
         ingest::IngestError,
@@ -558,9 +559,24 @@ impl From<ExportError> for Failure {
                 let busy = Self::new(Status::TooManyRequests, "busy", error.to_string());
                 Self { retry_after: Some(10), ..busy }
             }
+            ExportError::Removed { .. } => Self::gone(error.to_string()),
             ExportError::Gone(gone) => gone.into(),
             ExportError::Look(error) => error.into(),
             ExportError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        let message = error.to_string();
+        match error {
+            SealError::Unknown | SealError::NoExport => Self::not_found(message),
+            SealError::Others => Self::forbidden(message),
+            SealError::NoCheckpoint(_) | SealError::Later { .. } => Self::field("checkpoint", message),
+            SealError::Otherwise => Self::conflict(message),
+            SealError::Gone(gone) => gone.into(),
+            SealError::Store(error) => error.into(),
         }
     }
 }

@@ -4,11 +4,15 @@
 use rocket::{
     Data, Request, Response,
     fairing::{Fairing, Info, Kind},
-    http::{Header, Method},
+    http::{Header, Method, uri::Origin},
     response::{self, Responder},
 };
 
-use crate::{domain::agent, model::site::Site, web::door};
+use crate::{
+    domain::agent,
+    model::site::Site,
+    web::{door, failure::Failure},
+};
 
 /// Nothing but what comes from here, and no script or style inside a page. Text becomes elements in one
 /// place only (`assets/js/swap.js`), through the one Trusted Types policy.
@@ -74,6 +78,32 @@ impl Fairing for Headers {
         }
         if !response.headers().contains("Cache-Control") {
             response.set_header(Header::new("Cache-Control", "no-store"));
+        }
+    }
+}
+
+/// An address at which there is nothing: the catcher says there what was remembered.
+const NOWHERE: &str = "/which-host";
+
+/// A request names one host (RFC 9112, section 3.2). Whoever stands in front of us may have gone by the other of two.
+pub(super) struct OneHost;
+
+#[rocket::async_trait]
+impl Fairing for OneHost {
+    fn info(&self) -> Info {
+        Info { name: "one host", kind: Kind::Request }
+    }
+
+    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+        let hosts = request.headers().get("Host").count();
+        // A plain probe of whether we live may be of HTTP/1.0, which had no hosts.
+        let probe = matches!(request.uri().path().as_str(), "/healthz" | "/readyz");
+        if hosts == 1 || (hosts == 0 && probe) {
+            return;
+        }
+        Failure::bad_request("a request names its host, once").remember(request);
+        if let Ok(nowhere) = Origin::parse(NOWHERE) {
+            request.set_uri(nowhere);
         }
     }
 }

@@ -15,7 +15,7 @@ use super::{
     failure::Failure,
 };
 use crate::{
-    domain::App,
+    domain::{App, export::Past},
     model::{
         activity::Outcome,
         filter::{Asked, Filter, Order},
@@ -80,6 +80,18 @@ impl Looking {
         };
         let given = NARROWING.iter().filter_map(|name| Some((*name, params.get(name)?.to_owned())));
         Ok(Self { filter, order, zone, asked: Asked(given.collect()), typing })
+    }
+
+    /// Reads what an export of the past looked for.
+    pub(super) fn of_export(past: &Past) -> Result<Self, Failure> {
+        // Of which time it was is known: what a period was counted back from is over.
+        let elsewhere = ["period", "from", "to"];
+        let kept = |name: &str| (NARROWING.contains(&name) && !elsewhere.contains(&name)) || name == "typing";
+        let said = past.told.attributes.iter().filter(|(name, _)| kept(name));
+        let said: Vec<(&str, &str)> = said.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        let mut looking = Self::read(&Params::of(&said), past.told.time)?;
+        looking.filter.range = past.range;
+        Ok(looking)
     }
 
     /// Takes note of the look, where it is at what others did.

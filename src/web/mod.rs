@@ -72,6 +72,7 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         .attach(Shield::new())
         .attach(headers::Headers)
         .attach(headers::FormsArePosted)
+        .attach(headers::OneHost)
         .mount("/", assets::routes())
         .mount("/", pages::routes())
         .mount("/", api::health::routes())

@@ -129,3 +129,33 @@ fn what_retention_took_stays_gone_when_the_clock_goes_back_and_what_is_new_is_ke
     assert_eq!(house.log("action=tick").len(), 11);
     assert!(house.app.verify(&Actor::console(), Vec::new(), &mut |_, _| {}).unwrap().whole());
 }
+
+#[test]
+fn a_jump_of_the_clock_is_told_and_small_corrections_are_not() {
+    let house = House::new();
+    let told = || each(&house.log("action=clock-jumped&order=asc"), "detail");
+    house.sweep();
+    house.later(SignedDuration::from_hours(5));
+    house.jump(SignedDuration::from_secs(299));
+    house.sweep();
+    house.jump(-SignedDuration::from_secs(299));
+    house.sweep();
+    assert_eq!(told(), Vec::<String>::new(), "time passes, and clocks are put right");
+    house.jump(SignedDuration::from_mins(10));
+    house.later(SignedDuration::from_secs(3));
+    house.sweep();
+    assert_eq!(
+        told(),
+        ["the clock went ahead by 600 s, from 2026-03-15T17:00:00.000Z to 2026-03-15T17:10:03.000Z"]
+    );
+    house.jump(-SignedDuration::from_hours(48));
+    house.sweep();
+    house.sweep();
+    let all = house.log("action=clock-jumped");
+    assert_eq!(all.len(), 2, "each once: {all:?}");
+    assert!(
+        all.iter()
+            .any(|told| told["detail"].as_str().unwrap().starts_with("the clock went back by 172800 s"))
+    );
+    assert!(all.iter().all(|told| told["user"] == "rollcall"), "{all:?}");
+}

@@ -98,6 +98,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "GET /api/v1/activity.ndjson",
             "HEAD /api/v1/activity.ndjson",
             "GET /api/v1/activity/<_>",
+            "GET /api/v1/activity/<_>/seal",
             "GET /api/v1/activity/facets",
             "GET /api/v1/activity/histogram",
             "GET /api/v1/activity/stream",

@@ -6,10 +6,14 @@ use std::{
 };
 
 use rocket::http::Method;
-use rollcall::model::{
-    filter::{Asked, Filter, Order},
-    session::Scope,
-    user::{Actor, ActorKind, Role},
+use rollcall::{
+    domain::export::Sheet,
+    model::{
+        filter::{Asked, Filter, Order},
+        seal::Form,
+        session::Scope,
+        user::{Actor, ActorKind, Role},
+    },
 };
 use serde_json::{Value, json};
 
@@ -225,8 +229,8 @@ fn a_third_download_at_once_has_to_wait() {
     let house = house();
     let ada = house.signed_in("ada");
     let by = Actor { name: "ada".into(), kind: ActorKind::User(Role::Admin), session: None, ip: None };
-    let begin =
-        || house.app.export(&by, &Scope::All, &Filter::default(), Order::Desc, &Asked::default()).unwrap();
+    let (all, sheet) = (Filter::default(), Sheet { form: Form::Ndjson, columns: Vec::new() });
+    let begin = || house.app.export(&by, &Scope::All, &all, Order::Desc, &Asked::default(), &sheet).unwrap();
     let (one, _two) = (begin(), begin());
     let refused = ada.get("/api/v1/activity.csv?app=t");
     assert_eq!(refused.refusal(), "429 busy");

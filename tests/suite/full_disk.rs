@@ -20,11 +20,11 @@ use super::{
 const HANG: Duration = Duration::from_secs(5);
 
 /// A small disk of its own.
-struct SmallDisk(TempDir);
+pub(crate) struct SmallDisk(TempDir);
 
 impl SmallDisk {
     /// One of so many megabytes; none where none can be mounted.
-    fn mount(megabytes: u32) -> Option<Self> {
+    pub(crate) fn mount(megabytes: u32) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
         let size = format!("size={megabytes}m");
         let mut mount = Command::new("mount");
@@ -32,12 +32,12 @@ impl SmallDisk {
         mounted.is_ok_and(|mounted| mounted.status.success()).then_some(Self(folder))
     }
 
-    fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
     /// Takes all the room that is left.
-    fn fill(&self) -> PathBuf {
+    pub(crate) fn fill(&self) -> PathBuf {
         let ballast = self.path().join("ballast");
         let mut file = File::create(&ballast).unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}

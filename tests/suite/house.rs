@@ -180,6 +180,11 @@ impl House {
         self.clock.set(self.app.now() + by);
     }
 
+    /// Has the clock jump, as when somebody sets it.
+    pub(crate) fn jump(&self, by: SignedDuration) {
+        self.clock.jump(by);
+    }
+
     /// What happens every few seconds in a server.
     pub(crate) fn sweep(&self) {
         self.wait(self.app.sweep()).unwrap();

@@ -3,12 +3,27 @@
 //! at for the last time a moment before the session was refused may still be on its way through the system when the logout's is read.
 
 use std::{
-    env, thread,
+    env,
+    sync::Barrier,
+    thread,
     time::{Duration, Instant},
 };
 
 use rocket::{get, routes};
-use rollcall::web::door::Member;
+use rollcall::{
+    domain::{
+        accounts::Details,
+        export::{ExportError, Sheet},
+    },
+    model::{
+        filter::{Asked, Filter, Order},
+        seal::Form,
+        session::Scope,
+        user::{Actor, ActorKind, Role},
+    },
+    web::door::Member,
+};
+use serde_json::json;
 
 use super::{
     house::House,
@@ -108,6 +123,61 @@ fn race(ada: &Client, victim: &Client, round: u64) -> Race {
 /// Whether a status says that nobody is signed in; pages and proxies lead to the sign-in.
 fn refused(status: u16) -> bool {
     matches!(status, 401 | 302 | 303)
+}
+
+#[test]
+fn of_a_change_and_a_logout_that_race_the_log_says_which_came_first() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    for round in 0..30 {
+        let victim = house.signed_in("ada");
+        let (session, name) = (victim.session(), format!("token-{round}"));
+        let token = json!({"name": name, "scopes": ["metrics"]});
+        let ready = Barrier::new(2);
+        let status = thread::scope(|scope| {
+            let making = scope.spawn(|| {
+                ready.wait();
+                victim.post("/api/v1/tokens", &token).status
+            });
+            ready.wait();
+            assert_eq!(ada.delete(&format!("/api/v1/sessions/{session}")).status, 204);
+            making.join().unwrap()
+        });
+        let made = house.log(&format!("action=token-added&session={session}"));
+        let ended = house.log(&format!("action=logout&session={session}")).remove(0);
+        assert_eq!(made.is_empty(), !house.app.tokens().iter().any(|known| known.name == name));
+        assert!(!made.is_empty() || status == 401, "{status}, and nothing was made");
+        for made in made {
+            assert!(made["id"].as_str() < ended["id"].as_str(), "{made} came after {ended}");
+        }
+    }
+}
+
+#[test]
+fn what_was_asked_for_in_a_session_is_not_written_once_the_session_has_ended() {
+    let house = House::new().with_admin("ada");
+    let victim = house.signed_in("ada");
+    let session = victim.session().parse().unwrap();
+    // Who is acting was found out while the session was live.
+    let kind = ActorKind::User(Role::Admin);
+    let by = Actor { name: "ada".to_owned(), kind, session: Some(session), ip: None };
+    let late = |name: &str| {
+        let made = house.app.add_token(&by, name, vec!["metrics".parse().unwrap()], None);
+        let full_name = Some(name.to_owned());
+        let details = Details { full_name, ..Details::default() };
+        let ada = "ada".parse().unwrap();
+        let changed = house.app.change_user(&by, &ada, details);
+        (house.wait(made).is_ok(), house.wait(changed).is_ok())
+    };
+    assert_eq!(late("before"), (true, true));
+    assert_eq!(victim.post("/api/v1/signout", &json!({})).status, 204);
+    assert_eq!(late("after"), (false, false));
+    let sheet = Sheet { form: Form::Ndjson, columns: Vec::new() };
+    let export =
+        house.app.export(&by, &Scope::All, &Filter::default(), Order::Desc, &Asked::default(), &sheet);
+    assert!(matches!(export, Err(ExportError::Gone(_))));
+    assert_eq!(house.log("action=token-added&user=ada").len(), 1);
+    assert_eq!(house.log("action=export").len(), 0);
 }
 
 #[test]

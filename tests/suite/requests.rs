@@ -1,11 +1,17 @@
 //! What a request may carry, and from whose pages it may come.
 
-use std::io::Write as _;
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
 
 use rocket::http::Method;
 use serde_json::{Value, json};
 
-use super::house::{Caller, House, PASSWORD};
+use super::{
+    house::{Caller, House, PASSWORD},
+    server::Folder,
+};
 
 fn call(caller: &Caller<'_>, method: Method, path: &str, body: &Value) -> String {
     let path = format!("/api/v1{path}");
@@ -258,4 +264,26 @@ fn so_many_searches_run_at_once_and_nobody_else_waits_for_them() {
         assert_eq!(ada.get(path).status, 200, "{path}");
     }
     assert_eq!(ada.get("/activity").status, 200);
+}
+
+#[test]
+fn a_request_names_its_host_once() {
+    let folder = Folder::with_admin();
+    let server = folder.serve();
+    let host = server.address().to_owned();
+    let status = |head: &str| {
+        let mut stream = TcpStream::connect(&host).unwrap();
+        stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        let _ = stream.read_to_string(&mut answer);
+        answer.split(' ').nth(1).unwrap_or_default().to_owned()
+    };
+    for path in ["/signin", "/api/v1/me", "/auth/forward", "/no-such-page"] {
+        assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n")), "400", "{path} without a host");
+        let two = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nHost: evil.test\r\n");
+        assert_eq!(status(&two), "400", "{path} with two hosts");
+    }
+    assert_eq!(status(&format!("GET /signin HTTP/1.1\r\nHost: {host}\r\n")), "200");
+    assert_eq!(status("GET /healthz HTTP/1.0\r\n"), "200");
+    assert_eq!(status(&format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n")), "400");
 }

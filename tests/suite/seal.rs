@@ -1,10 +1,19 @@
 //! An export and its seal: what somebody changes in the file is found, and named by its row and its activity.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
+use rollcall::domain::accounts::Details;
+use rollcall::model::user::{Actor, Role};
 use serde_json::{Value, json};
 
-use super::server::Folder;
+use super::{
+    house::{House, PASSWORD},
+    http::Reply,
+    server::{Client, Folder},
+};
 
 /// How many activities are exported: some blocks of 64 and a part of one.
 const ROWS: usize = 300;
@@ -82,6 +91,7 @@ fn a_file_as_it_was_exported_is_whole_with_a_server_and_without_one() {
         let (code, verdict) = export.verified(&[]);
         assert_eq!((code, &verdict["whole"], &verdict["rows"]), (0, &json!(true), &json!(ROWS)), "{verdict}");
         assert_eq!(verdict["asked"], "q=app:t");
+        assert!(verdict["activity"].is_string() && verdict["checkpoint"]["size"].is_u64(), "{verdict}");
         let key = verdict["key"].as_str().unwrap().to_owned();
         assert_eq!(export.verified(&["--key", &key]).1["key_known"], true);
         let server = export.folder.serve();
@@ -175,6 +185,18 @@ fn a_seal_that_is_forged_or_of_another_installation_is_said() {
     let first = seal.lines().nth(1).unwrap();
     refuses(&seal.replacen(&format!("{first}\n"), "", 1), "forged or damaged: its lines");
     refuses(&seal[..seal.len() / 2], "no seal of an export");
+    let place = seal.find("c2sp.org/tlog-proof@v1").unwrap();
+    let changed = |from: &str, to: &str| format!("{}{}", &seal[..place], seal[place..].replacen(from, to, 1));
+    let theirs = fs::read_to_string(beside(&other)).unwrap();
+    let their_place = &theirs[theirs.find("c2sp.org/tlog-proof@v1").unwrap()..];
+    refuses(&changed("index ", "index 1"), "the log of its checkpoint does not hold it");
+    refuses(&changed("extra ", "extra AAAA"), "the log of its checkpoint does not hold it");
+    refuses(&changed("\ntime 20", "\ntime 19"), "its checkpoint is not what its key has signed");
+    refuses(&changed("index ", "indices "), "its proof that the log holds it cannot be read");
+    refuses(&format!("{}{their_place}", &seal[..place]), "its checkpoint is not what its key has signed");
+    fs::write(beside(&export), &seal[..place]).unwrap();
+    let (code, verdict) = export.verified(&[]);
+    assert_eq!((code, &verdict["activity"]), (0, &Value::Null), "one of an earlier version: {verdict}");
     refuses("nonsense", "no seal of an export");
     fs::remove_file(beside(&export)).unwrap();
     Folder::new().run(&["verify", file]).refuses(2, "has no seal beside it");
@@ -192,4 +214,194 @@ fn a_seal_that_is_forged_or_of_another_installation_is_said() {
     assert!(said.out.contains("NOT THE ONE that was given"), "{}", said.out);
     assert_eq!(export.verified(&["--seal", theirs.to_str().unwrap()]).0, 1, "the seal of another export");
     Folder::new().run(&["verify", file, "--key", "x"]).refuses(2, "not a key");
+}
+
+/// A folder with two users and what both did, in a hundred rows each.
+fn shared() -> Folder {
+    let folder = Folder::with_admin();
+    folder.run_with(&["user", "add", "mia", "--password-stdin"], PASSWORD).ok();
+    import(&folder, 0..100);
+    folder
+}
+
+fn import(folder: &Folder, numbers: std::ops::Range<usize>) {
+    let record = |user: &str, n: usize| {
+        let (note, second) = (format!("={n}"), n % 60);
+        json!({"user": user, "action": "tick", "app": "t", "detail": format!("Account_{n}, \"two\"\nlines"),
+            "time": format!("2026-03-01T00:00:{second:02}Z"), "attributes": {"note": note}})
+        .to_string()
+    };
+    let lines: Vec<String> = numbers.flat_map(|n| [record("ann", n), record("mia", n)]).collect();
+    folder.run_with(&["activity", "import", "-"], lines.join("\n")).ok();
+}
+
+/// Downloads into a file; the activity that tells of it.
+fn download(client: &Client, path: &str, file: &Path) -> String {
+    let reply = client.get(path);
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    fs::write(file, &reply.body).unwrap();
+    reply.header("Activity").unwrap().to_owned()
+}
+
+/// Puts a seal beside the file.
+fn put(seal: &Reply, file: &Path) {
+    assert_eq!(seal.status, 200, "{}", seal.text());
+    fs::write(format!("{}.seal", file.display()), &seal.body).unwrap();
+}
+
+fn verified(file: &Path, more: &[&str]) -> (i32, Value) {
+    let done = Folder::new().run(&[&["verify", "--json", file.to_str().unwrap()][..], more].concat());
+    (done.code, serde_json::from_str(&done.out).unwrap_or_else(|_| panic!("{} {}", done.out, done.err)))
+}
+
+#[test]
+fn a_download_is_proven_by_the_seal_that_is_had_of_its_activity() {
+    let folder = shared();
+    let server = folder.serve();
+    let ada = server.signed_in("ada");
+    ada.get_until("/api/v1/activity?app=t&limit=1", |reply| reply.json()["total"]["value"] == 200);
+    let file = folder.path().join("download");
+    let key = folder.run(&["verify", "--json"]);
+    let key = serde_json::from_str::<Value>(key.ok()).unwrap()["key"].as_str().unwrap().to_owned();
+    // How many rows there are, after so many rounds in each of which there are twenty more.
+    for (at, (query, rows, name)) in [
+        ("csv?app=t", 200, "csv"),
+        ("csv?app=t&raw=1&attribute=note&attribute=k%2C1&order=asc&user=ann", 110, "raw.csv"),
+        ("csv?q=account+-tock&from=2026-03-01&to=2026-03-01&tz=Europe%2FWarsaw&app=t", 240, "csv"),
+        ("ndjson?app=t&q=Account_7&period=all", 2, "ndjson"),
+        ("ndjson?app=t&q=Account_7&typing=1", 22, "ndjson"),
+        ("csv?q=nobody&user=nobody", 0, "csv"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let activity = download(&ada, &format!("/api/v1/activity.{query}"), &file);
+        // What comes later, at whatever time, is not in it.
+        import(&folder, 100 * (at + 1)..100 * (at + 1) + 10);
+        ada.get_until("/api/v1/activity?app=t&limit=1", |reply| {
+            reply.json()["total"]["value"] == 200 + 20 * (at + 1)
+        });
+        let seal = ada.get(&format!("/api/v1/activity/{activity}/seal"));
+        assert_eq!(seal.header("Content-Type"), Some("text/plain; charset=utf-8"));
+        let disposition = seal.header("Content-Disposition").unwrap();
+        assert!(disposition.ends_with(&format!(".{name}.seal\"")), "{disposition}");
+        put(&seal, &file);
+        let (code, verdict) = verified(&file, &["--key", &key]);
+        assert_eq!(
+            (code, &verdict["rows"], &verdict["key_known"]),
+            (0, &json!(rows), &json!(true)),
+            "{query} {verdict}"
+        );
+        let page = ada.get(&format!("/activity/{activity}")).text();
+        assert!(page.contains(&format!("/api/v1/activity/{activity}/seal")), "{page}");
+        // Whatever is done to the file afterwards is found.
+        let text = fs::read_to_string(&file).unwrap();
+        for changed in [
+            text.replacen("ann", "eve", 1),
+            text.replacen("mia", "eve", 1),
+            format!("{text}x\r\n"),
+            format!("x{text}"),
+        ] {
+            if changed != text {
+                fs::write(&file, changed).unwrap();
+                let (code, verdict) = verified(&file, &[]);
+                assert_eq!((code, &verdict["whole"]), (1, &json!(false)), "{query} {verdict}");
+            }
+        }
+    }
+    assert_eq!(ada.get("/api/v1/activity?action=export-sealed").json()["total"]["value"], 6);
+}
+
+#[test]
+fn a_seal_is_had_again_and_under_a_checkpoint_that_was_kept_elsewhere() {
+    let folder = shared();
+    let server = folder.serve();
+    let ada = server.signed_in("ada");
+    ada.get_until("/api/v1/activity?app=t&limit=1", |reply| reply.json()["total"]["value"] == 200);
+    let (file, kept) = (folder.path().join("download.csv"), folder.path().join("kept"));
+    let activity = download(&ada, "/api/v1/activity.csv?app=t", &file);
+    let first = ada.get(&format!("/api/v1/activity/{activity}/seal"));
+    put(&first, &file);
+    let (_, verdict) = verified(&file, &[]);
+    let sealing = verdict["activity"].as_str().unwrap().to_owned();
+    let size = verdict["checkpoint"]["size"].as_u64().unwrap();
+    let again = ada.get(&format!("/api/v1/activity/{sealing}/seal"));
+    assert_eq!(again.text(), first.text(), "it is one and the same");
+    // Later the log has other checkpoints: that of another seal, for one.
+    import(&folder, 100..400);
+    let later = ada.get(&format!("/api/v1/activity/{activity}/seal"));
+    fs::write(&kept, &later.body).unwrap();
+    let kept = kept.to_str().unwrap();
+    let (code, verdict) = verified(&file, &["--checkpoint", kept]);
+    assert_eq!((code, &verdict["outside"]), (1, &json!("not_told")), "{verdict}");
+    let note = later.text().rsplit("\n\n").nth(1).unwrap().to_owned();
+    let later: u64 = note.lines().nth(1).unwrap().parse().unwrap();
+    assert!(later > size + 600, "{later}");
+    let seal = ada.get(&format!("/api/v1/activity/{sealing}/seal?checkpoint={later}"));
+    put(&seal, &file);
+    let (code, verdict) = verified(&file, &["--checkpoint", kept]);
+    assert_eq!(
+        (code, &verdict["outside"], &verdict["checkpoint"]["size"]),
+        (0, &json!("consistent"), &json!(later)),
+        "{verdict}"
+    );
+    assert_eq!(verdict["activity"], sealing.as_str(), "and it is the sealing of then");
+    let said = Folder::new().run(&["verify", file.to_str().unwrap(), "--checkpoint", kept]);
+    assert!(said.ok().contains("which was kept elsewhere, is the one it is proven under"), "{}", said.out);
+    // The log goes on from both.
+    let beside = format!("{}.seal", file.display());
+    for seal in [kept, &beside] {
+        let said = folder.run(&["verify", "--json", "--checkpoint", seal]);
+        let verdict: Value = serde_json::from_str(said.ok()).unwrap();
+        assert_eq!(verdict["outside"][0]["standing"], "consistent", "{verdict}");
+    }
+    // Another installation's log of that length is another log.
+    let other = shared();
+    let kept_there = other.path().join("kept");
+    let elsewhere = other.serve();
+    let there = elsewhere.signed_in("ada");
+    let activity = download(&there, "/api/v1/activity.csv?app=t", &kept_there);
+    fs::write(&kept_there, there.get(&format!("/api/v1/activity/{activity}/seal")).body).unwrap();
+    let (code, verdict) = verified(&file, &["--checkpoint", kept_there.to_str().unwrap()]);
+    assert_eq!((code, &verdict["outside"]), (1, &json!("another_key")), "{verdict}");
+    let refused = |path: &str| ada.get(&format!("/api/v1/activity/{path}")).refusal();
+    assert_eq!(refused(&format!("{sealing}/seal?checkpoint={}", size - 1)), "400 bad_field checkpoint");
+    assert_eq!(refused(&format!("{sealing}/seal?checkpoint={}", size + 1)), "400 bad_field checkpoint");
+    assert_eq!(refused(&format!("{sealing}/seal?checkpoint=x")), "400 bad_field checkpoint");
+    assert_eq!(refused("0000000000001/seal"), "404 not_found");
+    assert_eq!(refused("nonsense/seal"), "404 not_found");
+}
+
+#[test]
+fn a_seal_is_for_whoever_may_see_what_was_exported() {
+    let house = House::new().with_admin("ada").with_member("mia").with_member("bob").with_auditor("otto");
+    let program = house.program("loader", &["activity:write"]);
+    let records: Vec<Value> =
+        ["mia", "bob", "ann"].map(|user| json!({"user": user, "action": "tick", "app": "t"})).to_vec();
+    program.post("/api/v1/activity", &json!(records)).ok();
+    house.caught_up();
+    let (mia, ada, otto) = (house.signed_in("mia"), house.signed_in("ada"), house.signed_in("otto"));
+    let own = mia.get("/api/v1/activity.csv?app=t");
+    assert_eq!(own.header("Rows"), Some("1"));
+    let own = format!("/api/v1/activity/{}/seal", own.header("Activity").unwrap());
+    let all = otto.get("/api/v1/activity.csv?app=t");
+    assert_eq!(all.header("Rows"), Some("3"));
+    let all = format!("/api/v1/activity/{}/seal", all.header("Activity").unwrap());
+    for (who, caller) in [("mia", &mia), ("ada", &ada), ("otto", &otto)] {
+        let seal = caller.get(&own);
+        assert_eq!((seal.status, seal.header("Rows")), (200, Some("1")), "{who}");
+    }
+    assert_eq!(house.signed_in("bob").get(&own).refusal(), "404 not_found");
+    assert_eq!(mia.get(&all).refusal(), "404 not_found");
+    assert_eq!((ada.get(&all).status, otto.get(&all).header("Rows")), (200, Some("3")));
+    assert_eq!(house.bearer(&house.token("auditing", &["activity:read"])).get(&all).status, 200);
+    let told = house.log("action=export-sealed&user=otto").remove(0);
+    assert_eq!((&told["detail"], &told["attributes"]["rows"]), (&json!("app=t"), &json!("3")), "{told}");
+    // Who was an auditor keeps the activity, and not what the export held.
+    let details = Details { role: Some(Role::Member), ..Details::default() };
+    house.wait(house.app.change_user(&Actor::console(), &"otto".parse().unwrap(), details)).unwrap();
+    assert_eq!(house.signed_in("otto").get(&all).refusal(), "403 forbidden");
+    for path in [all.clone(), own] {
+        assert_eq!(house.stranger().get(&path).refusal(), "401 not_signed_in");
+    }
 }

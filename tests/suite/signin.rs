@@ -2,6 +2,7 @@
 
 use std::sync::Barrier;
 
+use rollcall::{domain::accounts::Details, model::user::Actor};
 use serde_json::json;
 
 use super::{
@@ -249,4 +250,44 @@ fn of_two_who_race_through_the_setup_one_becomes_administrator() {
     assert!(matches!(statuses, [303, 404 | 409]), "{statuses:?}");
     assert_eq!(house.app.users().len(), 1);
     assert_eq!(house.log("action=user-added").len(), 1);
+}
+
+/// How much memory was gone through for one try to sign in, in KiB.
+fn work(house: &House, sign_in: impl FnOnce() -> u16) -> (u16, u64) {
+    let done = || {
+        let text = house.stranger().at("127.0.0.1").get("/metrics").text();
+        let line =
+            text.lines().find_map(|line| line.strip_prefix("rollcall_password_hashing_kibibytes_total "));
+        line.expect("it is counted").parse::<u64>().unwrap()
+    };
+    let before = done();
+    let status = sign_in();
+    (status, done() - before)
+}
+
+#[test]
+fn as_much_is_hashed_whoever_tries_and_whatever_is_wrong() {
+    let house = House::new().with_member("mia").with_member("bob");
+    let details = Details { disabled: Some(true), ..Details::default() };
+    house.wait(house.app.change_user(&Actor::console(), &"bob".parse().unwrap(), details)).unwrap();
+    let one = 2 * 19 * 1024;
+    let wrong = "wrong horse battery staple";
+    let stranger = house.stranger();
+    for (name, password, status) in [
+        ("mia", PASSWORD, 200),
+        ("mia", wrong, 401),
+        ("bob", PASSWORD, 401),
+        ("bob", wrong, 401),
+        ("nobody", PASSWORD, 401),
+        ("no such name\u{7}", PASSWORD, 401),
+    ] {
+        let tried = work(&house, || stranger.sign_in(name, password).status);
+        assert_eq!(tried, (status, one), "{name:?} {password:?}");
+    }
+    // The page goes the same way.
+    for name in ["mia", "bob", "nobody"] {
+        let (_, done) =
+            work(&house, || stranger.form("/signin", &[("user", name), ("password", wrong)]).status);
+        assert_eq!(done, one, "{name}");
+    }
 }

@@ -5,25 +5,27 @@
 //! somebody kept elsewhere. What that promises and what not the manual says.
 
 mod outlets;
+mod seals;
 
 use std::{io, path::Path, sync::Arc};
 
 use jiff::Timestamp;
 
-pub use self::outlets::{Outlet, Sent};
+pub use self::{
+    outlets::{Attester, Outlet, Sent},
+    seals::{Request, SealError, Sealed, names},
+};
 use super::{App, Gone, random, settle};
 pub use crate::store::Fault;
 use crate::{
     model::{
         activity::{Outcome, action},
         checkpoint::{Checkpoint, NotACheckpoint},
-        filter::Asked,
         note::{Note, SigningKey, VerifyingKey},
-        seal::{Contents, Statement},
         tree::Range,
         user::Actor,
     },
-    store::{self, BackupError, Evidence as _, OpenError, Proof, Store, StoreError},
+    store::{self, BackupError, Evidence as _, OpenError, Proof, Store, StoreError, Write},
 };
 
 /// What a proof says, and what the checkpoints say to it.
@@ -160,19 +162,9 @@ impl App {
             {
                 return Ok(newest);
             }
-            let origin = key.public().name().to_owned();
-            let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root(), time: now, removals };
-            let note = checkpoint.sign(&key);
-            write.put_checkpoint(&checkpoint, &note)?;
-            Ok::<_, StoreError>((checkpoint, note))
+            sign(write, &key, now)
         });
         signed.wait()
-    }
-
-    /// Stands for what an export holds, which was `asked` for in these words: the end of its seal.
-    pub fn seal(&self, contents: Contents, asked: &Asked) -> Note {
-        let key = self.verifying_key().clone();
-        Statement { contents, time: self.now(), asked: asked.to_string(), key }.sign(&self.0.signing)
     }
 
     /// Proves the log as it is now, and holds it against its own checkpoints and those `from_outside`. That it was done is
@@ -193,6 +185,16 @@ impl App {
         .wait()?;
         Ok(verdict)
     }
+}
+
+/// Signs a checkpoint of the log with all that this change has appended, and keeps it.
+fn sign(write: &mut Write<'_>, key: &SigningKey, now: Timestamp) -> Result<(Checkpoint, Note), StoreError> {
+    let (tree, removals) = write.tree();
+    let origin = key.public().name().to_owned();
+    let checkpoint = Checkpoint { origin, size: tree.size(), root: tree.root(), time: now, removals };
+    let note = checkpoint.sign(key);
+    write.put_checkpoint(&checkpoint, &note)?;
+    Ok((checkpoint, note))
 }
 
 /// What came of it, for the activity that tells of it.

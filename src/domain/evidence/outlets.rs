@@ -170,38 +170,60 @@ impl App {
     pub fn sent_checkpoints(&self) -> Vec<Sent> {
         self.0.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone()
     }
+}
 
-    /// Signs and sends checkpoints until it is dropped.
-    pub async fn attest(self, outlets: Vec<Outlet>) {
-        let http = hooks::client();
+/// Whoever signs checkpoints and sends them off.
+pub struct Attester {
+    app: App,
+    http: hooks::Http,
+    outlets: Vec<Outlet>,
+    sent: Vec<Sent>,
+    /// The last try of each place, where it has not come back yet.
+    hanging: Vec<Option<JoinHandle<io::Result<()>>>>,
+}
+
+impl Attester {
+    /// One that sends to these places.
+    pub fn new(app: App, outlets: Vec<Outlet>) -> Self {
         let fresh = |outlet: &Outlet| Sent { to: outlet.place(), last: None, problem: None };
-        let mut sent: Vec<Sent> = outlets.iter().map(fresh).collect();
-        let mut hanging: Vec<_> = outlets.iter().map(|_| None).collect();
+        let sent = outlets.iter().map(fresh).collect();
+        let hanging = outlets.iter().map(|_| None).collect();
+        Self { app, http: hooks::client(), sent, hanging, outlets }
+    }
+
+    /// Does so once a minute until it is dropped.
+    pub async fn run(mut self) {
         let mut tick = interval(MINUTE);
         loop {
             tick.tick().await;
-            let app = self.clone();
-            let signed = spawn_blocking(move || app.checkpoint()).await.unwrap_or(Err(StoreError::Closed));
-            let (checkpoint, note) = match signed {
-                Ok(signed) => signed,
-                Err(error) => {
-                    log::error!("no checkpoint could be signed: {error}");
-                    continue;
-                }
-            };
-            let now = self.now();
-            for ((outlet, sent), hanging) in outlets.iter().zip(&mut sent).zip(&mut hanging) {
-                if sent.problem.is_none() && sent.last.is_some_and(|(size, _)| size == checkpoint.size) {
-                    continue;
-                }
-                sent.problem = outlet.send(hanging, &http, &checkpoint, &note).await.err();
-                match &sent.problem {
-                    None => sent.last = Some((checkpoint.size, now)),
-                    Some(why) => log::error!("the checkpoint did not reach {}: {why}", sent.to),
-                }
-            }
-            self.0.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner).clone_from(&sent);
+            self.once().await;
         }
+    }
+
+    /// Signs a checkpoint, if anything was written since the last, and sends the newest to where it is not yet.
+    pub async fn once(&mut self) {
+        let app = self.app.clone();
+        let signed = spawn_blocking(move || app.checkpoint()).await.unwrap_or(Err(StoreError::Closed));
+        let (checkpoint, note) = match signed {
+            Ok(signed) => signed,
+            Err(error) => {
+                log::error!("no checkpoint could be signed: {error}");
+                return;
+            }
+        };
+        let now = self.app.now();
+        for ((outlet, sent), hanging) in self.outlets.iter().zip(&mut self.sent).zip(&mut self.hanging) {
+            if sent.problem.is_none() && sent.last.is_some_and(|(size, _)| size == checkpoint.size) {
+                continue;
+            }
+            sent.problem = outlet.send(hanging, &self.http, &checkpoint, &note).await.err();
+            match &sent.problem {
+                None => sent.last = Some((checkpoint.size, now)),
+                Some(why) => log::error!("the checkpoint did not reach {}: {why}", sent.to),
+            }
+        }
+        let mut shown = self.app.0.sent.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        shown.clone_from(&self.sent);
     }
 }
 

@@ -15,6 +15,7 @@ use argon2::{
     Algorithm, Argon2, Params, Version,
     password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
 };
+use prometheus::IntCounter;
 use tokio::{
     sync::{OwnedSemaphorePermit, Semaphore, oneshot},
     time,
@@ -39,6 +40,17 @@ impl Cost {
     pub const LEAST: Self = Self { memory_kib: 19 * 1024, passes: 2 };
     /// The most that can be set: 1 GiB, 16 passes.
     pub const MOST: Self = Self { memory_kib: 1 << 20, passes: 16 };
+
+    /// What a kept hash costs; none if it cannot be read.
+    fn of(kept: &Credential) -> Option<Self> {
+        let params = PasswordHash::new(&kept.0).ok().and_then(|kept| Params::try_from(&kept).ok())?;
+        Some(Self { memory_kib: params.m_cost(), passes: params.t_cost() })
+    }
+
+    /// How much memory is gone through for it, in KiB.
+    fn work(self) -> u64 {
+        u64::from(self.memory_kib) * u64::from(self.passes)
+    }
 }
 
 impl Default for Cost {
@@ -65,6 +77,7 @@ pub(super) struct Hasher {
     cores: usize,
     permits: Arc<Semaphore>,
     waiting: AtomicUsize,
+    work: IntCounter,
 }
 
 /// It was nobody's turn in time, or too many were waiting already.
@@ -90,7 +103,12 @@ impl Hasher {
         };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let permits = Arc::new(Semaphore::new(cores));
-        Self { cost, nobody, cores, permits, waiting: AtomicUsize::new(0) }
+        Self { cost, nobody, cores, permits, waiting: AtomicUsize::new(0), work: work() }
+    }
+
+    /// What was done so far, in KiB of memory that were gone through.
+    pub(super) const fn work(&self) -> &IntCounter {
+        &self.work
     }
 
     /// Waits for one's turn, behind all who wait already. A stranger is sent away where the line is long.
@@ -108,8 +126,18 @@ impl Hasher {
     pub(super) async fn hash(&self, password: Password) -> Result<Credential, Busy> {
         let Turn { permit, .. } = self.turn(false).await?;
         let cost = self.cost;
+        self.work.inc_by(cost.work());
         Ok(apart(permit, move || hash(password.as_bytes(), cost)).await)
     }
+}
+
+#[expect(clippy::expect_used, reason = "the name is written here, and is a good one")]
+fn work() -> IntCounter {
+    IntCounter::new(
+        "rollcall_password_hashing_kibibytes_total",
+        "Memory that was gone through to hash passwords, each pass counted; one look at a password has the same share whoever it is of.",
+    )
+    .expect("a good name")
 }
 
 /// A place in the line, until it is dropped.
@@ -140,14 +168,18 @@ impl Turn<'_> {
     /// Whether `password` is the one `kept` was made of. Takes as long where nothing was kept.
     pub(super) async fn verify(self, password: Password, kept: Option<Credential>) -> Verdict {
         let Self { hasher, permit } = self;
-        let (cost, nobody) = (hasher.cost, hasher.nobody.clone());
+        let (cost, nobody, done) = (hasher.cost, hasher.nobody.clone(), hasher.work.clone());
         apart(permit, move || {
             let readable = kept.filter(|kept| PasswordHash::new(&kept.0).is_ok());
             let held = readable.as_ref().unwrap_or(&nobody);
+            done.inc_by(Cost::of(held).map_or(0, Cost::work));
             if !verify(password.as_bytes(), held) || readable.is_none() {
                 return Verdict::Wrong;
             }
-            Verdict::Right(is_cheaper(held, cost).then(|| hash(password.as_bytes(), cost)))
+            Verdict::Right(is_cheaper(held, cost).then(|| {
+                done.inc_by(cost.work());
+                hash(password.as_bytes(), cost)
+            }))
         })
         .await
     }
@@ -190,8 +222,7 @@ fn verify(password: &[u8], kept: &Credential) -> bool {
 
 /// Whether a kept hash cost less than hashes do now.
 fn is_cheaper(kept: &Credential, cost: Cost) -> bool {
-    let params = PasswordHash::new(&kept.0).ok().and_then(|kept| Params::try_from(&kept).ok());
-    params.is_none_or(|params| params.m_cost() < cost.memory_kib || params.t_cost() < cost.passes)
+    Cost::of(kept).is_none_or(|kept| kept.memory_kib < cost.memory_kib || kept.passes < cost.passes)
 }
 
 #[cfg(test)]

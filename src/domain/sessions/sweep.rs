@@ -2,10 +2,10 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Arc, atomic::Ordering},
+    sync::{Arc, PoisonError, atomic::Ordering},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::SessionError;
 use crate::{
@@ -13,9 +13,12 @@ use crate::{
         App,
         live::{Event, Live, Unflushed},
     },
-    model::{id::SessionId, session::EndedBy, user::Actor},
+    model::{activity::action, id::SessionId, session::EndedBy, user::Actor},
     store::{Sessions, StoreError, Users},
 };
+
+/// By how much a clock is put right without anybody being told.
+const JUMP: SignedDuration = SignedDuration::from_mins(5);
 
 impl App {
     /// Writes last accesses down, ends what is due, and finishes the ends that could not be written. To be
@@ -40,6 +43,7 @@ impl App {
         self.finish_revocations().await?;
         self.write_looks(false).await;
         self.tell_of_brakes().await?;
+        self.tell_of_a_jump().await?;
         taken_over?;
         flushed
     }
@@ -70,6 +74,33 @@ impl App {
         self.take_over_horizon()?;
         self.0.settled.store(settled, Ordering::SeqCst);
         Ok(())
+    }
+
+    /// Tells the log where the clock shows much more or less than has passed since it was last looked at: somebody set it, or
+    /// the machine slept. Whoever reads the log later wonders about its times.
+    async fn tell_of_a_jump(&self) -> Result<(), SessionError> {
+        let at = (self.now(), self.0.clock.run());
+        let before = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(at);
+        let Some(before) = before else { return Ok(()) };
+        let (shown, passed) = (at.0.duration_since(before.0), at.1 - before.1);
+        let jump = shown - passed;
+        if jump.abs() < JUMP {
+            return Ok(());
+        }
+        let way = if jump.is_positive() { "ahead" } else { "back" };
+        let said = format!(
+            "the clock went {way} by {} s, from {:.3} to {:.3}",
+            jump.abs().as_secs(),
+            before.0,
+            at.0
+        );
+        let told = self.did(&Actor::system(), action::CLOCK_JUMPED).saying(said);
+        log::warn!("{}", told.detail);
+        let written = self.0.store.write(at.0, move |write| {
+            write.append(&told)?;
+            Ok::<_, SessionError>(())
+        });
+        written.done().await
     }
 
     /// Writes down what has changed of sessions that were used.

@@ -6,7 +6,7 @@
 //! with one page ([`shelf`]). The senders' own ids are kept beside ([`keys`]).
 //!
 //! Every activity is also a leaf of a Merkle tree that is written with it ([`edge`], [`tile`]), so that the log can prove
-//! that it is what it was ([`proof`]), but for what retention has declared to have taken out ([`removals`]).
+//! that it is what it was ([`proof`]), and that an activity is in it ([`inclusion`]), but for what retention has declared to have taken out ([`removals`]).
 //!
 //! Followers (the index, the live stream, later others) read from the number they remember and wait at the
 //! [`Tail`] for more. The log knows none of them.
@@ -18,6 +18,7 @@ mod cache;
 mod dictionary;
 mod edge;
 mod folding;
+mod inclusion;
 mod keeper;
 mod keys;
 mod proof;
@@ -47,10 +48,12 @@ use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTran
 use tokio::sync::watch;
 
 pub(super) use self::{
-    cache::Cache, edge::Edge, keeper::Keeper, keys::Keys, proof::prove, rows::Epoch, sealing::seal_up,
+    cache::Cache, edge::Edge, inclusion::include, keeper::Keeper, keys::Keys, proof::prove, rows::Epoch,
+    sealing::seal_up,
 };
 pub use self::{
     edge::Random,
+    inclusion::{Way, read_entry},
     proof::{Fault, Proof, Trouble},
     removal::Horizons,
 };

@@ -295,7 +295,7 @@ impl Work<'_> {
                 Met::Record(id, record) => {
                     let (tile, at) = place(id);
                     let view = usize::try_from(tile - start).ok().and_then(|tile| views.get_mut(tile));
-                    if view.is_some_and(|view| view.meet(at, id, record))
+                    if view.is_some_and(|view| view.meet(at, id, record).is_some())
                         || id <= self.size && self.lost(&tiles, tile)?
                     {
                         return Ok(());
@@ -390,27 +390,29 @@ impl Work<'_> {
 }
 
 /// A tile and what was met of it.
-struct View {
+pub(super) struct View {
     /// The id of its first activity.
     base: u64,
-    kept: Option<Kept>,
+    /// What is kept of it, if that can be read.
+    pub(super) kept: Option<Kept>,
     salts: Box<[Option<Salt>; LEAVES]>,
-    leaves: Vec<Option<Hash>>,
+    /// The leaves of what was met.
+    pub(super) leaves: Vec<Option<Hash>>,
 }
 
 impl View {
-    fn of(tiles: &ReadOnlyTable<u64, &'static [u8]>, number: u64) -> Result<Self, StoreError> {
+    pub(super) fn of(tiles: &ReadOnlyTable<u64, &'static [u8]>, number: u64) -> Result<Self, StoreError> {
         let kept = tiles.get(number).map_err(StoreError::file)?;
         let kept = kept.and_then(|value| Kept::read(value.value()).ok());
         let salts = kept.as_ref().map_or_else(|| Box::new([None; LEAVES]), |kept| kept.tile().salts());
         Ok(Self { base: first(number), kept, salts, leaves: vec![None; LEAVES] })
     }
 
-    /// Takes note of a record. Whether there is a leaf of it.
-    fn meet(&mut self, at: usize, id: u64, record: &[u8]) -> bool {
+    /// Takes note of a record. What its leaf is salted with, if there is one of it.
+    pub(super) fn meet(&mut self, at: usize, id: u64, record: &[u8]) -> Option<Salt> {
         let known = self.kept.as_ref().is_some_and(|kept| at < kept.tile().length());
-        let Some(salt) = self.salts[at].filter(|_| known) else { return false };
+        let salt = self.salts[at].filter(|_| known)?;
         self.leaves[at] = Some(tile::leaf(&salt, id, record));
-        true
+        Some(salt)
     }
 }

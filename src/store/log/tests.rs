@@ -18,7 +18,10 @@ use crate::{
         device::{Device, Kind},
         horizon::{Class, Horizon},
         id::ActivityId,
+        inclusion::Inclusion,
+        note::SigningKey,
         place::Place,
+        tree::Hash,
     },
     store::{
         Read, StoreError,
@@ -641,6 +644,35 @@ fn an_older_copy_of_the_file_has_another_tree_than_the_log_that_went_on() {
     assert_ne!(proven(&other, &[600]).roots[&600], at_600);
 }
 
+/// The root that an activity's way leads to.
+fn led(log: &Bare, activity: &Activity, size: u64) -> Option<Hash> {
+    let (entry, path) = log.read(|read| read.include(activity.id, size).unwrap())?;
+    assert_eq!(super::read_entry(&entry).unwrap(), *activity);
+    let note = SigningKey::of(&[1; 32]).unwrap().sign("x\n");
+    Inclusion { entry, index: activity.id.0 - 1, path, note }.root(size)
+}
+
+#[test]
+fn the_way_of_an_activity_leads_to_the_root_of_every_size() {
+    let log = small_runs();
+    let sizes = [1, 2, 255, 256, 257, 300, 511, 512, 513, 600];
+    let roots = proven(&log, &sizes).roots;
+    for activity in log.all().iter().filter(|activity| activity.id.0 % 29 == 1 || activity.id.0 > 598) {
+        for size in sizes {
+            let led = led(&log, activity, size);
+            assert_eq!(
+                led,
+                roots.get(&size).filter(|_| activity.id.0 <= size).copied(),
+                "{} of {size}",
+                activity.id
+            );
+        }
+    }
+    assert_eq!(log.read(|read| read.include(ActivityId(0), 600).unwrap()), None);
+    assert_eq!(log.read(|read| read.include(ActivityId(601), 601).unwrap()), None);
+    assert!(super::read_entry(b"short").is_err());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 30, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -677,6 +709,11 @@ proptest! {
             prop_assert_eq!(&proof.faults, &[]);
             prop_assert_eq!(proof.present, log.all().len() as u64);
             prop_assert_eq!(&proof.roots, &known);
+            for activity in log.all().iter().step_by(41) {
+                for (size, root) in known.range(activity.id.0..) {
+                    prop_assert_eq!(led(&log, activity, *size), Some(*root), "{} under {}", activity.id, size);
+                }
+            }
             log = reopened(log);
             log.append(numbered(0..2));
             let size = log.tail.last().0;

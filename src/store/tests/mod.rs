@@ -4,6 +4,7 @@
 mod damage;
 pub(crate) mod faults;
 mod power;
+mod slow;
 
 use std::collections::BTreeMap;
 

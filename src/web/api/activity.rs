@@ -10,8 +10,8 @@ use utoipa::{
 };
 
 use crate::{
-    domain::activity::LookError,
-    model::{facet::FacetField, id::ActivityId},
+    domain::{activity::LookError, evidence::SealError, export::Told},
+    model::{activity::limits, facet::FacetField, id::ActivityId},
     web::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
@@ -284,6 +284,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     responses(
         (status = 200, content_type = "text/csv", body = String, headers(
             ("Rows" = u64, description = "How many rows come, besides the head."),
+            ("Activity" = String, description = "The activity that tells of it: by it the seal can be had."),
             ("Content-Disposition" = String, description = "A file name with the date."),
         )),
         (status = 400, body = Refusal),
@@ -294,7 +295,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
 )]
 #[get("/activity.csv")]
 async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Download, Failure> {
-    download(&caller, &params, as_csv(&params)).await
+    download(&caller, &params, as_csv(&params)?).await
 }
 
 /// Every row of a search as NDJSON, as of the moment it was asked for: an activity a line.
@@ -304,6 +305,7 @@ async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Downloa
     responses(
         (status = 200, content_type = "application/x-ndjson", body = String, headers(
             ("Rows" = u64, description = "How many lines come."),
+            ("Activity" = String, description = "The activity that tells of it: by it the seal can be had."),
             ("Content-Disposition" = String, description = "A file name with the date."),
         )),
         (status = 400, body = Refusal),
@@ -331,7 +333,7 @@ async fn ndjson(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Down
 )]
 #[head("/activity.csv")]
 async fn csv_label(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Label, Failure> {
-    label(&caller, &params, as_csv(&params)).await
+    label(&caller, &params, as_csv(&params)?).await
 }
 
 /// How many rows a download as NDJSON would have.
@@ -349,9 +351,63 @@ async fn ndjson_label(caller: Caller<'_, ActivityRead>, params: Params) -> Resul
     label(&caller, &params, Format::Ndjson).await
 }
 
-fn as_csv(params: &Params) -> Format {
-    let attributes = params.all("attribute").map(str::to_owned).collect();
-    Format::Csv { attributes, raw: params.flag("raw") }
+/// The seal of a download, by the activity that tells of it.
+///
+/// The rows are read once more and sealed, which is an activity of its own, `export-sealed`: its number stands in the seal, with the
+/// proof that the log holds it. By that activity the same seal can be had again, proven under another `checkpoint`. Keep it beside the
+/// file as `FILE.seal`; `rollcall verify FILE` holds the two against one another. 410 where retention has removed some of the rows.
+#[utoipa::path(
+    params(
+        ("id" = String, Path, description = "The activity: what a download said in its header `Activity`, or one of a sealing."),
+        ("checkpoint" = Option<u64>, Query, description = "The size (second line) of the checkpoint under which an earlier sealing is to be proven; the one that was signed with it if not given."),
+    ),
+    security(("session" = []), ("token" = ["activity:read"])),
+    responses(
+        (status = 200, content_type = "text/plain", body = String, headers(
+            ("Rows" = u64, description = "How many rows are sealed."),
+            ("Activity" = String, description = "The activity that tells of the download."),
+            ("Content-Disposition" = String, description = "The name of the download's file, and `.seal`."),
+        )),
+        (status = 400, body = Refusal),
+        (status = 403, body = Refusal),
+        (status = 404, body = Refusal),
+        (status = 410, body = Refusal),
+        (status = 429, body = Refusal),
+        (status = 503, body = Refusal)
+    ),
+)]
+#[get("/activity/<id>/seal")]
+async fn seal(caller: Caller<'_, ActivityRead>, id: &str, params: Params) -> Result<Download, Failure> {
+    let id: ActivityId = id.parse().map_err(|_| SealError::Unknown)?;
+    let size = params.get("checkpoint").map(str::parse).transpose();
+    let size = size.map_err(|_| {
+        Failure::field("checkpoint", "checkpoint is the size of a checkpoint: the number in its second line")
+    })?;
+    let (by, scope) = (caller.actor(), caller.scope());
+    let begun = look(caller.app, move |app| {
+        let request = app.seal_of(&scope, id, size)?;
+        let looking = Looking::of_export(&request.past)?;
+        let export = app.export_again(&by, &request.past, &looking.filter, looking.order)?;
+        Ok::<_, Failure>((request, export, looking.zone))
+    });
+    let (request, export, zone) = begun.await?;
+    let (app, by) = (caller.app.clone(), caller.actor());
+    let date = export.told().time.to_zoned_datetime(zone).date();
+    let format = Format::of(request.past.sheet.clone());
+    let sign = move |contents, told: &Told| app.seal_again(&by, contents, told, request);
+    Download::seal(export, format, date, caller.lease(), sign).map_err(|error| Failure::internal(&error))
+}
+
+fn as_csv(params: &Params) -> Result<Format, Failure> {
+    let attributes: Vec<_> = params.all("attribute").map(str::to_owned).collect();
+    if attributes.len() > limits::ATTRIBUTES {
+        let most = limits::ATTRIBUTES;
+        return Err(Failure::field(
+            "attribute",
+            format!("at most {most} attributes get columns of their own"),
+        ));
+    }
+    Ok(Format::Csv { attributes, raw: params.flag("raw") })
 }
 
 async fn download(
@@ -362,8 +418,13 @@ async fn download(
     let now = caller.app.now();
     let looking = Looking::read(params, now)?;
     let (by, scope) = (caller.actor(), caller.scope());
-    let Looking { filter, order, asked, .. } = looking;
-    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &asked)).await?;
+    let Looking { filter, order, mut asked, typing, .. } = looking;
+    if typing {
+        // The last word counts as a beginning then, and the export can only be had again by whoever knows.
+        asked.0.push(("typing", "1".to_owned()));
+    }
+    let sheet = format.sheet();
+    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &asked, &sheet)).await?;
     let date = now.to_zoned_datetime(looking.zone).date();
     Download::begin(export, format, date, caller.lease()).map_err(|error| Failure::internal(&error))
 }
@@ -385,4 +446,4 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     Ok(Label::new(&format, rows.await?, date))
 }
 
-described![search, one, histogram, facets, csv, csv_label, ndjson, ndjson_label];
+described![search, one, seal, histogram, facets, csv, csv_label, ndjson, ndjson_label];

@@ -7,6 +7,7 @@
 mod cut;
 pub mod proof;
 mod rows;
+mod sealing;
 
 use std::{
     io::{self, Write},
@@ -34,9 +35,13 @@ pub use self::rows::Format;
 pub(super) use self::rows::plain;
 use super::door::Lease;
 use crate::{
-    domain::export::{BrokenOff, Export},
+    domain::{
+        evidence::{SealError, Sealed},
+        export::{BrokenOff, Export, Told},
+    },
     model::{
         activity::Activity,
+        id::ActivityId,
         seal::{Contents, Sealer},
         tree::Hash,
     },
@@ -59,6 +64,8 @@ pub struct Label {
     name: String,
     kind: ContentType,
     rows: u64,
+    /// The activity that tells of it, once there is one.
+    activity: Option<ActivityId>,
 }
 
 impl Label {
@@ -68,18 +75,22 @@ impl Label {
             Format::Csv { .. } => ContentType::new("text", "csv").with_params(("charset", "utf-8")),
             Format::Ndjson => ContentType::new("application", "x-ndjson"),
         };
-        Self { name: format!("activity-{date}.{}", format.ending()), kind, rows }
+        Self { name: format!("activity-{date}.{}", format.ending()), kind, rows, activity: None }
     }
 }
 
 /// It alone is what `HEAD` is answered.
 impl<'r> Responder<'r, 'static> for Label {
     fn respond_to(self, _: &'r Request<'_>) -> response::Result<'static> {
-        Response::build()
+        let mut label = Response::build();
+        label
             .header(self.kind)
             .header(Header::new("Content-Disposition", format!("attachment; filename=\"{}\"", self.name)))
-            .header(Header::new("Rows", self.rows.to_string()))
-            .ok()
+            .header(Header::new("Rows", self.rows.to_string()));
+        if let Some(activity) = self.activity {
+            label.header(Header::new("Activity", activity.to_string()));
+        }
+        label.ok()
     }
 }
 
@@ -93,9 +104,49 @@ impl Download {
     /// Begins to write `export` in `format`. It stops when nobody reads it any more, and breaks off when
     /// the session that asked for it ends.
     pub fn begin(export: Export, format: Format, date: jiff::civil::Date, lease: Lease) -> io::Result<Self> {
-        let label = Label::new(&format, export.rows(), date);
+        let label = Label { activity: Some(export.told().id), ..Label::new(&format, export.rows(), date) };
         let chunks = write_behind(read_ahead(export)?, format, move || lease.over());
         Ok(Self { label, chunks })
+    }
+
+    /// The same, but for what comes down, which is the seal of those rows; `sign` makes its end.
+    pub fn seal(
+        export: Export,
+        format: Format,
+        date: jiff::civil::Date,
+        lease: Lease,
+        sign: impl FnOnce(Contents, &Told) -> Result<Sealed, SealError> + Send + 'static,
+    ) -> io::Result<Self> {
+        let told = export.told().clone();
+        let mut label = Label { activity: Some(told.id), ..Label::new(&format, export.rows(), date) };
+        label.name.push_str(".seal");
+        label.kind = ContentType::Plain.with_params(("charset", "utf-8"));
+        let pen = sealing::Pen::new(format, move |contents| sign(contents, &told));
+        Ok(Self { label, chunks: write_behind(read_ahead(export)?, pen, move || lease.over()) })
+    }
+}
+
+/// What writes a download down.
+trait Writes: Send + 'static {
+    /// What stands before the first activity; may be empty.
+    fn head(&mut self) -> Vec<u8>;
+    /// What is to be sent of activities; may be empty.
+    fn rows(&mut self, activities: &[Activity]) -> Vec<u8>;
+    /// What stands behind the last.
+    fn end(self) -> Result<Vec<u8>, SealError>;
+}
+
+impl Writes for Format {
+    fn head(&mut self) -> Vec<u8> {
+        Self::head(self)
+    }
+
+    fn rows(&mut self, activities: &[Activity]) -> Vec<u8> {
+        self.write(activities)
+    }
+
+    fn end(self) -> Result<Vec<u8>, SealError> {
+        Ok(Vec::new())
     }
 }
 
@@ -131,7 +182,7 @@ fn read_ahead(
 /// Writes what is read, until `over` says that whoever asked may have no more.
 fn write_behind(
     reading: Reading,
-    format: Format,
+    mut pen: impl Writes,
     over: impl Fn() -> bool + Send + 'static,
 ) -> mpsc::Receiver<io::Result<Vec<u8>>> {
     let (sender, chunks) = mpsc::channel(QUEUE);
@@ -142,24 +193,36 @@ fn write_behind(
             let sending = time::timeout(PATIENCE, sender.send(chunk));
             runtime.block_on(sending).is_ok_and(|sent| sent.is_ok())
         };
-        let head = format.head();
-        if head != END && !send(Ok(head)) {
+        // What is empty would be taken for the end.
+        let pass = |chunk: Vec<u8>| chunk == END || send(Ok(chunk));
+        let broken = |error: &dyn std::fmt::Display| {
+            log::error!("an export broke off: {error}");
+            io::Error::other("the export failed")
+        };
+        if !pass(pen.head()) {
             return;
         }
-        loop {
-            let chunk = match reading.recv() {
-                _ if over() => Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended")),
-                Ok(Ok(Some(activities))) => Ok(format.write(&activities)),
-                Ok(Ok(None)) => Ok(END),
-                Ok(Err(error)) => {
-                    log::error!("an export broke off: {error}");
-                    Err(io::Error::other("the export failed"))
+        let end = loop {
+            match reading.recv() {
+                _ if over() => {
+                    break Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended"));
                 }
-                Err(_) => Err(io::ErrorKind::UnexpectedEof.into()),
-            };
-            let last = chunk.as_ref().map_or(true, |chunk| *chunk == END);
-            if !send(chunk) || last {
-                return;
+                Ok(Ok(Some(activities))) => {
+                    if !pass(pen.rows(&activities)) {
+                        return;
+                    }
+                }
+                Ok(Ok(None)) => break pen.end().map_err(|error| broken(&error)),
+                Ok(Err(error)) => break Err(broken(&error)),
+                Err(_) => break Err(io::ErrorKind::UnexpectedEof.into()),
+            }
+        };
+        match end {
+            Ok(rest) => {
+                let _ = pass(rest) && send(Ok(END));
+            }
+            Err(error) => {
+                let _ = send(Err(error));
             }
         }
     });

@@ -13,11 +13,16 @@ use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
 use super::rows::written_anew;
-use crate::model::{
-    id::ActivityId,
-    note::Note,
-    seal::{BLOCK, Block, Form, LONGEST, MAGIC, NotASeal, Row, Statement},
-    tree::Hash,
+use crate::{
+    domain::evidence::names,
+    model::{
+        checkpoint::Checkpoint,
+        id::ActivityId,
+        inclusion::{self, Inclusion},
+        note::{Note, VerifyingKey},
+        seal::{BLOCK, Block, Form, LONGEST, MAGIC, NotASeal, Row, Statement},
+        tree::Hash,
+    },
 };
 
 /// How many rows of each are looked at together where they part.
@@ -89,11 +94,21 @@ impl fmt::Display for Fault {
     }
 }
 
+/// What a seal says, and where it stands in the log.
+#[derive(Clone, Debug)]
+pub struct Said {
+    /// What was exported.
+    pub statement: Statement,
+    /// The activity of the log that names it, and the checkpoint under which that is proven; none if the seal is of a version
+    /// that did not write it there.
+    pub place: Option<(ActivityId, Checkpoint)>,
+}
+
 /// What came of it.
 #[derive(Clone, Debug)]
 pub struct Held {
     /// What the seal says.
-    pub statement: Statement,
+    pub said: Said,
     /// How many rows the file has.
     pub rows: u64,
     /// Whether its head, with the names of the columns, says something else.
@@ -116,13 +131,13 @@ impl Held {
     /// other ones nearly everywhere.
     pub const fn resaved(&self) -> bool {
         self.anew > 0
-            || (self.statement.contents.rows > 1
-                && self.faults.len() as u64 + self.more >= self.statement.contents.rows)
+            || (self.said.statement.contents.rows > 1
+                && self.faults.len() as u64 + self.more >= self.said.statement.contents.rows)
     }
 }
 
-/// Reads what a seal says and whether it is as it was signed, by the key that it names.
-pub fn statement(seal: &mut dyn BufRead) -> Result<Statement, ProofError> {
+/// Reads what a seal says and whether it is as it was signed, by the key that it names, and stands in the log of that key.
+pub fn statement(seal: &mut dyn BufRead) -> Result<Said, ProofError> {
     let mut lines = Lines { seal, before: ActivityId(0), ended: false };
     let mut sum = Sha256::new();
     if lines.next()?.as_deref() != Some(MAGIC) {
@@ -134,21 +149,43 @@ pub fn statement(seal: &mut dyn BufRead) -> Result<Statement, ProofError> {
         sum.update(format!("{line}\n"));
         rows += lines.block(&line)?.rows.len() as u64;
     }
-    let mut notes = String::new();
-    lines.seal.take(NOTES).read_to_string(&mut notes)?;
-    let (notes, broken) = Note::read_all(&notes).map_err(|_| NotASeal)?;
+    let mut end = String::new();
+    lines.seal.take(NOTES).read_to_string(&mut end)?;
+    let proof = end.find(inclusion::MAGIC).unwrap_or(end.len());
+    let (notes, proof) = end.split_at(proof);
+    let (notes, broken) = Note::read_all(notes).map_err(|_| NotASeal)?;
     if broken > 0 {
         return Err(NotASeal.into());
     }
     let note = notes.first().ok_or(NotASeal)?;
-    let said: Statement = note.text().parse()?;
-    if !note.is_of(&said.key) {
+    let statement: Statement = note.text().parse()?;
+    if !note.is_of(&statement.key) {
         return Err(ProofError::Forged("its statement is not what its key has signed"));
     }
-    if (Hash(sum.finalize().into()), rows) != (said.contents.lines, said.contents.rows) {
+    if (Hash(sum.finalize().into()), rows) != (statement.contents.lines, statement.contents.rows) {
         return Err(ProofError::Forged("its lines are not those that were signed"));
     }
-    Ok(said)
+    let place = if proof.is_empty() { None } else { Some(place(proof, note, &statement.key)?) };
+    Ok(Said { statement, place })
+}
+
+/// The place in the log that a proof shows for a statement.
+fn place(proof: &str, statement: &Note, key: &VerifyingKey) -> Result<(ActivityId, Checkpoint), ProofError> {
+    let forged = ProofError::Forged;
+    let proof: Inclusion =
+        proof.parse().map_err(|_| forged("its proof that the log holds it cannot be read"))?;
+    let checkpoint: Checkpoint =
+        proof.note.text().parse().map_err(|_| forged("its proof ends with no checkpoint"))?;
+    if !proof.note.is_of(key) || checkpoint.origin != key.name() {
+        return Err(forged("its checkpoint is not what its key has signed"));
+    }
+    if proof.root(checkpoint.size) != Some(checkpoint.root) {
+        return Err(forged("the log of its checkpoint does not hold it"));
+    }
+    if !names(&proof.entry, statement) {
+        return Err(forged("what the log holds in its place names another one"));
+    }
+    Ok((ActivityId(proof.index + 1), checkpoint))
 }
 
 /// Holds `file` against the lines of `seal`, of which `said` is what [`statement`] has read. `progress` hears how many rows are
@@ -156,21 +193,15 @@ pub fn statement(seal: &mut dyn BufRead) -> Result<Statement, ProofError> {
 pub fn hold(
     file: &mut dyn BufRead,
     seal: &mut dyn BufRead,
-    said: Statement,
+    said: Said,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Held, ProofError> {
-    let mut reader = Reader { file, form: said.contents.form, delimiter: b',', rows: 0, cut: false };
-    let (head_changed, head_anew) = reader.head(&said.contents.head)?;
+    let contents = said.statement.contents;
+    let mut reader = Reader { file, form: contents.form, delimiter: b',', rows: 0, cut: false };
+    let (head_changed, head_anew) = reader.head(&contents.head)?;
     let mut lines = Lines { seal, before: ActivityId(0), ended: false };
     lines.next()?;
-    let held = Held {
-        rows: 0,
-        head_changed,
-        anew: u64::from(head_anew),
-        faults: Vec::new(),
-        more: 0,
-        statement: said,
-    };
+    let held = Held { rows: 0, head_changed, anew: u64::from(head_anew), faults: Vec::new(), more: 0, said };
     let mut aligner = Aligner {
         lines,
         reader,
@@ -341,7 +372,7 @@ struct Aligner<'a> {
 
 impl Aligner<'_> {
     fn run(&mut self, progress: &mut dyn FnMut(u64, u64)) -> Result<(), ProofError> {
-        let total = self.held.statement.contents.rows;
+        let total = self.held.said.statement.contents.rows;
         loop {
             self.fill(1)?;
             match (self.expected.front(), self.found.front()) {
@@ -418,7 +449,7 @@ impl Aligner<'_> {
     /// A row of the seal is done; where it was the last of its block, the block is held against its hash.
     fn advance(&mut self) {
         self.done += 1;
-        let last = self.done == self.held.statement.contents.rows;
+        let last = self.done == self.held.said.statement.contents.rows;
         if !self.done.is_multiple_of(BLOCK as u64) && !last {
             return;
         }

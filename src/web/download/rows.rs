@@ -4,6 +4,7 @@ use csv_core::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use memchr::memchr2;
 
 use crate::{
+    domain::export::Sheet,
     model::{activity::Activity, id::ActivityId, seal::Form},
     web::wire::{ActivityWire, Short},
 };
@@ -95,6 +96,24 @@ impl Format {
             Self::Csv { raw: true, .. } => Form::RawCsv,
             Self::Csv { .. } => Form::Csv,
             Self::Ndjson => Form::Ndjson,
+        }
+    }
+
+    /// The same in the words in which the log tells of it.
+    pub fn sheet(&self) -> Sheet {
+        let columns = match self {
+            Self::Csv { attributes, .. } => attributes.clone(),
+            Self::Ndjson => Vec::new(),
+        };
+        Sheet { form: self.form(), columns }
+    }
+
+    /// The format that the log tells of.
+    pub fn of(sheet: Sheet) -> Self {
+        match sheet.form {
+            Form::Csv => Self::Csv { attributes: sheet.columns, raw: false },
+            Form::RawCsv => Self::Csv { attributes: sheet.columns, raw: true },
+            Form::Ndjson => Self::Ndjson,
         }
     }
 

@@ -11,9 +11,11 @@ use super::{Html, Part, inside, now, show};
 use crate::{
     domain::{
         activity::{Histogram, LookError},
+        export::Past,
         tail::News,
     },
     model::{
+        activity::{Activity, OWN_APP, action},
         facet::FacetField,
         filter::{Filter, Order},
         id::{ActivityId, SessionId},
@@ -109,6 +111,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         newer: None,
         older: None,
         download: asked.href("/api/v1/activity.csv"),
+        seals: seals(&member),
         tail: String::new(),
         any: true,
         behind: String::new(),
@@ -280,10 +283,34 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         user: activity.user.clone(),
         time: Moment::new(activity.time, &at),
         outcome: activity.outcome,
+        seal: seal(&activity),
         fields,
         back: asked.href("/activity"),
     };
     if part.0 == "record" { show(&view.as_record()) } else { show(&view) }
+}
+
+/// Where the seal of what an activity tells of is; empty where it tells of no export.
+fn seal(activity: &Activity) -> String {
+    let sealing = activity.app == OWN_APP && activity.action == action::EXPORT_SEALED;
+    if sealing || Past::of(activity.clone()).is_some() {
+        format!("/api/v1/activity/{}/seal", activity.id)
+    } else {
+        String::new()
+    }
+}
+
+/// Where somebody's own downloads of today stand, each with its seal.
+fn seals(member: &Member<'_>) -> String {
+    let user = member.user.name.to_string();
+    let own = Search {
+        user,
+        app: OWN_APP.into(),
+        action: action::EXPORT.into(),
+        period: "24h".into(),
+        ..Search::default()
+    };
+    own.href("/activity")
 }
 
 /// The address of the stream of new rows.

@@ -48,6 +48,8 @@ pub struct ActivityPage {
     pub older: Option<String>,
     /// The address of the CSV of all that was found.
     pub download: String,
+    /// Where one's own downloads stand, each with its seal.
+    pub seals: String,
     /// The address of the stream of new rows; empty where there is no place for them.
     pub tail: String,
     /// Whether the log holds anything at all that may be seen.

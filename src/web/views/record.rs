@@ -24,6 +24,8 @@ pub struct RecordPage {
     pub time: Moment,
     /// How it went.
     pub outcome: Outcome,
+    /// The address of the seal, where it tells of an export; empty otherwise.
+    pub seal: String,
     /// Every field that has a value.
     pub fields: Vec<Field>,
     /// The address of the search it was found by.

@@ -29,7 +29,10 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use self::peers::{Answering, Limits, Peers};
+use self::{
+    peers::{Answering, Limits, Peers},
+    sockets::Listing,
+};
 use super::{door::Networks, front::Arrivals};
 
 /// How often the sockets are looked through.
@@ -64,8 +67,8 @@ impl Watchman {
     }
 
     /// Looks through the sockets once.
-    fn round(&self, port: u16) {
-        match sockets::accepted_at(port) {
+    fn round(&self, listing: &mut Listing, port: u16) {
+        match listing.accepted_at(port) {
             Ok(open) => {
                 for peer in self.peers.overdue(open.keys().copied(), |peer| self.owner(peer), Instant::now())
                 {
@@ -94,12 +97,16 @@ impl Fairing for Watchman {
         if port == 0 {
             return;
         }
+        let mut listing = match Listing::open() {
+            Ok(listing) => listing,
+            Err(error) => return log::debug!("the sockets cannot be looked through: {error}"),
+        };
         tokio::spawn(async move {
             let mut tick = interval(ROUND);
             tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
                 tokio::select! {
-                    _ = tick.tick() => watchman.round(port),
+                    _ = tick.tick() => watchman.round(&mut listing, port),
                     () = &mut stopping => return,
                 }
             }

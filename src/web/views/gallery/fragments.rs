@@ -84,6 +84,7 @@ fn a_record_with_every_field() {
         user: activity.user.clone(),
         time: Moment::new(activity.time, &now()),
         outcome: activity.outcome,
+        seal: String::new(),
         fields: Field::all(&activity, &search(), &now()),
         back: search().href("/activity"),
     };

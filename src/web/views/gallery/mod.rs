@@ -129,6 +129,7 @@ fn activity_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         user: activity.user.clone(),
         time: Moment::new(activity.time, &now()),
         outcome: activity.outcome,
+        seal: "/api/v1/activity/0000000000003/seal".into(),
         fields: Field::all(&activity, &sample::search(), &now()),
         back: sample::search().href("/activity"),
     };

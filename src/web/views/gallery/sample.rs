@@ -285,6 +285,7 @@ pub(super) fn activity_page(role: Role, count: usize) -> ActivityPage {
         newer: None,
         older: (count > 10).then(|| search.with("/activity", &[("cursor", "abc")])),
         download: search.href("/api/v1/activity.csv"),
+        seals: "/activity?user=ann&app=rollcall&action=export&period=24h".into(),
         tail: "/api/v1/activity/stream".into(),
         any: true,
         behind: String::new(),

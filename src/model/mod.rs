@@ -15,6 +15,7 @@ pub mod horizon;
 pub mod id;
 pub mod index;
 pub mod note;
+pub mod noun;
 pub mod passkey;
 pub mod period;
 pub mod place;

@@ -6,6 +6,7 @@ use crate::{
     model::{
         activity::{Activity, Outcome},
         device::Device,
+        noun::noun,
         period::Period,
         query::{Field as Named, Query},
     },
@@ -68,7 +69,7 @@ pub struct Total {
 impl Total {
     /// `12,408 activities`, `more than 10,000 activities`.
     pub fn words(&self) -> String {
-        let noun = if self.value == 1 { "activity" } else { "activities" };
+        let noun = noun(self.value, "activity", "activities");
         let more = if self.exact { "" } else { "more than " };
         format!("{more}{} {noun}", grouped(self.value))
     }

@@ -1,7 +1,7 @@
 //! Settings of the server: as they are written, and as they are meant.
 //!
 //! What stands on the command line counts before the environment (`ROLLCALL_…`), that before
-//! `rollcall.toml` in the data folder, and that before the defaults. All faults are told at once.
+//! `rollcall.toml` in the data folder, and that before the defaults. All faults are told at once, each by the name of its setting.
 
 use std::{
     net::SocketAddr,
@@ -10,8 +10,9 @@ use std::{
 };
 
 use figment::{
-    Figment,
-    providers::{Env, Format, Serialized, Toml},
+    Figment, Provider as _,
+    providers::{Format, Serialized, Toml},
+    value::{Dict, Value},
 };
 use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
@@ -142,15 +143,17 @@ pub struct BadConfig(Vec<String>);
 impl Config {
     /// Reads the settings that hold in the data folder `folder`, under those of the command line.
     pub fn read(folder: &Path, command_line: &Raw) -> Result<Self, BadConfig> {
-        let known = |key: &figment::value::UncasedStr| NAMES.iter().any(|name| key == *name);
-        let file = folder.join("rollcall.toml");
-        let written = if file.exists() { Figment::from(Toml::file_exact(file)) } else { Figment::new() };
-        let raw = written
-            .merge(Env::prefixed("ROLLCALL_").map(|key| key.as_str().replace('_', "-").into()).filter(known))
+        let mut faults = Vec::new();
+        let written = of_file(&folder.join(FILE), &mut faults);
+        let around = of_environment(|name| std::env::var(name).ok(), &mut faults);
+        if !faults.is_empty() {
+            return Err(BadConfig(faults));
+        }
+        let raw = Figment::from(Serialized::defaults(written))
+            .merge(Serialized::defaults(around))
             .merge(Serialized::defaults(command_line));
-        let raw: Raw =
-            raw.extract().map_err(|error| BadConfig(error.into_iter().map(|e| e.to_string()).collect()))?;
-        Self::meant(raw)
+        // Each has the form of its setting by now.
+        Self::meant(raw.extract().map_err(|error| BadConfig(vec![error.to_string()]))?)
     }
 
     fn meant(raw: Raw) -> Result<Self, BadConfig> {
@@ -188,17 +191,7 @@ impl Config {
         let tls = tls(files, raw.tls_self_signed, listen, public_url.as_deref(), &mut fault);
         let plain =
             tls.is_none() && plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
-        let cookie_domain = raw.cookie_domain.map(|text| text.trim_start_matches('.').to_ascii_lowercase());
-        if let Some(domain) = &cookie_domain {
-            let own = public_url.as_ref().and_then(|url| url.parse::<Site>().ok());
-            if !domain.contains('.') || domain.parse::<std::net::IpAddr>().is_ok() {
-                fault(format!("cookie-domain: {domain:?} is not a domain like example.org"));
-            } else if !own.is_some_and(|own| own.under(domain)) {
-                fault(format!(
-                    "cookie-domain: browsers take it only from an address in {domain}; set public-url to one, like https://rollcall.{domain}"
-                ));
-            }
-        }
+        let cookie_domain = cookie_domain(raw.cookie_domain, public_url.as_deref(), &mut fault);
         let mut lasts = |name: &str, text: Option<String>, default: Duration| {
             let Some(text) = text else { return default };
             let time = text.parse::<SignedDuration>().ok().and_then(|time| Duration::try_from(time).ok());
@@ -256,30 +249,145 @@ impl Config {
     }
 }
 
+/// Where settings are written in the data folder.
+const FILE: &str = "rollcall.toml";
+
+/// The form in which a setting is written.
+#[derive(Clone, Copy)]
+enum Form {
+    /// One text. A number is as good as its digits.
+    Text,
+    /// Several texts, or one with commas between them.
+    List,
+    /// `true` or `false`.
+    Flag,
+    /// A whole number.
+    Number,
+}
+
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const NAMES: [&str; 21] = [
-    "listen",
-    "tls-cert",
-    "tls-key",
-    "tls-self-signed",
-    "insecure-http",
-    "trusted-proxy",
-    "client-header",
-    "public-url",
-    "cookie-domain",
-    "geo",
-    "session-idle",
-    "session-max",
-    "ask-again-after",
-    "sessions-per-user",
-    "password-memory",
-    "password-passes",
-    "syslog",
-    "syslog-from",
-    "checkpoint-file",
-    "checkpoint-syslog",
-    "checkpoint-webhook",
+const SETTINGS: [(&str, Form); 21] = [
+    ("listen", Form::Text),
+    ("tls-cert", Form::Text),
+    ("tls-key", Form::Text),
+    ("tls-self-signed", Form::Flag),
+    ("insecure-http", Form::Flag),
+    ("trusted-proxy", Form::List),
+    ("client-header", Form::Text),
+    ("public-url", Form::Text),
+    ("cookie-domain", Form::Text),
+    ("geo", Form::Text),
+    ("session-idle", Form::Text),
+    ("session-max", Form::Text),
+    ("ask-again-after", Form::Text),
+    ("sessions-per-user", Form::Number),
+    ("password-memory", Form::Number),
+    ("password-passes", Form::Number),
+    ("syslog", Form::Text),
+    ("syslog-from", Form::List),
+    ("checkpoint-file", Form::Text),
+    ("checkpoint-syslog", Form::Text),
+    ("checkpoint-webhook", Form::Text),
 ];
+
+impl Form {
+    /// A value in this form, or what is wrong with it.
+    fn settle(self, value: Value) -> Result<Value, String> {
+        let text = match &value {
+            Value::String(_, text) => Some(text.trim().to_owned()),
+            Value::Num(_, number) => number.to_i128().map(|number| number.to_string()),
+            _ => None,
+        };
+        match (self, value, text) {
+            (Self::Text, _, Some(text)) => Ok(text.into()),
+            (Self::Text, value, None) => Err(format!("one text, not {}", kind(&value))),
+            (Self::List, _, Some(text)) => {
+                Ok(text.split(',').map(|one| one.trim().to_owned()).collect::<Vec<_>>().into())
+            }
+            (Self::List, Value::Array(_, list), None) if list.iter().all(|one| one.as_str().is_some()) => {
+                Ok(list.into())
+            }
+            (Self::List, ..) => Err("a list of texts, like [\"10.0.0.2\", \"10.1.0.0/16\"]".to_owned()),
+            (Self::Flag, yes @ Value::Bool(..), _) => Ok(yes),
+            (Self::Flag, value, text) => match text.as_deref() {
+                Some("true" | "1") => Ok(true.into()),
+                Some("false" | "0") => Ok(false.into()),
+                Some(text) => Err(format!("true or false, not {text:?}")),
+                None => Err(format!("true or false, not {}", kind(&value))),
+            },
+            (Self::Number, value, text) => match text {
+                Some(text) => {
+                    let number = text.parse::<u32>().map(Value::from);
+                    number.map_err(|_| format!("a whole number, not {text:?}"))
+                }
+                None => Err(format!("a whole number, not {}", kind(&value))),
+            },
+        }
+    }
+}
+
+/// What a value is, for people.
+const fn kind(value: &Value) -> &'static str {
+    match value {
+        Value::String(..) => "a text",
+        Value::Bool(..) => "true or false",
+        Value::Num(..) => "a fraction",
+        Value::Char(..) | Value::Empty(..) => "that",
+        Value::Dict(..) => "a table",
+        Value::Array(..) => "a list",
+    }
+}
+
+/// What the file says, setting by setting, each in its form.
+fn of_file(file: &Path, faults: &mut Vec<String>) -> Dict {
+    if !file.exists() {
+        return Dict::new();
+    }
+    let read = match Toml::file_exact(file).data() {
+        Ok(profiles) => profiles.into_values().next().unwrap_or_default(),
+        Err(error) => {
+            faults.push(format!("{FILE}: {}", one_line(&error.to_string())));
+            return Dict::new();
+        }
+    };
+    let mut settled = Dict::new();
+    for (name, value) in read {
+        let Some((_, form)) = SETTINGS.iter().find(|(known, _)| *known == name) else {
+            faults.push(format!("{FILE}: there is no setting {name}; `rollcall serve --help` shows them"));
+            continue;
+        };
+        match form.settle(value) {
+            Ok(value) => drop(settled.insert(name, value)),
+            Err(wrong) => faults.push(format!("{FILE}: {name}: {wrong}")),
+        }
+    }
+    settled
+}
+
+/// What the environment says. A variable that holds nothing says nothing.
+fn of_environment(variable: impl Fn(&str) -> Option<String>, faults: &mut Vec<String>) -> Dict {
+    let mut settled = Dict::new();
+    for (name, form) in SETTINGS {
+        let called = format!("ROLLCALL_{}", name.to_ascii_uppercase().replace('-', "_"));
+        let Some(text) = variable(&called).filter(|text| !text.trim().is_empty()) else { continue };
+        match form.settle(text.into()) {
+            Ok(value) => drop(settled.insert(name.to_owned(), value)),
+            Err(wrong) => faults.push(format!("{called}: {wrong}")),
+        }
+    }
+    settled
+}
+
+/// What the reader of TOML says in several lines, the middle of which show the place: where, and what.
+fn one_line(error: &str) -> String {
+    let mut lines = error.lines().map(str::trim).filter(|line| !line.is_empty());
+    let first = lines.next().unwrap_or_default();
+    let place = first.strip_prefix("TOML parse error at ").unwrap_or(first);
+    match lines.next_back() {
+        Some(last) => format!("{place}: {last}"),
+        None => place.to_owned(),
+    }
+}
 
 /// Where the certificate comes from, if Rollcall is to speak TLS itself.
 fn tls(
@@ -381,6 +489,71 @@ fn plain_http(
     plain
 }
 
+/// The domain whose apps a sign-in opens at once. What browsers would take no cookie for is a fault.
+fn cookie_domain(
+    written: Option<String>,
+    public_url: Option<&str>,
+    fault: &mut impl FnMut(String),
+) -> Option<String> {
+    let domain = written?.trim_start_matches('.').to_ascii_lowercase();
+    let own = public_url.and_then(|url| url.parse::<Site>().ok());
+    if !domain.contains('.') || domain.parse::<std::net::IpAddr>().is_ok() {
+        fault(format!("cookie-domain: {domain:?} is not a domain like example.org"));
+    } else if is_everybodys(&domain) {
+        fault(format!(
+            "cookie-domain: below {domain} anybody may have a name, and browsers take no cookie for it; name your own, like example.{domain}"
+        ));
+    } else if !own.is_some_and(|own| own.under(&domain)) {
+        fault(format!(
+            "cookie-domain: browsers take it only from an address in {domain}; set public-url to one, like https://rollcall.{domain}"
+        ));
+    }
+    Some(domain)
+}
+
+/// Whether anybody may register a name right below a domain, as far as it can be told without the whole of the public suffix
+/// list: browsers have that, it changes every week, and it is as large as the rest of this binary's text. These are what
+/// somebody would write who takes the end of their address for their domain.
+fn is_everybodys(domain: &str) -> bool {
+    // What comes before a country's own ending in most countries that have such.
+    const SECOND: [&str; 16] = [
+        "ac", "co", "com", "edu", "gob", "gov", "gv", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc",
+        "sch",
+    ];
+    const OTHERS: [&str; 28] = [
+        "go.id",
+        "go.jp",
+        "go.kr",
+        "go.th",
+        "me.uk",
+        "nhs.uk",
+        "asso.fr",
+        "id.au",
+        "geek.nz",
+        "duckdns.org",
+        "ddns.net",
+        "dyndns.org",
+        "dynv6.net",
+        "no-ip.org",
+        "synology.me",
+        "myfritz.net",
+        "ts.net",
+        "github.io",
+        "gitlab.io",
+        "pages.dev",
+        "workers.dev",
+        "fly.dev",
+        "web.app",
+        "vercel.app",
+        "netlify.app",
+        "onrender.com",
+        "herokuapp.com",
+        "azurewebsites.net",
+    ];
+    let second = domain.split_once('.').filter(|(_, country)| country.len() == 2);
+    OTHERS.contains(&domain) || second.is_some_and(|(second, _)| SECOND.contains(&second))
+}
+
 fn this_machine() -> Networks {
     Networks(["127.0.0.0/8", "::1"].into_iter().filter_map(Networks::parse).collect())
 }
@@ -427,6 +600,25 @@ mod tests {
     }
 
     #[test]
+    fn a_domain_that_is_everybodys_gets_no_cookie() {
+        let with = |domain: &str| {
+            let public_url = Some(format!("https://rollcall.{}", domain.trim_matches('.')));
+            let raw = Raw { cookie_domain: Some(domain.to_owned()), public_url, ..Raw::default() };
+            Config::meant(raw).map_err(|error| error.to_string())
+        };
+        for everybodys in ["co.uk", ".co.uk", "CO.UK", "com.au", "or.at", "ac.jp", "github.io", "duckdns.org"]
+        {
+            assert!(with(everybodys).unwrap_err().contains("anybody may have a name"), "{everybodys}");
+        }
+        for none in ["uk", "org", "localhost", "10.0.0.1", ""] {
+            assert!(with(none).unwrap_err().contains("is not a domain like"), "{none}");
+        }
+        for own in ["example.org", "example.co.uk", "co.example.org", "mine.duckdns.org", "home.arpa"] {
+            assert!(with(own).is_ok(), "{own}");
+        }
+    }
+
+    #[test]
     fn without_settings_it_listens_on_this_machine_alone() {
         let config = Config::meant(Raw::default()).unwrap();
         assert_eq!(config.listen.to_string(), "127.0.0.1:8080");
@@ -444,5 +636,53 @@ mod tests {
         std::fs::write(&file, "lisen = \"x\"\n").unwrap();
         let error = Config::read(folder.path(), &line).unwrap_err().to_string();
         assert!(error.contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn what_may_be_said_several_times_is_a_list_and_what_is_switched_is_true_or_false() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |settings: &str| {
+            std::fs::write(folder.path().join(FILE), settings).unwrap();
+            Config::read(folder.path(), &Raw::default())
+        };
+        for proxies in ["[\"10.0.0.2\", \"10.1.0.0/16\"]", "\"10.0.0.2, 10.1.0.0/16\""] {
+            let config =
+                read(&format!("trusted-proxy = {proxies}\ninsecure-http = true\nsession-max = \"2h\""));
+            assert_eq!(config.unwrap().door.trusted_proxies.0.len(), 2, "{proxies}");
+        }
+        assert_eq!(read("sessions-per-user = 3").unwrap().limits.per_user, Some(3));
+        for (settings, wrong) in [
+            ("insecure-http = \"yes\"", "rollcall.toml: insecure-http: true or false, not \"yes\""),
+            ("insecure-http = []", "rollcall.toml: insecure-http: true or false, not a list"),
+            ("listen = true", "rollcall.toml: listen: one text, not true or false"),
+            (
+                "trusted-proxy = [1]",
+                "rollcall.toml: trusted-proxy: a list of texts, like [\"10.0.0.2\", \"10.1.0.0/16\"]",
+            ),
+            ("sessions-per-user = -1", "rollcall.toml: sessions-per-user: a whole number, not \"-1\""),
+            ("sessions-per-user = 1.5", "rollcall.toml: sessions-per-user: a whole number, not a fraction"),
+        ] {
+            assert_eq!(read(settings).unwrap_err().to_string(), wrong);
+        }
+        let broken = read("listen = \"a\"\nlisten").unwrap_err().to_string();
+        assert!(broken.starts_with("rollcall.toml: line 2") && broken.lines().count() == 1, "{broken}");
+    }
+
+    #[test]
+    fn the_environment_says_lists_with_commas_and_nothing_where_it_is_empty() {
+        let mut faults = Vec::new();
+        let variable = |name: &str| {
+            let text = match name {
+                "ROLLCALL_TRUSTED_PROXY" => "10.0.0.2,10.0.0.3",
+                "ROLLCALL_TLS_SELF_SIGNED" => "1",
+                "ROLLCALL_SESSIONS_PER_USER" => "many",
+                "ROLLCALL_LISTEN" => "",
+                _ => return None,
+            };
+            Some(text.to_owned())
+        };
+        let said = of_environment(variable, &mut faults);
+        assert_eq!(said.keys().collect::<Vec<_>>(), ["tls-self-signed", "trusted-proxy"]);
+        assert_eq!(faults, ["ROLLCALL_SESSIONS_PER_USER: a whole number, not \"many\""]);
     }
 }

@@ -69,7 +69,14 @@ export function reach(box) {
 export async function logout() {
   const form = document.getElementById("logout");
   const now = chosen();
-  if (!(form instanceof HTMLFormElement) || now.length === 0) return;
+  if (!(form instanceof HTMLFormElement)) return;
+  if (now.length === 0) {
+    const dock = document.querySelector("[data-dock]");
+    const line = dock?.querySelector("[data-selected]");
+    if (line) line.textContent = "Select a session first.";
+    dock?.classList.add("open");
+    return;
+  }
   const own = now.some((box) => box.closest("tr.own"));
   const reason = await ask({
     title: `Log out ${counted(now.length, "session")}?`,

@@ -12,7 +12,7 @@ use crate::{
         care::{self, CareError},
         clock::Clock,
     },
-    model::user::Actor,
+    model::{noun, user::Actor},
     store::{self, BackupError, OpenError},
 };
 
@@ -33,7 +33,8 @@ pub(super) fn check(app: &App, io: &mut Io<'_>) -> anyhow::Result<u8> {
     let care::Checked { activities, found } = checked;
     writeln!(
         out,
-        "all is as it was written: {activities} activities in the log, {found} of them to be found"
+        "all is as it was written: {} in the log, {found} of them to be found",
+        noun::activities(activities)
     )?;
     Ok(0)
 }
@@ -49,7 +50,7 @@ pub(super) fn check_file(folder: &Path) -> anyhow::Result<()> {
 pub(super) fn reindex(app: &App, io: &mut Io<'_>) -> anyhow::Result<u8> {
     let Io { out, progress, .. } = io;
     let count = app.reindex(&mut |rows, total| progress.rows(rows, total))?;
-    writeln!(out, "the search index has been made anew: {count} activities")?;
+    writeln!(out, "the search index has been made anew: {}", noun::activities(count))?;
     Ok(0)
 }
 
@@ -60,7 +61,13 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
     let restored = care::restore(folder, input, &clock, &mut |rows, total| progress.rows(rows, total));
     let restored = restored.map_err(no)?;
     let care::Restored { activities, users, ended, aside } = restored;
-    writeln!(files.out, "restored {activities} activities and {users} users; {ended} sessions ended")?;
+    writeln!(
+        files.out,
+        "restored {} and {users} {}; {} ended",
+        noun::activities(activities),
+        noun::noun(users as u64, "user", "users"),
+        noun::sessions(ended)
+    )?;
     if let Some(aside) = aside {
         writeln!(files.out, "what was there is kept as {}", aside.display())?;
     }

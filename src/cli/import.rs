@@ -12,6 +12,7 @@ use crate::{
     domain::App,
     model::{
         activity::{NewActivity, SenderKey},
+        noun::activities,
         user::Actor,
     },
     store::Appended,
@@ -48,12 +49,18 @@ impl Tally {
 /// Imports what `io` reads; `name` is the file's.
 pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
     let mut input = BufReader::with_capacity(1 << 18, unpacked(&mut *io.input)?);
-    let mut records: Box<dyn Records + '_> = match first_character(&mut input)? {
+    let first = first_character(&mut input).with_context(|| format!("{name} could not be read"))?;
+    let mut records: Box<dyn Records + '_> = match first {
         None => anyhow::bail!("{name} is empty"),
         Some(b'{') => Box::new(Ndjson::new(input, SENDER)),
         Some(b'[') => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
         Some(_) => {
-            Box::new(Csv::new(input, SENDER).with_context(|| format!("{name} is neither NDJSON nor CSV"))?)
+            let csv = Csv::new(input, SENDER).map_err(|error| {
+                let none = error.kind() == io::ErrorKind::InvalidData;
+                let what = if none { "is neither NDJSON nor CSV" } else { "could not be read" };
+                anyhow::Error::from(error).context(format!("{name} {what}"))
+            });
+            Box::new(csv?)
         }
     };
     let mut tally = Tally::default();
@@ -63,12 +70,12 @@ pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -
     let Tally { accepted, duplicates, refused, line } = tally;
     runtime.block_on(app.tell_of_import(&Actor::console(), name, accepted, refused))?;
     read.with_context(|| {
-        format!("{name} broke off behind line {line}; {accepted} activities were taken; get it again and import it once more, nothing is taken twice that has an id")
+        format!("{name} broke off behind line {line}; {} taken; get it again and import it once more, nothing is taken twice that has an id", activities(accepted))
     })?;
     if refused > SHOWN {
         writeln!(io.out, "and {} more were refused", refused - SHOWN)?;
     }
-    writeln!(io.out, "{accepted} activities taken, {duplicates} were there already, {refused} refused")?;
+    writeln!(io.out, "{} taken, {duplicates} were there already, {refused} refused", activities(accepted))?;
     Ok(if accepted + duplicates == 0 { NO } else { 0 })
 }
 
@@ -89,7 +96,7 @@ fn read_all(
         match records.next_record() {
             Ok(Some((line, record))) => {
                 tally.line = line;
-                match record.and_then(|record| app.admit(keyed(record)).map_err(|error| error.to_string())) {
+                match record.and_then(|record| admitted(app, record)) {
                     Ok(activity) => batch.push(activity),
                     Err(why) => {
                         tally.refused += 1;
@@ -119,14 +126,15 @@ fn read_all(
 /// Who an imported id is unique for: all imports together.
 const SENDER: &str = "import";
 
-/// A record whose id is that of this very record. Files from different sources count from one each, so an id
-/// alone would make their records each other's duplicates.
-fn keyed(mut record: NewActivity) -> NewActivity {
-    if record.key.is_some() {
+/// A record that is held against the limits, with an id that is of this very record. Files from different sources count from
+/// one each, so an id alone would make their records each other's duplicates.
+fn admitted(app: &App, record: NewActivity) -> Result<NewActivity, String> {
+    let key = record.key.as_ref().map(|_| {
         let digest = Sha256::digest(format!("{record:?}"));
-        record.key = Some(SenderKey { sender: SENDER.to_owned(), id: HEXLOWER.encode(&digest) });
-    }
-    record
+        SenderKey { sender: SENDER.to_owned(), id: HEXLOWER.encode(&digest) }
+    });
+    let admitted = app.admit(record).map_err(|error| error.to_string())?;
+    Ok(NewActivity { key, ..admitted })
 }
 
 /// The input as it was before it was packed, if it was.
@@ -141,10 +149,23 @@ fn unpacked<'a>(input: &'a mut (dyn Read + Send)) -> anyhow::Result<Box<dyn Read
     }
     let whole = io::Cursor::new(head[..read].to_vec()).chain(input);
     Ok(match &head[..read] {
-        [0x1f, 0x8b, ..] => Box::new(flate2::read::MultiGzDecoder::new(whole)),
-        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(zstd::Decoder::new(whole)?),
+        [0x1f, 0x8b, ..] => Box::new(Packed(flate2::read::MultiGzDecoder::new(whole))),
+        [0x28, 0xb5, 0x2f, 0xfd] => Box::new(Packed(zstd::Decoder::new(whole)?)),
         _ => Box::new(whole),
     })
+}
+
+/// What is unpacked. Where that goes no further, the packers' own words (`incomplete frame`) help nobody.
+struct Packed<R>(R);
+
+impl<R: Read> Read for Packed<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.0.read(into).map_err(|error| match error.kind() {
+            io::ErrorKind::Interrupted => error,
+            io::ErrorKind::UnexpectedEof => io::Error::other("it ends in the middle of what was packed"),
+            _ => io::Error::other(format!("what was packed is damaged ({error})")),
+        })
+    }
 }
 
 /// The first character that is not white space, which stays to be read.

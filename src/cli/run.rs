@@ -28,6 +28,7 @@ use crate::{
         filter::{Asked, Filter, Order},
         hook::Delivery,
         id::SessionId,
+        noun::sessions,
         period::{Period, Range},
         place::Network,
         query::Query,
@@ -123,7 +124,7 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
             let name = known(app, &name)?;
             let password = password(io)?;
             let set = runtime.block_on(app.set_password(&by, &name, password))?;
-            writeln!(io.out, "changed the password of {name}; {} sessions ended", set.ended)?;
+            writeln!(io.out, "changed the password of {name}; {} ended", sessions(set.ended))?;
         }
         args::User::Disable { name } => {
             let name = known(app, &name)?;
@@ -162,8 +163,12 @@ fn known(app: &App, name: &str) -> anyhow::Result<UserName> {
 fn said(details: args::Details) -> anyhow::Result<Details> {
     let args::Details { role, email, full_name, groups } = details;
     let role = role.map(|word| word.parse()).transpose()?;
-    let groups = groups.map(|groups| groups.into_iter().filter(|group| !group.is_empty()).collect());
-    Ok(Details { role, full_name, email, groups, disabled: None })
+    Ok(Details { role, full_name, email, groups: groups.map(named), disabled: None })
+}
+
+/// Names that stood with commas between them; spaces around them mean nothing.
+fn named(words: Vec<String>) -> Vec<String> {
+    words.iter().map(|word| word.trim()).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
 /// The first line of standard input.
@@ -228,7 +233,7 @@ fn session(app: &App, runtime: &Handle, command: args::Session, io: &mut Io<'_>)
                 ids.iter().map(|id| id.parse()).collect::<Result<_, _>>()?
             };
             let ended = runtime.block_on(app.log_out(&Actor::console(), &Mandate::All, &ids, ""))?;
-            writeln!(io.out, "{} sessions ended", ended.len())?;
+            writeln!(io.out, "{} ended", sessions(ended.len()))?;
             Ok(if ended.is_empty() { NO } else { 0 })
         }
     }
@@ -277,9 +282,9 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
     let by = Actor::console();
     match command {
         args::App::Add { name, url, groups, headers } => {
-            let (groups, headers) = (groups.unwrap_or_default(), headers.parse()?);
+            let (groups, headers) = (groups.map(named).unwrap_or_default(), headers.parse()?);
             let added = app::App { name, url, groups, headers, created: app.now() };
-            let name = added.name.clone();
+            let name = added.name.trim().to_owned();
             runtime.block_on(app.put_app(&by, added))?;
             writeln!(io.out, "added {name}")?;
         }

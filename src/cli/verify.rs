@@ -25,6 +25,7 @@ use crate::{
         checkpoint::Checkpoint,
         inclusion::{self, Inclusion},
         note::{Note, VerifyingKey},
+        noun::activities,
         seal::{self, Statement},
         user::Actor,
     },
@@ -363,8 +364,9 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
         Some(first) => writeln!(out, "Records      NOT INTACT: {first}")?,
         None => writeln!(
             out,
-            "Records      intact: {} activities, each as it was written; {removed} of {} were removed by retention",
-            proof.present, proof.size
+            "Records      intact: {}, each as it was written; {removed} of {} were removed by retention",
+            activities(proof.present),
+            proof.size
         )?,
     }
     match (verdict.broken.first(), &verdict.newest) {
@@ -380,8 +382,8 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
             Standing::Consistent => writeln!(out, "Outside      consistent with {of}"),
             Standing::Shorter => writeln!(
                 out,
-                "Outside      NOT CONSISTENT with {of}: the log has only {} activities, the newest are gone",
-                proof.size
+                "Outside      NOT CONSISTENT with {of}: the log has only {}, the newest are gone",
+                activities(proof.size)
             ),
             Standing::Other => {
                 writeln!(out, "Outside      NOT CONSISTENT with {of}: it is not the log that was signed")
@@ -404,7 +406,8 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
     match verdict.unprotected() {
         Some(behind) => writeln!(
             out,
-            "Unprotected  {behind} activities came after the last checkpoint from outside; the loss of those would not be seen"
+            "Unprotected  {} came after the last checkpoint from outside; the loss of those would not be seen",
+            activities(behind)
         )?,
         None => writeln!(
             out,

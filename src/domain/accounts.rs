@@ -9,16 +9,16 @@ use super::{
     App, Gone,
     password::{Busy, choose},
     random,
-    sessions::{Origin, SessionError},
+    sessions::{NEW_PASSWORD, NEW_ROLE, Origin, SessionError},
     setup,
     sign_in::Held,
 };
 use crate::{
     model::{
-        activity::action,
+        activity::{OWN_APP, action},
         secret::{Kind, Password, Token, WeakPassword},
         session::EndedBy,
-        user::{Actor, BadUserName, Role, User, UserName},
+        user::{Actor, BadUserName, Role, User, UserName, is_email},
     },
     store::{Read, Store, StoreError, Users, Write},
 };
@@ -64,6 +64,10 @@ impl People {
 /// The longest full name, e-mail address or group, in bytes.
 const TEXT: usize = 256;
 
+/// Who would be called so could not be told from Rollcall in the log, or has no page: `/users/add` is another one, and browsers
+/// take dots out of addresses.
+const RESERVED: [&str; 4] = [OWN_APP, "add", ".", ".."];
+
 /// Why an account could not be made or changed.
 #[derive(Debug, thiserror::Error)]
 pub enum AccountError {
@@ -82,6 +86,12 @@ pub enum AccountError {
     /// A text is too long or holds what cannot be shown.
     #[error("{1} has at most {most} bytes and no control characters", most = TEXT)]
     Text(&'static str, &'static str),
+    /// It is no address that a message could be sent to.
+    #[error("an e-mail address is written name@host, like ann@example.org, and has at most {most} bytes", most = TEXT)]
+    Email,
+    /// The name stands for something else.
+    #[error("a user cannot be called {0}: the name has a meaning of its own here")]
+    Reserved(UserName),
     /// The current password was wrong.
     #[error("that is not your current password")]
     WrongPassword,
@@ -172,8 +182,8 @@ impl Details {
         if self.full_name.as_deref().is_some_and(bad) {
             return Err(AccountError::Text("full_name", "a full name"));
         }
-        if self.email.as_deref().is_some_and(bad) {
-            return Err(AccountError::Text("email", "an e-mail address"));
+        if self.email.as_deref().is_some_and(|email| !email.is_empty() && (bad(email) || !is_email(email))) {
+            return Err(AccountError::Email);
         }
         let bad_group = |group: &String| bad(group) || group.contains(',') || group.is_empty();
         if self.groups.as_ref().is_some_and(|groups| groups.len() > 100 || groups.iter().any(bad_group)) {
@@ -258,6 +268,9 @@ impl App {
         first: bool,
     ) -> Result<Arc<User>, AccountError> {
         let name: UserName = name.parse()?;
+        if RESERVED.contains(&name.as_str()) {
+            return Err(AccountError::Reserved(name));
+        }
         details.check()?;
         let mut user = User {
             name,
@@ -307,7 +320,7 @@ impl App {
         };
         let (changing, switching) =
             (self.did(by, action::USER_CHANGED).to(name), self.did(by, verb).to(name));
-        let reason = if details.disabled == Some(true) { "account disabled" } else { "role changed" };
+        let reason = if details.disabled == Some(true) { "account disabled" } else { NEW_ROLE };
         let ends = self.ends_of(by, name, None, EndedBy::Policy, reason);
         let name_ = name.clone();
         let (user, ended) = self
@@ -385,7 +398,7 @@ impl App {
         let account = self.user(name).ok_or_else(|| AccountError::Unknown(name.clone()))?;
         let credential = self.0.hasher.hash(self.choose(&account, new)?).await?;
         let (told, name_) = (self.did(by, action::USER_PASSWORD_CHANGED).to(name), name.clone());
-        let ends = self.ends_of(by, name, by.session, EndedBy::Policy, "password changed");
+        let ends = self.ends_of(by, name, by.session, EndedBy::Policy, NEW_PASSWORD);
         let own = by.session.filter(|_| by.name == name.as_str());
         let renewed = own.map(|session| (session, random::token(Kind::Session)));
         let renewing = renewed.as_ref().map(|(session, token)| (*session, token.hash()));

@@ -3,22 +3,32 @@
 use super::{App as Rollcall, Gone};
 use crate::{
     model::{
-        activity::action,
+        activity::{OWN_APP, action},
         app::App,
         site::{NotASite, Site},
-        user::Actor,
+        user::{Actor, UserName, unseen},
     },
     store::{Apps, StoreError},
 };
+
+/// The longest name of an app, in bytes.
+const LONGEST: usize = 64;
+
+/// What would be called so could not be told from Rollcall in the log, or has no page: `/apps/add` is another one, and browsers
+/// take dots out of addresses.
+const RESERVED: [&str; 4] = [OWN_APP, "add", ".", ".."];
 
 /// Why an app could not be registered or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The name cannot be one.
-    #[error("an app's name has 1 to 64 characters, and none that cannot be seen")]
+    #[error("an app's name has 1 to {LONGEST} bytes, no slash and nothing that cannot be seen")]
     Name,
+    /// The name stands for something else.
+    #[error("an app cannot be called {0}: the name has a meaning of its own here")]
+    Reserved(String),
     /// The address is not one.
-    #[error("an app's {0}")]
+    #[error(transparent)]
     Url(#[from] NotASite),
     /// Another app is there already.
     #[error("the app {1} is registered at {0} already")]
@@ -42,12 +52,15 @@ impl Rollcall {
 
     /// Registers an app, or changes one.
     pub async fn put_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
-        let name_ok = !app.name.trim().is_empty() && app.name.len() <= 64;
-        if !name_ok || app.name.chars().any(char::is_control) || app.name.contains('/') {
+        let name = app.name.trim().to_owned();
+        if name.is_empty() || name.len() > LONGEST || name.chars().any(|c| c == '/' || unseen(c)) {
             return Err(AppError::Name);
         }
+        if RESERVED.contains(&UserName::fold(&name).as_str()) {
+            return Err(AppError::Reserved(name));
+        }
         let site: Site = app.url.parse()?;
-        let app = App { url: site.to_string(), ..app };
+        let app = App { name, url: site.to_string(), ..app };
         let told = self.did(by, action::APP_ADDED).to(&app.name).saying(&app.url);
         let put = self.change(by, move |write| {
             let there =

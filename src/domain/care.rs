@@ -15,6 +15,7 @@ use crate::{
         activity::{NewActivity, OWN_APP, action},
         filter::{Filter, Order},
         id::ActivityId,
+        noun::sessions,
         session::{EndedBy, Ending, Scope},
         user::Actor,
     },
@@ -223,7 +224,7 @@ fn end_all(store: &Store, now: Timestamp) -> Result<usize, CareError> {
             }
         }
         let told = NewActivity::new(&by.name, action::RESTORE, OWN_APP);
-        write.append(&told.saying(format!("{} sessions ended", live.len())))?;
+        write.append(&told.saying(format!("{} ended", sessions(live.len()))))?;
         Ok::<_, StoreError>(live.len())
     });
     Ok(written.wait()?)

@@ -5,6 +5,7 @@ use crate::{
         activity::{NewActivity, OWN_APP, action, limits},
         device::{Agent, Device},
         id::SessionId,
+        noun::activities,
         place::Place,
         user::{Actor, UserName},
     },
@@ -166,7 +167,7 @@ impl App {
         refused: u64,
     ) -> Result<(), IngestError> {
         let mut told = self.did(by, action::IMPORT).to(source);
-        told.detail = format!("{accepted} activities taken, {refused} refused");
+        told.detail = format!("{} taken, {refused} refused", activities(accepted));
         self.change(by, move |write| {
             write.append(&told)?;
             Ok::<_, IngestError>(())

@@ -7,6 +7,7 @@
 use std::{
     collections::HashMap,
     mem,
+    num::NonZeroUsize,
     sync::{
         Arc, Mutex, PoisonError, RwLock,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -14,6 +15,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use lru::LruCache;
 use tokio::sync::broadcast;
 
 use crate::model::{
@@ -28,6 +30,10 @@ use crate::model::{
 /// How many events wait for a slow reader before it is sent to look for itself: a sweep over 10,000 sessions
 /// that were all used fits. An event is a pointer.
 const EVENTS: usize = 1 << 15;
+
+/// Of how many sessions that are over it is known which token opened them: whoever comes with one is told why. The oldest are
+/// forgotten first, and all in a restart.
+const OVER: NonZeroUsize = NonZeroUsize::new(16_384).expect("more than none");
 
 /// What happens to sessions, for the pages that show them.
 #[derive(Clone, Debug)]
@@ -193,6 +199,8 @@ pub enum Unflushed {
 /// All live sessions, and those whose end is still on its way to disk.
 pub struct LiveTable {
     sessions: RwLock<Maps>,
+    /// What opened sessions that open nothing any more.
+    over: Mutex<LruCache<TokenHash, SessionId>>,
     events: broadcast::Sender<Event>,
 }
 
@@ -236,7 +244,8 @@ impl LiveTable {
     /// A table of these sessions.
     pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
-        let table = Self { sessions: RwLock::default(), events };
+        let over = Mutex::new(LruCache::new(OVER));
+        let table = Self { sessions: RwLock::default(), over, events };
         for (token, session) in sessions {
             table.insert(token, session);
         }
@@ -276,6 +285,12 @@ impl LiveTable {
     /// The session that a token opens.
     pub fn by_token(&self, token: TokenHash) -> Option<Arc<Live>> {
         self.sessions.read().unwrap_or_else(PoisonError::into_inner).by_token.get(&token).cloned()
+    }
+
+    /// The session that a token opens, or opened until it ended lately.
+    pub fn opened_by(&self, token: TokenHash) -> Option<SessionId> {
+        let live = self.by_token(token).map(|live| live.id);
+        live.or_else(|| self.over.lock().unwrap_or_else(PoisonError::into_inner).get(&token).copied())
     }
 
     /// The session that a pass opens apps in, and where.
@@ -324,7 +339,9 @@ impl LiveTable {
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = maps.by_id.remove(&id) {
-            maps.by_token.remove(&*live.token.read().unwrap_or_else(PoisonError::into_inner));
+            let token = *live.token.read().unwrap_or_else(PoisonError::into_inner);
+            maps.by_token.remove(&token);
+            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(token, id);
             live.refused.store(true, Ordering::Release);
             for pass in live.passes.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
                 maps.by_pass.remove(&pass);

@@ -1,7 +1,7 @@
 //! That somebody looked at what others did is an activity too: one for each view.
 //!
 //! A view is a question to the log by one asker. Turning its pages, counting and charting it, following it live, looking
-//! closer at a part of its period, and asking the same again within [`VIEW`] are the same view; so the log does not fill
+//! closer at a part of its period, asking on for what has come since, and asking the same again within [`VIEW`] are the same view; so the log does not fill
 //! with its own reading. While somebody types, the view is what stands there when they pause for [`PAUSE`].
 //!
 //! The activity is handed to the writer behind the answer, which does not wait for it. Whether it was written is looked at
@@ -69,6 +69,14 @@ struct View {
 }
 
 impl View {
+    /// A look that goes up to now goes on: a program that asks again and again until the moment that it asks at follows the
+    /// log, and what is new each time had not happened when it began. Its clock need not be ours.
+    fn new(question: u64, range: Range, at: Timestamp) -> Self {
+        let lately = at.checked_sub(VIEW).unwrap_or(Timestamp::MIN);
+        let to = if range.to >= lately { Timestamp::MAX } else { range.to };
+        Self { question, range: Range { to, ..range }, at }
+    }
+
     fn age(&self, now: Timestamp) -> Option<Duration> {
         // A clock that was set back makes no view last longer.
         Duration::try_from(now.duration_since(self.at)).ok()
@@ -115,7 +123,7 @@ impl App {
         if own || *scope != Scope::All {
             return;
         }
-        let view = View { question: asked.fingerprint(), range: filter.range, at: self.now() };
+        let view = View::new(asked.fingerprint(), filter.range, self.now());
         let mut looks = self.0.looks.lock();
         let lately = looks.askers.entry(asker(by)).or_default();
         if lately.knows(&view) {

@@ -19,6 +19,7 @@ use crate::{
         activity::{NewActivity, OWN_APP, action},
         filter::{Filter, Order},
         horizon::{Class, Horizon},
+        noun::activities,
         period::Range,
         retention::Retention,
         secret::Token,
@@ -62,7 +63,8 @@ pub struct Outlook {
 pub enum RetentionError {
     /// Too much would go for nobody to have been asked.
     #[error(
-        "retention waits: it would remove {removes} of {of} activities; look at Settings > Retention and agree to it, or mend the clock"
+        "retention waits: it would remove {removes} of {}; look at Settings > Retention and agree to it, or mend the clock",
+        activities(*.of)
     )]
     Much {
         /// How many activities would go.
@@ -320,7 +322,7 @@ fn tell(horizon: &Horizon, removes: u64) -> NewActivity {
         );
     }
     let mut told = NewActivity::new(OWN_APP, action::RETENTION, OWN_APP);
-    told.detail = format!("{removes} activities removed: {}", parts.join(", "));
+    told.detail = format!("{} removed: {}", activities(removes), parts.join(", "));
     told.attributes.push(("removed".to_owned(), removes.to_string()));
     told
 }

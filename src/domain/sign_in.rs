@@ -220,7 +220,7 @@ impl App {
         if let Some(old) = replaces {
             let ending = self.ending(EndedBy::User, Some(&by), "signed in again");
             // It is refused from here on even if this could not be written down.
-            if let Err(error) = self.end(&by, &[old.id], ending).await {
+            if let Err(error) = self.end(&by, [(old.id, ending)]).await {
                 log::warn!("the session before a new sign-in could not be ended on disk: {error}");
             }
         }

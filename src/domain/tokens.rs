@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{App, Gone, random};
 use crate::{
     model::{
-        activity::{NewActivity, action},
+        activity::{NewActivity, OWN_APP, action},
         secret::{Kind, Token, TokenHash},
         token::{ApiToken, TokenScope},
         user::Actor,
@@ -169,12 +169,18 @@ impl TokenTable {
     }
 }
 
+/// What a token so called sends would pass for Rollcall's own, or browsers take its name out of the address that revokes it.
+const RESERVED: [&str; 3] = [OWN_APP, ".", ".."];
+
 /// Why a token could not be made or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The name cannot be one.
     #[error("a token's name is made of letters, digits, '-', '_' and '.', at most 64 of them")]
     Name,
+    /// The name stands for something else.
+    #[error("a token cannot be called {0}: the name has a meaning of its own here")]
+    Reserved(String),
     /// It may do nothing.
     #[error("a token needs at least one scope")]
     NoScope,
@@ -221,6 +227,9 @@ impl App {
     ) -> Result<(ApiToken, Token), TokenError> {
         if !ApiToken::good_name(name) {
             return Err(TokenError::Name);
+        }
+        if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+            return Err(TokenError::Reserved(name.to_owned()));
         }
         scopes.sort_unstable();
         scopes.dedup();

@@ -16,6 +16,7 @@ pub mod id;
 pub mod inclusion;
 pub mod index;
 pub mod note;
+pub mod noun;
 pub mod passkey;
 pub mod period;
 pub mod place;

@@ -57,8 +57,7 @@ impl FromStr for UserName {
         if name.len() > Self::MAX_BYTES {
             return Err(BadUserName::Long);
         }
-        let unseen = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
-        if name.chars().any(|c| c.is_whitespace() || c.is_control() || c == ',' || unseen(c)) {
+        if name.chars().any(|c| c.is_whitespace() || c == ',' || unseen(c)) {
             return Err(BadUserName::Character);
         }
         Ok(Self(name))
@@ -75,6 +74,27 @@ impl fmt::Debug for UserName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(&self.0, f)
     }
+}
+
+/// Whether a character cannot be seen, or moves what stands around it: of two names that differ by it nobody could tell
+/// which is which.
+pub fn unseen(c: char) -> bool {
+    let moves = matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{ad}');
+    moves || c.is_control()
+}
+
+/// Whether a text is an e-mail address in the form that every program takes: a name of up to 64 bytes, an at sign, and a
+/// host as it is typed.
+pub fn is_email(text: &str) -> bool {
+    let Some((name, host)) = text.split_once('@') else { return false };
+    let part = |text: &str| {
+        !text.is_empty() && text.chars().all(|c| c.is_alphanumeric() || "!#$%&'*+-/=?^_`{|}~".contains(c))
+    };
+    let label = |text: &str| {
+        let plain = |c: char| c.is_alphanumeric() || c == '-';
+        !text.is_empty() && !text.starts_with('-') && !text.ends_with('-') && text.chars().all(plain)
+    };
+    name.len() <= 64 && name.split('.').all(part) && host.split('.').all(label)
 }
 
 /// What a user may do.
@@ -130,7 +150,7 @@ pub struct User {
     pub role: Role,
     /// As people write it; may be empty.
     pub full_name: String,
-    /// May be empty.
+    /// May be empty. Apps may know their users by it, so that only administrators set it.
     pub email: String,
     /// Groups of the organisation, in the order given; they decide which apps are open.
     pub groups: Vec<String>,
@@ -192,6 +212,45 @@ mod tests {
             assert_eq!(typed.parse(), Ok(ann.clone()), "{typed:?}");
         }
         assert_ne!("аnn".parse(), Ok(ann), "a Cyrillic letter makes another name");
+    }
+
+    #[test]
+    fn an_email_address_is_a_name_at_a_host() {
+        for good in [
+            "ann@example.org",
+            "a.b+c@sub.example.org",
+            "root@localhost",
+            "jürgen@bücher.example",
+            "o'neil@x.y",
+        ] {
+            assert!(is_email(good), "{good}");
+        }
+        let long = format!("{}@example.org", "x".repeat(65));
+        for bad in [
+            "",
+            "ann",
+            "@example.org",
+            "ann@",
+            "ann@@example.org",
+            "a@b@c",
+            "ann @example.org",
+            "ann@exa mple.org",
+            "ann,bob@example.org",
+            "<ann@example.org>",
+            "Ann <ann@example.org>",
+            "ann@example..org",
+            "ann@.example.org",
+            "ann@example.org.",
+            ".ann@example.org",
+            "a..b@example.org",
+            "ann@-example.org",
+            "ann@exam_ple.org",
+            "ann@example.org\r\nX: y",
+            "ann@exam\u{200b}ple.org",
+            &long,
+        ] {
+            assert!(!is_email(bad), "{bad:?}");
+        }
     }
 
     #[test]

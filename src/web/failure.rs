@@ -262,6 +262,11 @@ impl Failure {
         }
     }
 
+    /// Whether a guard said why the request is refused.
+    pub(super) fn is_remembered(request: &Request<'_>) -> bool {
+        request.local_cache(Remembered::default).0.lock().is_ok_and(|kept| kept.is_some())
+    }
+
     /// What a guard remembered, or what the status means.
     pub(super) fn recall(status: Status, request: &Request<'_>) -> Self {
         let kept = request.local_cache(Remembered::default);
@@ -457,11 +462,12 @@ impl From<AccountError> for Failure {
             | AccountError::LastAdmin(_)
             | AccountError::SetUp
             | AccountError::HasFactor => Self::conflict(message),
-            AccountError::Name(_) => Self::field("user", message),
+            AccountError::Name(_) | AccountError::Reserved(_) => Self::field("user", message),
             AccountError::Password(_) => Self::field("password", message),
             AccountError::WrongPassword => Self::field("current", message),
             AccountError::WrongCode => Self::field("code", message),
             AccountError::StaleFactor => Self::field("pending", message),
+            AccountError::Email => Self::field("email", message),
             AccountError::Text(field, ..) => Self::field(field, message),
             AccountError::Busy => SignInError::Busy.into(),
             AccountError::TooMany(seconds) => SignInError::TooMany(seconds).into(),
@@ -490,7 +496,7 @@ impl From<TokenError> for Failure {
     fn from(error: TokenError) -> Self {
         let message = error.to_string();
         match error {
-            TokenError::Name => Self::field("name", message),
+            TokenError::Name | TokenError::Reserved(_) => Self::field("name", message),
             TokenError::NoScope => Self::field("scopes", message),
             TokenError::Expired => Self::field("expires", message),
             TokenError::Taken(_) => Self::conflict(message),
@@ -505,7 +511,7 @@ impl From<AppError> for Failure {
     fn from(error: AppError) -> Self {
         let message = error.to_string();
         match error {
-            AppError::Name => Self::field("name", message),
+            AppError::Name | AppError::Reserved(_) => Self::field("name", message),
             AppError::Url(_) => Self::field("url", message),
             AppError::Taken(..) => Self { field: Some("url"), ..Self::conflict(message) },
             AppError::Unknown(_) => Self::not_found(message),

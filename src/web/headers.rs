@@ -66,19 +66,34 @@ impl Fairing for Headers {
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        for (name, value) in EVERY {
-            response.set_header(Header::new(name, value));
-        }
-        if door::over_tls(request) {
-            response.set_header(Header::new(TRANSPORT.0, TRANSPORT.1));
-        }
-        // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own.
-        if !response.headers().contains(POLICY) {
-            response.set_header(Header::new(POLICY, CONTENT_SECURITY_POLICY));
-        }
-        if !response.headers().contains("Cache-Control") {
-            response.set_header(Header::new("Cache-Control", "no-store"));
-        }
+        dress(request, response);
+    }
+}
+
+fn dress(request: &Request<'_>, response: &mut Response<'_>) {
+    for (name, value) in EVERY {
+        response.set_header(Header::new(name, value));
+    }
+    if door::over_tls(request) {
+        response.set_header(Header::new(TRANSPORT.0, TRANSPORT.1));
+    }
+    // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own.
+    if !response.headers().contains(POLICY) {
+        response.set_header(Header::new(POLICY, CONTENT_SECURITY_POLICY));
+    }
+    if !response.headers().contains("Cache-Control") {
+        response.set_header(Header::new("Cache-Control", "no-store"));
+    }
+}
+
+/// An answer with these headers, where it may be that no fairing sees it.
+pub(super) struct Dressed<R>(pub(super) R);
+
+impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for Dressed<R> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'o> {
+        let mut response = self.0.respond_to(request)?;
+        dress(request, &mut response);
+        Ok(response)
     }
 }
 

@@ -84,8 +84,12 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
     door::close(rocket, app, settings)
 }
 
-/// What a guard refused, what no route takes, what broke.
+/// What a guard refused, what no route takes, what broke. Only this is asked about a request by a method that Rocket does not
+/// know: no fairing has seen it, and none sees its answer.
 #[catch(default)]
-fn refused(status: Status, request: &Request<'_>) -> Failure {
-    Failure::recall(status, request)
+async fn refused(status: Status, request: &Request<'_>) -> headers::Dressed<Result<gate::Told, Failure>> {
+    headers::Dressed(match gate::by_another_method(status, request).await {
+        Some(told) => told,
+        None => Err(Failure::recall(status, request)),
+    })
 }

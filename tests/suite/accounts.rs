@@ -60,12 +60,29 @@ fn a_user_that_cannot_be_is_refused_with_the_field() {
     assert_eq!(user(("password", json!("x".repeat(1025)))), "400 bad_field password");
     assert_eq!(user(("role", json!("king"))), "400 bad_field role");
     assert_eq!(user(("full_name", json!("a\u{7}"))), "400 bad_field full_name");
+    assert_eq!(user(("user", json!("Rollcall"))), "400 bad_field user");
+    assert_eq!(user(("user", json!("add"))), "400 bad_field user");
+    assert_eq!(user(("user", json!(".."))), "400 bad_field user");
     assert_eq!(user(("email", json!("x".repeat(257)))), "400 bad_field email");
+    assert_eq!(user(("email", json!("nora"))), "400 bad_field email");
+    assert_eq!(user(("email", json!("nora@example.org, eve@example.org"))), "400 bad_field email");
     assert_eq!(user(("groups", json!(["a,b"]))), "400 bad_field groups");
     assert_eq!(user(("groups", json!([""]))), "400 bad_field groups");
-    assert_eq!(user(("groups", json!("it"))), "400 bad_request");
-    assert_eq!(ada.post(USERS, &json!({"user": "nora"})).refusal(), "400 bad_request");
+    assert_eq!(user(("groups", json!("it"))), "400 bad_field groups");
+    assert_eq!(ada.post(USERS, &json!({"user": "nora"})).refusal(), "400 bad_field password");
     assert_eq!(ada.get(USERS).ok()["total"], 1);
+}
+
+#[test]
+fn an_address_that_is_none_is_shown_in_the_form_with_what_is_wrong() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    let fields = [("full_name", "Mia M"), ("email", "mia at home"), ("role", "member"), ("groups", "")];
+    let refused = ada.form("/users/mia", &fields);
+    assert_eq!(refused.status, 400);
+    let page = refused.text();
+    assert!(page.contains("mia at home") && page.contains("name@host"), "{page}");
+    assert_eq!(ada.get("/api/v1/users/mia").ok()["full_name"], "");
 }
 
 #[test]
@@ -106,6 +123,7 @@ fn a_change_that_is_refused_changes_nothing_at_all() {
     for body in [
         json!({"disabled": true, "role": "king"}),
         json!({"disabled": true, "email": "a\u{7}"}),
+        json!({"disabled": true, "email": "mia"}),
         json!({"full_name": "Mia", "groups": ["a,b"]}),
     ] {
         assert_eq!(ada.patch("/api/v1/users/mia", &body).status, 400, "{body}");
@@ -278,11 +296,16 @@ fn a_user_has_no_more_sessions_than_are_allowed() {
 
 #[test]
 fn a_profile_changes_what_one_is_called_and_nothing_one_may_do() {
-    let house = House::new().with_member("mia");
-    let mia = house.signed_in("mia");
-    let fields = [("full_name", "Mia M"), ("email", "m@example.org"), ("role", "admin"), ("groups", "root")];
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    ada.patch("/api/v1/users/mia", &json!({"email": "mia@example.org"})).ok();
+    // Apps are told the address, and may know their users by it.
+    let fields =
+        [("full_name", "Mia M"), ("email", "ada@example.org"), ("role", "admin"), ("groups", "root")];
     assert_eq!(mia.form("/profile", &fields).status, 303);
     let me = mia.get("/api/v1/me").ok();
-    assert_eq!([&me["full_name"], &me["email"], &me["role"]], ["Mia M", "m@example.org", "member"]);
+    assert_eq!([&me["full_name"], &me["email"], &me["role"]], ["Mia M", "mia@example.org", "member"]);
     assert_eq!(me["groups"], json!([]));
+    let page = mia.get("/profile").text();
+    assert!(page.contains("<dd>mia@example.org</dd>") && !page.contains("name=\"email\""), "{page}");
 }

@@ -71,7 +71,7 @@ fn a_backup_of_a_busy_server_is_one_moment_of_it_and_comes_back_whole_elsewhere(
 
     let other = Folder::new();
     let restored = restore(&other, &file);
-    assert!(restored.ok().contains("1 users; 1 sessions ended"), "{}", restored.out);
+    assert!(restored.ok().contains("1 user; 1 session ended"), "{}", restored.out);
     other.run(&["check"]).ok();
     let ticks = u64::try_from(found(&other, "action:tick")).unwrap();
     assert!(before <= ticks && ticks <= sent.into_inner() && ticks.is_multiple_of(100), "{before} {ticks}");

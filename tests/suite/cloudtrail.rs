@@ -190,7 +190,7 @@ fn an_import_takes_packed_files_and_its_own_export_and_says_what_it_refused() {
     assert_eq!(done.code, 0);
     let said: Vec<&str> = done.out.lines().collect();
     assert!(said[0].starts_with("line 2: not JSON") && said[1].starts_with("line 3: action"), "{said:?}");
-    assert_eq!(said[2], "1 activities taken, 0 were there already, 2 refused");
+    assert_eq!(said[2], "1 activity taken, 0 were there already, 2 refused");
     let twice = folder.run_with(&["activity", "import", "-"], some);
     assert!(twice.out.ends_with("0 activities taken, 1 were there already, 2 refused\n"), "{}", twice.out);
     assert_eq!(folder.run_with(&["activity", "import", "-"], "{}\n").code, 1, "nothing was good");
@@ -198,6 +198,47 @@ fn an_import_takes_packed_files_and_its_own_export_and_says_what_it_refused() {
     folder.run_with(&["activity", "import", "-"], "[{}]").refuses(2, "one object a line");
     folder.run_with(&["activity", "import", "-"], "Name,Age\nx,1\n").refuses(2, "user");
     folder.run(&["activity", "import", "/nowhere/file"]).refuses(2, "could not be opened");
+}
+
+#[test]
+fn an_import_refuses_what_is_no_whole_record_and_says_in_which_line() {
+    let folder = Folder::new();
+    let import = |text: &str| folder.run_with(&["activity", "import", "-"], text);
+    let rows = "user,action,detail\nann,one,ok\nann,two,o,k\nann,three,\"never closed\nann,four,lost in it\n";
+    let done = import(rows);
+    let said: Vec<&str> = done.ok().lines().collect();
+    assert_eq!(
+        said,
+        [
+            "line 3: there are 4 cells, and the first line names 3 columns",
+            "line 4: a quote that opens a cell is never closed",
+            "1 activity taken, 0 were there already, 2 refused"
+        ]
+    );
+    let long = "x".repeat(129);
+    let ids = format!(
+        "{{\"user\":\"a\",\"action\":\"b\",\"id\":\"\"}}\n{{\"user\":\"a\",\"action\":\"b\",\"id\":\"{long}\"}}\n"
+    );
+    let done = import(&ids);
+    assert_eq!(done.code, 1);
+    let said: Vec<&str> = done.out.lines().collect();
+    assert_eq!(said[..2], ["line 1: id is missing or empty", "line 2: id is longer than 128 bytes"]);
+    // So does a packed file that was cut off, wherever that was.
+    let packed = [
+        ("gzip", {
+            let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+            std::io::Write::write_all(&mut gzip, rows.as_bytes()).unwrap();
+            gzip.finish().unwrap()
+        }),
+        ("zstd", zstd::encode_all(rows.as_bytes(), 1).unwrap()),
+    ];
+    for (kind, packed) in packed {
+        let cut = folder.run_with(&["activity", "import", "-"], &packed[..packed.len() - 12]);
+        cut.refuses(2, "it ends in the middle of what was packed");
+        assert!(cut.err.starts_with("rollcall: - "), "{kind}: {}", cut.err);
+    }
+    let header = "user,\"action\n";
+    import(header).refuses(2, "line 1: a quote that opens a cell is never closed");
 }
 
 #[test]

@@ -54,6 +54,9 @@ fn accounts_that_cannot_be_are_refused_in_one_line() {
         add("a b", PASSWORD).refuses(2, "without spaces");
         add("nora", "short").refuses(2, "at least 15 characters");
         add("nora", "").refuses(2, "no password came on standard input");
+        add("rollcall", PASSWORD).refuses(2, "cannot be called rollcall");
+        let email = ["user", "add", "nora", "--email", "nora@", "--password-stdin"];
+        folder.run_with(&email, PASSWORD).refuses(2, "name@host");
         let role = ["user", "add", "nora", "--role", "king", "--password-stdin"];
         folder.run_with(&role, PASSWORD).refuses(2, "admin, auditor or member");
         for verb in ["disable", "enable", "remove", "set"] {
@@ -86,6 +89,9 @@ fn tokens_are_printed_once_listed_and_revoked() {
         assert!(listed(folder, &["token", "list"])[0].contains("2200-01-01T00:00:00.000Z"));
         folder.run(&["token", "revoke", "guest"]).says("revoked guest");
         folder.run(&["token", "add", "vault", "--scope", "metrics"]).refuses(2, "vault already");
+        folder
+            .run(&["token", "add", "Rollcall", "--scope", "metrics"])
+            .refuses(2, "cannot be called Rollcall");
         folder.run(&["token", "add", "x", "--scope", "root"]).refuses(2, "a scope is");
         folder.run(&["token", "revoke", "vault"]).says("revoked vault");
         folder.run(&["token", "revoke", "vault"]).refuses(1, "there is no token vault");
@@ -99,7 +105,19 @@ fn apps_are_added_listed_and_removed() {
         folder.run(&add).says("added wiki");
         let apps = listed(folder, &["app", "list"]);
         assert!(apps[0].starts_with("wiki  https://wiki.example.org  it,staff  remote"), "{apps:?}");
-        folder.run(&["app", "add", "x", "--url", "nowhere"]).refuses(2, "https://");
+        folder
+            .run(&["app", "add", "x", "--url", "nowhere"])
+            .refuses(2, "rollcall: an address is http:// or https://, a host and, if needed, a port");
+        for taken in ["rollcall", "ROLLCALL", "add", ".", ".."] {
+            let add = ["app", "add", taken, "--url", "https://other.example.org"];
+            folder.run(&add).refuses(2, &format!("an app cannot be called {taken}"));
+        }
+        folder.run(&["app", "add", "a/b", "--url", "https://other.example.org"]).refuses(2, "no slash");
+        let add = ["app", "add", " notes ", "--url", "https://n.example.org", "--groups", " it, ,staff ,"];
+        folder.run(&add).says("added notes");
+        let apps = listed(folder, &["app", "list"]);
+        assert!(apps[0].starts_with("notes  https://n.example.org     it,staff  remote"), "{apps:?}");
+        folder.run(&["app", "remove", "notes"]).says("removed notes");
         folder.run(&["app", "remove", "wiki"]).says("removed wiki");
         folder.run(&["app", "remove", "wiki"]).refuses(1, "wiki");
     });
@@ -120,7 +138,7 @@ fn sessions_are_listed_and_ended_from_the_command_line() {
     let expected = columns.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(heading.starts_with(&format!("Id {expected}")), "{heading}");
     let first = browsers[0].session();
-    folder.run(&["session", "logout", &first]).says("1 sessions ended");
+    folder.run(&["session", "logout", &first]).says("1 session ended");
     assert_eq!(browsers[0].get("/api/v1/me").refusal(), "401 not_signed_in");
     let ended = browsers[1].get(&format!("/api/v1/sessions/{first}")).ok();
     assert_eq!([&ended["ended_by"], &ended["ended_by_user"]], ["admin", "host console"]);
@@ -239,8 +257,18 @@ fn wrong_usage_is_told_from_a_no() {
     assert_eq!(folder.run(&["nonsense"]).code, 2);
     assert_eq!(folder.run(&["user", "add", "x"]).code, 2, "the password must come from somewhere");
     folder.run(&["serve", "--listen", "8080"]).refuses(2, "listen:");
-    std::fs::write(folder.path().join("rollcall.toml"), "lisen = \"x\"\n").unwrap();
-    folder.run(&["serve"]).refuses(2, "lisen");
+    let written = |settings: &str| std::fs::write(folder.path().join("rollcall.toml"), settings).unwrap();
+    for (settings, told) in [
+        ("lisen = \"x\"", "rollcall.toml: there is no setting lisen"),
+        ("insecure-http = \"perhaps\"", "insecure-http: true or false, not \"perhaps\""),
+        ("listen = [\"127.0.0.1:1\"]", "listen: one text, not a list"),
+        ("trusted-proxy = [10]", "trusted-proxy: a list of texts"),
+        ("sessions-per-user = \"many\"", "sessions-per-user: a whole number, not \"many\""),
+        ("listen = ", "rollcall.toml: line 1"),
+    ] {
+        written(settings);
+        folder.run(&["serve"]).refuses(2, told);
+    }
 }
 
 #[test]

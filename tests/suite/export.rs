@@ -272,6 +272,6 @@ fn a_download_that_ends_in_the_middle_is_seen_to_be_broken() {
     let whole = begin().rest().unwrap();
     assert!(whole > 600 * 60_000, "{whole}");
     let mut reading = begin();
-    folder.run(&["session", "logout", "--user", "ada"]).says("1 sessions ended");
+    folder.run(&["session", "logout", "--user", "ada"]).says("1 session ended");
     assert!(reading.rest().is_err(), "it ends without the last chunk");
 }

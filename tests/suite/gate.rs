@@ -7,6 +7,7 @@ use serde_json::json;
 use super::{
     house::{Caller, House, PASSWORD},
     http::{Reply, each},
+    server::{Client, Folder},
 };
 
 const PROXY: &str = "10.0.0.2";
@@ -458,4 +459,42 @@ fn a_path_that_no_uri_may_hold_and_browsers_send_is_come_back_to_all_the_same() 
     let over = ann.get(location(&started).strip_prefix(PUBLIC).unwrap());
     let done = at_shop(&browser.with("Cookie", &started.cookie()), &over);
     assert_eq!((done.status, location(&done)), (303, shop), "{}", done.text());
+}
+
+#[test]
+fn a_request_is_judged_by_whatever_method_a_client_uses() {
+    let folder = Folder::with_admin();
+    let add = ["app", "add", "files", "--url", "https://files.example.org"];
+    folder.run(&add).says("added files");
+    let server = folder.serve_with(&["--trusted-proxy", "127.0.0.1"]);
+    let ada = server.signed_in("ada");
+    let asked = |browser: &Client| {
+        browser
+            .with("X-Forwarded-Proto", "https")
+            .with("X-Forwarded-Host", "files.example.org")
+            .with("X-Forwarded-Uri", "/dav/")
+    };
+    let ask = |browser: &Client, method: &str| browser.connect().send(method, "/auth/forward", b"");
+    for method in ["PROPFIND", "MKCOL", "REPORT", "M-SEARCH", "LOCK", "TRACE", "QUERY"] {
+        let passed = ask(&asked(&ada), method);
+        assert_eq!((passed.status, passed.header("Remote-User")), (200, Some("ada")), "{method}");
+        assert_eq!(passed.header("Cache-Control"), Some("no-store"), "{method}");
+        let refused = ask(&asked(&server.stranger()), method);
+        assert_eq!(refused.status, 401, "{method}");
+        assert_eq!(refused.header("X-Content-Type-Options"), Some("nosniff"), "{method}");
+        let said = asked(&ada).with("X-Forwarded-Method", method);
+        assert_eq!(ask(&said, "GET").status, 200, "{method} in a header");
+        assert_eq!(
+            ask(&ada, method).refusal(),
+            "400 bad_request",
+            "{method}: it does not say what is asked for"
+        );
+        let elsewhere = asked(&ada).with("X-Original-URL", "https://other.example.org/");
+        assert_eq!(ask(&elsewhere, method).status, 400, "{method}");
+    }
+    assert_eq!(ada.connect().send("PROPFIND", "/api/v1/me", b"").status, 400, "it is no method of ours");
+    drop(server);
+    let server = folder.serve();
+    let stranger = asked(&server.signed_in("ada"));
+    assert_eq!(ask(&stranger, "PROPFIND").refusal(), "403 not_a_trusted_proxy");
 }

@@ -300,7 +300,7 @@ fn what_an_app_is_to_be_told_survives_a_crash_and_an_end_while_nothing_ran() {
     server.kill();
     app.answers.lock().unwrap().clear();
     // Without a server nobody is told; with the next one both are.
-    folder.run(&["session", "logout", &second]).says("1 sessions ended");
+    folder.run(&["session", "logout", &second]).says("1 session ended");
     assert!(app.hears_nothing());
     let server = folder.serve();
     folder.run(&["app", "hook", "wiki", "--retry"]).ok();

@@ -107,13 +107,14 @@ fn who_says_not_exactly_which_sessions_ends_none() {
         json!({"all": true, "user": "mia"}),
         json!({"all": true, "sessions": [id]}),
         json!({"user": "mia", "sessions": [id]}),
-        json!({"sessions": id}),
         json!({"user": null}),
         json!([id]),
-        json!({"all": "yes"}),
+        json!({"all": true, "expect_current": true}),
     ] {
         assert_eq!(ada.post(LOGOUT, &body).refusal(), "400 bad_request", "{body}");
     }
+    assert_eq!(ada.post(LOGOUT, &json!({"sessions": id})).refusal(), "400 bad_field sessions");
+    assert_eq!(ada.post(LOGOUT, &json!({"all": "yes"})).refusal(), "400 bad_field all");
     assert_eq!(ada.post(LOGOUT, &json!({"user": "a b"})).refusal(), "400 bad_field user");
     assert_eq!(ada.post(LOGOUT, &json!({"user": "nobody"})).ok(), json!({"ended": 0}));
     assert_eq!(ada.post(LOGOUT, &json!({"sessions": []})).ok(), json!({"ended": 0}));
@@ -136,6 +137,11 @@ fn the_page_ends_what_was_selected_after_it_was_confirmed() {
     let house = House::new().with_admin("ada").with_member("mia").with_member("max");
     let (ada, mia, max) = (house.signed_in("ada"), house.signed_in("mia"), house.signed_in("max"));
     let id = mia.session();
+    for nothing in [&[][..], &[("confirmed", "1")]] {
+        let unasked = ada.form("/sessions/logout", nothing);
+        assert_eq!((unasked.status, unasked.header("Location")), (303, Some("/sessions?done=unselected")));
+    }
+    assert!(ada.get("/sessions?done=unselected").text().contains("Select a session first."));
     let asked = ada.form("/sessions/logout", &[("session", &id)]);
     assert_eq!(asked.status, 200);
     assert!(asked.text().contains("Log out 1 session?") && mia.is_in());

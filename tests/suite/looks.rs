@@ -99,6 +99,33 @@ fn who_looks_for_themselves_alone_is_not_told_of() {
 }
 
 #[test]
+fn who_asks_again_and_again_up_to_now_follows_the_log_and_looks_once() {
+    let house = house();
+    let program = house.program("siem", &["activity:read"]);
+    let ask = |from: &str, to: &str| {
+        program.get(&format!("/api/v1/activity?q=bucket&from={from}&to={to}")).ok();
+    };
+    // All since noon, and then just what is new.
+    for second in 1..=5 {
+        house.later(SignedDuration::from_secs(1));
+        ask("2026-03-15T12:00:00Z", &format!("2026-03-15T12:00:0{second}Z"));
+    }
+    for second in 5..=8 {
+        house.later(SignedDuration::from_secs(1));
+        ask(&format!("2026-03-15T12:00:0{second}Z"), &format!("2026-03-15T12:00:0{}Z", second + 1));
+    }
+    assert_eq!(looks(&house).len(), 1, "{:?}", looks(&house));
+    // What had happened before is another look, each part of it.
+    ask("2026-03-14T12:00:00Z", "2026-03-15T12:00:09Z");
+    ask("2026-02-01", "2026-02-01");
+    ask("2026-02-02", "2026-02-02");
+    assert_eq!(looks(&house).len(), 4);
+    house.later(SignedDuration::from_mins(11));
+    ask("2026-03-15T12:00:00Z", "2026-03-15T12:11:20Z");
+    assert_eq!(looks(&house).len(), 5, "and again after a while");
+}
+
+#[test]
 fn what_is_typed_is_one_look_when_it_stands_still() {
     let house = house();
     let ada = house.signed_in("ada");

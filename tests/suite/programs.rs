@@ -99,9 +99,9 @@ fn a_registration_says_what_is_wrong_with_it() {
         (json!({"user": "guest", "app": "a\nb"}), "400 bad_field app"),
         (json!({"user": "guest", "app": "Rollcall"}), "400 bad_field app"),
         (json!({"user": "guest", "ttl_s": 0}), "400 bad_field ttl_s"),
-        (json!({"user": "guest", "ttl_s": -1}), "400 bad_request"),
-        (json!({"user": "guest", "ip": "nowhere"}), "400 bad_request"),
-        (json!({"ip": "10.0.0.1"}), "400 bad_request"),
+        (json!({"user": "guest", "ttl_s": -1}), "400 bad_field ttl_s"),
+        (json!({"user": "guest", "ip": "nowhere"}), "400 bad_field ip"),
+        (json!({"ip": "10.0.0.1"}), "400 bad_field user"),
     ] {
         assert_eq!(app.post("/api/v1/sessions", &body).refusal(), refusal, "{body}");
     }

@@ -159,29 +159,75 @@ fn a_question_that_costs_too_much_is_refused_at_every_door() {
 }
 
 #[test]
-fn what_a_call_does_not_ask_for_is_not_listened_to() {
+fn what_a_call_does_not_ask_for_is_refused_and_changes_nothing() {
     let house = House::new().with_admin("ada").with_member("mia");
     let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
-    let more = json!({
-        "role": "admin", "is_admin": true, "groups": ["admins"], "mfa": true, "disabled": false, "user": "ada",
-        "user_id": "ada", "id": "ada", "created_by": "eve", "current": PASSWORD, "password": "another horse battery staple",
-    });
-    let changed = mia.post("/api/v1/me/password", &more);
-    assert_eq!(changed.status, 200, "{}", changed.text());
-    let mia = house.stranger().with("Cookie", &changed.cookie());
-    let me = mia.get("/api/v1/me").ok();
-    assert_eq!((&me["user"], &me["role"], &me["groups"]), (&json!("mia"), &json!("member"), &json!([])));
-    assert_eq!(me["session"]["mfa"], false);
-    assert!(ada.is_in(), "ada's password is what it was");
-    let renamed = json!({"user": "eve", "name": "eve", "created": "2000-01-01T00:00:00Z", "full_name": "Mia", "second_factor": true});
-    let mia = ada.patch("/api/v1/users/mia", &renamed).ok();
-    assert_eq!(
-        (&mia["user"], &mia["full_name"], &mia["second_factor"]),
-        (&json!("mia"), &json!("Mia"), &json!(false))
-    );
-    let token = json!({"name": "t", "scopes": ["metrics"], "token": "rct_mine", "created_by": "eve"});
-    let made = ada.post("/api/v1/tokens", &token).json();
-    assert!(made["token"] != "rct_mine" && made["created_by"] == "ada", "{made}");
+    let before = ada.get("/api/v1/users").ok();
+    let own = json!({"current": PASSWORD, "password": "another horse battery staple"});
+    for (name, value) in [
+        ("role", json!("admin")),
+        ("user", json!("ada")),
+        ("user_id", json!("ada")),
+        ("groups", json!(["admins"])),
+        ("mfa", json!(true)),
+    ] {
+        let mut body = own.clone();
+        body[name] = value;
+        let refused = mia.post("/api/v1/me/password", &body);
+        assert_eq!(refused.refusal(), "400 bad_request", "{body}");
+        let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert_eq!(message, format!("there is no field {name} here, but current and password"));
+    }
+    for (method, path, body) in [
+        (Method::Patch, "/users/mia", json!({"user": "eve", "full_name": "Mia"})),
+        (Method::Patch, "/users/mia", json!({"rol": "auditor"})),
+        (Method::Patch, "/users/mia", json!({"second_factor": true})),
+        (Method::Post, "/tokens", json!({"name": "t", "scopes": ["metrics"], "token": "rct_mine"})),
+        (Method::Post, "/apps", json!({"name": "a", "url": "https://a.test", "group": ["staff"]})),
+        (Method::Post, "/users", json!({"user": "eve", "password": PASSWORD, "is_admin": true})),
+    ] {
+        assert_eq!(call(&ada, method, path, &body), "400 bad_request", "{path} {body}");
+    }
+    assert!(ada.is_in() && mia.is_in());
+    assert_eq!(ada.get("/api/v1/users").ok(), before);
+    assert_eq!(ada.get("/api/v1/tokens").ok()["items"].as_array().unwrap().len(), 1, "the reader of the log");
+    assert_eq!(ada.get("/api/v1/apps").ok()["total"], 0);
+}
+
+#[test]
+fn what_is_wrong_with_a_body_is_said_by_its_field_and_never_in_our_types() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let said = |path: &str, body: &str| {
+        let reply = ada.with("Content-Type", "application/json").send(Method::Post, path, body.as_bytes());
+        assert_eq!(reply.status, 400, "{path} {body}");
+        let error = reply.json()["error"].take();
+        format!("{}: {}", error["field"].as_str().unwrap_or("-"), error["message"].as_str().unwrap())
+    };
+    for (path, body, expected) in [
+        ("/api/v1/users", "[]", "-: the body is a JSON object"),
+        ("/api/v1/users", r#"{"user":7}"#, "user: user is a string"),
+        ("/api/v1/users", r#"{"user":"eve"}"#, "password: password is missing"),
+        ("/api/v1/sessions/logout", r#"{"all":1}"#, "all: all is true or false"),
+        ("/api/v1/sessions/logout", r#"{"all":true,"all":false}"#, "-: all stands twice; name it once"),
+        (
+            "/api/v1/tokens",
+            r#"{"name":"t","scopes":[1]}"#,
+            "scopes: scopes is a list, and each in it a string",
+        ),
+    ] {
+        assert_eq!(said(path, body), expected);
+    }
+    for (path, body) in [
+        ("/api/v1/users", "{"),
+        ("/api/v1/signin/passkey", r#"{"token":"t","credential":7}"#),
+        ("/api/v1/me/passkeys", r#"{"token":"t","name":"n"}"#),
+    ] {
+        let reply = ada.with("Content-Type", "application/json").send(Method::Post, path, body.as_bytes());
+        for jargon in ["struct", "invalid type", "expected", "u64", "sequence"] {
+            assert!(!reply.text().contains(jargon), "{path}: {}", reply.text());
+        }
+    }
 }
 
 #[test]

@@ -253,6 +253,51 @@ fn what_is_refused_already_is_not_shown_as_active() {
 }
 
 #[test]
+fn a_session_ended_when_it_reached_its_limit_however_late_somebody_looks() {
+    let house = House::new().with_admin("ada").with_member("mia").with_member("max");
+    let (mia, max) = (house.signed_in("mia"), house.signed_in("max"));
+    let paths = [mia.session(), max.session()].map(|id| format!("/api/v1/sessions/{id}"));
+    house.later(SignedDuration::from_mins(20));
+    assert!(max.is_in());
+    house.later(SignedDuration::from_hours(30));
+    let ada = house.signed_in("ada");
+    let seen = || paths.each_ref().map(|path| ada.get(path).ok());
+    let before = seen();
+    // Both limits have passed; the first is what ended it.
+    for (session, at) in before.iter().zip(["2026-03-15T13:00:00.000Z", "2026-03-15T13:20:00.000Z"]) {
+        assert_eq!([&session["state"], &session["ended_by"], &session["ended"]], ["ended", "policy", at]);
+        assert!(session["reason"].as_str().unwrap().contains("not used"), "{session}");
+    }
+    house.later(SignedDuration::from_secs(2));
+    assert_eq!(seen(), before);
+    house.sweep();
+    assert_eq!(seen(), before, "what is written down is what was said before");
+    let ended = ada.get("/api/v1/sessions?state=ended").ok();
+    assert_eq!(each(ended["items"].as_array().unwrap(), "user"), ["max", "mia"]);
+    assert_eq!(house.log("action=session-expired").len(), 2);
+}
+
+#[test]
+fn a_session_past_its_limit_is_no_longer_to_be_logged_out() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let mia = house.signed_in("mia");
+    let (id, path) = (mia.session(), format!("/api/v1/sessions/{}", mia.session()));
+    house.later(SignedDuration::from_hours(2));
+    let ada = house.signed_in("ada");
+    let logout = |body: Value| ada.post("/api/v1/sessions/logout", &body).ok()["ended"].clone();
+    assert_eq!(logout(json!({"user": "mia"})), 0);
+    assert_eq!(logout(json!({"all": true, "except_current": true})), 0);
+    assert_eq!(logout(json!({"sessions": [id]})), 0);
+    assert_eq!(ada.delete(&path).status, 204, "one that has ended already is answered the same");
+    let session = ada.get(&path).ok();
+    assert_eq!([&session["ended_by"], &session["ended"]], ["policy", "2026-03-15T13:00:00.000Z"]);
+    assert_eq!(house.log("action=logout").len(), 0);
+    assert_eq!(house.log("action=session-expired").len(), 1, "and its end is written down by now");
+    house.sweep();
+    assert_eq!(house.log("action=session-expired").len(), 1);
+}
+
+#[test]
 fn a_session_ends_after_a_day_however_much_it_is_used() {
     let house = House::new().with_admin("ada");
     let ada = house.signed_in("ada");

@@ -2,13 +2,56 @@
 
 use std::sync::Barrier;
 
+use jiff::SignedDuration;
 use rollcall::{domain::accounts::Details, model::user::Actor};
 use serde_json::json;
 
 use super::{
-    house::{House, PASSWORD},
+    house::{Caller, House, PASSWORD},
     http::each,
 };
+
+#[test]
+fn whoever_was_logged_out_is_told_why_at_the_sign_in_and_strangers_are_not() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    let nothing = house.stranger().get("/signin").text();
+    assert!(!nothing.contains("role=\"alert\""), "{nothing}");
+    let told = |browser: &Caller<'_>| {
+        let page = browser.get("/signin").text();
+        let (_, behind) = page.split_once("role=\"alert\">").expect("it says why");
+        behind.split_once('<').unwrap().0.to_owned()
+    };
+    let mia = house.signed_in("mia");
+    let reason = json!({"user": "mia", "reason": "the laptop was stolen"});
+    ada.post("/api/v1/sessions/logout", &reason).ok();
+    assert_eq!(told(&mia), "You were logged out by an administrator.", "who and why is not said");
+    assert_eq!(
+        told(&mia.with("Cookie", &format!("{}; other=1", mia.header("Cookie")))),
+        "You were logged out by an administrator."
+    );
+    let mia = house.signed_in("mia");
+    ada.patch("/api/v1/users/mia", &json!({"role": "auditor"})).ok();
+    assert_eq!(told(&mia), "You were logged out because your role was changed.");
+    let mia = house.signed_in("mia");
+    ada.post("/api/v1/users/mia/password", &json!({"password": "another horse battery staple"}));
+    assert_eq!(told(&mia), "You were logged out because the password was changed.");
+    ada.post("/api/v1/users/mia/password", &json!({"password": PASSWORD}));
+    let mia = house.signed_in("mia");
+    house.later(SignedDuration::from_hours(1));
+    assert_eq!(told(&mia), "Your session ended after 1 hour without use.", "before anything swept it away");
+    house.sweep();
+    assert_eq!(told(&mia), "Your session ended after 1 hour without use.");
+    let mia = house.signed_in("mia");
+    let ada = house.signed_in("ada");
+    ada.patch("/api/v1/users/mia", &json!({"disabled": true})).ok();
+    assert_eq!(told(&mia), "You were logged out.", "nobody learns so that an account is disabled");
+    let forged = mia.with("Cookie", "rollcall=rcs_0000000000000000000000000000000000000000000");
+    assert!(!forged.get("/signin").text().contains("role=\"alert\""));
+    ada.patch("/api/v1/users/mia", &json!({"disabled": false})).ok();
+    let mia = house.signed_in("mia");
+    assert!(told(&mia).starts_with("You are signed in as mia."), "the session at hand counts");
+}
 
 #[test]
 fn the_right_password_opens_a_session_with_a_cookie_that_scripts_cannot_read() {
@@ -107,7 +150,7 @@ fn what_a_sign_in_does_not_ask_for_is_not_listened_to() {
 fn a_sign_in_takes_json_from_ones_own_page_or_from_a_program() {
     let house = House::new().with_admin("ada");
     let body = json!({"user": "ada", "password": PASSWORD}).to_string();
-    let post = |caller: &super::house::Caller<'_>, kind: &str| {
+    let post = |caller: &Caller<'_>, kind: &str| {
         let caller = caller.with("Content-Type", kind);
         caller.send(rocket::http::Method::Post, "/api/v1/signin", body.as_bytes())
     };
@@ -118,7 +161,7 @@ fn a_sign_in_takes_json_from_ones_own_page_or_from_a_program() {
     let program = browser.without("Sec-Fetch-Site");
     let foreign = program.with("Origin", "http://evil.test");
     assert_eq!(post(&foreign, "application/json").refusal(), "403 cross_site");
-    assert_eq!(browser.post("/api/v1/signin", &json!({"user": "ada"})).refusal(), "400 bad_request");
+    assert_eq!(browser.post("/api/v1/signin", &json!({"user": "ada"})).refusal(), "400 bad_field password");
     assert_eq!(browser.get("/api/v1/signin?user=ada&password=x").refusal(), "405 method_not_allowed");
     assert_eq!(house.log("action=sign-in").len(), 0, "nobody was signed in so far");
     assert_eq!(post(&program, "application/json; charset=utf-8").status, 200);

@@ -48,7 +48,7 @@ fn a_token_that_cannot_be_is_refused_with_the_field() {
     assert_eq!(add("../x", one.clone(), Value::Null), "400 bad_field name");
     assert_eq!(add("t", json!(["root"]), Value::Null), "400 bad_field scopes");
     assert_eq!(add("t", json!([]), Value::Null), "400 bad_field scopes");
-    assert_eq!(add("t", json!("metrics"), Value::Null), "400 bad_request");
+    assert_eq!(add("t", json!("metrics"), Value::Null), "400 bad_field scopes");
     assert_eq!(add("t", one.clone(), json!("tomorrow")), "400 bad_field expires");
     assert_eq!(add("t", one.clone(), json!("2026-03-15T12:00:00Z")), "400 bad_field expires");
     assert_eq!(each(&ada.get(TOKENS).items(), "name"), ["reader"]);

@@ -22,6 +22,7 @@ use crate::{
         activity::{Outcome, action},
         checkpoint::{Checkpoint, NotACheckpoint},
         note::{Note, SigningKey, VerifyingKey},
+        noun::activities,
         tree::Range,
         user::Actor,
     },
@@ -204,7 +205,10 @@ fn said(verdict: &Verdict) -> String {
     let broken = verdict.broken.first().map(|broken| format!("checkpoint {} does not fit", broken.size));
     let stand = verdict.outside.iter().find(|(_, standing)| *standing != Standing::Consistent);
     let stand = stand.map(|(outside, _)| format!("checkpoint {} from outside does not fit", outside.size));
-    first.or(broken).or(stand).unwrap_or_else(|| format!("{present} activities, all as they were written"))
+    first
+        .or(broken)
+        .or(stand)
+        .unwrap_or_else(|| format!("{}, all as they were written", activities(*present)))
 }
 
 /// Holds a proof against checkpoints.

@@ -25,7 +25,7 @@ use crate::{
 };
 
 impl App {
-    /// Ends sessions, and tells everybody who looks on. When it returns, every one of `ids` that was live has
+    /// Ends sessions, each in its way, and tells everybody who looks on. When it returns, every one of them that was live has
     /// ended on disk, whoever began to end it; those that are unknown or had ended before are passed over.
     /// The ones that were ended here.
     ///
@@ -33,24 +33,24 @@ impl App {
     pub async fn end(
         &self,
         by: &Actor,
-        ids: &[SessionId],
-        ending: Ending,
+        endings: impl IntoIterator<Item = (SessionId, Ending)>,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
         // Whoever has been ended meanwhile ends nobody any more.
         if by.session.is_some_and(|own| self.0.live.by_id(own).is_none()) {
             return Err(Gone.into());
         }
-        let refused: Vec<Arc<Live>> = ids.iter().filter_map(|id| self.0.live.refuse(*id)).collect();
+        let refuse = |(id, ending)| Some((self.0.live.refuse(id)?, ending));
+        let refused: Vec<(Arc<Live>, Ending)> = endings.into_iter().filter_map(refuse).collect();
         if refused.is_empty() {
             return Ok(Vec::new());
         }
         let (table, by, these) = (Arc::clone(&self.0.live), by.clone(), refused.clone());
         let written = self.0.store.write(self.now(), move |write| {
-            let ended = these.iter().map(|live| end_on_disk(write, &table, &by, live, &ending));
+            let ended = these.iter().map(|(live, ending)| end_on_disk(write, &table, &by, live, ending));
             Ok::<_, SessionError>(ended.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         });
         let ended: Vec<Arc<Session>> = written.done().await?;
-        for live in &refused {
+        for (live, _) in &refused {
             self.0.live.forget(live.id);
         }
         self.ended(&ended);
@@ -75,7 +75,7 @@ impl App {
         let most = self.0.limits.per_user;
         let reason = most.map_or_else(String::new, |most| format!("more than {most} sessions at once"));
         let ending = self.ending(EndedBy::Policy, None, &reason);
-        Surplus { table: Arc::clone(&self.0.live), user: user.clone(), most, ending }
+        Surplus { app: self.clone(), user: user.clone(), most, ending }
     }
 
     /// Refuses sessions that have ended on disk, and tells everybody.
@@ -107,17 +107,18 @@ impl App {
 
     /// Signs out of the session at hand.
     pub async fn sign_out(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
-        self.end(by, &[live.id], self.ending(EndedBy::User, Some(by), "")).await.map(drop)
+        self.end(by, [(live.id, self.ending(EndedBy::User, Some(by), ""))]).await.map(drop)
     }
 
     /// Ends a session whose user signed out of the app that registered it, as the app says by the same token.
     pub async fn sign_out_of_app(&self, by: &Actor, live: &Live) -> Result<(), SessionError> {
         let ending = self.ending(EndedBy::User, Some(by), "");
         let ending = Ending { by_user: Some(live.user.to_string()), ..ending };
-        self.end(by, &[live.id], ending).await.map(drop)
+        self.end(by, [(live.id, ending)]).await.map(drop)
     }
 
-    /// Logs out those of `ids` that `mandate` reaches: the sessions that were ended.
+    /// Logs out those of `ids` that `mandate` reaches: the sessions that were ended. One that had reached a limit before was
+    /// ended by that, and is not among them; its end is on disk all the same.
     pub async fn log_out(
         &self,
         by: &Actor,
@@ -125,16 +126,21 @@ impl App {
         ids: &[SessionId],
         reason: &str,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
-        let (own, others): (Vec<_>, Vec<_>) = ids
-            .iter()
-            .filter_map(|id| self.0.live.known(*id))
-            .filter(|live| mandate.reaches(&live.user))
-            .partition(|live| live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)));
-        let mut ended = Vec::new();
-        for (sessions, ended_by) in [(others, other_end(by)), (own, EndedBy::User)] {
-            let ids: Vec<SessionId> = sessions.iter().map(|live| live.id).collect();
-            ended.extend(self.end(by, &ids, self.ending(ended_by, Some(by), reason)).await?);
+        let now = self.now();
+        let (mut over, mut others, mut own) = (Vec::new(), Vec::new(), Vec::new());
+        let reached = ids.iter().filter_map(|id| self.0.live.known(*id));
+        for live in reached.filter(|live| mandate.reaches(&live.user)) {
+            if let Some(ending) = self.due(&live, now).filter(|_| !live.refused()) {
+                over.push((live.id, ending));
+            } else if live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)) {
+                own.push((live.id, self.ending(EndedBy::User, Some(by), reason)));
+            } else {
+                others.push((live.id, self.ending(other_end(by), Some(by), reason)));
+            }
         }
+        self.end(&Actor::system(), over).await?;
+        let mut ended = self.end(by, others).await?;
+        ended.extend(self.end(by, own).await?);
         Ok(ended)
     }
 
@@ -146,10 +152,12 @@ impl App {
 
     /// The live sessions that `mandate` reaches, of `user` only if one is named.
     pub fn reachable(&self, mandate: &Mandate, user: Option<&UserName>) -> Vec<SessionId> {
-        let all = self.0.live.all();
-        let reached = all
-            .iter()
-            .filter(|live| mandate.reaches(&live.user) && user.is_none_or(|user| *user == live.user));
+        let (all, now) = (self.0.live.all(), self.now());
+        let reached = all.iter().filter(|live| {
+            mandate.reaches(&live.user)
+                && user.is_none_or(|user| *user == live.user)
+                && self.due(live, now).is_none()
+        });
         reached.map(|live| live.id).collect()
     }
 }
@@ -176,7 +184,7 @@ impl Ends {
 
 /// Ends the oldest sessions of a user beyond as many as they may have; those that apps registered do not count.
 pub(super) struct Surplus {
-    table: Arc<LiveTable>,
+    app: App,
     user: UserName,
     most: Option<usize>,
     ending: Ending,
@@ -186,12 +194,16 @@ impl Surplus {
     /// Writes it down.
     pub(super) fn write(&self, write: &mut Write<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         let Some(most) = self.most else { return Ok(Vec::new()) };
-        let mut own = self.table.of_user(&self.user);
-        own.retain(|live| !live.refused() && live.with(|session| session.registered_by.is_none()));
+        let table = &self.app.0.live;
+        let mut own = table.of_user(&self.user);
+        own.retain(|live| {
+            let over = live.refused() || self.app.due(live, self.ending.at).is_some();
+            !over && live.with(|session| session.registered_by.is_none())
+        });
         own.sort_by_cached_key(|live| (live.with(|session| session.started), live.id));
         let oldest = &own[..own.len().saturating_sub(most)];
         let by = Actor::system();
-        let ended = oldest.iter().map(|live| end_on_disk(write, &self.table, &by, live, &self.ending));
+        let ended = oldest.iter().map(|live| end_on_disk(write, table, &by, live, &self.ending));
         Ok(ended.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
     }
 }

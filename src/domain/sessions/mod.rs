@@ -21,7 +21,7 @@ use crate::{
         device::Agent,
         id::SessionId,
         secret::{Familiar, Token},
-        session::{EndedBy, Scope, Session},
+        session::{EndedBy, Ending, Scope, Session},
         user::UserName,
     },
     store::{EndedCursor, Sessions as _, StoreError},
@@ -63,6 +63,18 @@ pub const SWEEP: Duration = Duration::from_secs(3);
 /// The longest reason that is kept for an end, in bytes.
 pub const REASON: usize = 512;
 
+/// Why a session ends that was not used for as long as it may be.
+pub const UNUSED: &str = "was not used for too long";
+
+/// Why a session ends that has lasted as long as it may.
+pub const LONGEST: &str = "reached its greatest length";
+
+/// Why all sessions of a user end whose password is another one.
+pub const NEW_PASSWORD: &str = "password changed";
+
+/// Why all sessions of a user end who may do something else.
+pub const NEW_ROLE: &str = "role changed";
+
 /// Why something could not be done to a session.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionError {
@@ -94,6 +106,12 @@ impl App {
     pub fn check(&self, token: &Token) -> Option<Arc<Live>> {
         let live = self.0.live.by_token(token.hash())?;
         self.due(&live, self.now()).is_none().then_some(live)
+    }
+
+    /// The session that a token opened until it ended not long ago, so that whoever holds it can be told why.
+    pub fn ended_with(&self, token: &Token) -> Result<Option<Session>, StoreError> {
+        let Some(id) = self.0.live.opened_by(token.hash()) else { return Ok(None) };
+        Ok(self.session(&Scope::All, id)?.filter(|session| session.ending.is_some()))
     }
 
     /// Whether the user of a session has shown a secret not long ago. What was shown before the clock went back does not
@@ -160,8 +178,7 @@ impl App {
             Some(live) => {
                 let mut session = live.session();
                 // It is refused already; the sweep writes it down in a moment.
-                session.ending =
-                    self.due(&live, self.now()).map(|reason| self.ending(EndedBy::Policy, None, reason));
+                session.ending = self.due(&live, self.now());
                 Some(session)
             }
             None => self.0.store.read(|read| read.session(id))?,
@@ -179,15 +196,13 @@ impl App {
         self.0.live.watch()
     }
 
-    /// Which limit a session has reached at `now`, if it has.
-    pub(in crate::domain) fn due(&self, live: &Live, now: Timestamp) -> Option<&'static str> {
-        if now >= live.expires {
-            Some("reached its greatest length")
-        } else if now >= after(live.last_access(), self.0.limits.idle) {
-            Some("was not used for too long")
-        } else {
-            None
-        }
+    /// How a session has ended at `now` that has reached a limit, if it has: at the first that it reached, however much later
+    /// somebody looks or writes it down.
+    pub(in crate::domain) fn due(&self, live: &Live, now: Timestamp) -> Option<Ending> {
+        let idle = after(live.last_access(), self.0.limits.idle);
+        let (at, reason) = if live.expires <= idle { (live.expires, LONGEST) } else { (idle, UNUSED) };
+        let ending = || Ending { at, by: EndedBy::Policy, by_user: None, reason: reason.to_owned() };
+        (at <= now).then(ending)
     }
 }
 

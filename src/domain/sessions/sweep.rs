@@ -1,9 +1,6 @@
 //! What is done about live sessions every few seconds: what was used is written down, and what is due ends.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, atomic::Ordering},
-};
+use std::sync::{Arc, PoisonError, atomic::Ordering};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -13,7 +10,7 @@ use crate::{
         App,
         live::{Event, Live, Unflushed},
     },
-    model::{activity::action, id::SessionId, session::EndedBy, user::Actor},
+    model::{activity::action, session::EndedBy, user::Actor},
     store::{Sessions, StoreError, Users},
 };
 
@@ -26,20 +23,19 @@ impl App {
     pub async fn sweep(&self) -> Result<(), SessionError> {
         let taken_over = self.take_over();
         let now = self.now();
-        let mut due: BTreeMap<&'static str, Vec<SessionId>> = BTreeMap::new();
+        let mut due = Vec::new();
         let mut used = Vec::new();
         for live in self.0.live.all() {
             match self.due(&live, now) {
-                Some(reason) => due.entry(reason).or_default().push(live.id),
+                Some(ending) => due.push((live.id, ending)),
                 None => used.extend(live.unflushed().map(|change| (live, change))),
             }
         }
         let flushed = self.flush(now, used).await;
-        let unfinished: Vec<SessionId> = self.0.live.ending().iter().map(|live| live.id).collect();
-        due.insert("was refused, and its end could not be written down at the time", unfinished);
-        for (reason, ids) in due {
-            self.end(&Actor::system(), &ids, self.ending(EndedBy::Policy, None, reason)).await?;
-        }
+        let late = "was refused, and its end could not be written down at the time";
+        let late = self.ending(EndedBy::Policy, None, late);
+        due.extend(self.0.live.ending().iter().map(|live| (live.id, late.clone())));
+        self.end(&Actor::system(), due).await?;
         self.finish_revocations().await?;
         self.write_looks(false).await;
         self.tell_of_brakes().await?;

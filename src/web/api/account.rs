@@ -15,6 +15,7 @@ use crate::{
     },
 };
 
+// What other systems take at their sign-in is passed over here, as a browser's other fields are in the form.
 #[derive(Deserialize, ToSchema)]
 #[schema(as = SignIn, example = json!({"user": "ann", "password": "correct horse battery staple"}))]
 struct SignIn {
@@ -124,6 +125,7 @@ fn me(member: Member<'_>) -> Answer<Me> {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(example = json!({"password": "correct horse battery staple"}))]
 struct Proof {
     /// The password, or
@@ -154,6 +156,7 @@ async fn step_up(member: Member<'_>, body: Json<Proof>) -> Result<Status, Failur
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = OwnPassword, example = json!({
     "current": "correct horse battery staple", "password": "four words are good enough"
 }))]

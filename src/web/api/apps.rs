@@ -30,9 +30,10 @@ struct AppWire {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewApp, example = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]}))]
 struct Add {
-    /// 1 to 64 letters, digits, dots and hyphens.
+    /// 1 to 64 bytes, without a slash; `rollcall`, `add`, `.` and `..` are taken.
     name: String,
     /// Where it is, with http or https.
     url: String,

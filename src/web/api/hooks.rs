@@ -80,6 +80,7 @@ impl From<Delivery> for DeliveryWire {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewHook, example = json!({"url": "https://wiki.example.org/rollcall"}))]
 struct Set {
     /// Where to post: http or https, without a user.

@@ -80,6 +80,7 @@ fn list(member: Member<'_>) -> Result<Answer<Items<PasskeyWire, usize>>, Failure
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PasskeyBegin)]
 struct Begin {
     /// One's password.
@@ -101,6 +102,7 @@ async fn begin(member: Member<'_>, body: Json<Begin>) -> Result<Answer<QuestionW
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PasskeyMade)]
 struct Made {
     /// That of the question.
@@ -149,6 +151,7 @@ fn ask(visitor: Visitor<'_>) -> Result<Answer<QuestionWire>, Failure> {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PasskeyShown)]
 struct Shown {
     /// That of the question.

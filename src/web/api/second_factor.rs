@@ -67,6 +67,7 @@ fn begin(member: Member<'_>) -> Answer<Begun> {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SecondFactorProof)]
 struct Proof {
     /// What `begin` answered.
@@ -104,6 +105,7 @@ async fn set(member: Fresh<Member<'_>>, body: Json<Proof>) -> Result<Answer<Code
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = PasswordAgain)]
 struct Password {
     /// One's password.

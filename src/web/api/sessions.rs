@@ -155,6 +155,7 @@ async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failu
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = Logout, example = json!({"user": "ann", "reason": "laptop was stolen"}))]
 struct Logout {
     /// These.
@@ -222,6 +223,7 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewSession, example = json!({"user": "ann", "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "app": "wiki", "ttl_s": 3600}))]
 struct Register {
     /// Who signed in; need not have an account here.
@@ -287,6 +289,7 @@ async fn register(
 }
 
 #[derive(Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = SessionTouch, example = json!({"ip": "203.0.113.7"}))]
 struct Touch {
     /// From where, if that may have changed.

@@ -54,6 +54,7 @@ impl From<ApiToken> for TokenWire {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewToken, example = json!({"name": "backup-runner", "scopes": ["activity:write"], "expires": "90d"}))]
 struct Add {
     /// 1 to 64 letters, digits, dots and hyphens.

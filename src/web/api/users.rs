@@ -60,14 +60,15 @@ impl UserWire {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = UserChange, example = json!({"role": "auditor"}))]
 struct Change {
     /// What they may.
     #[schema(value_type = Option<Role>)]
     role: Option<String>,
-    /// At most 128 bytes.
+    /// At most 256 bytes.
     full_name: Option<String>,
-    /// At most 254 bytes.
+    /// `name@host`, at most 256 bytes, or empty.
     email: Option<String>,
     /// All groups from now on.
     groups: Option<Vec<String>>,
@@ -76,6 +77,7 @@ struct Change {
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewUser, example = json!({"user": "ann", "password": "correct horse battery staple", "role": "auditor"}))]
 struct Add {
     /// The name, kept in lower case.
@@ -88,13 +90,14 @@ struct Add {
     role: Option<String>,
     /// May be left out.
     full_name: Option<String>,
-    /// May be left out.
+    /// `name@host`; may be left out.
     email: Option<String>,
     /// Those that open apps.
     groups: Option<Vec<String>>,
 }
 
 #[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 #[schema(as = NewPassword, example = json!({"password": "four words are good enough"}))]
 struct NewPassword {
     /// At least 15 characters, and none that many people have.

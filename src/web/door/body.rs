@@ -9,7 +9,7 @@ use rocket::{
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt as _;
 
-use super::{guards, params::Params};
+use super::{guards, json, params::Params};
 use crate::web::{failure::Failure, paced::Paced};
 
 /// The largest form: a logout of every one of 10,000 selected sessions fits.
@@ -92,11 +92,9 @@ impl<'r, T: DeserializeOwned + Send> FromData<'r> for Json<T> {
             Ok(text) => text,
             Err(failure) => return refuse(request, failure),
         };
-        match serde_json::from_str(&text) {
+        match json::read(&text) {
             Ok(value) => Outcome::Success(Self(value)),
-            Err(error) => {
-                refuse(request, Failure::bad_request(format!("the body was not understood: {error}")))
-            }
+            Err(failure) => refuse(request, failure),
         }
     }
 }

@@ -25,7 +25,7 @@ use crate::{
         site::{Realm, Site},
         user::{Actor, ActorKind, Role, User},
     },
-    web::{failure::Failure, front::Certificate},
+    web::{failure::Failure, front::Certificate, looking::apart},
 };
 
 /// How a session reaches an app in its browser.
@@ -64,6 +64,14 @@ impl<'r> Visitor<'r> {
     /// The live session the request carries, if it carries one.
     pub fn session(&self) -> Option<Arc<Live>> {
         self.token().and_then(|token| self.app.check(&token)).filter(|live| own_session(live))
+    }
+
+    /// The session that the request's cookie opened, where that has ended not long ago. Whoever brings no such cookie learns
+    /// nothing.
+    pub async fn ended_session(&self) -> Result<Option<Session>, Failure> {
+        let Some(token) = self.token() else { return Ok(None) };
+        let ended = apart(self.app, move |app| app.ended_with(&token)).await?;
+        Ok(ended.filter(|session| session.registered_by.is_none()))
     }
 
     fn token(&self) -> Option<Token> {

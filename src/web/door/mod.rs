@@ -11,6 +11,7 @@ mod body;
 mod cookie;
 mod fresh;
 mod guards;
+mod json;
 mod lease;
 mod origin;
 mod params;

@@ -49,6 +49,24 @@ pub struct Checkpoint<'r> {
     request: &'r Request<'r>,
 }
 
+impl<'r> Checkpoint<'r> {
+    /// The one of a request that no route takes, refused with this status. None where nobody can tell whose it is: a method
+    /// that Rocket does not know is refused with 400 before any fairing has seen the request, and it is a fairing that finds out
+    /// who stands behind our own TLS.
+    pub(in crate::web) async fn past_the_routes(
+        status: Status,
+        request: &'r Request<'_>,
+    ) -> Option<Result<Self, Failure>> {
+        if status == Status::BadRequest && door(request).settings.front.is_some() {
+            return None;
+        }
+        Some(match Self::from_request(request).await {
+            Outcome::Success(checkpoint) => Ok(checkpoint),
+            Outcome::Error((status, ())) | Outcome::Forward(status) => Err(Failure::recall(status, request)),
+        })
+    }
+}
+
 impl Checkpoint<'_> {
     /// What is asked. Of the two families of headers `first` is looked at, and the other only where the first is missing. Where
     /// both are there and name different sites, the proxy sets the one and hands on what the client wrote in the other: which of

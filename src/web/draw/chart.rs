@@ -4,7 +4,7 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::web::views::text::grouped;
+use crate::{model::noun::noun, web::views::text::grouped};
 
 /// The height of the tallest bar, in pixels.
 pub const HEIGHT: f64 = 96.0;
@@ -96,7 +96,12 @@ impl Chart {
             bars,
             ticks: ticks(buckets, zone, days),
             most: grouped(most),
-            summary: format!("{} activities over time, {} of them failed", grouped(total), grouped(failures)),
+            summary: format!(
+                "{} {} over time, {} of them failed",
+                grouped(total),
+                noun(total, "activity", "activities"),
+                grouped(failures)
+            ),
             to: last.to.to_string(),
         }
     }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// What a proxy is told.
-enum Told {
+pub(in crate::web) enum Told {
     /// The request may pass, with these headers.
     Pass(Identity),
     /// Whoever asks must sign in, at this address.
@@ -89,6 +89,23 @@ fn lead(asked: &Asked) -> Status {
         "GET" | "HEAD" => Status::Found,
         _ => Status::SeeOther,
     }
+}
+
+/// What is told a proxy that asks at `/auth/forward` by a method that no route can be for, like `PROPFIND`: file shares and calendars
+/// have their own, and proxies ask by the method that they are asked by. None where the request is another one.
+pub(in crate::web) async fn by_another_method(
+    status: Status,
+    request: &Request<'_>,
+) -> Option<Result<Told, Failure>> {
+    let unheard = matches!(status.code, 400 | 404) && !Failure::is_remembered(request);
+    if !unheard || request.uri().path() != "/auth/forward" {
+        return None;
+    }
+    let checkpoint = Checkpoint::past_the_routes(status, request).await?;
+    Some(match checkpoint {
+        Ok(checkpoint) => ask(&checkpoint, AskedBy::Forwarded, lead).await,
+        Err(failure) => Err(failure),
+    })
 }
 
 /// Ask whether a request may pass to its app, for nginx and whatever takes a redirect for an error.

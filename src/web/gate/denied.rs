@@ -35,7 +35,7 @@ static POLICY: LazyLock<String> = LazyLock::new(|| {
 /// The page.
 #[derive(Template)]
 #[template(path = "denied.html")]
-pub(super) struct Denied {
+pub(in crate::web) struct Denied {
     app: String,
     user: String,
     name: String,

@@ -16,7 +16,7 @@ use crate::model::{
 };
 
 /// The headers of an answer that lets a request pass.
-pub(super) struct Identity(Vec<(&'static str, String)>);
+pub(in crate::web) struct Identity(Vec<(&'static str, String)>);
 
 impl Identity {
     /// `Remote-…` for every app, and the family it is set to beside it.

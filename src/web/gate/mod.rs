@@ -8,7 +8,10 @@ mod denied;
 mod handover;
 mod identity;
 
-pub(super) use self::{check::Described, handover::PREFIX};
+pub(super) use self::{
+    check::{Described, Told, by_another_method},
+    handover::PREFIX,
+};
 
 /// Every route of the gate.
 pub(super) fn routes() -> Vec<rocket::Route> {

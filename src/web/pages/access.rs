@@ -3,12 +3,18 @@
 use rocket::{Either, get, post, routes};
 
 use super::{
-    Again, Html, Redirect, field, notice,
+    Again, Html, Redirect, field,
+    help::in_words,
+    notice,
     onward::{Onward, lead_on, way},
     outside, see, sentence, show,
 };
 use crate::{
-    domain::sign_in::{SignInError, SignedIn},
+    domain::{
+        sessions::{LONGEST, Limits, NEW_PASSWORD, NEW_ROLE, UNUSED},
+        sign_in::{SignInError, SignedIn},
+    },
+    model::session::{EndedBy, Ending},
     web::{
         door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
         failure::Failure,
@@ -41,8 +47,14 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
     {
         return Ok(Either::Right(Either::Right(on)));
     }
+    let ended = if live.is_none() { visitor.ended_session().await? } else { None };
+    let ended = ended.and_then(|session| Some(why_out(&session.ending?, visitor.app.limits())));
     let message = match (params.get("done").and_then(notice), &live) {
         (Some(notice), _) => notice.text,
+        (None, None) if let Some(why) = ended => {
+            let on = if onward.is_some() { " Sign in to go on." } else { "" };
+            format!("{why}{on}")
+        }
         (None, Some(live)) => {
             format!("You are signed in as {}. Signing in again ends that session.", live.user)
         }
@@ -55,6 +67,23 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
     };
     let page = asking(&visitor, onward.as_ref(), String::new(), None, message, false);
     Ok(Either::Left(FormLeadsTo(onward.as_ref().and_then(Onward::site), show(&page)?)))
+}
+
+/// What whoever comes with the cookie of a session that is over is told of its end. Who else ended it, and why, is not for
+/// whoever may have taken the cookie along.
+fn why_out(ending: &Ending, limits: &Limits) -> String {
+    let policy = ending.by == EndedBy::Policy;
+    match ending.reason.as_str() {
+        UNUSED if policy => format!("Your session ended after {} without use.", in_words(limits.idle)),
+        LONGEST if policy => {
+            format!("Your session ended after {}, which is as long as one lasts.", in_words(limits.absolute))
+        }
+        NEW_PASSWORD if policy => "You were logged out because the password was changed.".to_owned(),
+        NEW_ROLE if policy => "You were logged out because your role was changed.".to_owned(),
+        _ if ending.by == EndedBy::Admin => "You were logged out by an administrator.".to_owned(),
+        _ if ending.by == EndedBy::User => "You logged this session out.".to_owned(),
+        _ => "You were logged out.".to_owned(),
+    }
 }
 
 /// On to the setup, or to the app.

@@ -45,7 +45,7 @@ pub(super) fn page(member: &Member<'_>, frame: Frame, refused: Option<Refused<'_
         frame,
         groups: user.groups.join(", "),
         full_name: typed("full_name", &user.full_name),
-        email: typed("email", &user.email),
+        email: user.email.clone(),
         current: secret("current", false),
         password: secret("password", false),
         factor_current: secret("current", true),
@@ -91,11 +91,7 @@ fn answer(member: &Member<'_>, form: &Form, done: Result<&'static str, Failure>)
 
 #[post("/profile", data = "<form>")]
 async fn change(member: Member<'_>, form: Form) -> Result<Done, Failure> {
-    let details = Details {
-        full_name: Some(form.text("full_name").to_owned()),
-        email: Some(form.text("email").to_owned()),
-        ..Details::default()
-    };
+    let details = Details { full_name: Some(form.text("full_name").to_owned()), ..Details::default() };
     let changed = member.app.change_user(&member.actor(), &member.user.name, details).await;
     answer(&member, &form, changed.map(|_| "saved").map_err(Failure::from))
 }

@@ -216,7 +216,8 @@ fn notice(done: &str) -> Option<Notice> {
         "signed-out" => "You are signed out.",
         "set-up" => "The first administrator is made. Sign in.",
         "logged-out" => "Done. Their next request is refused.",
-        "none" => "Nothing was selected, or it had ended already.",
+        "unselected" => "Nothing was ended. Select a session first.",
+        "none" => "Nothing was ended: it had ended already.",
         "saved" => "Saved.",
         "password" => "The password is changed. All other sessions have ended.",
         "passkey-added" => "The passkey is added. It signs you in without your password.",
@@ -239,7 +240,7 @@ fn notice(done: &str) -> Option<Notice> {
         "geo-reset" => "The built-in city database is in use again.",
         _ => return None,
     };
-    let tone = if done == "none" { Tone::Bad } else { Tone::Good };
+    let tone = if matches!(done, "none" | "unselected") { Tone::Bad } else { Tone::Good };
     Some(Notice { tone, text: text.to_owned() })
 }
 

@@ -391,6 +391,11 @@ async fn log_out(member: Member<'_>, form: Form) -> Result<Result<Redirect, Html
         form.all("session").filter_map(|id| id.parse().ok()).collect()
     };
     ids.retain(|id| Some(*id) != except);
+    let any = ids.iter().filter_map(|id| member.app.live(*id)).any(|live| mandate.reaches(&live.user));
+    if !any {
+        let picked = form.flag("all") || form.get("user").is_some() || form.get("session").is_some();
+        return Ok(Ok(see(if picked { "/sessions?done=none" } else { "/sessions?done=unselected" })));
+    }
     if !form.flag("confirmed") {
         return confirm(&member, &form, &ids).map(Err);
     }

@@ -11,6 +11,7 @@ use crate::{
     },
     model::{
         index::State,
+        noun::noun,
         retention::{BadRetention, Keep, Retention},
     },
     web::{
@@ -42,8 +43,9 @@ impl Kept {
             let set = app.retention()?;
             let outlook = app.outlook(&set)?;
             let waits = outlook.much().then(|| {
-                let (removes, of) = (grouped(outlook.removes), grouped(outlook.of));
-                format!("Retention waits, because it would remove {removes} of {of} activities at once. Save to agree to it, or keep them longer.")
+                let removes = grouped(outlook.removes);
+                let of = format!("{} {}", grouped(outlook.of), noun(outlook.of, "activity", "activities"));
+                format!("Retention waits, because it would remove {removes} of {of} at once. Save to agree to it, or keep them longer.")
             });
             Ok::<_, RetentionError>(Self { takes: app.log_bytes()?, set, waits })
         })
@@ -89,7 +91,9 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
     let (done, all) = (status.indexed.0, status.last.0);
     let line = match &status.state {
         State::Retrying(why) => format!("The index cannot be written ({why}); it tries again by itself."),
-        _ if done >= all => format!("All {} activities can be searched.", grouped(all)),
+        _ if done >= all => {
+            format!("All {} {} can be searched.", grouped(all), noun(all, "activity", "activities"))
+        }
         State::Checking => "The index is being checked.".to_owned(),
         State::Following => {
             "The index is catching up with the log; what is indexed can be searched.".to_owned()

@@ -161,9 +161,12 @@ async fn logs(
     let (bytes, _large) = body::whole(shipper.app, shipper.name(), packing.unpack(data)).await?;
     let request = apart(shipper.app, move |_| match encoding {
         Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice())
-            .map_err(|error| Failure::bad_request(format!("the body is no export request of OTLP: {error}"))),
-        Encoding::Json => serde_json::from_slice(&bytes)
-            .map_err(|error| Failure::bad_request(format!("the body is no export request of OTLP: {error}"))),
+            .map_err(|_| Failure::bad_request("the body is no export request of OTLP in protocol buffers")),
+        Encoding::Json => serde_json::from_slice(&bytes).map_err(|error: serde_json::Error| {
+            let (line, column) = (error.line(), error.column());
+            let why = "the body is no export request of OTLP in JSON";
+            Failure::bad_request(format!("{why}: look at line {line}, column {column}"))
+        }),
     })
     .await?;
     if too_many(&request) {

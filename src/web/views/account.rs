@@ -17,8 +17,8 @@ pub struct Profile {
     pub groups: String,
     /// As people write it.
     pub full_name: Input,
-    /// May be empty.
-    pub email: Input,
+    /// May be empty; only an administrator changes it, because apps may know people by it.
+    pub email: String,
     /// The password at hand; never shown, only its error counts.
     pub current: Input,
     /// The new one; the same.

@@ -6,6 +6,7 @@ use crate::{
     model::{
         activity::{Activity, Outcome},
         device::Device,
+        noun::noun,
         period::Period,
         query::{Field as Named, Query},
     },
@@ -81,7 +82,7 @@ pub fn behind(lacks: u64) -> String {
 impl Total {
     /// `12,408 activities`, `at least 10,000 activities`.
     pub fn words(&self) -> String {
-        let noun = if self.value == 1 { "activity" } else { "activities" };
+        let noun = noun(self.value, "activity", "activities");
         let more = if self.exact { "" } else { "at least " };
         format!("{more}{} {noun}", grouped(self.value))
     }

@@ -1,5 +1,7 @@
 //! Numbers in words.
 
+use crate::model::noun::noun;
+
 /// A number with its thousands apart: `12,408`.
 pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
@@ -15,7 +17,7 @@ pub fn grouped(number: u64) -> String {
 
 /// A number and its noun: `1 session`, `3 sessions`.
 pub fn counted(number: usize, one: &str, many: &str) -> String {
-    format!("{} {}", grouped(number as u64), if number == 1 { one } else { many })
+    format!("{} {}", grouped(number as u64), noun(number as u64, one, many))
 }
 
 #[cfg(test)]

@@ -140,8 +140,8 @@ fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let profile = Profile {
         frame: frame(Page::Profile, Role::Member),
         groups: "staff, editors".into(),
-        full_name: Input::of("Ada Lovelace"),
-        email: Input::refused("ada@", "an address has a name, an @ and a host"),
+        full_name: Input::refused("Ada", "a full name has at most 256 bytes and no control characters"),
+        email: "ada@example.com".into(),
         current: Input::default(),
         password: Input::default(),
         factor: None,

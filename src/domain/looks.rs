@@ -1,8 +1,9 @@
 //! That somebody looked at what others did is an activity too: one for each view.
 //!
 //! A view is a question to the log by one asker. Turning its pages, counting and charting it, following it live, looking
-//! closer at a part of its period, and asking the same again within [`VIEW`] are the same view; so the log does not fill
-//! with its own reading. While somebody types, the view is what stands there when they pause for [`PAUSE`].
+//! closer at a part of its period or at the whole word of which the beginning was asked for, and asking the same again
+//! within [`VIEW`] are the same view; so the log does not fill with its own reading. While somebody types, the view is what
+//! stands there when they pause for [`PAUSE`].
 //!
 //! The activity is handed to the writer behind the answer, which does not wait for it. Whether it was written is looked at
 //! in the next sweep, and said in the server's log if it was not.
@@ -64,6 +65,8 @@ struct Lately {
 #[derive(Clone, Copy)]
 struct View {
     question: u64,
+    /// The question that it was while its last word was typed.
+    begun: u64,
     range: Range,
     at: Timestamp,
 }
@@ -83,7 +86,9 @@ impl View {
     }
 
     fn holds(&self, other: &Self) -> bool {
-        self.question == other.question && self.range.holds(&other.range) && self.lasts(other.at)
+        (self.question == other.question || self.question == other.begun)
+            && self.range.holds(&other.range)
+            && self.lasts(other.at)
     }
 }
 
@@ -115,7 +120,9 @@ impl App {
         if own || *scope != Scope::All {
             return;
         }
-        let view = View { question: asked.fingerprint(), range: filter.range, at: self.now() };
+        let question = asked.fingerprint();
+        let begun = if filter.query.grows_with_a_star() { asked.begun().fingerprint() } else { question };
+        let view = View { question, begun, range: filter.range, at: self.now() };
         let mut looks = self.0.looks.lock();
         let lately = looks.askers.entry(asker(by)).or_default();
         if lately.knows(&view) {

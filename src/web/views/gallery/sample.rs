@@ -288,6 +288,7 @@ pub(super) fn activity_page(role: Role, count: usize) -> ActivityPage {
         tail: "/api/v1/activity/stream".into(),
         any: true,
         slow: None,
+        meant: search.clone(),
         search,
     }
 }

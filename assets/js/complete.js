@@ -107,8 +107,8 @@ function take(field, list, item) {
   const whole = text.endsWith(":") || text.endsWith(".") ? text : `${text} `;
   field.setRangeText(whole, start + minus, caret, "end");
   field.focus();
-  if (whole === text) offer(field, list);
-  else show(field, list, false);
+  // As if it had been typed: what can follow is offered, what is complete is looked for.
+  field.dispatchEvent(new Event("input", { bubbles: true }));
 }
 
 export function start() {

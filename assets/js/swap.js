@@ -1,7 +1,10 @@
 // Replaces a named part of the page: fetches it alone, puts it in place, moves the address along.
 // This is the only place where text becomes elements.
 
-/** @typedef {{push?: boolean, quiet?: boolean, keep?: boolean}} How push moves the address; quiet is what nobody asked for: old rows stay undimmed, and it is no use of the session */
+/** @typedef {{push?: boolean, quiet?: boolean, keep?: boolean, patient?: boolean}} How push moves the address, keep replaces it; quiet is what nobody asked for: old rows stay undimmed, and it is no use of the session; patient is while one types */
+
+/** How long what cannot be understood stands before it is called wrong, while one types, in milliseconds. */
+const PATIENCE = 700;
 
 /** @typedef {{createHTML: (text: string) => string}} Policy text that may become elements */
 /** @type {{createPolicy: (name: string, rules: Policy) => Policy} | undefined} */
@@ -60,24 +63,41 @@ export async function swap(name, address, how = {}) {
   under.set(name, control);
   const dim = how.quiet ? undefined : setTimeout(() => target.classList.add("waiting"), 150);
   target.setAttribute("aria-busy", "true");
+  let stale = false;
   try {
-    replace(target, await fragment(name, address, { signal: control.signal, quiet: how.quiet }));
+    const text = await fragment(name, address, { signal: control.signal, quiet: how.quiet });
+    if (how.patient && elements(text).querySelector(".fault .error")) await pause(control.signal);
+    replace(target, text);
     if (how.push) history.pushState({ name }, "", address);
     else if (how.keep) history.replaceState({ name }, "", address);
     document.dispatchEvent(new CustomEvent("swapped", { detail: { name } }));
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") return;
     if (how.quiet) return;
-    location.assign(address);
+    // Nobody is led away from what they are typing; what is shown no longer answers it, and looks so.
+    if (how.patient) stale = true;
+    else location.assign(address);
   } finally {
     clearTimeout(dim);
     if (under.get(name) === control) {
       under.delete(name);
-      target.classList.remove("waiting");
+      target.classList.toggle("waiting", stale);
       target.removeAttribute("aria-busy");
     }
   }
 }
+
+/**
+ * Waits for PATIENCE, unless something newer is wished for.
+ * @param {AbortSignal} signal
+ */
+const pause = (signal) => new Promise((done, fail) => {
+  setTimeout(done, PATIENCE);
+  signal.addEventListener("abort", () => fail(signal.reason));
+});
+
+/** Whether the address tells of what was being typed: what follows takes its place in the history. */
+export const unsettled = () => new URLSearchParams(location.search).has("typing");
 
 /**
  * Puts new content in place and keeps the field one is typing in: its focus, text and caret.
@@ -128,7 +148,7 @@ export function start() {
     const form = event.target;
     if (event.defaultPrevented || !(form instanceof HTMLFormElement) || !form.dataset.swap) return;
     event.preventDefault();
-    swap(form.dataset.swap, question(form), { push: true });
+    swap(form.dataset.swap, question(form), { [unsettled() ? "keep" : "push"]: true });
   });
   addEventListener("popstate", () => location.reload());
 }

@@ -134,6 +134,13 @@ pub(super) enum User {
     /// Let a user sign in again
     #[command(after_help = "Example: rollcall user enable ann")]
     Enable { name: String },
+    /// Demand a second factor of nobody, administrators or everyone; or show of whom it is
+    #[command(after_help = "Example: rollcall user second-factor administrators")]
+    SecondFactor {
+        /// nobody, administrators or everyone
+        #[arg(value_name = "WHOM")]
+        of: Option<String>,
+    },
     /// Remove an account; all its sessions end, what it did stays
     #[command(after_help = "Example: rollcall user remove ann")]
     Remove { name: String },

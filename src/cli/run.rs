@@ -136,6 +136,12 @@ fn user(app: &App, runtime: &Handle, command: args::User, io: &mut Io<'_>) -> an
             runtime.block_on(app.set_disabled(&by, &name, false))?;
             writeln!(io.out, "enabled {name}")?;
         }
+        args::User::SecondFactor { of } => {
+            if let Some(of) = of {
+                runtime.block_on(app.set_demand(&by, of.parse()?))?;
+            }
+            writeln!(io.out, "a second factor is demanded of {}", app.demand())?;
+        }
         args::User::Remove { name } => {
             let name = known(app, &name)?;
             runtime.block_on(app.remove_user(&by, &name))?;

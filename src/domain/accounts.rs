@@ -104,6 +104,9 @@ pub enum AccountError {
     /// There is one already.
     #[error("a second factor is set up already; remove it first")]
     HasFactor,
+    /// It is demanded of this user.
+    #[error("a second factor is demanded of you here; an administrator may remove one that is lost")]
+    FactorDemanded,
     /// There is none.
     #[error("{0} has no second factor")]
     NoFactor(UserName),
@@ -384,6 +387,7 @@ impl App {
         let ended = removed.done().await?;
         self.ended(&ended);
         self.refresh_user(name)?;
+        self.0.demands.refresh(&self.0.store)?;
         Ok(())
     }
 

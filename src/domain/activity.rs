@@ -177,7 +177,8 @@ impl App {
         Ok(self.0.index.searcher().search(filter, scope).count(&Deadline::within(PATIENCE))?)
     }
 
-    /// How activities spread over time, in `buckets` equal parts. An open end is that of what there is.
+    /// How activities spread over time, in `buckets` equal parts. An open start is the oldest there is; an open end is now, so
+    /// that one activity with a clock that runs ahead does not press all the others together: it is in the last part.
     pub fn histogram(&self, scope: &Scope, filter: &Filter, buckets: usize) -> Result<Histogram, LookError> {
         self.histogram_by(scope, filter, buckets, &Deadline::within(PATIENCE))
     }
@@ -214,12 +215,16 @@ impl App {
         };
         let now = self.now().as_millisecond();
         let Range { from, to } = filter.range;
+        let open = to == Timestamp::MAX;
         let from =
             if from == Timestamp::MIN { end(Order::Asc)?.unwrap_or(now) } else { from.as_millisecond() };
-        let to = if to == Timestamp::MAX {
-            end(Order::Desc)?.map_or(now, |newest| newest.saturating_add(1).max(now))
-        } else {
+        let to = if !open {
             to.as_millisecond()
+        } else if from < now {
+            now
+        } else {
+            // All of it is yet to come.
+            end(Order::Desc)?.map_or(now, |newest| newest.saturating_add(1))
         };
         let to = to.max(from.saturating_add(1));
         let buckets = buckets.max(1);
@@ -227,7 +232,11 @@ impl App {
         let edges: Vec<i64> = (0..=parts)
             .map(|part| i64::try_from(i128::from(from) + width * part / parts).unwrap_or(to))
             .collect();
-        let counted = looked.histogram(&edges, deadline)?;
+        let mut counted_to = edges.clone();
+        if let Some(last) = counted_to.last_mut().filter(|_| open) {
+            *last = i64::MAX;
+        }
+        let counted = looked.histogram(&counted_to, deadline)?;
         let time = |millis| Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH);
         Ok(Histogram {
             range: Range { from: time(from), to: time(to) },

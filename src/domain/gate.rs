@@ -76,7 +76,7 @@ pub enum Decision {
         /// In which session.
         live: Arc<Live>,
     },
-    /// Nobody is signed in.
+    /// Nobody is signed in, or somebody who owes a second factor.
     SignIn(Arc<App>),
     /// Somebody is, who may not open this app.
     Forbidden(Arc<App>, Arc<User>),
@@ -96,6 +96,8 @@ impl Rollcall {
         let in_it = live.and_then(|live| Some((self.user(&live.user).filter(|user| !user.disabled)?, live)));
         match in_it {
             None => Decision::SignIn(app),
+            // The sign-in leads them on to setting up their second factor.
+            Some((_, live)) if self.owes_factor(&live) => Decision::SignIn(app),
             Some((user, live)) if may_open(&user, &app) => Decision::Pass { app, user, live },
             Some((user, _)) => Decision::Forbidden(app, user),
         }

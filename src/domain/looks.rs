@@ -1,8 +1,9 @@
 //! That somebody looked at what others did is an activity too: one for each view.
 //!
 //! A view is a question to the log by one asker. Turning its pages, counting and charting it, following it live, looking
-//! closer at a part of its period, asking on for what has come since, and asking the same again within [`VIEW`] are the same view; so the log does not fill
-//! with its own reading. While somebody types, the view is what stands there when they pause for [`PAUSE`].
+//! closer at a part of its period or at the whole word of which the beginning was asked for, asking on for what has come since, and
+//! asking the same again within [`VIEW`] are the same view; so the log does not fill with its own reading. While somebody types,
+//! the view is what stands there when they pause for [`PAUSE`].
 //!
 //! The activity is handed to the writer behind the answer, which does not wait for it. Whether it was written is looked at
 //! in the next sweep, and said in the server's log if it was not.
@@ -64,6 +65,8 @@ struct Lately {
 #[derive(Clone, Copy)]
 struct View {
     question: u64,
+    /// The question that it was while its last word was typed.
+    begun: u64,
     range: Range,
     at: Timestamp,
 }
@@ -71,10 +74,10 @@ struct View {
 impl View {
     /// A look that goes up to now goes on: a program that asks again and again until the moment that it asks at follows the
     /// log, and what is new each time had not happened when it began. Its clock need not be ours.
-    fn new(question: u64, range: Range, at: Timestamp) -> Self {
+    fn new(question: u64, begun: u64, range: Range, at: Timestamp) -> Self {
         let lately = at.checked_sub(VIEW).unwrap_or(Timestamp::MIN);
         let to = if range.to >= lately { Timestamp::MAX } else { range.to };
-        Self { question, range: Range { to, ..range }, at }
+        Self { question, begun, range: Range { to, ..range }, at }
     }
 
     fn age(&self, now: Timestamp) -> Option<Duration> {
@@ -91,7 +94,9 @@ impl View {
     }
 
     fn holds(&self, other: &Self) -> bool {
-        self.question == other.question && self.range.holds(&other.range) && self.lasts(other.at)
+        (self.question == other.question || self.question == other.begun)
+            && self.range.holds(&other.range)
+            && self.lasts(other.at)
     }
 }
 
@@ -123,7 +128,9 @@ impl App {
         if own || *scope != Scope::All {
             return;
         }
-        let view = View::new(asked.fingerprint(), filter.range, self.now());
+        let question = asked.fingerprint();
+        let begun = if filter.query.grows_with_a_star() { asked.begun().fingerprint() } else { question };
+        let view = View::new(question, begun, filter.range, self.now());
         let mut looks = self.0.looks.lock();
         let lately = looks.askers.entry(asker(by)).or_default();
         if lately.knows(&view) {

@@ -9,6 +9,7 @@ pub mod agent;
 pub mod apps;
 pub mod care;
 pub mod clock;
+mod demand;
 pub mod demo;
 pub mod evidence;
 pub mod export;
@@ -49,6 +50,7 @@ use tokio::sync::Notify;
 use self::{
     accounts::People,
     clock::Clock,
+    demand::Demands,
     gate::AppTable,
     geo::Geo,
     handover::Handover,
@@ -87,6 +89,7 @@ struct Parts {
     live: Arc<LiveTable>,
     looks: Looks,
     people: People,
+    demands: Demands,
     tokens: TokenTable,
     hasher: Hasher,
     throttle: Throttle,
@@ -172,6 +175,7 @@ impl App {
         let apps = AppTable::default();
         apps.refresh(&store)?;
         let people = People::load(&snapshot)?;
+        let demands = Demands::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
         let hasher = Hasher::new(limits.hash);
@@ -185,6 +189,7 @@ impl App {
             live,
             looks: Looks::default(),
             people,
+            demands,
             tokens,
             hasher,
             throttle,

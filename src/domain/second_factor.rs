@@ -68,10 +68,11 @@ impl App {
             Ok(())
         });
         set.done().await?;
+        self.0.demands.refresh(&self.0.store)?;
         Ok(codes)
     }
 
-    /// Takes one's own second factor away, which takes the password.
+    /// Takes one's own second factor away, which takes the password; but not where it is demanded.
     pub async fn remove_second_factor(
         &self,
         by: &Actor,
@@ -79,6 +80,9 @@ impl App {
         password: String,
         origin: &Origin,
     ) -> Result<(), AccountError> {
+        if self.user(name).is_some_and(|user| self.demand().is_of(user.role)) {
+            return Err(AccountError::FactorDemanded);
+        }
         self.prove(name, password, origin).await?;
         self.reset_second_factor(by, name).await
     }
@@ -98,7 +102,9 @@ impl App {
             write.append(&told)?;
             Ok(())
         });
-        removed.done().await
+        removed.done().await?;
+        self.0.demands.refresh(&self.0.store)?;
+        Ok(())
     }
 
     /// Makes new recovery codes, which takes the password; those of before work no longer.

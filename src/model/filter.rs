@@ -54,6 +54,16 @@ impl Asked {
         let question: Vec<_> = self.0.iter().filter(|(name, _)| !elsewhere.contains(name)).collect();
         BuildHasherDefault::<DefaultHasher>::default().hash_one(question)
     }
+
+    /// The same question with a star behind what was typed in the search box.
+    #[must_use]
+    pub fn begun(&self) -> Self {
+        let starred = |(name, value): &(&'static str, String)| {
+            let star = if *name == "q" { "*" } else { "" };
+            (*name, format!("{value}{star}"))
+        };
+        Self(self.0.iter().map(starred).collect())
+    }
 }
 
 impl fmt::Display for Asked {

@@ -7,6 +7,7 @@ pub mod activity;
 pub mod app;
 pub mod checkpoint;
 pub mod country;
+pub mod demand;
 pub mod device;
 pub mod facet;
 pub mod filter;

@@ -62,6 +62,12 @@ impl Failure {
         Self::new(Status::Unauthorized, "not_signed_in", "sign in first; this session has ended or never was")
     }
 
+    /// Somebody is signed in of whom a second factor is demanded, and who has none.
+    pub fn factor_required() -> Self {
+        let message = "set up a second factor first: POST /api/v1/me/second-factor";
+        Self::new(Status::Forbidden, FACTOR_REQUIRED, message)
+    }
+
     /// The token is missing, or no token that works.
     pub fn no_token() -> Self {
         Self::new(
@@ -355,6 +361,9 @@ impl<'r> Responder<'r, 'static> for Failure {
             Response::build_from((ContentType::JSON, body).respond_to(request)?).finalize()
         } else if self.status == Status::Unauthorized && request.method() == Method::Get {
             to_sign_in(request)
+        } else if self.code == FACTOR_REQUIRED {
+            let location = Header::new("Location", "/profile/second-factor");
+            Response::build().status(Status::SeeOther).header(location).finalize()
         } else if let Some(fields) = self.step_up {
             super::pages::step_up(request, fields).respond_to(request)?
         } else {
@@ -377,6 +386,9 @@ impl<'r> Responder<'r, 'static> for Failure {
         Ok(response)
     }
 }
+
+/// Who is refused so is led to where a second factor is set up.
+const FACTOR_REQUIRED: &str = "second_factor_required";
 
 /// Sends whoever is not signed in to the sign-in page, and back here afterwards.
 fn to_sign_in(request: &Request<'_>) -> Response<'static> {
@@ -461,7 +473,8 @@ impl From<AccountError> for Failure {
             AccountError::Taken(_)
             | AccountError::LastAdmin(_)
             | AccountError::SetUp
-            | AccountError::HasFactor => Self::conflict(message),
+            | AccountError::HasFactor
+            | AccountError::FactorDemanded => Self::conflict(message),
             AccountError::Name(_) | AccountError::Reserved(_) => Self::field("user", message),
             AccountError::Password(_) => Self::field("password", message),
             AccountError::WrongPassword => Self::field("current", message),

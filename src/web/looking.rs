@@ -78,7 +78,12 @@ impl Looking {
             ip,
             range: range(params, now, &zone)?,
         };
-        let given = NARROWING.iter().filter_map(|name| Some((*name, params.get(name)?.to_owned())));
+        let given = NARROWING.iter().filter_map(|name| {
+            let value = params.get(name)?;
+            // Who reads of it was not there when it was typed.
+            let finished = typing && *name == "q";
+            Some((*name, if finished { Query::finished(value) } else { value.to_owned() }))
+        });
         Ok(Self { filter, order, zone, asked: Asked(given.collect()), typing })
     }
 

@@ -48,6 +48,36 @@ fn house() -> House {
     house
 }
 
+#[test]
+fn a_name_is_found_with_or_without_its_accents_but_nobody_sees_for_another() {
+    let house = House::new().with_admin("ada").with_member("zoe");
+    let program = house.program("loader", &["activity:write"]);
+    let records: Vec<Value> = ["Zoe", "Zoë", "ZOË", "zoey", "Łukasz"]
+        .map(|user| json!({"user": user, "action": "tick", "attributes": {"cost centre": "north wing"}}))
+        .into();
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).ok()["accepted"], 5);
+    house.caught_up();
+    let ada = house.signed_in("ada");
+    let users = |caller: &Caller<'_>, query: &str| {
+        let path = format!("/api/v1/activity?q={}&action=tick&order=asc", encoded(query));
+        each(&caller.get(&path).items(), "user").concat()
+    };
+    for (query, expected) in [
+        ("user:zoe", "ZoeZoëZOË"),
+        ("user:ZOË", "ZoeZoëZOË"),
+        ("user:zoë*", "ZoeZoëZOËzoey"),
+        ("-user:zoe", "zoeyŁukasz"),
+        ("user:lukasz", "Łukasz"),
+        ("attr.\"Cost Centre\":north user:zoey", "zoey"),
+    ] {
+        assert_eq!(users(&ada, query), expected, "{query}");
+    }
+    let zoe = house.signed_in("zoe");
+    for query in ["", "user:zoë", "user:z*"] {
+        assert_eq!(users(&zoe, query), "Zoe", "{query}");
+    }
+}
+
 /// Which records of [`DONE`] a search finds, in its order; Rollcall's own are left out.
 fn found(caller: &Caller<'_>, query: &str) -> Vec<usize> {
     let answer = caller.get(&format!("/api/v1/activity?limit=1000&{query}")).ok();
@@ -312,6 +342,32 @@ fn a_histogram_counts_everything_once() {
 }
 
 #[test]
+fn a_clock_that_runs_ahead_does_not_press_the_last_day_together() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("loader", &["activity:write"]);
+    let at = |hours: i64| (house.now() + jiff::SignedDuration::from_hours(hours)).to_string();
+    let records = [-20, -2, 20].map(|hours| json!({"user": "bob", "action": "tick", "time": at(hours)}));
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).ok()["accepted"], 3);
+    house.caught_up();
+    let ada = house.signed_in("ada");
+    let day = ada.get("/api/v1/activity/histogram?q=action:tick&period=24h&buckets=4").ok();
+    let end: Timestamp = day["to"].as_str().unwrap().parse().unwrap();
+    assert!(end <= house.now(), "the bars end now: {day}");
+    let totals: Vec<_> =
+        day["buckets"].as_array().unwrap().iter().map(|bucket| bucket["total"].clone()).collect();
+    assert_eq!(totals, [1, 0, 0, 2], "{day}");
+    // The last bar leads to all that it holds.
+    let page = ada.get("/activity?q=action:tick&period=24h&wait=1").text();
+    assert!(page.contains("3 activities"), "{page}");
+    let bars = page
+        .split("<a href=\"")
+        .filter(|bar| bar.contains("data-from"))
+        .filter_map(|bar| bar.split_once('"'));
+    let last = bars.last().unwrap().0.replace("&#38;", "&");
+    assert_eq!(ada.get(&last).text().matches("<tr data-id").count(), 1, "{last}");
+}
+
+#[test]
 fn facets_count_the_values_of_a_field() {
     let house = house();
     let ada = house.signed_in("ada");
@@ -428,4 +484,29 @@ fn while_the_index_lacks_something_nothing_is_called_exact_and_nothing_is_downlo
         assert!(error["message"].as_str().unwrap().contains("ask again"), "{error}");
     }
     assert_eq!(ada.get("/settings").status, 200);
+}
+
+#[test]
+fn every_link_of_a_page_that_is_being_typed_carries_on_what_it_shows() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("vault", &["activity:write"]);
+    let records: Vec<Value> = (0..60).map(|_| json!({"user": "bob", "action": "backup"})).collect();
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).status, 200);
+    house.caught_up();
+    let ada = house.signed_in("ada");
+    let page = ada.get("/activity?q=user:bob+back&typing=1&period=24h").text();
+    assert!(page.contains("60 activities") && page.contains("value=\"user:bob back\""), "{page}");
+    let links: Vec<String> = page
+        .split("href=\"")
+        .filter_map(|rest| rest.split_once('"'))
+        .map(|(link, _)| link.replace("&#38;", "&"))
+        .filter(|link| link.contains("q="))
+        .collect();
+    for link in &links {
+        assert!(link.contains("q=user:bob+back%2A&") && !link.contains("typing"), "{link}");
+    }
+    let one = |part: &str| links.iter().find(|link| link.contains(part)).unwrap();
+    assert_eq!(ada.get(one("cursor=")).text().matches("<tr data-id").count(), 10);
+    assert_eq!(ada.get(one("activity.csv")).text().lines().count(), 61);
+    assert_eq!(ada.get(one("order=asc")).text().matches("<tr data-id").count(), 50);
 }

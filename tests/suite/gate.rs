@@ -498,3 +498,16 @@ fn a_request_is_judged_by_whatever_method_a_client_uses() {
     let stranger = asked(&server.signed_in("ada"));
     assert_eq!(ask(&stranger, "PROPFIND").refusal(), "403 not_a_trusted_proxy");
 }
+
+#[test]
+fn no_app_is_open_to_whoever_owes_a_second_factor() {
+    let house = house();
+    let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
+    assert_eq!(ask(&ann, "https://wiki.example.org/").status, 200);
+    ada.put("/api/v1/settings/second-factor", &json!({"of": "everyone"})).ok();
+    let led = ask(&ann, "https://wiki.example.org/");
+    let sign_in = "https://rollcall.example.org/signin?rd=https%3A%2F%2Fwiki.example.org%2F";
+    assert_eq!((led.status, location(&led)), (302, sign_in));
+    let on = ann.get(sign_in.strip_prefix(PUBLIC).unwrap());
+    assert_eq!((on.status, location(&on)), (303, "/profile/second-factor"));
+}

@@ -134,14 +134,20 @@ fn what_is_typed_is_one_look_when_it_stands_still() {
     }
     assert_eq!(looks(&house).len(), 0, "nobody has looked at it yet");
     house.later(SignedDuration::from_secs(4));
-    assert_eq!(each(&looks(&house), "detail"), ["q=bucket period=1m"]);
-    // And once more in full.
+    assert_eq!(each(&looks(&house), "detail"), ["q=bucket* period=1m"], "all that begin so were looked for");
+    // And once more in full, and as the links of the page go on.
     ada.get("/activity?q=bucket&period=1m");
+    ada.get("/activity?q=bucket*&period=1m");
     // A row that is opened was looked at, however quickly; so was a page that is turned.
     type_in(&ada, "acc");
     let id = house.log("action=tick")[0]["id"].as_str().unwrap().to_owned();
     ada.get(&format!("/activity/{id}"));
-    assert_eq!(each(&looks(&house)[1..], "detail"), ["q=acc period=1m"]);
+    assert_eq!(each(&looks(&house)[1..], "detail"), ["q=acc* period=1m"]);
+    // Without those that begin so there was less to see than without the word alone.
+    type_in(&ada, "-acc");
+    house.later(SignedDuration::from_secs(4));
+    ada.get("/activity?q=-acc&period=1m");
+    assert_eq!(each(&looks(&house)[2..], "detail"), ["q=-acc* period=1m", "q=-acc period=1m"]);
 }
 
 #[test]
@@ -191,7 +197,7 @@ fn commands_and_streams_are_looks_and_none_is_lost_when_the_server_stops() {
             (&console, &json!("q=sign user=ada period=7d")),
             (&console, &json!("q=zebra")),
             (&ada, &json!("q=tail")),
-            (&ada, &json!("q=typed period=1m")),
+            (&ada, &json!("q=typed* period=1m")),
         ]
     );
 }

@@ -270,3 +270,44 @@ fn a_set_up_is_its_users_own() {
         json!({"pending": another["pending"], "code": shown(&house, another["secret"].as_str().unwrap(), 0)});
     assert_eq!(max.put("/api/v1/me/second-factor", &proof).refusal(), "409 conflict", "one at a time");
 }
+
+#[test]
+fn who_must_have_a_second_factor_sets_one_up_before_anything_else() {
+    let house = House::new().with_admin("ada").with_auditor("otto").with_member("mia");
+    let (ada, otto, mia) = (house.signed_in("ada"), house.signed_in("otto"), house.signed_in("mia"));
+    let demand = "/api/v1/settings/second-factor";
+    assert_eq!(ada.get(demand).ok(), json!({"of": "nobody"}));
+    assert_eq!(ada.put(demand, &json!({"of": "somebody"})).refusal(), "400 bad_field of");
+    ada.put(demand, &json!({"of": "administrators"})).ok();
+    assert_eq!(ada.get("/api/v1/sessions").refusal(), "403 second_factor_required");
+    assert_eq!(ada.put(demand, &json!({"of": "nobody"})).refusal(), "403 second_factor_required");
+    assert_eq!((otto.get("/sessions").status, mia.get("/sessions").status), (200, 200));
+
+    // Pages lead there, and nothing else is on it but the way out.
+    let away = ada.get("/activity");
+    assert_eq!((away.status, away.header("Location")), (303, Some("/profile/second-factor")));
+    let page = ada.get("/profile/second-factor");
+    assert!(page.text().contains("Set it up to go on") && !page.text().contains("href=\"/sessions\""));
+    assert_eq!(ada.get("/api/v1/me").status, 200);
+    set_up(&house, &ada);
+    ada.put(demand, &json!({"of": "everyone"})).ok();
+    assert_eq!(ada.get("/api/v1/me/second-factor").ok()["set"], true);
+    let removal = ada.post("/api/v1/me/second-factor/remove", &json!({"password": PASSWORD}));
+    assert_eq!(removal.refusal(), "409 conflict");
+    for caller in [&otto, &mia] {
+        assert_eq!(caller.get("/api/v1/activity").refusal(), "403 second_factor_required");
+        assert_eq!(caller.get("/sessions").status, 303);
+    }
+
+    // Who signs in again is no further, and who may not stay may leave.
+    let again = house.signed_in("mia");
+    assert_eq!(again.get("/sessions").status, 303);
+    assert_eq!(again.post("/api/v1/signout", &Value::Null).status, 204);
+    set_up(&house, &mia);
+    assert_eq!(mia.get("/sessions").status, 200);
+    let told = house.log("action=setting-changed");
+    assert_eq!(
+        (each(&told, "target"), each(&told, "detail")),
+        (vec!["second factor".into(); 2], vec!["everyone".into(), "administrators".into()])
+    );
+}

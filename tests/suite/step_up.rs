@@ -42,6 +42,7 @@ fn what_only_the_user_should_do_takes_a_proof_that_is_not_old() {
         ("post", "/api/v1/users/mia/password", json!({"password": "another horse battery staple"}), 204),
         ("post", "/api/v1/users", json!({"user": "nora", "password": PASSWORD}), 201),
         ("delete", "/api/v1/users/max/second-factor", Value::Null, 404),
+        ("put", "/api/v1/settings/second-factor", json!({"of": "nobody"}), 200),
         ("delete", "/api/v1/users/max", Value::Null, 204),
     ];
     let call = |method: &str, path: &str, body: &Value| -> Reply {

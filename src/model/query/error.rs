@@ -14,6 +14,9 @@ pub struct QueryError {
     pub fault: Fault,
 }
 
+/// Said to whom no field can be proposed.
+const KNOWN: &str = "there are user, action, app, outcome, session, ip, city, country, device, os, browser, target, detail and attr.NAME";
+
 /// What can be wrong with a piece of a query. Its text is the sentence shown under the box.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[expect(missing_docs, reason = "each variant's sentence says it")]
@@ -65,11 +68,11 @@ pub enum Fault {
     #[error("name one value per field; write ({field}a OR {field}b) for several")]
     GroupAsValue { field: String },
     #[error(
-        "there is no field {name:?}{}; to search for the text itself, put it in quotes",
-        nearest.map(|near| format!("; did you mean {near}:")).unwrap_or_default()
+        "there is no field {name:?}; {}; to search for the text itself, put it in quotes",
+        nearest.map_or_else(|| KNOWN.to_owned(), |near| format!("did you mean {near}:"))
     )]
     UnknownField { name: String, nearest: Option<&'static str> },
-    #[error("name the attribute, as in attr.region:north")]
+    #[error("name the attribute, as in attr.region:north or attr.\"cost centre\":north")]
     UnnamedAttribute,
     #[error("an outcome is success, failure or unknown")]
     NotAnOutcome,

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use super::lex;
+
 /// Where to look.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Field {
@@ -78,6 +80,11 @@ impl Field {
         NAMES.iter().find(|(_, names)| names.contains(&name.as_str())).map(|(field, _)| field.clone())
     }
 
+    /// Whether the name of an attribute comes behind this, in quotes.
+    pub(super) fn is_attributes_front(text: &str) -> bool {
+        ATTRIBUTES.contains(&text.to_lowercase().as_str())
+    }
+
     /// The name of a field that somebody may have meant by `name`.
     pub(super) fn nearest(name: &str) -> Option<&'static str> {
         let name = name.to_lowercase();
@@ -120,6 +127,13 @@ impl Field {
 impl fmt::Display for Field {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Attribute(name)
+                if name.contains(|c: char| c == ':' || lex::is_end(c) || lex::is_quote(c)) =>
+            {
+                f.write_str("attr.")?;
+                lex::quote(name, f)?;
+                f.write_str(":")
+            }
             Self::Attribute(name) => write!(f, "attr.{name}:"),
             other => other.name().map_or(Ok(()), |name| write!(f, "{name}:")),
         }

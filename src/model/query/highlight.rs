@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Field, Node, Query, Value, fold_value, words};
+use super::{Field, Node, Query, Value, fold, fold_value, words};
 
 /// The places in `text`, the value of `field`, that the words of `query` hit, in bytes, ascending and apart. What is
 /// excluded marks nothing.
@@ -29,7 +29,11 @@ pub fn highlight(text: &str, field: &Field, query: &Query) -> Vec<Range<usize>> 
                     phrase(tokens, &words::asked(wanted, prefix), &mut found);
                 }
                 if !anywhere && field.is_whole() && !text.is_empty() {
-                    let (value, wanted) = (fold_value(text), fold_value(wanted));
+                    let folded = |text: &str| {
+                        let folded = fold_value(text);
+                        if *field == Field::User { fold(&folded) } else { folded }
+                    };
+                    let (value, wanted) = (folded(text), folded(wanted));
                     if value == wanted || (prefix && value.starts_with(&wanted)) {
                         found.push(0..text.len());
                     }
@@ -124,6 +128,7 @@ mod tests {
     #[test]
     fn a_whole_value_is_marked_as_a_whole() {
         assert_eq!(marked("Ann", &Field::User, "user:ann"), "[Ann]");
+        assert_eq!(marked("Zoë", &Field::User, "user:zoe"), "[Zoë]");
         assert_eq!(marked("sign-in-failed", &Field::Action, "action:sign-in"), "sign-in-failed");
         assert_eq!(marked("sign-in-failed", &Field::Action, "action:sign"), "[sign]-in-failed");
     }

@@ -87,8 +87,20 @@ impl Lexer {
         }
     }
 
-    /// A text in quotes, with a backslash before a quote or a backslash that is meant itself.
+    /// A text in quotes, and whether a star stands behind it.
     fn quoted(&mut self) -> Result<(String, bool), QueryError> {
+        let open = self.at;
+        let text = self.between_quotes()?;
+        let prefix = self.peek(0) == Some('*');
+        self.at += usize::from(prefix);
+        match self.peek(0) {
+            Some(c) if !is_end(c) => Err(self.fault(open, self.at + 1, Fault::GluedQuote)),
+            _ => Ok((text, prefix)),
+        }
+    }
+
+    /// What stands between two quotes, with a backslash before a quote or a backslash that is meant itself.
+    fn between_quotes(&mut self) -> Result<String, QueryError> {
         let open = self.at;
         let mut text = String::new();
         self.at += 1;
@@ -99,34 +111,36 @@ impl Lexer {
                     text.push(next);
                     self.at += 2;
                 }
-                (Some(c), _) if is_quote(c) => break,
+                (Some(c), _) if is_quote(c) => {
+                    self.at += 1;
+                    return Ok(text);
+                }
                 (Some(c), _) => {
                     text.push(c);
                     self.at += 1;
                 }
             }
         }
-        self.at += 1;
-        let prefix = self.peek(0) == Some('*');
-        self.at += usize::from(prefix);
-        match self.peek(0) {
-            Some(c) if !is_end(c) => Err(self.fault(open, self.at + 1, Fault::GluedQuote)),
-            _ => Ok((text, prefix)),
-        }
     }
 
     /// Everything up to a space, a parenthesis or a quote: a keyword, a field with its value, or a word.
     fn chunk(&mut self) -> Result<Token, QueryError> {
         let start = self.at;
-        let run = self.chars[start..].iter().take_while(|c| !is_end(**c) && !is_quote(**c)).count();
-        let end = start + run;
-        let text: String = self.chars[start..end].iter().collect();
-        self.at = end;
+        let text = self.run();
+        let end = self.at;
         match text.as_str() {
             "AND" => return Ok(Token::And),
             "OR" => return Ok(Token::Or),
             "NOT" => return Ok(Token::Not),
             _ => {}
+        }
+        if self.peek(0).is_some_and(is_quote) && Field::is_attributes_front(&text) {
+            let name = self.between_quotes()?;
+            if name.trim().is_empty() || self.peek(0) != Some(':') {
+                return Err(self.fault(start, self.at, Fault::UnnamedAttribute));
+            }
+            self.at += 1;
+            return self.valued(start, Field::Attribute(name.to_lowercase()));
         }
         let Some((field, rest)) = self.field(start, &text)? else {
             if self.peek(0).is_some_and(is_quote) {
@@ -134,12 +148,28 @@ impl Lexer {
             }
             return self.bare(start, start, Field::Anywhere, &text);
         };
-        let at = end - rest.chars().count();
-        if !rest.is_empty() {
+        self.at = end - rest.chars().count();
+        self.valued(start, field)
+    }
+
+    /// All characters up to a space, a parenthesis or a quote.
+    fn run(&mut self) -> String {
+        let text: String =
+            self.chars[self.at..].iter().take_while(|c| !is_end(**c) && !is_quote(**c)).collect();
+        self.at += text.chars().count();
+        text
+    }
+
+    /// The term of a field that begins at `start`; its value comes now.
+    fn valued(&mut self, start: usize, field: Field) -> Result<Token, QueryError> {
+        let at = self.at;
+        let text = self.run();
+        let end = self.at;
+        if !text.is_empty() {
             if self.peek(0).is_some_and(is_quote) {
                 return Err(self.fault(start, end + 1, Fault::QuoteInWord));
             }
-            return self.bare(start, at, field, rest);
+            return self.bare(start, at, field, &text);
         }
         match self.peek(0) {
             Some(c) if is_quote(c) => {
@@ -155,7 +185,8 @@ impl Lexer {
     }
 
     /// The field that `text` names and the rest behind its colon; none if `text` is just a word. Addresses, times,
-    /// ARNs and the like, which nobody can take for a field, are words.
+    /// ARNs and the like, which nobody can take for a field, are words; `port:80` and `localhost:8080` could be either and
+    /// are refused.
     fn field<'t>(&self, start: usize, text: &'t str) -> Result<Option<(Field, &'t str)>, QueryError> {
         let Some((name, rest)) = text.split_once(':') else { return Ok(None) };
         if let Some(field) = Field::named(name) {
@@ -163,11 +194,7 @@ impl Lexer {
         }
         let identifier = name.starts_with(|c: char| c.is_alphabetic())
             && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
-        let word = !identifier
-            || rest.starts_with(['/', '\\'])
-            || rest.contains(':')
-            || (!rest.is_empty() && rest.chars().all(|c| c.is_ascii_digit()));
-        if word {
+        if !identifier || rest.starts_with(['/', '\\']) || rest.contains(':') {
             return Ok(None);
         }
         let end = start + name.chars().count() + 1;
@@ -188,7 +215,9 @@ impl Lexer {
         let star = text.chars().position(|c| c == '*');
         match star {
             None => {
-                let last = self.typing && self.at == self.chars.len() && words::ends_in_word(text);
+                // There must be room for the star that it goes without.
+                let room = self.chars.len() < limits::CHARS;
+                let last = self.typing && room && self.at == self.chars.len() && words::ends_in_word(text);
                 let open = !matches!(field, Field::Ip | Field::Outcome);
                 self.term(start, at, field, text, last && open)
             }
@@ -222,6 +251,21 @@ impl Lexer {
             Err(fault) => Err(self.fault(at, self.at, fault)),
         }
     }
+}
+
+/// Appends `text` in quotes, as it is read back.
+pub(super) fn quote(text: &str, to: &mut impl std::fmt::Write) -> std::fmt::Result {
+    to.write_char('"')?;
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        let escape =
+            is_quote(c) || (c == '\\' && chars.peek().is_none_or(|next| *next == '\\' || is_quote(*next)));
+        if escape {
+            to.write_char('\\')?;
+        }
+        to.write_char(c)?;
+    }
+    to.write_char('"')
 }
 
 /// The straight quotation mark, and those that writing aids put in its place.

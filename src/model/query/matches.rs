@@ -13,7 +13,7 @@ use std::{
 use ipnet::IpNet;
 
 use super::{
-    Field, Node, Term, Value, fold_value,
+    Field, Node, Term, Value, fold, fold_value,
     words::{self, Asked},
 };
 use crate::model::{
@@ -134,7 +134,16 @@ enum Test {
     All(Vec<Test>),
     Any(Vec<Test>),
     Not(Box<Test>),
-    Whole { whole: Whole, key: String, prefix: bool },
+    Whole {
+        whole: Whole,
+        key: String,
+        prefix: bool,
+    },
+    /// A user's name without its accents, or the beginning of one.
+    Person {
+        plain: String,
+        prefix: bool,
+    },
     Words(Place, Vec<Asked>),
     Outcome(Outcome),
     From(RangeInclusive<[u8; 16]>),
@@ -170,7 +179,7 @@ impl Test {
             Field::Device => words(Place::Device),
             Field::Os => words(Place::Os),
             Field::Browser => words(Place::Browser),
-            Field::User => whole(Whole::User),
+            Field::User => Self::Person { plain: fold(&key(text)), prefix },
             Field::App => whole(Whole::App),
             Field::Session => whole(Whole::Session),
             Field::Country => whole(Whole::Country),
@@ -200,6 +209,11 @@ impl Test {
                 let value = candidate.value(*whole);
                 // A value that is not there is nobody's, and begins with nothing.
                 !value.is_empty() && (value == key || (*prefix && value.starts_with(key)))
+            }
+            Self::Person { plain, prefix } => {
+                let value = fold(candidate.value(Whole::User));
+                !candidate.value(Whole::User).is_empty()
+                    && (value == *plain || (*prefix && value.starts_with(plain)))
             }
             Self::Words(place, asked) => place.has(asked, candidate),
             Self::Outcome(outcome) => candidate.activity.outcome == *outcome,

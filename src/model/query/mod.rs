@@ -7,8 +7,9 @@
 //!   side; `-` (or `NOT`) in front excludes; parentheses group.
 //! - A word is found in action, detail, user, app, target and attributes, whole or as a part of an identifier.
 //!   A compound (`INC-4711`) and a text in quotes are phrases: their words one behind the other in one field.
-//! - `user:`, `app:`, `outcome:`, `session:` and `country:` ask for the whole value in any case; `action:` for the whole
-//!   value or, if it is a single word, for one of its words; the other fields for words as above.
+//! - `user:`, `app:`, `outcome:`, `session:` and `country:` ask for the whole value in any case, `user:` also without its
+//!   accents; `action:` for the whole value or, if it is a single word, for one of its words; the other fields for words as
+//!   above.
 //! - A `*` at the end asks for anything that begins so.
 
 mod error;
@@ -97,6 +98,23 @@ impl Query {
     /// stands for all that begins so.
     pub fn parse_typing(text: &str) -> Result<Self, QueryError> {
         parse::parse(text, true).map(|root| Self { root })
+    }
+
+    /// What is being typed, in the words that ask for the same once nobody types any more: with a star behind the last word
+    /// where that stands for all that begins so.
+    pub fn finished(text: &str) -> String {
+        let starred = format!("{text}*");
+        let meant = Self::parse_typing(text);
+        if meant.is_ok() && Self::parse(&starred) == meant { starred } else { text.to_owned() }
+    }
+
+    /// Whether all that it finds is found too with a star behind its last word: unless that word excludes.
+    pub fn grows_with_a_star(&self) -> bool {
+        let mut last = self.root();
+        while let Some(Node::All(nodes) | Node::Any(nodes)) = last {
+            last = nodes.last();
+        }
+        matches!(last, Some(Node::Term(_)))
     }
 
     /// The whole of it; none stands for everything.

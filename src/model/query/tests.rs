@@ -45,6 +45,10 @@ fn what_is_typed_is_understood() {
         ("country:norway", "country:NO"),
         ("client.geo.country_iso_code:no", "country:no"),
         ("labels.Region:north attr.x-id:7*", "attr.region:north attr.x-id:7*"),
+        ("attr.\"Cost Centre\":north", "attr.\"cost centre\":north"),
+        ("labels.\"a:b\":\"x y\"*", "attr.\"a:b\":\"x y\"*"),
+        ("attr.\"region\":7", "attr.region:7"),
+        ("\"localhost:8080\"", "\"localhost:8080\""),
         ("message:\"access denied\"", "detail:\"access denied\""),
         ("-user:ann -\"a b\"", "-user:ann -\"a b\""),
         ("or and not", "or and not"),
@@ -62,7 +66,6 @@ fn a_colon_that_cannot_be_a_fields_is_part_of_its_word() {
         "arn:aws:iam::123456789012:user/ann",
         "2001:db8::7",
         "::1",
-        "localhost:8080",
         "C:\\Users",
         "00:1a:2b:3c:4d:5e",
         "[x]:y",
@@ -106,7 +109,14 @@ fn what_is_not_understood_is_pointed_at() {
         ("user: ann", 1, 5, "user: needs a value"),
         ("x user:\"\"", 3, 7, "user: needs a value"),
         ("usr:ann", 1, 4, "did you mean user:"),
-        ("x colour:red", 3, 7, "no field \"colour\""),
+        ("x colour:red", 3, 7, "no field \"colour\"; there are user, action, "),
+        ("port:80", 1, 5, "no field \"port\""),
+        ("time:2026", 1, 5, "no field \"time\""),
+        ("localhost:8080", 1, 10, "in quotes"),
+        ("attr.\"cost centre\" x", 1, 18, "name the attribute"),
+        ("attr.\"\":x", 1, 7, "name the attribute"),
+        ("attr.\"a b\":", 1, 11, "needs a value"),
+        ("attr.\"a b\":(x)", 1, 12, "one value per field"),
         ("user_agent.original:x", 1, 20, "did you mean browser:"),
         ("attr.:x", 1, 6, "name the attribute"),
         ("user:(a OR b)", 1, 6, "one value per field"),
@@ -162,6 +172,24 @@ fn the_word_being_typed_stands_for_all_that_begin_so() {
     }
 }
 
+#[test]
+fn what_is_being_typed_can_be_asked_for_in_full() {
+    for (typed, asked) in [
+        ("back", "back*"),
+        ("old back", "old back*"),
+        ("user:an", "user:an*"),
+        ("https://example.or", "https://example.or*"),
+        ("back ", "back "),
+        ("back*", "back*"),
+        ("outcome:failure", "outcome:failure"),
+        ("(a OR", "(a OR"),
+    ] {
+        assert_eq!(Query::finished(typed), asked, "{typed:?}");
+    }
+    let long = "a".repeat(512);
+    assert_eq!(Query::finished(&long), long, "there is no room for a star");
+}
+
 fn query() -> impl Strategy<Value = String> {
     let word = prop_oneof![
         Just("backup"),
@@ -204,6 +232,8 @@ proptest! {
             Ok(parsed) => prop_assert_eq!(Query::parse(&parsed.to_string()), Ok(parsed.clone()), "{}", parsed),
             Err(error) => prop_assert!((1..=chars).contains(&error.column) && error.column + error.length - 1 <= chars, "{:?}", error),
         }
-        let _ = Query::parse_typing(&text);
+        if let Ok(typed) = Query::parse_typing(&text) {
+            prop_assert_eq!(Query::parse(&Query::finished(&text)), Ok(typed));
+        }
     }
 }

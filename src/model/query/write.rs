@@ -64,15 +64,6 @@ fn text_or_quoted(term: &Term, text: &str, star: &str, f: &mut fmt::Formatter<'_
     if plain {
         return write!(f, "{text}{star}");
     }
-    f.write_str("\"")?;
-    let mut chars = text.chars().peekable();
-    while let Some(c) = chars.next() {
-        let escape = lex::is_quote(c)
-            || (c == '\\' && chars.peek().is_none_or(|next| *next == '\\' || lex::is_quote(*next)));
-        if escape {
-            f.write_str("\\")?;
-        }
-        write!(f, "{c}")?;
-    }
-    write!(f, "\"{star}")
+    lex::quote(text, f)?;
+    f.write_str(star)
 }

@@ -15,7 +15,7 @@ use super::{
     schema::{self, Fields, NUL},
     search::SearchError,
     segment::Segment,
-    terms::{Posting, Span},
+    terms::{FEW, Posting, Span},
 };
 use crate::model::{
     activity::Outcome,
@@ -90,7 +90,7 @@ impl Compiler<'_> {
                 self.words(fields.part, &schema::attribute_key(name), &words::asked(text, prefix))
             }
             Field::Detail => self.detail(&words::asked(text, prefix)),
-            Field::User => self.value(fields.user, text, prefix),
+            Field::User => self.person(text, prefix),
             Field::App => self.value(fields.app, text, prefix),
             Field::Session => self.value(fields.session, text, prefix),
             Field::Country => self.value(fields.country, text, prefix),
@@ -116,6 +116,30 @@ impl Compiler<'_> {
             key.push(NUL);
         }
         Span::prefix(index, &key).all_documents(&self.docs, self.deadline)
+    }
+
+    /// Those by whom this is the name, or the beginning of it, with or without its accents. No scope is ever made of it: there
+    /// Zoe and Zoë are two people.
+    fn person(&self, text: &str, prefix: bool) -> Planned {
+        let index = self.segment.inverted(self.fields.user)?;
+        let plain = query::fold(&schema::value_key(text));
+        let is = |name: &str| if prefix { name.starts_with(&plain) } else { name == plain };
+        let accented = index.accented(self.deadline)?.iter().filter(|(name, _)| is(name));
+        let accented: Vec<_> = accented.map(|(_, info)| Posting::of(&index.index, info)).collect();
+        if accented.len() > FEW {
+            return Span::all(index).documents(&self.docs, self.deadline, |term| {
+                std::str::from_utf8(term).is_ok_and(|term| is(&query::fold(schema::folded(term))))
+            });
+        }
+        let mut plans = vec![Plan::few(accented)];
+        if plain.is_ascii() {
+            let mut key = plain.clone();
+            if !prefix {
+                key.push(NUL);
+            }
+            plans.push(Span::prefix(index, &key).all_documents(&self.docs, self.deadline)?);
+        }
+        Ok(Plan::any(plans))
     }
 
     /// Those with this whole value, in any case, which may be empty.

@@ -4,12 +4,13 @@
 //! through an automaton and two tables, some ten places of the file far apart; a segment never changes, so what it said once
 //! it would say again.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use lru::LruCache;
 use tantivy::{InvertedIndexReader, postings::TermInfo};
 
-use super::search::SearchError;
+use super::{deadline::Deadline, schema, search::SearchError, terms::Span};
+use crate::model::query;
 
 /// So many look-ups are kept of each field of a segment: with their keys some 25 KB.
 const KEPT: usize = 256;
@@ -24,11 +25,15 @@ type Known = LruCache<Box<[u8]>, Box<[TermInfo]>>;
 pub(super) struct Dictionary {
     pub(super) index: Arc<InvertedIndexReader>,
     known: Mutex<Known>,
+    accented: OnceLock<Box<[Plain]>>,
 }
+
+/// A value as it is without accents, and what stands about its term.
+type Plain = (String, TermInfo);
 
 impl Dictionary {
     pub(super) fn new(index: Arc<InvertedIndexReader>) -> Self {
-        Self { index, known: Mutex::new(LruCache::unbounded()) }
+        Self { index, known: Mutex::new(LruCache::unbounded()), accented: OnceLock::new() }
     }
 
     /// What stands about `term`, if anything has it.
@@ -39,6 +44,23 @@ impl Dictionary {
         let found = self.index.terms().get(term)?;
         self.keep(term, found.as_slice());
         Ok(found)
+    }
+
+    /// The terms whose value has letters beyond ASCII, which are the only ones that accents can make another. The first time
+    /// all terms are read through.
+    pub(super) fn accented(&self, deadline: &Deadline) -> Result<&[Plain], SearchError> {
+        if let Some(known) = self.accented.get() {
+            return Ok(known);
+        }
+        let mut found = Vec::new();
+        Span::all(self).each(deadline, |term, info| {
+            let value = std::str::from_utf8(term).map_or("", schema::folded);
+            if !value.is_ascii() {
+                found.push((query::fold(value), info.clone()));
+            }
+            Ok(())
+        })?;
+        Ok(self.accented.get_or_init(|| found.into()))
     }
 
     /// What was kept of the terms from `from` on and before `to`.

@@ -15,7 +15,7 @@ use super::{
 
 /// So many posting lists are read side by side; the documents of more are gathered beforehand, one list at a time, so
 /// that a short prefix costs time but no memory.
-const FEW: usize = 256;
+pub(super) const FEW: usize = 256;
 
 /// The documents that have one term.
 #[derive(Clone)]

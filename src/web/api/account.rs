@@ -8,7 +8,7 @@ use crate::{
     domain::sign_in::{SignedIn, Welcome},
     model::user::Role,
     web::{
-        door::{Json, Member, SetCookie, Visitor},
+        door::{Json, Member, Newcomer, SetCookie, Visitor},
         failure::{Failure, Refusal},
         openapi::described,
         wire::{Answer, SessionWire},
@@ -100,7 +100,7 @@ pub(super) async fn welcome(
     ),
 )]
 #[post("/signout")]
-async fn sign_out(member: Member<'_>) -> Result<SetCookie<Status>, Failure> {
+async fn sign_out(member: Newcomer<'_>) -> Result<SetCookie<Status>, Failure> {
     member.app.sign_out(&member.actor(), &member.live).await?;
     Ok(member.signed_out(Status::NoContent))
 }
@@ -113,7 +113,7 @@ async fn sign_out(member: Member<'_>) -> Result<SetCookie<Status>, Failure> {
     ),
 )]
 #[get("/me")]
-fn me(member: Member<'_>) -> Answer<Me> {
+fn me(member: Newcomer<'_>) -> Answer<Me> {
     Answer(Me {
         user: member.user.name.to_string(),
         role: member.user.role.as_str(),
@@ -145,7 +145,7 @@ struct Proof {
     responses((status = 204), (status = 429, body = Refusal)),
 )]
 #[post("/step-up", data = "<body>")]
-async fn step_up(member: Member<'_>, body: Json<Proof>) -> Result<Status, Failure> {
+async fn step_up(member: Newcomer<'_>, body: Json<Proof>) -> Result<Status, Failure> {
     let proof = match (body.0.password, body.0.code) {
         (Some(password), None) => password,
         (None, Some(code)) => code,

@@ -145,7 +145,7 @@ struct Bar {
 
 /// How the activities of a search spread over time, in equal parts.
 ///
-/// An open end is that of what there is.
+/// An open start is that of the oldest; an open end is now, and what is dated later is in the last part.
 #[utoipa::path(
     params(
         Looking,

@@ -5,9 +5,13 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    model::{totp::RecoveryCode, user::UserName},
+    model::{
+        demand::{Demand, NotADemand},
+        totp::RecoveryCode,
+        user::UserName,
+    },
     web::{
-        door::{Admin, Fresh, Json, Member},
+        door::{Admin, Fresh, Json, Member, Newcomer},
         failure::{Failure, Refusal},
         openapi::described,
         wire::{Answer, time},
@@ -32,7 +36,7 @@ struct State {
     responses((status = 200, body = State)),
 )]
 #[get("/me/second-factor")]
-fn state(member: Member<'_>) -> Result<Answer<State>, Failure> {
+fn state(member: Newcomer<'_>) -> Result<Answer<State>, Failure> {
     let factor = member.app.second_factor(&member.user.name)?;
     Ok(Answer(State {
         set: factor.is_some(),
@@ -60,7 +64,7 @@ struct Begun {
     responses((status = 200, body = Begun)),
 )]
 #[post("/me/second-factor")]
-fn begin(member: Member<'_>) -> Answer<Begun> {
+fn begin(member: Newcomer<'_>) -> Answer<Begun> {
     let (seed, sealed) = member.app.begin_second_factor(&member.user.name);
     let uri = seed.uri(member.user.name.as_str());
     Answer(Begun { secret: seed.reveal(), uri, pending: sealed.to_text() })
@@ -98,7 +102,7 @@ impl Codes {
     responses((status = 200, body = Codes), (status = 409, body = Refusal), (status = 429, body = Refusal)),
 )]
 #[put("/me/second-factor", data = "<body>")]
-async fn set(member: Fresh<Member<'_>>, body: Json<Proof>) -> Result<Answer<Codes>, Failure> {
+async fn set(member: Fresh<Newcomer<'_>>, body: Json<Proof>) -> Result<Answer<Codes>, Failure> {
     let Proof { pending, code } = body.0;
     let set = member.app.set_second_factor(&member.actor(), &member.user.name, &pending, &code).await?;
     Ok(Answer(Codes::of(&set)))
@@ -150,4 +154,39 @@ async fn reset(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
     Ok(Status::NoContent)
 }
 
-described![state, begin, set, codes, remove, reset];
+#[derive(Deserialize, Serialize, ToSchema)]
+#[schema(as = SecondFactorDemand)]
+struct Demanded {
+    /// Who must have one to do anything.
+    #[schema(value_type = Demand)]
+    of: String,
+}
+
+/// Of whom a second factor is demanded.
+#[utoipa::path(
+    security(("session" = [])),
+    responses((status = 200, body = Demanded)),
+)]
+#[get("/settings/second-factor")]
+fn demand(admin: Admin<'_>) -> Answer<Demanded> {
+    Answer(Demanded { of: admin.app.demand().to_string() })
+}
+
+/// Demand a second factor of administrators, of everyone or of nobody.
+///
+/// From the next request on, whoever is signed in without one and has none is answered 403 with the code
+/// `second_factor_required` until they have set one up.
+#[utoipa::path(
+    request_body = Demanded,
+    security(("session" = [])),
+    responses((status = 200, body = Demanded)),
+)]
+#[put("/settings/second-factor", data = "<body>")]
+async fn set_demand(admin: Fresh<Admin<'_>>, body: Json<Demanded>) -> Result<Answer<Demanded>, Failure> {
+    let demand: Demand =
+        body.0.of.parse().map_err(|error: NotADemand| Failure::field("of", error.to_string()))?;
+    admin.app.set_demand(&admin.actor(), demand).await?;
+    Ok(Answer(Demanded { of: demand.to_string() }))
+}
+
+described![state, begin, set, codes, remove, reset, demand, set_demand];

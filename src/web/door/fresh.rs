@@ -10,7 +10,7 @@ use rocket::{
 };
 
 use super::{
-    Admin, Form, Member, Params,
+    Admin, Form, Member, Newcomer, Params,
     body::refuse,
     guards::{self, Visitor},
 };
@@ -47,7 +47,7 @@ macro_rules! fresh {
     )*};
 }
 
-fresh!(Admin, Member);
+fresh!(Admin, Member, Newcomer);
 
 /// A form that is read only from somebody who has shown their password or second factor not long ago. Who has not is asked
 /// for it, and then the form is sent again as it was.

@@ -159,7 +159,13 @@ pub struct Member<'r> {
 }
 
 impl<'r> Member<'r> {
+    /// Whoever is signed in and owes no second factor.
     fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
+        let member = Self::whole_or_not(request)?;
+        if member.owes_factor() { Err(Failure::factor_required()) } else { Ok(member) }
+    }
+
+    fn whole_or_not(request: &'r Request<'_>) -> Result<Self, Failure> {
         let visitor = Visitor::of(request);
         let token = visitor.token().ok_or_else(Failure::not_signed_in)?;
         let live =
@@ -179,6 +185,11 @@ impl<'r> Member<'r> {
         }
         Lease::Session(Arc::clone(&live)).hold(request);
         Ok(Self { app: visitor.app, live, user, token, request })
+    }
+
+    /// Whether nothing is open to them until they have set up a second factor.
+    pub fn owes_factor(&self) -> bool {
+        self.app.owes_factor(&self.live)
     }
 
     /// Whoever is signed in, to put their name on a page that says that something failed.
@@ -281,6 +292,30 @@ impl<'r> FromRequest<'r> for Member<'r> {
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
         match Self::authenticate(request) {
             Ok(member) => Outcome::Success(member),
+            Err(failure) => refuse(request, failure),
+        }
+    }
+}
+
+/// Somebody with a live session, also if they have yet to set up the second factor that is demanded of them: what it takes to do so,
+/// and to leave.
+pub struct Newcomer<'r>(Member<'r>);
+
+impl<'r> Deref for Newcomer<'r> {
+    type Target = Member<'r>;
+
+    fn deref(&self) -> &Member<'r> {
+        &self.0
+    }
+}
+
+#[rocket::async_trait]
+impl<'r> FromRequest<'r> for Newcomer<'r> {
+    type Error = ();
+
+    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        match Member::whole_or_not(request) {
+            Ok(member) => Outcome::Success(Self(member)),
             Err(failure) => refuse(request, failure),
         }
     }

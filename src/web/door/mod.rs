@@ -1,7 +1,7 @@
 //! The door: the only way from a request to the application.
 //!
 //! The application is managed in a type that is private to this module, so that a handler reaches it only
-//! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Member`],
+//! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Newcomer`], [`Member`],
 //! [`Auditor`], [`Admin`], [`Caller`], [`Program`], [`Shipper`], [`Observer`] and [`Checkpoint`]; what takes a proof that is not
 //! old asks for [`Fresh`]. Only here are people and programs told apart, and only here is an
 //! [`Actor`](crate::model::user::Actor) made of one.
@@ -28,7 +28,7 @@ pub use self::{
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
-    guards::{Admin, Auditor, Caller, Identity, Member, Reach, Visitor},
+    guards::{Admin, Auditor, Caller, Identity, Member, Newcomer, Reach, Visitor},
     lease::Lease,
     params::Params,
     programs::{

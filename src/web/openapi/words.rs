@@ -13,6 +13,7 @@ use utoipa::{
 use crate::model::{
     activity::Outcome,
     app::HeaderFamily,
+    demand::Demand,
     filter::Order,
     period::Period,
     session::{EndedBy, State},
@@ -45,6 +46,7 @@ macro_rules! words {
 
 words! {
     Role: Self::ALL, "What a user may.";
+    Demand: Self::ALL, "Of whom a second factor is demanded.";
     TokenScope: Self::ALL, "What a token opens.";
     Outcome: Self::ALL, "How an activity came out.";
     State: [Self::Active, Self::Ended], "Whether a session goes on.";

@@ -16,7 +16,7 @@ use crate::{
     },
     model::session::{EndedBy, Ending},
     web::{
-        door::{Form, Member, OpenForm, Params, SetCookie, Visitor},
+        door::{Form, Newcomer, OpenForm, Params, SetCookie, Visitor},
         failure::Failure,
         headers::FormLeadsTo,
         views::{
@@ -41,6 +41,13 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
     }
     let onward = Onward::asked(&visitor, &params);
     let live = visitor.session();
+    // No app lets them pass before that, and each would send them here.
+    if live.as_ref().is_some_and(|live| visitor.app.owes_factor(live))
+        && onward.is_some()
+        && !params.flag("switch")
+    {
+        return Ok(Either::Right(Either::Left(see("/profile/second-factor"))));
+    }
     if let (Some(live), Some(Onward::App(address, _))) = (&live, &onward)
         && !params.flag("switch")
         && let Some(on) = lead_on(&visitor, live, address).await?
@@ -157,7 +164,7 @@ async fn sign_in(
 }
 
 #[post("/signout", data = "<_form>")]
-async fn sign_out(member: Member<'_>, _form: Form) -> Result<SetCookie<Redirect>, Failure> {
+async fn sign_out(member: Newcomer<'_>, _form: Form) -> Result<SetCookie<Redirect>, Failure> {
     member.app.sign_out(&member.actor(), &member.live).await?;
     Ok(member.signed_out(see("/signin?done=signed-out")))
 }

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use rocket::{Shutdown, futures::Stream, get, response::stream::stream, routes};
 use tokio::time::{Instant, timeout_at};
 
-use super::{Html, Part, inside, now, show};
+use super::{Again, Html, Part, inside, now, show};
 use crate::{
     domain::{
         activity::{Histogram, LookError},
@@ -90,19 +90,32 @@ fn narrowed(search: &Search) -> Vec<Link> {
 
 /// What is read of it; while one types, the last word is taken for the beginning of one.
 fn read<'a>(asked: &'a Search, params: &Params) -> Vec<(&'static str, &'a str)> {
-    let typing = params.flag("typing").then_some(("typing", "1"));
+    let typing = params.flag(TYPING.0).then_some(TYPING);
     asked.pairs().into_iter().chain(typing).collect()
 }
 
+/// What stands in the address while somebody types.
+const TYPING: (&str, &str) = ("typing", "1");
+
+/// The search that links carry on: what is shown, also when nobody types any more.
+fn meant(asked: &Search, params: &Params) -> Search {
+    if params.flag(TYPING.0) {
+        Search { q: Query::finished(&asked.q), ..asked.clone() }
+    } else {
+        asked.clone()
+    }
+}
+
 #[get("/activity")]
-async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
+async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Again, Failure> {
     let asked = search(&params);
+    let meant = meant(&asked, &params);
     let read = read(&asked, &params);
     let at = now(member.app);
     let mut view = ActivityPage {
         frame: inside(&member, Page::Activity, &params),
         users: Vec::new(),
-        narrowed: narrowed(&asked),
+        narrowed: narrowed(&meant),
         fault: None,
         period_fault: String::new(),
         total: None,
@@ -110,16 +123,19 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
         rows: Vec::new(),
         newer: None,
         older: None,
-        download: asked.href("/api/v1/activity.csv"),
+        download: meant.href("/api/v1/activity.csv"),
         seals: seals(&member),
         tail: String::new(),
         any: true,
         behind: String::new(),
         slow: None,
         search: asked.clone(),
+        meant: meant.clone(),
     };
     let scope = member.scope();
-    view.users = users(&member, &scope).await?;
+    if part.0.is_empty() {
+        view.users = users(&member, &scope).await?;
+    }
     let mut looking = match Looking::read(&Params::of(&read), member.app.now()) {
         Ok(looking) => looking,
         Err(failure) => {
@@ -130,11 +146,11 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
                 }
                 _ => return Err(failure),
             }
-            return answer(&view, part.0);
+            return Ok(Again::because(answer(&view, part.0)?, failure));
         }
     };
     if let Some(late) = late(&member, &mut view, &looking, part.0).await? {
-        return Ok(late);
+        return Ok(Again::asking(late));
     }
     let cursor = params.get("cursor").map(str::to_owned);
     let later = cursor.is_some();
@@ -161,22 +177,23 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Html
     view.any = any;
     // New rows come on top: of the first page, newest first, of a period that goes on.
     if !later && looking.order == Order::Desc && looking.filter.range.to == Timestamp::MAX {
-        let typing = if params.flag("typing") { &[("typing", "1")][..] } else { &[] };
+        // What is being typed is no look yet, also when it is followed.
+        let typing = if looking.typing { &[TYPING][..] } else { &[] };
         view.tail = asked.with(STREAM, &[typing, &[("last_event_id", &known.to_string())]].concat());
     }
     view.behind = behind.map(views::activity::behind).unwrap_or_default();
     view.total = total.map(|value| Total { value, exact: behind.is_none() });
-    view.chart = spread.map(|spread| chart(&asked, &looking, &spread));
+    view.chart = spread.map(|spread| chart(&meant, &looking, &spread));
     view.slow = (!wait && (total.is_none() || view.chart.is_none()))
-        .then(|| asked.with("/activity", &[("wait", "1")]));
+        .then(|| meant.with("/activity", &[("wait", "1")]));
     view.rows = page
         .items
         .iter()
-        .map(|activity| ActivityRow::of(activity, &asked, &looking.filter.query, &at))
+        .map(|activity| ActivityRow::of(activity, &meant, &looking.filter.query, &at))
         .collect();
-    view.older = page.next.map(|next| asked.with("/activity", &[("cursor", &next)]));
-    view.newer = later.then(|| asked.href("/activity"));
-    answer(&view, part.0)
+    view.older = page.next.map(|next| meant.with("/activity", &[("cursor", &next)]));
+    view.newer = later.then(|| meant.href("/activity"));
+    answer(&view, part.0).map(Again::asking)
 }
 
 /// The count or the chart alone, where the page asks for what it could not wait for.
@@ -202,7 +219,7 @@ async fn late(
         }
         "histogram" => {
             let spread = look(member.app, move |app| app.histogram(&scope, &filter, BARS)).await?;
-            view.chart = Some(chart(&view.search, looking, &spread));
+            view.chart = Some(chart(&view.meant, looking, &spread));
             show(&view.as_histogram()).map(Some)
         }
         _ => Ok(None),
@@ -223,8 +240,12 @@ fn chart(asked: &Search, looking: &Looking, spread: &Histogram) -> Chart {
         })
         .collect();
     let stamp = |at: Timestamp| crate::web::wire::time(at);
+    let open = looking.filter.range.to == Timestamp::MAX;
     Chart::new(&buckets, &looking.zone, |bucket| {
-        asked.between(&stamp(bucket.from), &stamp(bucket.to)).href("/activity")
+        // The last bar also holds what is dated later.
+        let last = open && bucket.to == spread.range.to;
+        let to = if last { String::new() } else { stamp(bucket.to) };
+        asked.between(&stamp(bucket.from), &to).href("/activity")
     })
 }
 
@@ -333,6 +354,7 @@ fn follow(
     shutdown: Shutdown,
 ) -> Result<Events<impl Stream<Item = String> + use<>>, Failure> {
     let asked = search(&params);
+    let meant = meant(&asked, &params);
     let looking = Looking::read(&Params::of(&read(&asked, &params)), member.app.now())?;
     let app = member.app.clone();
     let (seat, scope) = (app.stream_seat(&member.actor())?, member.scope());
@@ -362,7 +384,7 @@ fn follow(
                 }
             }
             next = Instant::now() + GATHER;
-            match rows.draw(&asked, &looking.filter.query, &now(&app)) {
+            match rows.draw(&meant, &looking.filter.query, &now(&app)) {
                 Ok(rows) => yield event("rows", watch.follower.seen(), &rows),
                 Err(error) => {
                     log::error!("new rows could not be drawn: {error}");

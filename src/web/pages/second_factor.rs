@@ -2,16 +2,16 @@
 
 use rocket::{get, http::Status, post, routes};
 
-use super::{Again, Html, Redirect, account::Refused, field, inside, see, show};
+use super::{Again, Html, Redirect, account::Refused, field, inside, outside, see, show};
 use crate::{
     domain::accounts::AccountError,
     model::totp::{RecoveryCode, Seed},
     web::{
-        door::{Form, FreshForm, Member, Params},
+        door::{Form, FreshForm, Member, Newcomer, Params},
         draw::qr::Qr,
         failure::Failure,
         views::{
-            Page,
+            Frame, Page,
             parts::Input,
             second_factor::{RecoveryCodes, SetUp},
         },
@@ -19,8 +19,16 @@ use crate::{
 };
 
 fn set_up_page(member: &Member<'_>, seed: &Seed, pending: String, code: Input) -> Result<Html, Failure> {
+    let demanded = member.owes_factor();
+    // Nothing else is open to them yet, so nothing else is offered.
+    let frame = if demanded {
+        Frame { csrf: member.form_token(), ..outside() }
+    } else {
+        inside(member, Page::Profile, &Params::default())
+    };
     show(&SetUp {
-        frame: inside(member, Page::Profile, &Params::default()),
+        frame,
+        demanded,
         qr: Qr::of(&seed.uri(member.user.name.as_str())),
         secret: seed.reveal(),
         pending,
@@ -37,7 +45,7 @@ fn codes_page(member: &Member<'_>, title: &str, codes: &[RecoveryCode]) -> Resul
 }
 
 #[get("/profile/second-factor")]
-fn begin(member: Member<'_>) -> Result<Result<Html, Redirect>, Failure> {
+fn begin(member: Newcomer<'_>) -> Result<Result<Html, Redirect>, Failure> {
     if member.app.second_factor(&member.user.name)?.is_some() {
         return Ok(Err(see("/profile")));
     }
@@ -46,7 +54,7 @@ fn begin(member: Member<'_>) -> Result<Result<Html, Redirect>, Failure> {
 }
 
 #[post("/profile/second-factor", data = "<form>")]
-async fn set(member: Member<'_>, form: FreshForm) -> Result<(Status, Html), Failure> {
+async fn set(member: Newcomer<'_>, form: FreshForm) -> Result<(Status, Html), Failure> {
     let (name, pending, code) = (&member.user.name, form.text("pending"), form.text("code"));
     let set = member.app.set_second_factor(&member.actor(), name, pending, code).await;
     match (set, member.app.pending_seed(name, pending)) {

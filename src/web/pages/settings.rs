@@ -10,6 +10,7 @@ use crate::{
         retention::{Outlook, RetentionError},
     },
     model::{
+        demand::{Demand, NotADemand},
         index::State,
         noun::noun,
         retention::{BadRetention, Keep, Retention},
@@ -108,6 +109,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("A session that is not used ends after", in_words(limits.idle)),
             Fact::new("A session ends at the latest after", in_words(limits.absolute)),
         ],
+        demands: Demand::ALL.map(|demand| (demand.as_str(), label(demand), demand == app.demand())).into(),
         retention,
         evidence: evidence(app),
         index: Index { line, progress: (done < all).then_some((done, all)) },
@@ -117,6 +119,14 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("Activities", grouped(all)),
             Fact::new("Users", grouped(app.users().len() as u64)),
         ],
+    }
+}
+
+const fn label(demand: Demand) -> &'static str {
+    match demand {
+        Demand::Nobody => "Nobody",
+        Demand::Administrators => "Administrators",
+        Demand::Everyone => "Everyone",
     }
 }
 
@@ -214,6 +224,14 @@ async fn reset(admin: Admin<'_>, _form: Form) -> Result<Redirect, Failure> {
     Ok(see("/settings?done=geo-reset"))
 }
 
+#[post("/settings/second-factor", data = "<sent>")]
+async fn demand(admin: Admin<'_>, sent: FreshForm) -> Result<Redirect, Failure> {
+    let demand: Demand =
+        sent.text("of").parse().map_err(|error: NotADemand| Failure::field("of", error.to_string()))?;
+    admin.app.set_demand(&admin.actor(), demand).await?;
+    Ok(see("/settings?done=saved#second-factor"))
+}
+
 /// Sets how long the log is kept. Where that removes anything now, it is asked about first, and no more goes than was shown then.
 #[post("/settings/retention", data = "<sent>")]
 async fn retain(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Status, Html)>, Failure> {
@@ -285,5 +303,5 @@ fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook, token: String) -> 
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![all, replace, reset, retain]
+    routes![all, replace, reset, demand, retain]
 }

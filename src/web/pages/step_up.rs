@@ -7,7 +7,7 @@ use rocket::{Request, http::Header, post, routes};
 
 use super::{Again, Html, field, inside, local, outside, show};
 use crate::web::{
-    door::{Form, Member, Params},
+    door::{Form, Member, Newcomer, Params},
     failure::Failure,
     views::{Page, parts::Input, step_up::StepUp},
 };
@@ -49,7 +49,7 @@ struct Repeat {
 }
 
 #[post("/step-up", data = "<form>")]
-async fn step_up(member: Member<'_>, form: Form) -> Result<Result<Repeat, Again>, Failure> {
+async fn step_up(member: Newcomer<'_>, form: Form) -> Result<Result<Repeat, Again>, Failure> {
     let then = form.get(THEN).and_then(local).ok_or_else(|| Failure::bad_request("nothing was asked for"))?;
     let proven = member.app.step_up(&member.live, form.text(PROOF).to_owned(), &member.origin()).await;
     match proven.map_err(Failure::from) {

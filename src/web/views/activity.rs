@@ -27,8 +27,10 @@ use super::{
 pub struct ActivityPage {
     /// What stands around it.
     pub frame: Frame,
-    /// What is looked for.
+    /// What is looked for, as it stands in the form.
     pub search: Search,
+    /// The same as links carry it on, when nobody types any more.
+    pub meant: Search,
     /// The users the drop-down offers.
     pub users: Vec<String>,
     /// Narrowings that have no field in the form, each with the address without it.
@@ -138,7 +140,7 @@ impl ActivityPage {
     /// The same search over all time.
     pub fn all_time(&self) -> String {
         let search =
-            Search { period: "all".into(), from: String::new(), to: String::new(), ..self.search.clone() };
+            Search { period: "all".into(), from: String::new(), to: String::new(), ..self.meant.clone() };
         search.href("/activity")
     }
 
@@ -154,7 +156,7 @@ impl ActivityPage {
 
     /// The block `rows` alone.
     pub fn as_rows(&self) -> impl Template + '_ {
-        Rows { search: &self.search, rows: &self.rows }
+        Rows { meant: &self.meant, rows: &self.rows }
     }
 
     /// The name that stands in the User field.
@@ -183,7 +185,7 @@ struct Count {
 #[derive(Template)]
 #[template(path = "activity-rows.html")]
 struct Rows<'a> {
-    search: &'a Search,
+    meant: &'a Search,
     rows: &'a [ActivityRow],
 }
 

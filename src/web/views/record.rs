@@ -2,7 +2,10 @@
 
 use askama::Template;
 
-use crate::model::activity::{Activity, Outcome};
+use crate::model::{
+    activity::{Activity, Outcome},
+    query::Field as Named,
+};
 
 use super::{
     frame::Frame,
@@ -58,7 +61,7 @@ impl Field {
     /// A field that the grammar knows as `key`, with links that narrow `search`; an empty key has none.
     pub fn of(name: &str, key: &str, value: impl ToString, search: &Search) -> Self {
         let value = value.to_string();
-        let linked = !key.is_empty() && value.len() <= Self::LINKED && key.chars().all(is_plain);
+        let linked = !key.is_empty() && value.len() <= Self::LINKED;
         let link = |search: Search| if linked { search.href("/activity") } else { String::new() };
         Self {
             name: name.into(),
@@ -96,10 +99,7 @@ impl Field {
         let known = known.into_iter().filter(|(.., value)| !value.is_empty());
         fields.extend(known.map(|(name, key, value)| Self::of(name, key, value, search)));
         fields.extend(
-            activity
-                .attributes
-                .iter()
-                .map(|(name, value)| Self::of(name, &format!("attr.{name}"), value, search)),
+            activity.attributes.iter().map(|(name, value)| Self::of(name, &attribute(name), value, search)),
         );
         fields.push(Self::of("Received", "", Moment::new(activity.received, now).exact, search));
         fields.push(Self { raw: true, ..Self::of("Id", "", activity.id, search) });
@@ -107,9 +107,10 @@ impl Field {
     }
 }
 
-/// Whether the grammar takes this character in a field's name.
-fn is_plain(c: char) -> bool {
-    c.is_alphanumeric() || matches!(c, '.' | '_' | '-')
+/// How the grammar names an attribute.
+fn attribute(name: &str) -> String {
+    let field = Named::Attribute(name.to_owned()).to_string();
+    field.trim_end_matches(':').to_owned()
 }
 
 #[cfg(test)]
@@ -117,10 +118,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_grammar_cannot_say_has_no_links() {
+    fn a_value_is_narrowed_to_however_its_field_is_called() {
         let search = Search::default();
         assert_eq!(Field::of("App", "app", "wiki", &search).not, "/activity?q=-app:wiki");
-        assert_eq!(Field::of("duration ms", "attr.duration ms", 1840, &search).only, "");
+        assert_eq!(
+            Field::of("duration ms", &attribute("duration ms"), 1840, &search).only,
+            "/activity?q=attr.%22duration+ms%22:1840"
+        );
         assert_eq!(Field::of("Detail", "detail", "x".repeat(257), &search).only, "");
         assert_eq!(Field::of("Location", "", "Norway", &search).only, "");
     }

@@ -11,6 +11,8 @@ use crate::web::draw::qr::Qr;
 pub struct SetUp {
     /// What stands around it.
     pub frame: Frame,
+    /// Whether one is demanded, so that nothing else is open until it is set up.
+    pub demanded: bool,
     /// What an authenticator reads.
     pub qr: Option<Qr>,
     /// The same, to be typed.

@@ -19,6 +19,8 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// The limits of sessions.
     pub limits: Vec<Fact>,
+    /// Of whom a second factor can be demanded: the word, what the form says, and whether it is so.
+    pub demands: Vec<(&'static str, &'static str, bool)>,
     /// How long the log is kept.
     pub retention: Retention,
     /// How the log can be proven.

@@ -91,7 +91,59 @@ async fn the_box_completes_what_it_knows_and_says_what_it_cannot_understand() {
     ann.see("#fault .error").await;
     assert!(ann.text("#fault mark").await.contains("colour"));
     ann.fits("/activity?q=report+colour%3Ared").await;
-    ann.leave();
+    ann.leave_after_a_refusal();
+}
+
+#[tokio::test]
+async fn what_is_typed_is_found_as_one_types() {
+    let Some(chromium) = Chromium::start() else { return };
+    let house = House::of(&["ann:admin"]);
+    house.import(&some_activities());
+    let ann = chromium.browser(&house).await;
+    ann.sign_in("ann").await;
+    ann.find("/activity?q=report&period=all", "#rows").await;
+    ann.count("#rows tbody tr", 45).await;
+    let entries = ann.value("return history.length").await;
+
+    // The beginning of a word is enough, and the last word counts, not each of them.
+    for (typed, found) in [("rep", 45), ("report outcome:fail", 0), ("report outcome:failure", 3)] {
+        ann.fill("q", typed).await;
+        if found > 0 {
+            ann.count("#rows tbody tr", found).await;
+        } else {
+            ann.see("#fault .error").await;
+        }
+    }
+    assert_eq!(ann.text("#count").await, "3 activities");
+    assert_eq!(downloaded(&ann).await, 3);
+    let address = ann.path_and_query().await;
+    assert!(address.contains("q=report+outcome%3Afailure") && address.contains("typing=1"), "{address}");
+    let more = "return history.length - arguments[0] === 1";
+    ann.until(more, vec![entries.clone()], "one more entry, however much is typed").await;
+
+    // One goes on where one was: the focus stays, and so does the caret.
+    let caret = "const q = document.activeElement; q.setSelectionRange(0, 0); return q.id";
+    assert_eq!(ann.value(caret).await, "q");
+    ann.press("carl ").await;
+    ann.count("#rows tbody tr", 3).await;
+    ann.until("return location.search.includes('carl')", vec![], "it was asked for").await;
+    let caret = "return [document.activeElement.id, document.activeElement.selectionStart]";
+    assert_eq!(ann.value(caret).await, serde_json::json!(["q", 5]));
+
+    // What is asked for in full takes the place of what was typed, and Back leads to what was asked before.
+    ann.fill("q", "carl").await;
+    ann.press("\u{e007}").await;
+    ann.until("return !location.search.includes('typing')", vec![], "it was asked for in full").await;
+    ann.count("#rows tbody tr", 15).await;
+    ann.run("history.back()", vec![]).await;
+    ann.until("return location.search.includes('q=report')", vec![], "back again").await;
+    ann.count("#rows tbody tr", 45).await;
+
+    // Drawn anew it is what it was.
+    ann.open("/activity?q=rep&period=all&typing=1").await;
+    ann.count("#rows tbody tr", 45).await;
+    assert_eq!(ann.value("return document.querySelector('#q').value").await, "rep");
+    ann.leave_after_a_refusal();
 }
 
 /// An activity of now that a search for `export` finds.

@@ -160,6 +160,7 @@ fn account_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     page("profile-factor", profile.render());
     let set_up = SetUp {
         frame: frame(Page::Profile, Role::Member),
+        demanded: false,
         qr: Qr::of("otpauth://totp/Rollcall:ada?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Rollcall"),
         secret: "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ".into(),
         pending: String::new(),
@@ -383,6 +384,7 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             key: "rollcall/0123456789abcdef+0123abcd+AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".into(),
             sent: vec![Fact::new("/mnt/keep/checkpoints.txt", "that of 4,711 activities, at 2026-03-29T11:58:00Z")],
         },
+        demands: vec![("nobody", "Nobody", true), ("everyone", "Everyone", false)],
         retention: Retention {
             keep: Input::of("1y"),
             size: if error.is_empty() {

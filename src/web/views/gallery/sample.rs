@@ -290,6 +290,7 @@ pub(super) fn activity_page(role: Role, count: usize) -> ActivityPage {
         any: true,
         behind: String::new(),
         slow: None,
+        meant: search.clone(),
         search,
     }
 }

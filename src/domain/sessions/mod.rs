@@ -106,15 +106,12 @@ impl App {
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         live.touch(self.now());
-        if let Some(ip) = ip.filter(|ip| live.with(|session| session.ip != Some(*ip))) {
-            let place = self.0.geo.place(ip);
-            live.change(|session| {
-                session.ip = Some(ip);
-                session.place = place;
-            });
+        if let Some(ip) = ip.filter(|ip| live.ip() != Some(*ip)) {
+            self.0.live.moves(live, ip, self.0.geo.place(ip));
         }
         if let Some(agent) = agent.and_then(|agent| live.news(agent)) {
-            live.renew(&agent, agent::device(&agent));
+            let device = agent::device(&agent);
+            self.0.live.renew(live, agent, device);
         }
     }
     /// The live sessions within `scope`, those used last first.
@@ -181,7 +178,7 @@ impl App {
 
     /// Which limit a session has reached at `now`, if it has.
     pub(in crate::domain) fn due(&self, live: &Live, now: Timestamp) -> Option<&'static str> {
-        if now >= live.expires {
+        if now >= live.expires() {
             Some("reached its greatest length")
         } else if now >= after(live.last_access(), self.0.limits.idle) {
             Some("was not used for too long")

@@ -12,6 +12,7 @@ mod cookie;
 mod fresh;
 mod guards;
 mod lease;
+mod lines;
 mod origin;
 mod params;
 mod programs;

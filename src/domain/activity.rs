@@ -118,7 +118,7 @@ impl App {
         let mut activity = NewActivity::new(&by.name, action, OWN_APP);
         activity.session = by.session.map(|id| id.to_string());
         match by.session.and_then(|id| self.0.live.by_id(id)) {
-            Some(live) => live.with(|session| fill_session(&mut activity, session)),
+            Some(live) => fill_session(&mut activity, &live.session()),
             None => self.fill_ip(&mut activity, by.ip),
         }
         activity

@@ -63,7 +63,8 @@ impl App {
         // Apps that sign their users in by themselves see to their factors too.
         demands.demand != Demand::Nobody
             && !demands.having.contains(&live.user)
-            && live.with(|session| !session.mfa && session.registered_by.is_none())
+            && live.is_own()
+            && !live.second_factor()
             && self.user(&live.user).is_some_and(|user| demands.demand.is_of(user.role))
     }
 

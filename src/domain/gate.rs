@@ -10,6 +10,7 @@
 
 use std::{
     collections::HashMap,
+    net::IpAddr,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -17,12 +18,13 @@ use super::{
     App as Rollcall, Gone,
     live::{Live, LiveTable},
     random,
-    sessions::{Origin, SessionError, fill_session},
+    sessions::{SessionError, fill_session},
 };
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
         app::App,
+        device::Agent,
         secret::{Kind, Token},
         site::{Realm, Site},
         user::User,
@@ -103,19 +105,20 @@ impl Rollcall {
         }
     }
 
-    /// Decides on a request that a proxy asks about. What passes is a use of the session, and its first in this app is an
+    /// Decides on a request from `ip` that a proxy asks about. What passes is a use of the session, and its first in this app is an
     /// activity.
     pub async fn admit_to(
         &self,
         live: Option<Arc<Live>>,
         site: &Site,
-        origin: &Origin,
+        ip: Option<IpAddr>,
+        agent: &Agent,
     ) -> Result<Decision, SessionError> {
         let decision = self.decide(live, site);
         self.0.metrics.decided(&decision);
         if let Decision::Pass { app, live, .. } = &decision {
-            self.touch(live, origin.ip, Some(&origin.agent));
-            if !live.with(|session| session.apps.contains(&app.name)) {
+            self.touch(live, ip, Some(agent));
+            if !live.has_opened(&app.name) {
                 match self.open_app(live, app).await {
                     // It ended while it was written down.
                     Err(SessionError::Gone(_)) => return Ok(Decision::SignIn(Arc::clone(app))),
@@ -133,14 +136,7 @@ impl Rollcall {
     /// Writes down that an app was opened in a session for the first time.
     async fn open_app(&self, live: &Live, app: &App) -> Result<(), SessionError> {
         // Of several requests that come at once, one tells of it.
-        let first = live.change(|session| {
-            let new = !session.apps.contains(&app.name);
-            if new {
-                session.apps.push(app.name.clone());
-            }
-            new
-        });
-        if !first {
+        if !live.opens(&app.name) {
             return Ok(());
         }
         let session = live.session();
@@ -158,7 +154,7 @@ impl Rollcall {
         });
         let opened = opened.done().await;
         if opened.is_err() {
-            live.change(|session| session.apps.retain(|known| *known != app.name));
+            live.takes_back(&app.name);
         }
         opened
     }

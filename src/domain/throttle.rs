@@ -135,7 +135,7 @@ impl Throttle {
     pub(super) fn of(live: &LiveTable) -> Self {
         let throttle = Self::default();
         for live in live.all() {
-            throttle.remember(live.user.as_str(), Source::of(live.with(|session| session.ip)));
+            throttle.remember(live.user.as_str(), Source::of(live.ip()));
         }
         throttle
     }

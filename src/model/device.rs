@@ -3,7 +3,7 @@
 use std::{fmt, str::FromStr};
 
 /// What a user agent was found to be. The raw text is kept beside it, because a guess may be wrong.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Device {
     /// What sort of thing it is; it decides the icon.
     pub kind: Kind,
@@ -16,7 +16,7 @@ pub struct Device {
 }
 
 /// The sorts of device.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// A desktop or laptop computer.
     Desktop,
@@ -67,7 +67,7 @@ impl FromStr for Kind {
 
 /// What a request says of its sender: the `User-Agent` and the client hints beside it (W3C User-Agent Client
 /// Hints). Every value is as it came, cut to [`Agent::MAX_BYTES`].
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Agent {
     /// `User-Agent`.
     pub user_agent: String,
@@ -107,6 +107,20 @@ impl Agent {
             model: or(&self.model, &known.model),
             mobile: self.mobile.or(known.mobile),
         }
+    }
+
+    /// Whether [`Agent::or`] would say no more than `known` does.
+    pub fn adds_nothing_to(&self, known: &Self) -> bool {
+        fn same<T: PartialEq>(new: &Option<T>, known: &Option<T>) -> bool {
+            new.is_none() || new == known
+        }
+        self.user_agent == known.user_agent
+            && same(&self.brands, &known.brands)
+            && same(&self.full_versions, &known.full_versions)
+            && same(&self.platform, &known.platform)
+            && same(&self.platform_version, &known.platform_version)
+            && same(&self.model, &known.model)
+            && same(&self.mobile, &known.mobile)
     }
 
     /// `text`, cut at a character's boundary so that it has at most [`Agent::MAX_BYTES`] bytes.

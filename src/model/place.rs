@@ -1,11 +1,14 @@
 //! Where somebody was: a place on the map, or a network that has none.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::{
+    hash::{Hash, Hasher},
+    net::{IpAddr, Ipv4Addr},
+};
 
 use super::country;
 
-/// Where an address is, as it was known when it was looked up.
-#[derive(Clone, Debug, Default, PartialEq)]
+/// Where an address is, as it was known when it was looked up. Two are the same if every bit of them is.
+#[derive(Clone, Debug, Default)]
 pub struct Place {
     /// The city's name in English.
     pub city: Option<String>,
@@ -20,6 +23,12 @@ pub struct Place {
 }
 
 impl Place {
+    fn parts(&self) -> ([Option<&str>; 3], [Option<u64>; 2]) {
+        let degrees = [self.latitude, self.longitude];
+        let texts = [self.city.as_deref(), self.region.as_deref(), self.country.as_deref()];
+        (texts, degrees.map(|degrees| degrees.map(f64::to_bits)))
+    }
+
     /// The text of the Location column: region and country, or the network's name for an address that is
     /// nowhere on the map, or what can honestly be said.
     pub fn location(&self, ip: Option<IpAddr>) -> String {
@@ -34,6 +43,20 @@ impl Place {
                 Some(network) => network.name().to_owned(),
             },
         }
+    }
+}
+
+impl PartialEq for Place {
+    fn eq(&self, other: &Self) -> bool {
+        self.parts() == other.parts()
+    }
+}
+
+impl Eq for Place {}
+
+impl Hash for Place {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.parts().hash(state);
     }
 }
 

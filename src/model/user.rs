@@ -1,6 +1,6 @@
 //! People who sign in, and what their role lets them do.
 
-use std::{fmt, str::FromStr};
+use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use unicode_normalization::UnicodeNormalization;
@@ -8,7 +8,7 @@ use unicode_normalization::UnicodeNormalization;
 /// The name a user signs in with, in its one canonical form: NFKC, lower case, without surrounding spaces.
 /// `Ann`, ` ann` and full-width `ａｎｎ` are the same user, for sign-in and for throttling alike.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UserName(String);
+pub struct UserName(Arc<str>);
 
 /// Why a text cannot be a user's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,7 +60,7 @@ impl FromStr for UserName {
         if name.chars().any(|c| c.is_whitespace() || c == ',' || unseen(c)) {
             return Err(BadUserName::Character);
         }
-        Ok(Self(name))
+        Ok(Self(name.into()))
     }
 }
 

@@ -194,13 +194,12 @@ impl Surplus {
     /// Writes it down.
     pub(super) fn write(&self, write: &mut Write<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         let Some(most) = self.most else { return Ok(Vec::new()) };
-        let table = &self.app.0.live;
-        let mut own = table.of_user(&self.user);
+        let mut own = self.app.0.live.of_user(&self.user);
         own.retain(|live| {
             let over = live.refused() || self.app.due(live, self.ending.at).is_some();
-            !over && live.with(|session| session.registered_by.is_none())
+            !over && live.is_own()
         });
-        own.sort_by_cached_key(|live| (live.with(|session| session.started), live.id));
+        own.sort_by_cached_key(|live| (live.started(), live.id));
         let oldest = &own[..own.len().saturating_sub(most)];
         let by = Actor::system();
         let ended = oldest.iter().map(|live| end_on_disk(write, table, &by, live, &self.ending));
@@ -237,13 +236,13 @@ fn end_activity(table: &LiveTable, by: &Actor, live: &Live, ending: &Ending) -> 
     told.target = Some(live.user.to_string());
     told.session = Some(live.id.to_string());
     if action == action::SIGN_OUT && by.kind == ActorKind::Token {
-        told.app = live.with(|session| session.apps.first().cloned()).unwrap_or(told.app);
+        told.app = live.first_app().unwrap_or(told.app);
         told.detail = format!("told by {}", by.name);
     }
     // Where and on what it was done, which for a logout is not where and on what the ended session was.
     let own = by.session.filter(|_| action == action::LOGOUT).and_then(|own| table.by_id(own));
     match own {
-        Some(own) => own.with(|session| fill_session(&mut told, session)),
+        Some(own) => fill_session(&mut told, &own.session()),
         None if action == action::LOGOUT => told.ip = by.ip,
         None => fill_session(&mut told, &live.session()),
     }

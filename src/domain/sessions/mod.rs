@@ -124,15 +124,12 @@ impl App {
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         live.touch(self.now());
-        if let Some(ip) = ip.filter(|ip| live.with(|session| session.ip != Some(*ip))) {
-            let place = self.0.geo.place(ip);
-            live.change(|session| {
-                session.ip = Some(ip);
-                session.place = place;
-            });
+        if let Some(ip) = ip.filter(|ip| live.ip() != Some(*ip)) {
+            self.0.live.moves(live, ip, self.0.geo.place(ip));
         }
         if let Some(agent) = agent.and_then(|agent| live.news(agent)) {
-            live.renew(&agent, agent::device(&agent));
+            let device = agent::device(&agent);
+            self.0.live.renew(live, agent, device);
         }
     }
     /// The live sessions within `scope`, those used last first.
@@ -199,8 +196,8 @@ impl App {
     /// How a session has ended at `now` that has reached a limit, if it has: at the first that it reached, however much later
     /// somebody looks or writes it down.
     pub(in crate::domain) fn due(&self, live: &Live, now: Timestamp) -> Option<Ending> {
-        let idle = after(live.last_access(), self.0.limits.idle);
-        let (at, reason) = if live.expires <= idle { (live.expires, LONGEST) } else { (idle, UNUSED) };
+        let (idle, expires) = (after(live.last_access(), self.0.limits.idle), live.expires());
+        let (at, reason) = if expires <= idle { (expires, LONGEST) } else { (idle, UNUSED) };
         let ending = || Ending { at, by: EndedBy::Policy, by_user: None, reason: reason.to_owned() };
         (at <= now).then(ending)
     }

@@ -67,7 +67,7 @@ async fn list(
         let (mut page, total) = apart(caller.app, move |app| {
             let mut all = app.live_sessions(&scope, user.as_ref());
             // By what does not change while somebody turns pages: the last to sign in comes first.
-            let key = |live: &Live| (live.with(|session| session.started.as_millisecond()), live.id);
+            let key = |live: &Live| (live.started().as_millisecond(), live.id);
             all.sort_by_cached_key(|live| Reverse(key(live)));
             let behind = all.iter().filter(|live| after.is_none_or(|last| key(live) < last));
             let page: Vec<Session> = behind.take(limit + 1).map(|live| live.session()).collect();
@@ -324,7 +324,7 @@ async fn touch(
             apart(program.app, move |app| app.session(&crate::model::session::Scope::All, id)).await?;
         return Err(known.map_or_else(unknown, |_| Failure::gone("this session has ended")));
     };
-    if live.with(|session| session.registered_by.is_none()) {
+    if live.is_own() {
         return Err(Failure::forbidden("this session is of a browser here; only its own requests touch it"));
     }
     let agent = body.0.user_agent.as_deref().map(Agent::of);

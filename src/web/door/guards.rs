@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Finding, Lease, SetCookie, Settings, address, cookie, door,
+    lines::lines,
     origin::{self, Made},
     programs::{Needs, Program},
 };
@@ -454,7 +455,7 @@ impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
 
 /// Whether a session is one that Rollcall signed in; those that apps registered open apps, not Rollcall.
 pub(super) fn own_session(live: &Live) -> bool {
-    live.with(|session| session.registered_by.is_none())
+    live.is_own()
 }
 
 pub(super) fn form_token(token: &Token) -> String {
@@ -480,20 +481,37 @@ fn party_of(request: &Request<'_>) -> Option<Party> {
 }
 
 pub(super) fn origin_of(request: &Request<'_>) -> Origin {
-    let headers = request.headers();
-    let header = |name| headers.get_one(name).map(|value| Agent::cut(value).to_owned());
     Origin {
         ip: address::finding(request).map(Finding::client),
-        agent: Agent {
-            user_agent: header("User-Agent").unwrap_or_default(),
-            brands: header("Sec-CH-UA"),
-            full_versions: header("Sec-CH-UA-Full-Version-List"),
-            platform: header("Sec-CH-UA-Platform"),
-            platform_version: header("Sec-CH-UA-Platform-Version"),
-            model: header("Sec-CH-UA-Model"),
-            mobile: headers.get_one("Sec-CH-UA-Mobile").map(|value| value == "?1"),
-        },
+        agent: agent_of(request),
         familiar: cookie::mark(request, door(request).settings.secure),
+    }
+}
+
+/// What the client says of itself.
+pub(super) fn agent_of(request: &Request<'_>) -> Agent {
+    let [user_agent, brands, full_versions, platform, platform_version, model, mobile] = lines(
+        request,
+        [
+            "User-Agent",
+            "Sec-CH-UA",
+            "Sec-CH-UA-Full-Version-List",
+            "Sec-CH-UA-Platform",
+            "Sec-CH-UA-Platform-Version",
+            "Sec-CH-UA-Model",
+            "Sec-CH-UA-Mobile",
+        ],
+    )
+    .map(|line| line.first);
+    let cut = |value: Option<&str>| value.map(|value| Agent::cut(value).to_owned());
+    Agent {
+        user_agent: cut(user_agent).unwrap_or_default(),
+        brands: cut(brands),
+        full_versions: cut(full_versions),
+        platform: cut(platform),
+        platform_version: cut(platform_version),
+        model: cut(model),
+        mobile: mobile.map(|value| value == "?1"),
     }
 }
 

@@ -13,6 +13,7 @@ mod fresh;
 mod guards;
 mod json;
 mod lease;
+mod lines;
 mod origin;
 mod params;
 mod programs;

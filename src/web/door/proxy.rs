@@ -12,9 +12,13 @@ use rocket::{
     request::{self, FromRequest},
 };
 
-use super::{AuthCheck, Program, SetCookie, address, cookie, door, guards, guards::refuse};
+use super::{
+    AuthCheck, Finding, Program, SetCookie, address, cookie, door, guards,
+    guards::refuse,
+    lines::{Line, lines},
+};
 use crate::{
-    domain::{App, live::Live, sessions::Origin},
+    domain::{App, gate::Decision, live::Live, sessions::SessionError},
     model::{
         secret::Token,
         site::{Address, Site},
@@ -72,10 +76,25 @@ impl Checkpoint<'_> {
     /// both are there and name different sites, the proxy sets the one and hands on what the client wrote in the other: which of
     /// them nobody can tell here, so neither is believed.
     pub fn asked(&self, first: Headers) -> Result<Asked, Failure> {
-        let original = self.once("X-Original-URL")?;
-        let host = self.once("X-Forwarded-Host")?;
+        let [url, url_method, host, proto, uri, host_method, accept, requested_with, upgrade, mode] = lines(
+            self.request,
+            [
+                "X-Original-URL",
+                "X-Original-Method",
+                "X-Forwarded-Host",
+                "X-Forwarded-Proto",
+                "X-Forwarded-Uri",
+                "X-Forwarded-Method",
+                "Accept",
+                "X-Requested-With",
+                "Upgrade",
+                "Sec-Fetch-Mode",
+            ],
+        );
+        let original = once(url)?;
+        let host = once(host)?;
         if let (Some(url), Some(host)) = (original, host) {
-            let proto = self.once("X-Forwarded-Proto")?;
+            let proto = once(proto)?;
             let one = split(url).map(|(site, _)| site);
             let other = proto.and_then(|proto| Site::of(proto, host).ok());
             if one.is_none() || one != other {
@@ -87,30 +106,31 @@ impl Checkpoint<'_> {
         let (address, method) = match (first, original, host) {
             (Headers::Original, Some(url), _) | (Headers::Forwarded, Some(url), None) => {
                 let (site, rest) = split(url).ok_or_else(|| not_understood("X-Original-URL", url))?;
-                (Address::on(site, rest), self.once("X-Original-Method")?)
+                (Address::on(site, rest), once(url_method)?)
             }
             (_, _, Some(host)) => {
-                let proto = self.once("X-Forwarded-Proto")?.ok_or_else(|| missing("X-Forwarded-Proto"))?;
+                let proto = once(proto)?.ok_or_else(|| missing("X-Forwarded-Proto"))?;
                 let site = Site::of(proto, host).map_err(|_| not_understood("X-Forwarded-Host", host))?;
-                let uri = self.once_as_it_is("X-Forwarded-Uri")?.unwrap_or("/");
-                (Address::on(site, uri), self.once("X-Forwarded-Method")?)
+                let uri = once_as_it_is(uri)?.unwrap_or("/");
+                (Address::on(site, uri), once(host_method)?)
             }
             (_, None, None) => {
                 return Err(missing("X-Original-URL, or X-Forwarded-Proto and X-Forwarded-Host"));
             }
         };
         let method = method.map_or_else(|| self.request.method().to_string(), str::to_ascii_uppercase);
-        Ok(Asked { address, method, for_a_page: self.for_a_page() })
+        // Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket.
+        let for_a_page = self.holds(accept, "text/html")
+            && !self.holds(requested_with, "xmlhttprequest")
+            && upgrade.first.is_none()
+            && mode.first.is_none_or(|mode| mode == "navigate");
+        Ok(Asked { address, method, for_a_page })
     }
 
-    /// Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket.
-    fn for_a_page(&self) -> bool {
-        let headers = self.request.headers();
-        let has = |name, word: &str| headers.get(name).any(|value| value.to_ascii_lowercase().contains(word));
-        has("Accept", "text/html")
-            && !has("X-Requested-With", "xmlhttprequest")
-            && !headers.contains("Upgrade")
-            && headers.get_one("Sec-Fetch-Mode").is_none_or(|mode| mode == "navigate")
+    /// Whether any line of this name holds the word, which is written in lower case.
+    fn holds(&self, line: Line<'_>, word: &str) -> bool {
+        let holds = |value: &str| value.to_ascii_lowercase().contains(word);
+        line.first.is_some_and(holds) || (line.again && self.request.headers().get(line.name).any(holds))
     }
 
     /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site.
@@ -123,9 +143,10 @@ impl Checkpoint<'_> {
         })
     }
 
-    /// Where the request comes from and what sent it.
-    pub fn origin(&self) -> Origin {
-        guards::origin_of(self.request)
+    /// Decides whether the request may pass to its app.
+    pub async fn admit(&self, site: &Site) -> Result<Decision, SessionError> {
+        let ip = address::finding(self.request).map(Finding::client);
+        self.app.admit_to(self.live(site), site, ip, &guards::agent_of(self.request)).await
     }
 
     /// The address of Rollcall itself, without a slash at the end.
@@ -147,28 +168,28 @@ impl Checkpoint<'_> {
     pub fn with_pass<R>(&self, site: &Site, pass: &Token, answer: R) -> SetCookie<R> {
         SetCookie::keep(answer).and_host_pass(pass, site.secure())
     }
+}
 
-    /// A header that stands once and holds one value.
-    fn once(&self, name: &'static str) -> Result<Option<&str>, Failure> {
-        let value = self.once_as_it_is(name)?;
-        if value.is_some_and(|value| value.contains(',') && name != "X-Original-URL") {
-            return Err(Failure::bad_request(format!(
-                "{name} must hold one value; the proxy adds to what the client sent, and must replace it"
-            )));
-        }
-        Ok(value.map(str::trim).filter(|value| !value.is_empty()))
+/// A header that stands once and holds one value.
+fn once(line: Line<'_>) -> Result<Option<&str>, Failure> {
+    let (name, value) = (line.name, once_as_it_is(line)?);
+    if value.is_some_and(|value| value.contains(',') && name != "X-Original-URL") {
+        return Err(Failure::bad_request(format!(
+            "{name} must hold one value; the proxy adds to what the client sent, and must replace it"
+        )));
     }
+    Ok(value.map(str::trim).filter(|value| !value.is_empty()))
+}
 
-    /// A header that stands once.
-    fn once_as_it_is(&self, name: &'static str) -> Result<Option<&str>, Failure> {
-        let mut lines = self.request.headers().get(name);
-        match (lines.next(), lines.next()) {
-            (_, Some(_)) => Err(Failure::bad_request(format!(
-                "{name} must stand once; the proxy adds to what the client sent, and must replace it"
-            ))),
-            (first, None) => Ok(first),
-        }
+/// A header that stands once.
+fn once_as_it_is(line: Line<'_>) -> Result<Option<&str>, Failure> {
+    if line.again {
+        return Err(Failure::bad_request(format!(
+            "{} must stand once; the proxy adds to what the client sent, and must replace it",
+            line.name
+        )));
     }
+    Ok(line.first)
 }
 
 /// Site and rest of an address, of which the rest need be nothing that browsers send.

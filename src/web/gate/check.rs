@@ -60,7 +60,7 @@ async fn ask(
 ) -> Result<Told, Failure> {
     let asked = checkpoint.asked(headers)?;
     let site = &asked.address.site;
-    let decision = checkpoint.app.admit_to(checkpoint.live(site), site, &checkpoint.origin()).await?;
+    let decision = checkpoint.admit(site).await?;
     Ok(match decision {
         Decision::Pass { app, user, live } => Told::Pass(Identity::of(&app, &user, live.id)),
         Decision::SignIn(_) => {

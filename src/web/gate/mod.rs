@@ -13,7 +13,15 @@ pub(super) use self::{
     handover::PREFIX,
 };
 
+/// Before whatever ranks the framework gives by itself, -12 and up.
+const FIRST: isize = -100;
+
 /// Every route of the gate.
 pub(super) fn routes() -> Vec<rocket::Route> {
-    [check::routes(), denied::routes(), handover::routes()].concat()
+    let mut checks = check::routes();
+    for route in &mut checks {
+        // They are asked before every request to every app: the framework tries its routes one by one, and these first.
+        route.rank = FIRST;
+    }
+    [checks, denied::routes(), handover::routes()].concat()
 }

@@ -48,8 +48,7 @@ async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Resu
     };
     let rows = apps.into_iter().map(|app| AppRow {
         hook: hook(&app.name),
-        sessions: live.iter().filter(|live| live.with(|session| session.apps.contains(&app.name))).count()
-            as u64,
+        sessions: live.iter().filter(|live| live.has_opened(&app.name)).count() as u64,
         groups: app.groups.join(", "),
         headers: app.headers.to_string(),
         created: Moment::new(app.created, &now),

@@ -6,18 +6,21 @@ use anyhow::Context as _;
 use jiff::Timestamp;
 use rollcall::{
     domain::live::LiveTable,
-    model::{device::Device, id::SessionId, place::Place, secret::TokenHash, session::Session},
+    model::{
+        device::Device, id::SessionId, place::Place, secret::TokenHash, session::Session, user::UserName,
+    },
 };
 
 /// Bytes of memory that a session without any text takes, in a table of so many.
 pub(crate) fn of_a_session(count: u32) -> anyhow::Result<u64> {
+    let user: UserName = "u".parse()?;
     let session = |n: u32| {
         let mut bits = [0; 32];
         bits[..4].copy_from_slice(&n.to_be_bytes());
         let now = Timestamp::UNIX_EPOCH;
         let session = Session {
             id: SessionId::from_bytes(bits[..16].try_into().unwrap_or_default()),
-            user: "u".parse().ok()?,
+            user: user.clone(),
             registered_by: None,
             ip: None,
             place: Place::default(),
@@ -30,10 +33,10 @@ pub(crate) fn of_a_session(count: u32) -> anyhow::Result<u64> {
             mfa: false,
             ending: None,
         };
-        Some((TokenHash(bits), session))
+        (TokenHash(bits), session)
     };
     let before = resident()?;
-    let table = LiveTable::of((0..count).filter_map(session));
+    let table = LiveTable::of((0..count).map(session));
     let after = resident()?;
     anyhow::ensure!(table.len() == count as usize, "the table does not hold them");
     Ok(after.saturating_sub(before) / u64::from(count))

@@ -161,7 +161,7 @@ pub(super) fn finding<'r>(request: &'r Request<'_>) -> Option<&'r Finding> {
         let lines = |naming: Naming| request.headers().get(naming.as_str()).collect();
         let peer = request.remote()?.ip();
         let mut trusted = Cow::Borrowed(&settings.trusted_proxies);
-        if request.local_cache(|| Vouched(false)).0 {
+        if !trusted.contain(peer.to_canonical()) && request.local_cache(|| Vouched(false)).0 {
             trusted.to_mut().0.push(peer.to_canonical().into());
         }
         let found = Finding::of(peer, lines, &trusted, settings.client_header);

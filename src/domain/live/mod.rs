@@ -4,23 +4,27 @@
 //! is refused here is refused everywhere from that moment on; the truth on disk follows before anybody is
 //! told. Last accesses are flushed to disk by the sweep ([`super::sessions`]).
 
+mod session;
+mod shared;
+
 use std::{
     collections::HashMap,
     mem,
+    net::IpAddr,
     num::NonZeroUsize,
-    sync::{
-        Arc, Mutex, PoisonError, RwLock,
-        atomic::{AtomicBool, AtomicI64, Ordering},
-    },
+    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
 };
 
-use jiff::Timestamp;
 use lru::LruCache;
 use tokio::sync::broadcast;
+
+use self::session::Common;
+pub use self::session::{Live, Unflushed};
 
 use crate::model::{
     device::{Agent, Device},
     id::SessionId,
+    place::Place,
     secret::TokenHash,
     session::Session,
     site::Realm,
@@ -57,150 +61,12 @@ impl Event {
     }
 }
 
-/// One live session.
-#[derive(Debug)]
-pub struct Live {
-    /// Its public name.
-    pub id: SessionId,
-    /// Who is signed in.
-    pub user: UserName,
-    /// When it ends whatever is done in it.
-    pub expires: Timestamp,
-    token: RwLock<TokenHash>,
-    /// What opens apps in its name: few, or none.
-    passes: Mutex<Vec<TokenHash>>,
-    last_access: AtomicI64,
-    flushed: AtomicI64,
-    /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
-    proven: AtomicI64,
-    refused: AtomicBool,
-    details: RwLock<Details>,
-}
-
-#[derive(Debug)]
-struct Details {
-    session: Session,
-    /// What the client last said of itself, so that it is judged again only when that changes.
-    agent: Option<Agent>,
-    changed: bool,
-}
-
-impl Live {
-    fn new(token: TokenHash, session: Session) -> Self {
-        let millis = session.last_access.as_millisecond();
-        Self {
-            id: session.id,
-            user: session.user.clone(),
-            expires: session.expires,
-            token: RwLock::new(token),
-            passes: Mutex::default(),
-            last_access: AtomicI64::new(millis),
-            flushed: AtomicI64::new(millis),
-            proven: AtomicI64::new(session.started.as_millisecond()),
-            refused: AtomicBool::new(false),
-            details: RwLock::new(Details { session, agent: None, changed: false }),
-        }
-    }
-
-    /// When it was last used.
-    pub fn last_access(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.last_access.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// When its user last showed a secret in it.
-    pub fn proven(&self) -> Timestamp {
-        Timestamp::from_millisecond(self.proven.load(Ordering::Relaxed)).unwrap_or(Timestamp::UNIX_EPOCH)
-    }
-
-    /// Says that its user showed a secret at `now`.
-    pub fn prove(&self, now: Timestamp) {
-        // Whatever it was before: the clock may have gone back since.
-        self.proven.store(now.as_millisecond(), Ordering::Relaxed);
-    }
-
-    /// Whether it has been refused since it was looked up.
-    pub fn refused(&self) -> bool {
-        self.refused.load(Ordering::Acquire)
-    }
-
-    /// All that is known of it now.
-    pub fn session(&self) -> Session {
-        let mut session = self.details.read().unwrap_or_else(PoisonError::into_inner).session.clone();
-        session.last_access = session.last_access.max(self.last_access());
-        session
-    }
-
-    /// Looks at what is known of it without a copy; its `last_access` is the one last written down.
-    pub fn with<T>(&self, look: impl FnOnce(&Session) -> T) -> T {
-        look(&self.details.read().unwrap_or_else(PoisonError::into_inner).session)
-    }
-
-    /// Says that it was used at `now`.
-    pub fn touch(&self, now: Timestamp) {
-        self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
-    }
-
-    /// All that the client has said of itself, if it says something new. Browsers do not send every hint with
-    /// every request: while the user agent stays the same, what was said stands.
-    pub fn news(&self, agent: &Agent) -> Option<Agent> {
-        let details = self.details.read().unwrap_or_else(PoisonError::into_inner);
-        let known = details.agent.as_ref().filter(|known| known.user_agent == agent.user_agent);
-        let all = known.map_or_else(|| agent.clone(), |known| agent.or(known));
-        (details.agent.as_ref() != Some(&all)).then_some(all)
-    }
-
-    /// Writes down what the client says of itself, and what follows from it.
-    pub fn renew(&self, agent: &Agent, device: Device) {
-        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
-        details.agent = Some(agent.clone());
-        if details.session.device != device || details.session.user_agent != agent.user_agent {
-            details.session.device = device;
-            details.session.user_agent.clone_from(&agent.user_agent);
-            details.changed = true;
-        }
-    }
-
-    /// Changes what is known of it; the sweep writes it down.
-    pub fn change<T>(&self, change: impl FnOnce(&mut Session) -> T) -> T {
-        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
-        details.changed = true;
-        change(&mut details.session)
-    }
-
-    /// Says that what [`Live::unflushed`] gave out did not reach the disk.
-    pub fn unflush(&self) {
-        self.flushed.store(i64::MIN, Ordering::Relaxed);
-        self.details.write().unwrap_or_else(PoisonError::into_inner).changed = true;
-    }
-
-    /// What must be written down of it: nothing, its last access alone, or all of it.
-    pub fn unflushed(&self) -> Option<Unflushed> {
-        let last = self.last_access.load(Ordering::Relaxed);
-        let mut details = self.details.write().unwrap_or_else(PoisonError::into_inner);
-        let used = self.flushed.swap(last, Ordering::Relaxed) < last;
-        if mem::take(&mut details.changed) {
-            let mut session = details.session.clone();
-            session.last_access = session.last_access.max(self.last_access());
-            return Some(Unflushed::All(Box::new(session)));
-        }
-        used.then(|| Unflushed::Access(self.id, self.last_access()))
-    }
-}
-
-/// What the sweep has to write of one session.
-#[derive(Clone, Debug)]
-pub enum Unflushed {
-    /// It was used.
-    Access(SessionId, Timestamp),
-    /// Its address, device or apps have changed as well.
-    All(Box<Session>),
-}
-
 /// All live sessions, and those whose end is still on its way to disk.
 pub struct LiveTable {
     sessions: RwLock<Maps>,
     /// What opened sessions that open nothing any more.
     over: Mutex<LruCache<TokenHash, SessionId>>,
+    common: Common,
     events: broadcast::Sender<Event>,
 }
 
@@ -215,25 +81,25 @@ struct Maps {
 }
 
 impl Maps {
-    fn insert(&mut self, token: TokenHash, session: Session) -> Arc<Live> {
-        let live = Arc::new(Live::new(token, session));
+    fn insert(&mut self, token: TokenHash, session: Session, common: &Common) -> Arc<Live> {
+        let live = Arc::new(Live::new(token, session, common));
         self.by_token.insert(token, Arc::clone(&live));
         self.by_id.insert(live.id, Arc::clone(&live));
         live
     }
 
     /// Lets `token` and no other open the session, which may be new here.
-    fn open_by(&mut self, token: TokenHash, session: Session) {
+    fn open_by(&mut self, token: TokenHash, session: Session, common: &Common) {
         if self.by_id.contains_key(&session.id) {
             self.renew_token(session.id, token);
         } else {
-            self.insert(token, session);
+            self.insert(token, session, common);
         }
     }
 
     fn renew_token(&mut self, id: SessionId, token: TokenHash) {
         if let Some(live) = self.by_id.get(&id).cloned() {
-            let old = mem::replace(&mut *live.token.write().unwrap_or_else(PoisonError::into_inner), token);
+            let old = mem::replace(&mut live.known_mut().token, token);
             self.by_token.remove(&old);
             self.by_token.insert(token, live);
         }
@@ -245,7 +111,7 @@ impl LiveTable {
     pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
         let over = Mutex::new(LruCache::new(OVER));
-        let table = Self { sessions: RwLock::default(), over, events };
+        let table = Self { sessions: RwLock::default(), over, common: Common::new(), events };
         for (token, session) in sessions {
             table.insert(token, session);
         }
@@ -254,7 +120,8 @@ impl LiveTable {
 
     /// Adds a session that is on disk.
     pub fn insert(&self, token: TokenHash, session: Session) -> Arc<Live> {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).insert(token, session)
+        let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
+        maps.insert(token, session, &self.common)
     }
 
     /// Takes over what is on disk: which sessions are live, and which token opens each. Those that are there and have been refused
@@ -264,7 +131,7 @@ impl LiveTable {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         for (token, session) in look()? {
             if !maps.ending.contains_key(&session.id) {
-                maps.open_by(token, session);
+                maps.open_by(token, session, &self.common);
             }
         }
         Ok(())
@@ -305,9 +172,10 @@ impl LiveTable {
         if live.refused() {
             return false;
         }
-        let mut passes = live.passes.lock().unwrap_or_else(PoisonError::into_inner);
-        passes.retain(|known| !gone.contains(known));
-        passes.push(pass);
+        let mut known = live.known_mut();
+        known.passes.retain(|known| !gone.contains(known));
+        known.passes.push(pass);
+        drop(known);
         for gone in gone {
             maps.by_pass.remove(gone);
         }
@@ -339,16 +207,27 @@ impl LiveTable {
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = maps.by_id.remove(&id) {
-            let token = *live.token.read().unwrap_or_else(PoisonError::into_inner);
-            maps.by_token.remove(&token);
-            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(token, id);
+            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(known.token, id);
             live.refused.store(true, Ordering::Release);
-            for pass in live.passes.lock().unwrap_or_else(PoisonError::into_inner).drain(..) {
+            let mut known = live.known_mut();
+            maps.by_token.remove(&known.token);
+            for pass in mem::take(&mut known.passes) {
                 maps.by_pass.remove(&pass);
             }
+            drop(known);
             maps.ending.insert(id, live);
         }
         maps.ending.get(&id).cloned()
+    }
+
+    /// Says that a session is used from another address.
+    pub fn moves(&self, live: &Live, ip: IpAddr, place: Place) {
+        live.moves(ip, place, &self.common);
+    }
+
+    /// Writes down what the client of a session says of itself, and what follows from it.
+    pub fn renew(&self, live: &Live, agent: Agent, device: Device) {
+        live.renew(agent, device, &self.common);
     }
 
     /// Forgets a session that was refused: it has ended on disk, or never was there.

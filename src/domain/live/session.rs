@@ -1,0 +1,282 @@
+//! One live session: what a check looks at, and beside it what is shown of it, in as little memory as will do.
+
+use std::{
+    mem,
+    net::IpAddr,
+    sync::{
+        Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+        atomic::{AtomicBool, AtomicI64, Ordering},
+    },
+};
+
+use jiff::Timestamp;
+
+use super::shared::Shared;
+use crate::model::{
+    device::{Agent, Device},
+    id::SessionId,
+    place::Place,
+    secret::TokenHash,
+    session::Session,
+    user::UserName,
+};
+
+/// One live session. Times are kept in milliseconds since 1970, which is what the clock counts in.
+#[derive(Debug)]
+pub struct Live {
+    /// Its public name.
+    pub id: SessionId,
+    /// Who is signed in.
+    pub user: UserName,
+    expires: i64,
+    last_access: AtomicI64,
+    flushed: AtomicI64,
+    /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
+    proven: AtomicI64,
+    pub(super) refused: AtomicBool,
+    known: RwLock<Known>,
+}
+
+/// What may change, or is only shown.
+#[derive(Debug)]
+pub(super) struct Known {
+    pub(super) token: TokenHash,
+    /// What opens apps in its name: few, or none.
+    pub(super) passes: Vec<TokenHash>,
+    registered_by: Option<Box<str>>,
+    ip: Option<IpAddr>,
+    place: Arc<Place>,
+    device: Arc<Device>,
+    agent: Arc<Agent>,
+    /// Whether the client has said what it is since it is known here: before, `agent` is what stood on disk.
+    heard: bool,
+    started: i64,
+    apps: Box<[Box<str>]>,
+    mfa: bool,
+    changed: bool,
+}
+
+/// What sessions have in common.
+pub(super) struct Common {
+    places: Shared<Place>,
+    devices: Shared<Device>,
+    agents: Shared<Agent>,
+}
+
+impl Common {
+    pub(super) fn new() -> Self {
+        Self { places: Shared::new(), devices: Shared::new(), agents: Shared::new() }
+    }
+}
+
+/// What the sweep has to write of one session.
+#[derive(Clone, Debug)]
+pub enum Unflushed {
+    /// It was used.
+    Access(SessionId, Timestamp),
+    /// Its address, device or apps have changed as well.
+    All(Box<Session>),
+}
+
+fn time(millis: i64) -> Timestamp {
+    Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
+}
+
+impl Live {
+    pub(super) fn new(token: TokenHash, session: Session, common: &Common) -> Self {
+        let used = session.last_access.as_millisecond();
+        let started = session.started.as_millisecond();
+        let agent = Agent { user_agent: session.user_agent, ..Agent::default() };
+        Self {
+            id: session.id,
+            user: session.user,
+            expires: session.expires.as_millisecond(),
+            last_access: AtomicI64::new(used),
+            flushed: AtomicI64::new(used),
+            proven: AtomicI64::new(started),
+            refused: AtomicBool::new(false),
+            known: RwLock::new(Known {
+                token,
+                passes: Vec::new(),
+                registered_by: session.registered_by.map(Into::into),
+                ip: session.ip,
+                place: common.places.of(session.place),
+                device: common.devices.of(session.device),
+                agent: common.agents.of(agent),
+                heard: false,
+                started,
+                apps: session.apps.into_iter().map(Into::into).collect(),
+                mfa: session.mfa,
+                changed: false,
+            }),
+        }
+    }
+
+    pub(super) fn known(&self) -> RwLockReadGuard<'_, Known> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn known_mut(&self) -> RwLockWriteGuard<'_, Known> {
+        self.known.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// When it ends whatever is done in it.
+    pub fn expires(&self) -> Timestamp {
+        time(self.expires)
+    }
+
+    /// When its user signed in.
+    pub fn started(&self) -> Timestamp {
+        time(self.known().started)
+    }
+
+    /// When it was last used.
+    pub fn last_access(&self) -> Timestamp {
+        time(self.last_access.load(Ordering::Relaxed))
+    }
+
+    /// When its user last showed a secret in it.
+    pub fn proven(&self) -> Timestamp {
+        time(self.proven.load(Ordering::Relaxed))
+    }
+
+    /// Says that its user showed a secret at `now`.
+    pub fn prove(&self, now: Timestamp) {
+        // Whatever it was before: the clock may have gone back since.
+        self.proven.store(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// Whether it has been refused since it was looked up.
+    pub fn refused(&self) -> bool {
+        self.refused.load(Ordering::Acquire)
+    }
+
+    /// Whether Rollcall signed its user in, and no app.
+    pub fn is_own(&self) -> bool {
+        self.known().registered_by.is_none()
+    }
+
+    /// Whether a second factor was given for it.
+    pub fn second_factor(&self) -> bool {
+        self.known().mfa
+    }
+
+    /// The address it was last used from.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.known().ip
+    }
+
+    /// The app that was opened first in it; the one that registered it, where one did.
+    pub fn first_app(&self) -> Option<String> {
+        self.known().apps.first().map(|app| app.to_string())
+    }
+
+    /// Whether this app was opened in it.
+    pub fn has_opened(&self, app: &str) -> bool {
+        self.known().apps.iter().any(|known| **known == *app)
+    }
+
+    /// All that is known of it now.
+    pub fn session(&self) -> Session {
+        self.session_of(&self.known())
+    }
+
+    fn session_of(&self, known: &Known) -> Session {
+        Session {
+            id: self.id,
+            user: self.user.clone(),
+            registered_by: known.registered_by.as_deref().map(Into::into),
+            ip: known.ip,
+            place: Place::clone(&known.place),
+            device: Device::clone(&known.device),
+            user_agent: known.agent.user_agent.clone(),
+            started: time(known.started),
+            last_access: self.last_access(),
+            expires: self.expires(),
+            apps: known.apps.iter().map(|app| app.to_string()).collect(),
+            mfa: known.mfa,
+            ending: None,
+        }
+    }
+
+    /// Says that it was used at `now`.
+    pub fn touch(&self, now: Timestamp) {
+        self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    }
+
+    /// All that the client has said of itself, if it says something new. Browsers do not send every hint with
+    /// every request: while the user agent stays the same, what was said stands.
+    pub fn news(&self, agent: &Agent) -> Option<Agent> {
+        let known = self.known();
+        if known.agent.user_agent != agent.user_agent || !known.heard {
+            return Some(agent.clone());
+        }
+        (!agent.adds_nothing_to(&known.agent)).then(|| agent.or(&known.agent))
+    }
+
+    pub(super) fn renew(&self, agent: Agent, device: Device, common: &Common) {
+        let mut known = self.known_mut();
+        if *known.device != device || known.agent.user_agent != agent.user_agent {
+            known.device = common.devices.of(device);
+            known.changed = true;
+        }
+        known.agent = common.agents.of(agent);
+        known.heard = true;
+    }
+
+    pub(super) fn moves(&self, ip: IpAddr, place: Place, common: &Common) {
+        let mut known = self.known_mut();
+        known.ip = Some(ip);
+        known.place = common.places.of(place);
+        known.changed = true;
+    }
+
+    /// Says that an app is opened in it; whether that is the first time. The sweep writes it down.
+    pub fn opens(&self, app: &str) -> bool {
+        let mut known = self.known_mut();
+        if known.apps.iter().any(|known| **known == *app) {
+            return false;
+        }
+        let apps = mem::take(&mut known.apps);
+        known.apps = apps.into_iter().chain([app.into()]).collect();
+        known.changed = true;
+        true
+    }
+
+    /// Takes back that an app was opened in it.
+    pub fn takes_back(&self, app: &str) {
+        let mut known = self.known_mut();
+        let apps = mem::take(&mut known.apps);
+        known.apps = apps.into_iter().filter(|known| **known != *app).collect();
+        known.changed = true;
+    }
+
+    /// Says that what [`Live::unflushed`] gave out did not reach the disk.
+    pub fn unflush(&self) {
+        self.flushed.store(i64::MIN, Ordering::Relaxed);
+        self.known_mut().changed = true;
+    }
+
+    /// What must be written down of it: nothing, its last access alone, or all of it.
+    pub fn unflushed(&self) -> Option<Unflushed> {
+        let last = self.last_access.load(Ordering::Relaxed);
+        let mut known = self.known_mut();
+        let used = self.flushed.swap(last, Ordering::Relaxed) < last;
+        if mem::take(&mut known.changed) {
+            return Some(Unflushed::All(Box::new(self.session_of(&known))));
+        }
+        used.then(|| Unflushed::Access(self.id, self.last_access()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_fits_into_256_bytes_beyond_what_it_shares_and_its_texts() {
+        // The counts of the Arc in front of it.
+        let counts = 2 * size_of::<usize>();
+        assert!(size_of::<Live>() + counts <= 256, "{}", size_of::<Live>() + counts);
+    }
+}

@@ -139,7 +139,7 @@ pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> a
 /// Holds an exported file against its seal.
 fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) -> anyhow::Result<u8> {
     let key: Option<VerifyingKey> = command.key.as_deref().map(str::parse).transpose()?;
-    let outside = outside(command, &mut files.input)?;
+    let (outside, broken) = outside(command, &mut files.input)?;
     let no = |error: ProofError| match error {
         ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", file.display())),
         error => No(format!("{}: {error}", seal.display())).into(),
@@ -151,7 +151,8 @@ fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) 
     let mut told = |done, all| progress.rows(done, Some(all));
     let held = proof::hold(&mut opened(file)?, &mut opened(seal)?, said, &mut told).map_err(no)?;
     let whole = held.whole() && !foreign && outside.as_ref().is_none_or(Outside::stands);
-    let judged = Judged { held, known: key.is_some() && !foreign, foreign, outside, whole };
+    let known = key.is_some() && !foreign;
+    let judged = Judged { held, known, foreign, outside, outside_broken: broken, whole };
     if command.json {
         serde_json::to_writer_pretty(&mut *files.out, &judged.as_json())?;
         writeln!(files.out)?;
@@ -236,6 +237,8 @@ struct Judged {
     /// Whether it was given and is another one.
     foreign: bool,
     outside: Option<Outside>,
+    /// How many pieces of the file from outside are no whole checkpoint.
+    outside_broken: usize,
     whole: bool,
 }
 
@@ -283,6 +286,7 @@ impl Judged {
         if let Some(outside) = &self.outside {
             outside.say(out)?;
         }
+        say_broken(self.outside_broken, out)?;
         match (self.known, self.foreign) {
             (true, _) => writeln!(out, "Key          {key}, the one that was given"),
             (_, true) => {
@@ -318,6 +322,7 @@ impl Judged {
             "activity": place.as_ref().map(|(id, _)| id.to_string()),
             "checkpoint": place.as_ref().map(|(_, checkpoint)| as_checkpoint(checkpoint)),
             "outside": outside,
+            "outside_broken": self.outside_broken,
             "key": statement.key.to_string(),
             "key_known": self.known,
         })
@@ -336,7 +341,7 @@ fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<(Vec<Note>,
     if text.starts_with(seal::MAGIC) {
         // The one that an export's seal is proven under.
         let proof = text.find(inclusion::MAGIC).and_then(|at| text[at..].parse::<Inclusion>().ok());
-        return Ok(vec![proof.with_context(|| format!("the seal {name} holds no checkpoint"))?.note]);
+        return Ok((vec![proof.with_context(|| format!("the seal {name} holds no checkpoint"))?.note], 0));
     }
     Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))
 }
@@ -396,13 +401,7 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
             }
         }?;
     }
-    if broken > 0 {
-        let pieces = if broken == 1 { "1 piece" } else { &format!("{broken} pieces") };
-        writeln!(
-            out,
-            "Outside      {pieces} of the file left out: not a whole checkpoint, as where a crash broke off its end"
-        )?;
-    }
+    say_broken(broken, out)?;
     match verdict.unprotected() {
         Some(behind) => writeln!(
             out,
@@ -415,6 +414,17 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
         )?,
     }
     writeln!(out, "Key          {}", verdict.key)
+}
+
+fn say_broken(broken: usize, out: &mut dyn Write) -> std::io::Result<()> {
+    if broken == 0 {
+        return Ok(());
+    }
+    let pieces = if broken == 1 { "1 piece" } else { &format!("{broken} pieces") };
+    writeln!(
+        out,
+        "Outside      {pieces} of the file left out: not a whole checkpoint, as where a crash broke off its end"
+    )
 }
 
 fn as_json(verdict: &Verdict, broken: usize) -> Value {

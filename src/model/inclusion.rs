@@ -90,9 +90,11 @@ impl FromStr for Inclusion {
         let index = line("index ")?.parse().map_err(|_| NotAnInclusion)?;
         let path = lines.map(|line| line.parse().map_err(|_| NotAnInclusion));
         let path: Vec<Hash> = path.collect::<Result<_, _>>()?;
-        let mut notes = Note::read_all(note).map_err(|_| NotAnInclusion)?;
+        let (mut notes, broken) = Note::read_all(note).map_err(|_| NotAnInclusion)?;
         match notes.pop() {
-            Some(note) if notes.is_empty() && path.len() <= LONGEST => Ok(Self { entry, index, path, note }),
+            Some(note) if notes.is_empty() && broken == 0 && path.len() <= LONGEST => {
+                Ok(Self { entry, index, path, note })
+            }
             _ => Err(NotAnInclusion),
         }
     }

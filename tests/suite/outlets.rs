@@ -141,7 +141,7 @@ fn taken(listener: &TcpListener) -> String {
 }
 
 fn sizes(text: &str) -> Vec<u64> {
-    let notes = Note::read_all(text).unwrap();
+    let (notes, _) = Note::read_all(text).unwrap();
     notes.iter().map(|note| note.text().parse::<Checkpoint>().unwrap().size).collect()
 }
 

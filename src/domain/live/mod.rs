@@ -207,10 +207,10 @@ impl LiveTable {
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = maps.by_id.remove(&id) {
-            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(known.token, id);
             live.refused.store(true, Ordering::Release);
             let mut known = live.known_mut();
             maps.by_token.remove(&known.token);
+            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(known.token, id);
             for pass in mem::take(&mut known.passes) {
                 maps.by_pass.remove(&pass);
             }

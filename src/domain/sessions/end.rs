@@ -194,7 +194,8 @@ impl Surplus {
     /// Writes it down.
     pub(super) fn write(&self, write: &mut Write<'_>) -> Result<Vec<Arc<Session>>, StoreError> {
         let Some(most) = self.most else { return Ok(Vec::new()) };
-        let mut own = self.app.0.live.of_user(&self.user);
+        let table = &self.app.0.live;
+        let mut own = table.of_user(&self.user);
         own.retain(|live| {
             let over = live.refused() || self.app.due(live, self.ending.at).is_some();
             !over && live.is_own()

@@ -142,6 +142,7 @@ mod tests {
         },
         model::{
             app::{App as Plugged, HeaderFamily},
+            id::SessionId,
             secret::Token,
             session::Scope,
             token::TokenScope,
@@ -246,7 +247,7 @@ mod tests {
         let outcome = match deed {
             "logout" => {
                 let ending = app.ending(EndedBy::Admin, Some(&by), "");
-                app.end(&by, &[house.session], ending).await.map(drop).map_err(of_session)
+                app.end(&by, [(house.session, ending)]).await.map(drop).map_err(of_session)
             }
             "sign-in" => app.register_session(&by, registration()).await.map(drop).map_err(of_session),
             "revoke" => app.revoke_token(&by, "ship").await.map_err(of_token),

@@ -167,7 +167,7 @@ impl Server {
         std::fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         thread::Builder::new().name("control".into()).spawn(move || {
             loop {
-                let (stream, _) = next(|| listener.accept(), || thread::sleep(BREATH));
+                let (stream, _) = next(|| listener.accept(), || thread::park_timeout(BREATH));
                 let (app, runtime) = (app.clone(), runtime.clone());
                 let spawned = thread::Builder::new().name("command".into()).spawn(move || {
                     if let Err(error) = serve(&stream, &app, &runtime) {

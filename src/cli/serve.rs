@@ -25,7 +25,7 @@ use crate::{
         App,
         clock::Clock,
         demo::{self, Size},
-        evidence::Attester,
+        evidence::{Attester, Outlet},
         hooks::Courier,
         sessions::SWEEP,
     },
@@ -130,19 +130,7 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
         stop.asked().await;
         shutdown.notify();
     });
-    let here = || app.clone();
-    let (sweeper, retainer, teller, attester) = (here(), here(), here(), here());
-    let sweeping = keep_up("what writes last accesses down", move || sweep(sweeper.clone(), address.clone()));
-    let retaining = keep_up("retention", move || retain(retainer.clone()));
-    let telling = keep_up("what tells apps of ends", move || Courier::new(teller.clone()).run());
-    let attesting = keep_up("what signs checkpoints", move || {
-        Attester::new(attester.clone(), config.checkpoints.clone()).run()
-    });
-    let mut kept = JoinSet::new();
-    kept.spawn(sweeping);
-    kept.spawn(retaining);
-    kept.spawn(telling);
-    kept.spawn(attesting);
+    let mut kept = keep_house(&app, address, config.checkpoints);
     let (hang_up, stopping) = watch::channel(false);
     let hearing = syslog.map(|listener| {
         let (listener, app) = (Arc::new(listener), app.clone());
@@ -182,6 +170,21 @@ async fn front(folder: &Path, config: &mut Config) -> anyhow::Result<Mutex<Optio
     let listener = listener.map_err(|error| anyhow::anyhow!("{listen} could not be listened at: {error}"))?;
     config.door.front = Some(listener.front());
     Ok(Mutex::new(Some(listener)))
+}
+
+/// What a server does by itself, until this is dropped.
+fn keep_house(app: &App, address: watch::Receiver<String>, checkpoints: Vec<Outlet>) -> JoinSet<()> {
+    let mut kept = JoinSet::new();
+    let own = app.clone();
+    kept.spawn(keep_up("what writes last accesses down", move || sweep(own.clone(), address.clone())));
+    let own = app.clone();
+    kept.spawn(keep_up("retention", move || retain(own.clone())));
+    let own = app.clone();
+    kept.spawn(keep_up("what tells apps of ends", move || Courier::new(own.clone()).run()));
+    let own = app.clone();
+    let attester = move || Attester::new(own.clone(), checkpoints.clone()).run();
+    kept.spawn(keep_up("what signs checkpoints", attester));
+    kept
 }
 
 /// Keeps something up that the server cannot do without: where it fails, which is a fault of Rollcall's, that is told, and it is

@@ -112,7 +112,9 @@ impl TokenTable {
                 tokens.by_hash.insert(hash, live);
             }
         }
-        gone.values().for_each(|live| live.revoked.store(true, Ordering::Release));
+        for live in gone.values() {
+            live.revoked.store(true, Ordering::Release);
+        }
         Ok(())
     }
 

@@ -172,6 +172,7 @@ fn a_check_finds_a_flipped_bit_wherever_it_matters() {
 
 #[test]
 fn a_file_that_is_empty_or_another_programs_is_not_whole_and_becomes_nobodys_new_one() {
+    use redb::ReadableDatabase as _;
     let folder = Folder::with_admin();
     let data = folder.path().join("rollcall.redb");
     let copy = folder.path().join("copy.redb");

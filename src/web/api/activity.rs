@@ -255,14 +255,13 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let prefix = params.get("prefix").map(str::to_owned);
     let values = look(caller.app, move |app| {
         let behind = app.behind();
-        let values = match prefix {
+        let values = if let Some(prefix) = prefix {
             // What there is to look for says of nobody what they did.
-            Some(prefix) => app.suggest(&scope, field, &prefix, limit)?,
-            None => {
-                let values = app.facets(&scope, &looking.filter, field, limit)?;
-                looking.note(&app, &by, &scope);
-                values
-            }
+            app.suggest(&scope, field, &prefix, limit)?
+        } else {
+            let values = app.facets(&scope, &looking.filter, field, limit)?;
+            looking.note(&app, &by, &scope);
+            values
         };
         Ok::<_, LookError>((values, behind.or_else(|| app.behind()).is_none()))
     });

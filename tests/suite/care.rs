@@ -7,7 +7,6 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use redb::ReadableDatabase as _;
 use serde_json::Value;
 
 use super::{

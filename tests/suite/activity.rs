@@ -374,7 +374,7 @@ fn facets_count_the_values_of_a_field() {
     let facets = |query: &str| ada.get(&format!("/api/v1/activity/facets?{query}")).ok();
     assert_eq!(
         facets("field=outcome&app=vault"),
-        json!({"field": "outcome", "items": [
+        json!({"field": "outcome", "exact": true, "items": [
             {"value": "success", "count": 6}, {"value": "failure", "count": 1}, {"value": "unknown", "count": 1},
         ]})
     );

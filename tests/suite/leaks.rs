@@ -42,7 +42,9 @@ fn told(reply: &Reply, word: &str) -> (u16, Vec<(String, String)>, String) {
             text = format!("{before}{rest}");
         }
     }
-    (reply.status, reply.headers.clone(), text)
+    let mut headers = reply.headers.clone();
+    headers.retain(|(name, _)| name != "Activity");
+    (reply.status, headers, text)
 }
 
 /// Addresses at which somebody asks for a word in one way or another.

@@ -178,6 +178,7 @@ fn bound(text: &str) -> u64 {
         "second" | "seconds" => 1000,
         "minute" | "minutes" => 60_000,
         "hour" | "hours" => 3_600_000,
+        "day" | "days" => 86_400_000,
         _ => panic!("no unit: {text:?}"),
     };
     number * unit
@@ -189,9 +190,9 @@ fn constant(text: &str) -> u64 {
         text.trim().replace('_', "").parse().unwrap_or_else(|_| panic!("no number: {text:?}"))
     };
     for (making, unit) in [("millis", 1), ("secs", 1000), ("mins", 60_000), ("hours", 3_600_000)] {
-        let inner = text.strip_prefix(&format!("Duration::from_{making}("));
+        let inner = text.trim_start_matches("Signed").strip_prefix(&format!("Duration::from_{making}("));
         if let Some(inner) = inner.and_then(|inner| inner.strip_suffix(')')) {
-            return number(inner) * unit;
+            return inner.split('*').map(number).product::<u64>() * unit;
         }
     }
     match text.split_once("<<") {
@@ -298,5 +299,7 @@ fn is_a_test(text: &str, name: &str) -> bool {
     let at =
         lines.iter().position(|line| line.trim_start_matches("async ").starts_with(&format!("fn {name}(")));
     let above = at.map(|at| lines[..at].iter().rev().take_while(|line| line.starts_with("#[")));
-    above.is_some_and(|mut above| above.any(|line| line.ends_with("test]") || line.ends_with("test)]")))
+    above.is_some_and(|mut above| {
+        above.any(|line| line.contains("test]") || line.contains("test(") || line.ends_with("test)]"))
+    })
 }

@@ -309,7 +309,7 @@ fn a_download_is_proven_by_the_seal_that_is_had_of_its_activity() {
             }
         }
     }
-    assert_eq!(ada.get("/api/v1/activity?action=export-sealed").json()["total"]["value"], 6);
+    ada.get_until("/api/v1/activity?action=export-sealed", |reply| reply.json()["total"]["value"] == 6);
 }
 
 #[test]

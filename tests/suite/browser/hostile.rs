@@ -132,10 +132,7 @@ async fn is_harmless(ann: &Browser<'_>, path: &str) {
 async fn what_somebody_wrote_is_shown_as_text_on_every_page() {
     let Some(chromium) = Chromium::start() else { return };
     let house = House::of(&["ann:admin", "ben:member"]);
-    house.rollcall(
-        &["user", "set", "ben", "--full-name", HOSTILE, "--email", HOSTILE, "--groups", HOSTILE],
-        "",
-    );
+    house.rollcall(&["user", "set", "ben", "--full-name", HOSTILE, "--groups", HOSTILE], "");
     let record = |user: &str| {
         json!({
             "user": user, "action": HOSTILE, "detail": format!("{HOSTILE} javascript:pwned=6"), "app": HOSTILE,

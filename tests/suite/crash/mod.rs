@@ -202,7 +202,13 @@ impl<'a> Life<'a> {
         let sender = ada.without("Content-Type").with("Content-Type", "application/x-www-form-urlencoded");
         let send = |form: &str| sender.try_send("POST", "/settings/retention", form.as_bytes());
         let rules = form.finish();
-        let asked = send(&rules)?.text();
+        // After a kill it may be some time until the index can say how many they are.
+        let asked = loop {
+            let reply = send(&rules)?;
+            if reply.status != 503 {
+                break reply.text();
+            }
+        };
         let (_, behind) = asked.split_once("name=\"agreed\" value=\"").expect("it asks what may go");
         // It is a token, of letters and digits.
         let reply = send(&format!("{rules}&agreed={}", behind.split_once('"').unwrap().0))?;

@@ -111,16 +111,16 @@ impl Agent {
 
     /// Whether [`Agent::or`] would say no more than `known` does.
     pub fn adds_nothing_to(&self, known: &Self) -> bool {
-        fn same<T: PartialEq>(new: &Option<T>, known: &Option<T>) -> bool {
-            new.is_none() || new == known
-        }
+        let pairs = [
+            (&self.brands, &known.brands),
+            (&self.full_versions, &known.full_versions),
+            (&self.platform, &known.platform),
+            (&self.platform_version, &known.platform_version),
+            (&self.model, &known.model),
+        ];
         self.user_agent == known.user_agent
-            && same(&self.brands, &known.brands)
-            && same(&self.full_versions, &known.full_versions)
-            && same(&self.platform, &known.platform)
-            && same(&self.platform_version, &known.platform_version)
-            && same(&self.model, &known.model)
-            && same(&self.mobile, &known.mobile)
+            && pairs.iter().all(|(new, known)| new.is_none() || new == known)
+            && (self.mobile.is_none() || self.mobile == known.mobile)
     }
 
     /// `text`, cut at a character's boundary so that it has at most [`Agent::MAX_BYTES`] bytes.

@@ -168,7 +168,7 @@ impl Live {
 
     /// The app that was opened first in it; the one that registered it, where one did.
     pub fn first_app(&self) -> Option<String> {
-        self.known().apps.first().map(|app| app.to_string())
+        self.known().apps.first().map(ToString::to_string)
     }
 
     /// Whether this app was opened in it.
@@ -193,7 +193,7 @@ impl Live {
             started: time(known.started),
             last_access: self.last_access(),
             expires: self.expires(),
-            apps: known.apps.iter().map(|app| app.to_string()).collect(),
+            apps: known.apps.iter().map(ToString::to_string).collect(),
             mfa: known.mfa,
             ending: None,
         }

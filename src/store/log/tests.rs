@@ -240,7 +240,9 @@ fn what_a_crash_left_of_a_volume_is_not_read_as_a_part_of_the_next() {
     let before = log.all();
     // It had all of its parts written, more than there will be, and none of its blocks.
     let mut left = volume::Draft::default();
-    before.iter().for_each(|activity| left.count(activity));
+    for activity in &before {
+        left.count(activity);
+    }
     let packed = left.finish().pack().repeat(3);
     tampered(&log, |write| {
         let mut volumes = write.open_table(tables::LOG_VOLUMES).unwrap();

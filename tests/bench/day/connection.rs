@@ -52,22 +52,20 @@ impl Connection {
     }
 
     fn open(&mut self) -> io::Result<BufReader<TcpStream>> {
-        match self.stream.take() {
-            Some(stream) => Ok(stream),
-            None => {
-                let stream = TcpStream::connect(("127.0.0.1", self.port))?;
-                stream.set_nodelay(true)?;
-                stream.set_read_timeout(Some(PATIENCE))?;
-                Ok(BufReader::new(stream))
-            }
+        if let Some(stream) = self.stream.take() {
+            return Ok(stream);
         }
+        let stream = TcpStream::connect(("127.0.0.1", self.port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        Ok(BufReader::new(stream))
     }
 
     fn ask_once(&mut self, first: &str, headers: &[String], body: &str) -> io::Result<Answer> {
         let mut stream = self.open()?;
-        let headers = headers.iter().map(|line| format!("{line}\r\n")).collect::<String>();
+        let headers = headers.join("\r\n");
         let request = format!(
-            "{first} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{headers}Content-Length: {}\r\n\r\n{body}",
+            "{first} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\n{headers}\r\nContent-Length: {}\r\n\r\n{body}",
             self.port,
             body.len()
         );
@@ -75,7 +73,10 @@ impl Connection {
         let (status, head) = head(&mut stream)?;
         let value = |name: &str| {
             let lines = head.lines().filter_map(|line| line.split_once(':'));
-            lines.filter(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.trim()).last()
+            lines
+                .filter(|(known, _)| known.eq_ignore_ascii_case(name))
+                .map(|(_, value)| value.trim())
+                .next_back()
         };
         let mut body = Vec::new();
         if value("transfer-encoding") == Some("chunked") {

@@ -9,7 +9,11 @@
 //! cargo bench --bench day -- 60      # seconds
 //! ```
 
-#![expect(clippy::print_stdout, reason = "it prints what it measured")]
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "it prints what it measured, and asks at its times"
+)]
 
 mod connection;
 mod server;

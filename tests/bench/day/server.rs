@@ -49,8 +49,8 @@ impl Server {
         let sign_in = |n: usize| {
             let headers = [address(n), "Content-Type: application/json".to_owned()];
             let answer = connection.ask("POST /api/v1/signin", &headers, &body)?;
-            let lines = answer.head.lines().filter_map(|line| line.split_once(": "));
-            let cookie = lines.filter(|(name, _)| name.eq_ignore_ascii_case("set-cookie")).last();
+            let mut lines = answer.head.lines().filter_map(|line| line.split_once(": "));
+            let cookie = lines.rfind(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
             let cookie = cookie.and_then(|(_, value)| value.split(';').next());
             Ok(cookie.with_context(|| format!("no cookie: {}", answer.head))?.to_owned())
         };

@@ -93,7 +93,7 @@ impl Kind {
             }
             Self::Introspection => {
                 let mut headers = server.as_program().to_vec();
-                headers[1] = "Content-Type: application/x-www-form-urlencoded".to_owned();
+                "Content-Type: application/x-www-form-urlencoded".clone_into(&mut headers[1]);
                 ("POST /api/v1/introspect".to_owned(), headers, format!("token=none-{n}"), 200)
             }
             Self::Search => {

@@ -50,7 +50,11 @@ impl Server {
             let headers = [address(n), "Content-Type: application/json".to_owned()];
             let answer = connection.ask("POST /api/v1/signin", &headers, &body)?;
             let mut lines = answer.head.lines().filter_map(|line| line.split_once(": "));
-            let cookie = lines.rfind(|(name, _)| name.eq_ignore_ascii_case("set-cookie"));
+            // Beside the session's there is the mark of the browser.
+            let own = |(name, value): &(&str, &str)| {
+                name.eq_ignore_ascii_case("set-cookie") && value.starts_with("rollcall=")
+            };
+            let cookie = lines.find(own);
             let cookie = cookie.and_then(|(_, value)| value.split(';').next());
             Ok(cookie.with_context(|| format!("no cookie: {}", answer.head))?.to_owned())
         };

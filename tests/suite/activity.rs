@@ -510,3 +510,20 @@ fn every_link_of_a_page_that_is_being_typed_carries_on_what_it_shows() {
     assert_eq!(ada.get(one("activity.csv")).text().lines().count(), 61);
     assert_eq!(ada.get(one("order=asc")).text().matches("<tr data-id").count(), 50);
 }
+
+#[test]
+fn a_page_of_a_search_that_is_not_understood_says_so_and_keeps_what_was_typed() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    for (asked, typed, why) in [
+        ("backup+(", "backup (", "never closed"),
+        ("port:80", "port:80", "port"),
+        ("ip:none", "ip:none", "ip"),
+    ] {
+        let page = ada.get(&format!("/activity?q={asked}"));
+        assert_eq!(page.status, 400, "{asked}");
+        let text = page.text();
+        assert!(text.contains(&format!("value=\"{typed}\"")) && text.contains(why), "{asked}: {text}");
+    }
+    assert_eq!(ada.get("/activity?q=%22port:80%22").status, 200, "in quotation marks it is text");
+}

@@ -45,6 +45,17 @@ fn accounts_are_made_changed_and_removed() {
 }
 
 #[test]
+fn a_second_factor_is_demanded_by_a_command() {
+    both_ways(|folder| {
+        let demand = |of: &[&str]| folder.run(&[&["user", "second-factor"], of].concat());
+        demand(&[]).says("a second factor is demanded of nobody");
+        demand(&["everyone"]).says("a second factor is demanded of everyone");
+        demand(&[]).says("a second factor is demanded of everyone");
+        demand(&["somebody"]).refuses(2, "nobody, administrators or everyone");
+    });
+}
+
+#[test]
 fn accounts_that_cannot_be_are_refused_in_one_line() {
     both_ways(|folder| {
         let add = |name: &str, password: &str| {

@@ -311,3 +311,15 @@ fn who_must_have_a_second_factor_sets_one_up_before_anything_else() {
         (vec!["second factor".into(); 2], vec!["everyone".into(), "administrators".into()])
     );
 }
+
+#[test]
+fn a_second_factor_is_demanded_by_the_page_too() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    assert_eq!(ada.form("/settings/second-factor", &[("of", "somebody")]).status, 400);
+    assert_eq!(mia.form("/settings/second-factor", &[("of", "nobody")]).status, 403);
+    assert_eq!(mia.get("/sessions").status, 200);
+    let saved = ada.form("/settings/second-factor", &[("of", "everyone")]);
+    assert_eq!(saved.status, 303, "{}", saved.text());
+    assert_eq!((ada.get("/sessions").status, mia.get("/sessions").status), (303, 303));
+}

@@ -114,6 +114,9 @@ async fn a_browser_lets_go_of_its_cookie_when_it_signs_out() {
     ann.leave();
 }
 
+/// The worst that an e-mail address may look like.
+const HOSTILE_EMAIL: &str = "'`{{7*7}}&lt#img@example.org";
+
 /// What would become more than text wherever text becomes something else.
 const HOSTILE: &str =
     "x\"><img src=x onerror=pwned=1><script>pwned=2</script><svg onload=pwned=3>{{7*7}}'`\u{202e}&lt;";
@@ -132,7 +135,10 @@ async fn is_harmless(ann: &Browser<'_>, path: &str) {
 async fn what_somebody_wrote_is_shown_as_text_on_every_page() {
     let Some(chromium) = Chromium::start() else { return };
     let house = House::of(&["ann:admin", "ben:member"]);
-    house.rollcall(&["user", "set", "ben", "--full-name", HOSTILE, "--groups", HOSTILE], "");
+    house.rollcall(
+        &["user", "set", "ben", "--full-name", HOSTILE, "--email", HOSTILE_EMAIL, "--groups", HOSTILE],
+        "",
+    );
     let record = |user: &str| {
         json!({
             "user": user, "action": HOSTILE, "detail": format!("{HOSTILE} javascript:pwned=6"), "app": HOSTILE,

@@ -205,7 +205,7 @@ impl<'a> Life<'a> {
         // After a kill it may be some time until the index can say how many they are.
         let asked = loop {
             let reply = send(&rules)?;
-            if reply.status != 503 {
+            if reply.status != 503 || !reply.text().contains("search index lacks") {
                 break reply.text();
             }
         };

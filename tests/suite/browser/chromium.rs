@@ -12,7 +12,9 @@ use std::{
 
 use fantoccini::{
     Client, ClientBuilder, Locator,
+    actions::{InputSource as _, KeyAction, KeyActions},
     elements::Element,
+    error::CmdError,
     wd::{Capabilities, WindowHandle},
 };
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -163,6 +165,18 @@ impl Browser<'_> {
         self.wait(Locator::Css(css), css).await
     }
 
+    /// Does something with the element, as soon as it is there. A page that is live may put another one in its place at any
+    /// moment: what has gone between the look and the deed is looked for once more.
+    async fn with<T>(&self, css: &str, deed: impl AsyncFn(Element) -> Result<T, CmdError>) -> T {
+        for _ in 0..PATIENCE {
+            match deed(self.see(css).await).await {
+                Err(error) if error.is_stale_element_reference() => pause().await,
+                done => return done.unwrap_or_else(|error| panic!("{css}: {error}")),
+            }
+        }
+        panic!("{css} never stays for long enough\n{}", self.page().await);
+    }
+
     /// Waits for an element of this kind that says just these words.
     pub(super) async fn says(&self, kind: &str, words: &str) -> Element {
         let quote = if words.contains('"') { '\'' } else { '"' };
@@ -212,7 +226,7 @@ impl Browser<'_> {
 
     /// What an element says, as soon as it is there.
     pub(super) async fn text(&self, css: &str) -> String {
-        self.see(css).await.text().await.unwrap()
+        self.with(css, async |element| element.text().await).await
     }
 
     /// What all of them say now, also where a style hides it.
@@ -229,20 +243,23 @@ impl Browser<'_> {
 
     /// Clicks as soon as there is something to click.
     pub(super) async fn click(&self, css: &str) {
-        let element = self.see(css).await;
-        element.click().await.unwrap_or_else(|error| panic!("{css} cannot be clicked: {error}"));
+        self.with(css, async |element| element.click().await).await;
     }
 
     /// Replaces what stands in the field of this name.
     pub(super) async fn fill(&self, name: &str, text: &str) {
-        let field = self.see(&format!("main [name={name}]:not([type=hidden]):not([hidden])")).await;
-        field.clear().await.unwrap();
-        field.send_keys(text).await.unwrap();
+        let field = format!("main [name={name}]:not([type=hidden]):not([hidden])");
+        let type_over = async |field: Element| {
+            field.clear().await?;
+            field.send_keys(text).await
+        };
+        self.with(&field, type_over).await;
     }
 
     /// Chooses from the drop-down of this name.
     pub(super) async fn choose(&self, name: &str, value: &str) {
-        self.see(&format!("select[name={name}]")).await.select_by_value(value).await.unwrap();
+        let list = format!("select[name={name}]");
+        self.with(&list, async |list| list.select_by_value(value).await).await;
     }
 
     /// Puts a file into the page's only field for one.
@@ -250,9 +267,12 @@ impl Browser<'_> {
         self.see("input[type=file]").await.send_keys(path.to_str().unwrap()).await.unwrap();
     }
 
-    /// Presses keys where the focus is.
+    /// Presses keys one by one, wherever the focus is at each.
     pub(super) async fn press(&self, keys: &str) {
-        self.client.active_element().await.unwrap().send_keys(keys).await.unwrap();
+        let both = |value| [KeyAction::Down { value }, KeyAction::Up { value }];
+        let nothing = KeyActions::new("keyboard".to_owned());
+        let pressed = keys.chars().flat_map(both).fold(nothing, KeyActions::then);
+        self.client.perform_actions(pressed).await.unwrap();
     }
 
     /// What an address of the house answers to this browser, as text.

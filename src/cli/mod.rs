@@ -32,6 +32,7 @@ use crate::{
     config::{Config, Raw},
     domain::{App, StartError, clock::Clock},
     store::{OpenError, StoreError},
+    web::unread,
 };
 
 /// Runs the command that this process was started with.
@@ -179,7 +180,7 @@ fn log_to_stderr() {
         }
 
         fn log(&self, record: &log::Record<'_>) {
-            if self.enabled(record.metadata()) {
+            if !unread::heard(record) && self.enabled(record.metadata()) {
                 let text = record.args().to_string().replace(char::is_control, " ");
                 let _ =
                     writeln!(io::stderr(), "rollcall: {}: {text}", record.level().as_str().to_lowercase());

@@ -22,41 +22,41 @@ pub struct NotASite;
 impl Site {
     /// The site of a scheme, and of a host with or without a port, as they stand in headers.
     pub fn of(scheme: &str, authority: &str) -> Result<Self, NotASite> {
-        let scheme = scheme.to_ascii_lowercase();
-        let own_port = match scheme.as_str() {
-            "http" => 80,
-            "https" => 443,
-            _ => return Err(NotASite),
-        };
+        let known = [("https", 443), ("http", 80)];
+        let known = known.into_iter().find(|(known, _)| scheme.eq_ignore_ascii_case(known));
+        let (scheme, own_port) = known.ok_or(NotASite)?;
         if authority.len() > 255 + ":65535".len() {
             return Err(NotASite);
         }
-        let authority = authority.to_ascii_lowercase();
+        let mut text = String::with_capacity(scheme.len() + "://".len() + authority.len());
+        text.push_str(scheme);
+        text.push_str("://");
+        let start = text.len();
         let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
-        let (host, port) = if let Some((inside, behind)) = bracketed {
+        let port = if let Some((inside, behind)) = bracketed {
             let ip: std::net::Ipv6Addr = inside.parse().map_err(|_| NotASite)?;
-            let port = if behind.is_empty() { behind } else { behind.strip_prefix(':').ok_or(NotASite)? };
-            (format!("[{ip}]"), port)
+            text.push_str(&format!("[{ip}]"));
+            if behind.is_empty() { behind } else { behind.strip_prefix(':').ok_or(NotASite)? }
         } else {
-            let (host, port) = authority.split_once(':').unwrap_or((&authority, ""));
-            (host.strip_suffix('.').unwrap_or(host).to_owned(), port)
+            let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
+            let host = host.strip_suffix('.').unwrap_or(host);
+            let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
+            if host.is_empty() || host.starts_with('.') || !host.bytes().all(good) {
+                return Err(NotASite);
+            }
+            text.push_str(host);
+            port
         };
-        let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-        let named = !host.is_empty() && !host.starts_with('.') && host.chars().all(good);
-        if !named && !host.starts_with('[') {
-            return Err(NotASite);
-        }
-        let digits = port.chars().all(|c| c.is_ascii_digit());
+        text[start..].make_ascii_lowercase();
+        let end = text.len();
+        let digits = port.bytes().all(|c| c.is_ascii_digit());
         let port: Option<u16> = match port {
             "" => None,
             port if digits => Some(port.parse().map_err(|_| NotASite)?),
             _ => return Err(NotASite),
         };
-        let start = scheme.len() + "://".len();
-        let mut text = format!("{scheme}://{host}");
-        let end = text.len();
         if let Some(port) = port.filter(|port| *port != own_port) {
-            text = format!("{text}:{port}");
+            text.push_str(&format!(":{port}"));
         }
         Ok(Self { text, host: (start, end) })
     }

@@ -9,7 +9,7 @@ use std::{borrow::Cow, fmt::Display, net::IpAddr, sync::Mutex};
 use data_encoding::HEXLOWER;
 use rocket::{
     Request, Response,
-    http::{ContentType, Header, Method, Status},
+    http::{ContentType, Header, Method, Status, uri::Origin},
     response::{self, Responder},
 };
 use serde::Serialize;
@@ -265,6 +265,15 @@ impl Failure {
         let kept = request.local_cache(Remembered::default);
         if let Ok(mut kept) = kept.0.lock() {
             *kept = Some(self);
+        }
+    }
+
+    /// Turns away a request before any route has seen it: it is led to where there is nothing, and hears this there.
+    pub(super) fn turn_away(self, request: &mut Request<'_>) {
+        let nowhere = if wants_json(request) { "/api/nowhere" } else { "/nowhere" };
+        self.remember(request);
+        if let Ok(nowhere) = Origin::parse(nowhere) {
+            request.set_uri(nowhere);
         }
     }
 

@@ -4,7 +4,7 @@
 use rocket::{
     Data, Request, Response,
     fairing::{Fairing, Info, Kind},
-    http::{Header, Method, uri::Origin},
+    http::{Header, Method},
     response::{self, Responder},
 };
 
@@ -71,18 +71,24 @@ impl Fairing for Headers {
 }
 
 fn dress(request: &Request<'_>, response: &mut Response<'_>) {
+    // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own. One walk finds both: the
+    // framework's own look-ups hash a name letter by letter.
+    let mut unless_set = [(POLICY, Some(CONTENT_SECURITY_POLICY)), ("Cache-Control", Some("no-store"))];
+    for header in response.headers().iter() {
+        for (name, value) in &mut unless_set {
+            value.take_if(|_| header.name() == *name);
+        }
+    }
     for (name, value) in EVERY {
         response.set_header(Header::new(name, value));
     }
     if door::over_tls(request) {
         response.set_header(Header::new(TRANSPORT.0, TRANSPORT.1));
     }
-    // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own.
-    if !response.headers().contains(POLICY) {
-        response.set_header(Header::new(POLICY, CONTENT_SECURITY_POLICY));
-    }
-    if !response.headers().contains("Cache-Control") {
-        response.set_header(Header::new("Cache-Control", "no-store"));
+    for (name, value) in unless_set {
+        if let Some(value) = value {
+            response.set_header(Header::new(name, value));
+        }
     }
 }
 
@@ -96,9 +102,6 @@ impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for Dressed<R> {
         Ok(response)
     }
 }
-
-/// An address at which there is nothing: the catcher says there what was remembered.
-const NOWHERE: &str = "/which-host";
 
 /// A request names one host (RFC 9112, section 3.2). Whoever stands in front of us may have gone by the other of two.
 pub(super) struct OneHost;
@@ -116,10 +119,7 @@ impl Fairing for OneHost {
         if hosts == 1 || (hosts == 0 && probe) {
             return;
         }
-        Failure::bad_request("a request names its host, once").remember(request);
-        if let Ok(nowhere) = Origin::parse(NOWHERE) {
-            request.set_uri(nowhere);
-        }
+        Failure::bad_request("a request names its host, once").turn_away(request);
     }
 }
 

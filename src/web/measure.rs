@@ -1,35 +1,25 @@
 //! Counts every request by the part of the server it was for.
 
-use std::time::Instant;
-
 use rocket::{
-    Data, Request, Response,
+    Request, Response,
     fairing::{Fairing, Info, Kind},
 };
 
-use super::door;
+use super::{door, noted::Noted};
 use crate::domain::metrics::Part;
 
 /// Counts requests.
 pub(super) struct Measure;
 
-/// When a request came.
-struct Came(Instant);
-
 #[rocket::async_trait]
 impl Fairing for Measure {
     fn info(&self) -> Info {
-        Info { name: "measure", kind: Kind::Request | Kind::Response }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        request.local_cache(|| Came(Instant::now()));
+        Info { name: "measure", kind: Kind::Response }
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let came = request.local_cache(|| Came(Instant::now()));
         let part = part(request.uri().path().as_str());
-        door::count(request, part, response.status().code, came.0.elapsed());
+        door::count(request, part, response.status().code, Noted::of(request).came.elapsed());
     }
 }
 

@@ -15,12 +15,14 @@ mod headers;
 pub mod ingest;
 mod looking;
 mod measure;
+mod noted;
 mod openapi;
 mod paced;
 mod pages;
 mod shippers;
 pub mod syslog;
 mod tail;
+pub mod unread;
 pub mod views;
 mod watch;
 pub mod wire;
@@ -73,6 +75,8 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         .attach(headers::Headers)
         .attach(headers::FormsArePosted)
         .attach(headers::OneHost)
+        // Behind it, as what it has to say comes first.
+        .attach(unread::Unread)
         .mount("/", assets::routes())
         .mount("/", pages::routes())
         .mount("/", api::health::routes())
@@ -88,6 +92,9 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
 /// know: no fairing has seen it, and none sees its answer.
 #[catch(default)]
 async fn refused(status: Status, request: &Request<'_>) -> headers::Dressed<Result<gate::Told, Failure>> {
+    if let Some(unread) = unread::refusal() {
+        return headers::Dressed(Err(unread));
+    }
     headers::Dressed(match gate::by_another_method(status, request).await {
         Some(told) => told,
         None => Err(Failure::recall(status, request)),

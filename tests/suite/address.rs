@@ -1,8 +1,16 @@
 //! Where requests come from: what is believed of whom, and the page that says why.
 
+use std::{
+    io::{Read as _, Write as _},
+    net::TcpStream,
+};
+
 use rollcall::web::door::{Naming, Networks, Settings};
 
-use super::house::{Caller, House};
+use super::{
+    house::{Caller, House, PASSWORD},
+    server::{Folder, PATIENCE, Server},
+};
 
 const MILTON: &str = "216.160.83.56";
 
@@ -114,4 +122,52 @@ fn other_headers_are_shown_and_never_believed() {
     let said = page(&ada);
     assert!(said.contains("X-Real-IP 216.160.83.56 never CF-Connecting-IP 216.160.83.56 never"), "{said}");
     assert!(said.contains("proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"), "{said}");
+}
+
+/// What a server says to these bytes, of which the last come when it has the others.
+fn said_to(server: &Server, head: &[u8], body: &[u8]) -> String {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.write_all(head).unwrap();
+    // Somebody else is answered meanwhile.
+    assert_eq!(server.stranger().get("/healthz").status, 200);
+    stream.write_all(body).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+#[test]
+fn nobody_makes_away_with_a_header_by_a_byte_that_is_no_text() {
+    let folder = Folder::with_admin();
+    let server = folder.serve_with(&["--trusted-proxy", "127.0.0.1"]);
+    let head = |method: &str, path: &str, lines: &[&[u8]], length: usize| {
+        let mut head =
+            format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n").into_bytes();
+        head.extend(format!("Content-Type: application/json\r\nContent-Length: {length}\r\n").as_bytes());
+        for line in lines {
+            head.extend([*line, b"\r\n"].concat());
+        }
+        [head, b"\r\n".to_vec()].concat()
+    };
+    let body = format!(r#"{{"user":"ada","password":"{PASSWORD}"}}"#);
+    let forged = [b"X-Forwarded-For: \xff, 203.0.113.9".as_slice(), b"Forwarded: for=81.2.69.142"];
+    let answer = said_to(&server, &head("POST", "/api/v1/signin", &forged, body.len()), body.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
+    assert!(answer.contains("header x-forwarded-for is no UTF-8"), "{answer}");
+    for (method, path, line) in [
+        ("GET", "/metrics", b"Via: 1.1 \xe9".as_slice()),
+        ("GET", "/auth/forward", b"X-Forwarded-Host: wiki.example.org\xff"),
+        ("PROPFIND", "/auth/forward", b"X-Forwarded-Host: wiki.example.org\xff"),
+        ("GET", "/sessions", b"Cookie: name=Jos\xe9"),
+    ] {
+        let answer = said_to(&server, &head(method, path, &[line], 0), b"");
+        assert!(answer.starts_with("HTTP/1.1 400 "), "{method} {path}: {answer}");
+        assert!(answer.contains("is no UTF-8"), "{method} {path}: {answer}");
+    }
+    // What nobody is believed by is as good as not sent, and the next request is another one.
+    let answer = said_to(&server, &head("GET", "/healthz", &[b"User-Agent: Jos\xe9"], 0), b"");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let answer = said_to(&server, &head("POST", "/api/v1/signin", &[], body.len()), body.as_bytes());
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
 }

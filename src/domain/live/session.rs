@@ -56,6 +56,17 @@ pub(super) struct Known {
     changed: bool,
 }
 
+impl Known {
+    /// All that the client has said of itself, if it says something new. Browsers do not send every hint with every request: while
+    /// the user agent stays the same, what was said stands.
+    fn news(&self, agent: &Agent) -> Option<Agent> {
+        if self.agent.user_agent != agent.user_agent || !self.heard {
+            return Some(agent.clone());
+        }
+        (!agent.adds_nothing_to(&self.agent)).then(|| agent.or(&self.agent))
+    }
+}
+
 /// What sessions have in common.
 pub(super) struct Common {
     places: Shared<Place>,
@@ -204,14 +215,11 @@ impl Live {
         self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
     }
 
-    /// All that the client has said of itself, if it says something new. Browsers do not send every hint with
-    /// every request: while the user agent stays the same, what was said stands.
-    pub fn news(&self, agent: &Agent) -> Option<Agent> {
+    /// The address that it is used from, if that is another one, and all that the client has said of itself, if it says
+    /// something new.
+    pub fn news(&self, ip: Option<IpAddr>, agent: Option<&Agent>) -> (Option<IpAddr>, Option<Agent>) {
         let known = self.known();
-        if known.agent.user_agent != agent.user_agent || !known.heard {
-            return Some(agent.clone());
-        }
-        (!agent.adds_nothing_to(&known.agent)).then(|| agent.or(&known.agent))
+        (ip.filter(|ip| known.ip != Some(*ip)), agent.and_then(|agent| known.news(agent)))
     }
 
     pub(super) fn renew(&self, agent: Agent, device: Device, common: &Common) {

@@ -124,10 +124,11 @@ impl App {
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         live.touch(self.now());
-        if let Some(ip) = ip.filter(|ip| live.ip() != Some(*ip)) {
+        let (ip, agent) = live.news(ip, agent);
+        if let Some(ip) = ip {
             self.0.live.moves(live, ip, self.0.geo.place(ip));
         }
-        if let Some(agent) = agent.and_then(|agent| live.news(agent)) {
+        if let Some(agent) = agent {
             let device = agent::device(&agent);
             self.0.live.renew(live, agent, device);
         }

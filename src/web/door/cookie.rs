@@ -11,6 +11,7 @@ use rocket::{
     response::{self, Responder},
 };
 
+use super::lines::lines;
 use crate::model::secret::{Familiar, Kind, Token};
 
 const SECURE: &str = "__Host-rollcall";
@@ -61,7 +62,8 @@ pub(super) fn nonce(request: &Request<'_>, secure: bool) -> Option<Token> {
 
 /// The cookie of this name. Where there are two, neither is believed.
 fn only<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
-    let pairs = request.headers().get("Cookie").flat_map(|line| line.split(';'));
+    let [cookies] = lines(request, ["Cookie"]);
+    let pairs = cookies.all(request).flat_map(|line| line.split(';'));
     let mut values = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(known, _)| *known == name);
     let (_, value) = values.next()?;
     values.next().is_none().then_some(value)

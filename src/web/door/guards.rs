@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Finding, Lease, SetCookie, Settings, address, cookie, door,
-    lines::lines,
+    lines::{Line, lines},
     origin::{self, Made},
     programs::{Needs, Program},
 };
@@ -261,7 +261,7 @@ impl<'r> Member<'r> {
     }
 
     /// Where the request comes from, and how that was found out; none where it has not come over a connection.
-    pub fn finding(&self) -> Option<&Finding> {
+    pub fn finding(&self) -> Option<Finding> {
         address::finding(self.request)
     }
 
@@ -482,27 +482,27 @@ fn party_of(request: &Request<'_>) -> Option<Party> {
 
 pub(super) fn origin_of(request: &Request<'_>) -> Origin {
     Origin {
-        ip: address::finding(request).map(Finding::client),
-        agent: agent_of(request),
+        ip: address::source(request).map(|source| source.client),
+        agent: agent_in(lines(request, AGENT)),
         familiar: cookie::mark(request, door(request).settings.secure),
     }
 }
 
-/// What the client says of itself.
-pub(super) fn agent_of(request: &Request<'_>) -> Agent {
-    let [user_agent, brands, full_versions, platform, platform_version, model, mobile] = lines(
-        request,
-        [
-            "User-Agent",
-            "Sec-CH-UA",
-            "Sec-CH-UA-Full-Version-List",
-            "Sec-CH-UA-Platform",
-            "Sec-CH-UA-Platform-Version",
-            "Sec-CH-UA-Model",
-            "Sec-CH-UA-Mobile",
-        ],
-    )
-    .map(|line| line.first);
+/// In which headers a client says what it is.
+pub(super) const AGENT: [&str; 7] = [
+    "User-Agent",
+    "Sec-CH-UA",
+    "Sec-CH-UA-Full-Version-List",
+    "Sec-CH-UA-Platform",
+    "Sec-CH-UA-Platform-Version",
+    "Sec-CH-UA-Model",
+    "Sec-CH-UA-Mobile",
+];
+
+/// What the client says of itself in these lines, which are those of [`AGENT`].
+pub(super) fn agent_in(said: [Line<'_>; AGENT.len()]) -> Agent {
+    let [user_agent, brands, full_versions, platform, platform_version, model, mobile] =
+        said.map(|line| line.first);
     let cut = |value: Option<&str>| value.map(|value| Agent::cut(value).to_owned());
     Agent {
         user_agent: cut(user_agent).unwrap_or_default(),

@@ -15,7 +15,7 @@ use rocket::{
 use super::origin;
 use crate::{
     domain::{App, live::Live, tokens::LiveToken},
-    web::failure::Failure,
+    web::{failure::Failure, noted::Noted},
 };
 
 /// The right to go on with what takes long, a stream or a download: it is over with its session or token.
@@ -38,12 +38,10 @@ impl Lease {
 
     /// Keeps it for when the request is answered.
     pub(super) fn hold(self, request: &Request<'_>) {
-        request.local_cache(|| Held(Some(self)));
+        // Whoever has come in by one guard has come in: the first right is the one that counts.
+        let _ = Noted::of(request).lease.set(self);
     }
 }
-
-/// What a request came with, where it came with anything.
-struct Held(Option<Lease>);
 
 /// Looks again whether whoever asks is still in, when all that is left to do is to send the answer. Only what reads is held
 /// back: who changed something is told what came of it, and one's own logout is such a change.
@@ -59,7 +57,7 @@ impl Fairing for Recheck {
         if origin::is_unsafe(request.method()) {
             return;
         }
-        let Held(Some(lease)) = request.local_cache(|| Held(None)) else { return };
+        let Some(lease) = Noted::of(request).lease.get() else { return };
         if lease.over() {
             let failure = match lease {
                 Lease::Session(_) => Failure::not_signed_in(),

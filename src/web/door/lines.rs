@@ -17,6 +17,14 @@ pub(super) struct Line<'r> {
     pub(super) again: bool,
 }
 
+impl<'r> Line<'r> {
+    /// The values of all lines of this name, in their order.
+    pub(super) fn all(self, request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
+        let more = if self.again { Some(request.headers().get(self.name).skip(1)) } else { None };
+        self.first.into_iter().chain(more.into_iter().flatten())
+    }
+}
+
 /// The lines of these names, each in its place.
 pub(super) fn lines<'r, const N: usize>(request: &'r Request<'_>, names: [&'static str; N]) -> [Line<'r>; N] {
     let headers = request.headers();

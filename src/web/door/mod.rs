@@ -25,7 +25,7 @@ use rocket::{Build, Orbit, Request, Rocket};
 
 pub(super) use self::lease::Recheck;
 pub use self::{
-    address::{Finding, HOPS, Hop, Naming, Networks, Why},
+    address::{Finding, HOPS, Hop, Naming, Networks, Source, Why},
     body::{Form, Json, MaybeJson, OpenForm},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
@@ -84,7 +84,7 @@ pub(super) fn over_tls(request: &Request<'_>) -> bool {
     let settings = &door(request).settings;
     let said =
         || request.headers().get_one("X-Forwarded-Proto").is_some_and(|it| it.eq_ignore_ascii_case("https"));
-    let by_proxy = || address::finding(request).is_some_and(|found| found.peer_trusted) && said();
+    let by_proxy = || address::source(request).is_some_and(|found| found.peer_trusted) && said();
     settings.front.is_some() || settings.secure && by_proxy()
 }
 

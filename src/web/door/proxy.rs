@@ -13,8 +13,8 @@ use rocket::{
 };
 
 use super::{
-    AuthCheck, Finding, Program, SetCookie, address, cookie, door, guards,
-    guards::refuse,
+    AuthCheck, Program, SetCookie, address, cookie, door,
+    guards::{self, AGENT, refuse},
     lines::{Line, lines},
 };
 use crate::{
@@ -46,11 +46,35 @@ pub struct Asked {
     pub for_a_page: bool,
 }
 
+/// In which headers it stands what is asked, and by whom.
+const ASKED: [&str; 10] = [
+    "X-Original-URL",
+    "X-Original-Method",
+    "X-Forwarded-Host",
+    "X-Forwarded-Proto",
+    "X-Forwarded-Uri",
+    "X-Forwarded-Method",
+    "Accept",
+    "X-Requested-With",
+    "Upgrade",
+    "Sec-Fetch-Mode",
+];
+
+/// All that is read of the headers in a check but cookies and addresses, in one walk.
+const READ: [&str; ASKED.len() + AGENT.len()] = {
+    let mut names = [""; ASKED.len() + AGENT.len()];
+    let (asked, agent) = names.split_at_mut(ASKED.len());
+    asked.copy_from_slice(&ASKED);
+    agent.copy_from_slice(&AGENT);
+    names
+};
+
 /// A proxy that is believed: because of where it asks from, or because it shows a token with the scope `auth:check`.
 pub struct Checkpoint<'r> {
     /// The application.
     pub app: &'r App,
     request: &'r Request<'r>,
+    read: [Line<'r>; READ.len()],
 }
 
 impl<'r> Checkpoint<'r> {
@@ -76,21 +100,8 @@ impl Checkpoint<'_> {
     /// both are there and name different sites, the proxy sets the one and hands on what the client wrote in the other: which of
     /// them nobody can tell here, so neither is believed.
     pub fn asked(&self, first: Headers) -> Result<Asked, Failure> {
-        let [url, url_method, host, proto, uri, host_method, accept, requested_with, upgrade, mode] = lines(
-            self.request,
-            [
-                "X-Original-URL",
-                "X-Original-Method",
-                "X-Forwarded-Host",
-                "X-Forwarded-Proto",
-                "X-Forwarded-Uri",
-                "X-Forwarded-Method",
-                "Accept",
-                "X-Requested-With",
-                "Upgrade",
-                "Sec-Fetch-Mode",
-            ],
-        );
+        let [url, url_method, host, proto, uri, host_method, accept, requested_with, upgrade, mode, ..] =
+            self.read;
         let original = once(url)?;
         let host = once(host)?;
         if let (Some(url), Some(host)) = (original, host) {
@@ -130,7 +141,7 @@ impl Checkpoint<'_> {
     /// Whether any line of this name holds the word, which is written in lower case.
     fn holds(&self, line: Line<'_>, word: &str) -> bool {
         let holds = |value: &str| value.to_ascii_lowercase().contains(word);
-        line.first.is_some_and(holds) || (line.again && self.request.headers().get(line.name).any(holds))
+        line.all(self.request).any(holds)
     }
 
     /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site.
@@ -145,8 +156,9 @@ impl Checkpoint<'_> {
 
     /// Decides whether the request may pass to its app.
     pub async fn admit(&self, site: &Site) -> Result<Decision, SessionError> {
-        let ip = address::finding(self.request).map(Finding::client);
-        self.app.admit_to(self.live(site), site, ip, &guards::agent_of(self.request)).await
+        let ip = address::source(self.request).map(|source| source.client);
+        let [_, _, _, _, _, _, _, _, _, _, agent @ ..] = self.read;
+        self.app.admit_to(self.live(site), site, ip, &guards::agent_in(agent)).await
     }
 
     /// The address of Rollcall itself, without a slash at the end.
@@ -223,6 +235,6 @@ impl<'r> FromRequest<'r> for Checkpoint<'r> {
             }
             address::vouch(request);
         }
-        Outcome::Success(Self { app: &door.app, request })
+        Outcome::Success(Self { app: &door.app, request, read: lines(request, READ) })
     }
 }

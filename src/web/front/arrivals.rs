@@ -9,13 +9,9 @@ use std::{
 use rocket::{
     Data, Request,
     fairing::{Fairing, Info, Kind},
-    http::uri::Origin,
 };
 
 use crate::web::failure::Failure;
-
-/// An address at which there is nothing: the catcher says there what was remembered.
-const NOWHERE: &str = "/not-through-the-front";
 
 /// The clients by the address that their connection has within this machine.
 #[derive(Clone, Debug, Default)]
@@ -62,10 +58,7 @@ impl Fairing for Arrivals {
         if let Some(client) = client {
             request.set_remote(client);
         } else {
-            Failure::not_through_the_front().remember(request);
-            if let Ok(nowhere) = Origin::parse(NOWHERE) {
-                request.set_uri(nowhere);
-            }
+            Failure::not_through_the_front().turn_away(request);
         }
     }
 }

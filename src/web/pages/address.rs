@@ -45,7 +45,7 @@ fn address(admin: Admin<'_>, params: Params) -> Result<Html, Failure> {
         let (hops, headers, advice) = (Vec::new(), Vec::new(), Vec::new());
         return show(&ClientAddress { frame, client, place, why, hops, headers, advice, garbled });
     };
-    let client = found.client();
+    let client = found.source.client;
     let place = Where::of(&admin.app.geo().place(client), Some(client));
     let names = [place.city, place.location];
     let told = |naming: Naming| admin.header(naming.as_str()).any(|line| !line.trim().is_empty());
@@ -53,18 +53,18 @@ fn address(admin: Admin<'_>, params: Params) -> Result<Html, Failure> {
         frame,
         client: client.to_string(),
         place: names.into_iter().filter(|name| !name.is_empty()).collect::<Vec<_>>().join(", "),
-        why: why(found),
-        hops: hops(found),
-        headers: headers(&admin, found),
-        advice: advice(found, &admin.way_in().trusted_proxies, &told),
+        why: why(&found),
+        hops: hops(&found),
+        headers: headers(&admin, &found),
+        advice: advice(&found, &admin.way_in().trusted_proxies, &told),
         garbled,
     })
 }
 
 /// Why the client is who it is.
 fn why(found: &Finding) -> String {
-    let (peer, header) = (found.peer, found.read.map_or("", Naming::as_str));
-    match found.why {
+    let (peer, header) = (found.source.peer, found.source.read.map_or("", Naming::as_str));
+    match found.source.why {
         Why::Peer => format!(
             "The connection comes from {peer}, which is no trusted proxy, so that no header is believed and {peer} is the client."
         ),
@@ -73,7 +73,7 @@ fn why(found: &Finding) -> String {
         ),
         Why::Client => format!(
             "The connection comes from the trusted proxy {peer}, and {} is the first address in {header}, read from its end, that is no trusted proxy.",
-            found.client()
+            found.source.client
         ),
         Why::OnlyProxies => format!(
             "Every address in {header} is a trusted proxy, so that the furthest of them is taken for the client."
@@ -85,25 +85,25 @@ fn why(found: &Finding) -> String {
 }
 
 fn hops(found: &Finding) -> Vec<Hop> {
-    let client = found.client();
+    let client = found.source.client;
     let taken_for = |trusted, last| match (trusted, last) {
         (true, false) => "a trusted proxy",
         (true, true) => "a trusted proxy, and the client",
         (false, true) => "the client",
         (false, false) => "not an address",
     };
-    let peer_chosen = found.hops.is_empty() || found.why == Why::Garbled;
+    let peer_chosen = found.hops.is_empty() || found.source.why == Why::Garbled;
     let peer = Hop {
-        written: found.peer.to_string(),
+        written: found.source.peer.to_string(),
         from: "the connection".to_owned(),
-        taken_for: taken_for(found.peer_trusted, peer_chosen),
+        taken_for: taken_for(found.source.peer_trusted, peer_chosen),
         chosen: peer_chosen,
     };
     let read = found.hops.iter().enumerate().map(|(at, hop)| {
         let chosen = !peer_chosen && at + 1 == found.hops.len() && hop.ip == Some(client);
         Hop {
             written: cut(&hop.written),
-            from: found.read.map_or("", Naming::as_str).to_owned(),
+            from: found.source.read.map_or("", Naming::as_str).to_owned(),
             taken_for: taken_for(hop.trusted, chosen),
             chosen,
         }
@@ -112,11 +112,11 @@ fn hops(found: &Finding) -> Vec<Hop> {
 }
 
 fn headers(admin: &Admin<'_>, found: &Finding) -> Vec<Header> {
-    let verdict = |name: &str| match found.read {
+    let verdict = |name: &str| match found.source.read {
         Some(read) if read.as_str() == name => "read",
         _ if Naming::ALL.iter().all(|naming| naming.as_str() != name) => "never",
         Some(_) => "no, only one of the two is read",
-        None if found.peer_trusted => "no, the other one is set to be read",
+        None if found.source.peer_trusted => "no, the other one is set to be read",
         None => "no, it comes from no trusted proxy",
     };
     let lines = TELLING.into_iter().flat_map(|name| admin.header(name).map(move |line| (name, line)));
@@ -135,10 +135,10 @@ fn advice(found: &Finding, trusted: &Networks, told: &dyn Fn(Naming) -> bool) ->
     let other = |read| if read == Naming::Forwarded { Naming::XForwardedFor } else { Naming::Forwarded };
     let pin = |naming: Naming| format!("client-header = \"{}\"", naming.as_str().to_ascii_lowercase());
     let mut advice = Vec::new();
-    match found.why {
+    match found.source.why {
         Why::Peer if Naming::ALL.into_iter().any(told) => advice.push(rollcall(
-            format!("If {} is your proxy, say so; nobody else should be named here.", found.peer),
-            trust(found.peer.into()),
+            format!("If {} is your proxy, say so; nobody else should be named here.", found.source.peer),
+            trust(found.source.peer.into()),
         )),
         Why::Peer | Why::OnlyProxies => {}
         Why::Silent => match Naming::ALL.into_iter().find(|naming| told(*naming)) {
@@ -153,8 +153,8 @@ fn advice(found: &Finding, trusted: &Networks, told: &dyn Fn(Naming) -> bool) ->
             }),
         },
         Why::Client => advice.push(rollcall(
-            format!("If {} is another proxy of yours, and not you, say so.", found.client()),
-            trust(found.client().into()),
+            format!("If {} is another proxy of yours, and not you, say so.", found.source.client),
+            trust(found.source.client.into()),
         )),
         Why::Garbled => advice.push(Advice {
             when: format!(
@@ -165,16 +165,16 @@ fn advice(found: &Finding, trusted: &Networks, told: &dyn Fn(Naming) -> bool) ->
             file: "nginx.conf",
         }),
     }
-    if let Some(read) = found.read.filter(|_| both) {
+    if let Some(read) = found.source.read.filter(|_| both) {
         let other = other(read);
         let when = format!(
             "Both {read} and {other} came, and {read} was read. If your proxy writes {other}, have that one read: the client may have sent the other."
         );
         advice.push(rollcall(when, pin(other)));
     }
-    if found.why == Why::OnlyProxies {
+    if found.source.why == Why::OnlyProxies {
         let when = "If people sit in a network that is named as a whole, name the proxies in it alone, each by its address.";
-        advice.push(rollcall(when.to_owned(), format!("trusted-proxy = [\"{}\"]", found.peer)));
+        advice.push(rollcall(when.to_owned(), format!("trusted-proxy = [\"{}\"]", found.source.peer)));
     }
     advice
 }

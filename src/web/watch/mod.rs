@@ -14,7 +14,7 @@ use std::{
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
-    sync::Arc,
+    sync::{Arc, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
@@ -29,11 +29,12 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
+pub(super) use self::peers::Answering;
 use self::{
-    peers::{Answering, Limits, Peers},
+    peers::{Limits, Peers},
     sockets::Listing,
 };
-use super::{door::Networks, front::Arrivals};
+use super::{door::Networks, front::Arrivals, noted::Noted};
 
 /// How often the sockets are looked through.
 const ROUND: Duration = Duration::from_secs(1);
@@ -82,9 +83,6 @@ impl Watchman {
     }
 }
 
-/// That somebody is being answered, kept with the request.
-struct Kept(std::sync::Mutex<Option<Answering>>);
-
 #[rocket::async_trait]
 impl Fairing for Watchman {
     fn info(&self) -> Info {
@@ -114,13 +112,14 @@ impl Fairing for Watchman {
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        let answering = request.remote().map(|peer| Peers::answering(&self.peers, peer, Instant::now()));
-        request.local_cache(|| Kept(std::sync::Mutex::new(answering)));
+        let noted = Noted::of(request);
+        let answering = request.remote().map(|peer| Peers::answering(&self.peers, peer, noted.came));
+        *noted.answering.lock().unwrap_or_else(PoisonError::into_inner) = answering;
     }
 
     async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let kept = request.local_cache(|| Kept(std::sync::Mutex::new(None)));
-        let Some(answering) = kept.0.lock().ok().and_then(|mut kept| kept.take()) else { return };
+        let kept = &Noted::of(request).answering;
+        let Some(answering) = kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let body = response.body_mut();
         let (size, chunk) = (body.preset_size(), body.max_chunk_size());
         if body.is_none() || size.is_some_and(|size| size <= SMALL) {

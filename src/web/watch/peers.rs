@@ -135,7 +135,7 @@ impl Peers {
 }
 
 /// Somebody is being answered, until this is dropped.
-pub(super) struct Answering {
+pub(in crate::web) struct Answering {
     peers: Arc<Peers>,
     peer: SocketAddr,
 }

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 /// The hops of the lines of an `X-Forwarded-For`, as they are written, nearest first.
-pub(super) fn for_list<'a>(lines: &[&'a str]) -> Vec<&'a str> {
-    lines.iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim).collect()
+pub(super) fn for_list<'a>(lines: &[&'a str]) -> impl Iterator<Item = &'a str> {
+    lines.iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
 }
 
 /// The `for=` of every element of a `Forwarded`, as it is written but for the quotes, nearest first. An element that says

@@ -9,7 +9,6 @@ mod forwarded;
 mod networks;
 
 use std::{
-    borrow::Cow,
     fmt,
     net::IpAddr,
     str::FromStr,
@@ -19,7 +18,8 @@ use std::{
 use rocket::Request;
 
 pub use self::networks::Networks;
-use super::{Door, door};
+use super::{Settings, door, lines::lines};
+use crate::web::noted::Noted;
 
 /// The most hops that are read; a longer list is not believed. Five proxies in a row are rare.
 pub const HOPS: usize = 32;
@@ -28,13 +28,13 @@ pub const HOPS: usize = 32;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Naming {
     /// What nearly every proxy writes.
-    XForwardedFor,
+    XForwardedFor = 0,
     /// Its successor by RFC 7239.
-    Forwarded,
+    Forwarded = 1,
 }
 
 impl Naming {
-    /// Both, in the order in which they are looked for.
+    /// Both, in the order in which they are looked for, each at its number.
     pub const ALL: [Self; 2] = [Self::XForwardedFor, Self::Forwarded];
 
     /// Its name.
@@ -65,19 +65,28 @@ impl FromStr for Naming {
     }
 }
 
-/// What is known of where a request comes from, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Source {
     /// The other end of the connection.
     pub peer: IpAddr,
     /// Whether that is a trusted proxy.
     pub peer_trusted: bool,
     /// The header that was read; none where none came, or nobody was believed.
     pub read: Option<Naming>,
-    /// What was read of it, nearest first, up to the hop that decided.
-    pub hops: Vec<Hop>,
     /// Why the client is who it is.
     pub why: Why,
+    /// Who has sent it, as far as anybody can know.
+    pub client: IpAddr,
+}
+
+/// The same, with all that was read on the way to it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What was found.
+    pub source: Source,
+    /// What was read of the header, nearest first, up to the hop that decided.
+    pub hops: Vec<Hop>,
 }
 
 /// One entry of the header.
@@ -106,80 +115,102 @@ pub enum Why {
     Garbled,
 }
 
-impl Finding {
-    /// The client's address.
-    pub fn client(&self) -> IpAddr {
-        match self.why {
-            Why::Peer | Why::Silent | Why::Garbled => self.peer,
-            Why::Client | Why::OnlyProxies => self.hops.last().and_then(|hop| hop.ip).unwrap_or(self.peer),
-        }
-    }
-
+impl Source {
     /// Finds out where a request from `peer` comes from. `lines` gives the lines of a header in their order. `pinned` is the
-    /// one header that is read; without it `X-Forwarded-For` is where it came, and else `Forwarded`.
-    pub fn of<'a>(
+    /// one header that is read; without it `X-Forwarded-For` is where it came, and else `Forwarded`. `seen` is told each hop that
+    /// is read.
+    fn of<'a>(
         peer: IpAddr,
         lines: impl Fn(Naming) -> Vec<&'a str>,
-        trusted: &Networks,
+        trusted: impl Fn(IpAddr) -> bool,
         pinned: Option<Naming>,
+        seen: impl FnMut(&'a str, Option<IpAddr>, bool),
     ) -> Self {
         let peer = peer.to_canonical();
-        let peer_trusted = trusted.contain(peer);
-        let found = |why, read, hops| Self { peer, peer_trusted, read, hops, why };
+        let peer_trusted = trusted(peer);
+        let found = |why, read, client| Self { peer, peer_trusted, read, why, client };
         if !peer_trusted {
-            return found(Why::Peer, None, Vec::new());
+            return found(Why::Peer, None, peer);
         }
-        let came = Naming::ALL.into_iter().filter(|naming| pinned.is_none_or(|pinned| pinned == *naming));
-        let mut came = came.map(|naming| (naming, lines(naming)));
+        let asked = Naming::ALL.into_iter().filter(|naming| pinned.is_none_or(|pinned| pinned == *naming));
+        let mut came = asked.map(|naming| (naming, lines(naming)));
         let Some((naming, lines)) = came.find(|(_, lines)| lines.iter().any(|line| !line.trim().is_empty()))
         else {
-            return found(Why::Silent, None, Vec::new());
+            return found(Why::Silent, None, peer);
         };
-        let written = match naming {
-            Naming::XForwardedFor => Some(forwarded::for_list(&lines)),
-            Naming::Forwarded => forwarded::for_elements(&lines),
+        let (why, client) = match naming {
+            Naming::XForwardedFor => decide(forwarded::for_list(&lines), trusted, seen),
+            Naming::Forwarded => match forwarded::for_elements(&lines) {
+                Some(hops) => decide(hops.into_iter(), trusted, seen),
+                None => (Why::Garbled, None),
+            },
         };
-        let mut hops = Vec::new();
-        for text in written.iter().flatten().take(HOPS) {
-            let ip = forwarded::address(text);
-            let trusted = ip.is_some_and(|ip| trusted.contain(ip));
-            hops.push(Hop { written: (*text).to_owned(), ip, trusted });
-            if !trusted {
-                let why = if ip.is_some() { Why::Client } else { Why::Garbled };
-                return found(why, Some(naming), hops);
-            }
-        }
-        let whole = written.is_some_and(|written| written.len() <= HOPS);
-        found(if whole { Why::OnlyProxies } else { Why::Garbled }, Some(naming), hops)
+        found(why, Some(naming), client.unwrap_or(peer))
     }
+}
+
+/// Reads hops, nearest first, up to the one that is the client.
+fn decide<'a>(
+    mut hops: impl Iterator<Item = &'a str>,
+    trusted: impl Fn(IpAddr) -> bool,
+    mut seen: impl FnMut(&'a str, Option<IpAddr>, bool),
+) -> (Why, Option<IpAddr>) {
+    let mut furthest = None;
+    for written in hops.by_ref().take(HOPS) {
+        let ip = forwarded::address(written);
+        let passes_on = ip.is_some_and(&trusted);
+        seen(written, ip, passes_on);
+        if !passes_on {
+            return (if ip.is_some() { Why::Client } else { Why::Garbled }, ip);
+        }
+        furthest = ip;
+    }
+    if hops.next().is_none() { (Why::OnlyProxies, furthest) } else { (Why::Garbled, None) }
+}
+
+/// Asks `of` for where a request comes from; none where it has not come over a connection.
+fn look<'r, T>(
+    request: &'r Request<'_>,
+    of: impl FnOnce(IpAddr, &dyn Fn(Naming) -> Vec<&'r str>, &dyn Fn(IpAddr) -> bool, Option<Naming>) -> T,
+) -> Option<T> {
+    let Settings { trusted_proxies, client_header, .. } = &door(request).settings;
+    let peer = request.remote()?.ip().to_canonical();
+    let named = lines(request, Naming::ALL.map(Naming::as_str));
+    let lines = |naming: Naming| named[naming as usize].all(request).collect();
+    let vouched = Noted::of(request).vouched.get().is_some();
+    let trusted = |ip: IpAddr| trusted_proxies.contain(ip) || (vouched && ip.to_canonical() == peer);
+    Some(of(peer, &lines, &trusted, *client_header))
 }
 
 /// Where a request comes from; found out once for each. None where it has not come over a connection.
-pub(super) fn finding<'r>(request: &'r Request<'_>) -> Option<&'r Finding> {
-    let found = request.local_cache(|| {
-        let Door { settings, garbled, .. } = door(request);
-        let lines = |naming: Naming| request.headers().get(naming.as_str()).collect();
-        let peer = request.remote()?.ip();
-        let mut trusted = Cow::Borrowed(&settings.trusted_proxies);
-        if !trusted.contain(peer.to_canonical()) && request.local_cache(|| Vouched(false)).0 {
-            trusted.to_mut().0.push(peer.to_canonical().into());
-        }
-        let found = Finding::of(peer, lines, &trusted, settings.client_header);
+pub(super) fn source(request: &Request<'_>) -> Option<Source> {
+    *Noted::of(request).source.get_or_init(|| {
+        let found = look(request, |peer, lines, trusted, pinned| {
+            Source::of(peer, lines, trusted, pinned, |_, _, _| {})
+        })?;
         if found.why == Why::Garbled {
-            garbled.add();
+            door(request).garbled.add();
         }
         Some(found)
-    });
-    found.as_ref()
+    })
 }
 
-/// Whether the peer has shown a token of a proxy.
-struct Vouched(bool);
+/// The same, and how that was found out.
+pub(super) fn finding(request: &Request<'_>) -> Option<Finding> {
+    look(request, |peer, lines, trusted, pinned| {
+        let mut hops = Vec::new();
+        let source = Source::of(peer, lines, trusted, pinned, |written, ip, trusted| {
+            hops.push(Hop { written: written.to_owned(), ip, trusted });
+        });
+        Finding { source, hops }
+    })
+}
 
 /// Takes the peer of this request for a trusted proxy, because it has shown a token of one. To be said before the address is
 /// looked for.
 pub(super) fn vouch(request: &Request<'_>) {
-    request.local_cache(|| Vouched(true));
+    // Once is enough.
+    let _ = Noted::of(request).vouched.set(());
 }
 
 /// How many requests came through a trusted proxy with a header that could not be read.
@@ -206,24 +237,37 @@ mod tests {
         Networks(trusted.iter().filter_map(|text| Networks::parse(text)).collect())
     }
 
-    fn find(peer: &str, for_lines: &[&str], forwarded: &[&str], pinned: Option<Naming>) -> Finding {
+    /// What is found out, and how many hops were read on the way.
+    fn read<'a>(
+        peer: &str,
+        for_lines: &[&'a str],
+        forwarded: &[&'a str],
+        pinned: Option<Naming>,
+    ) -> (Source, usize) {
         let lines = |naming| match naming {
             Naming::XForwardedFor => for_lines.to_vec(),
             Naming::Forwarded => forwarded.to_vec(),
         };
-        Finding::of(peer.parse().unwrap(), lines, &networks(&PROXIES), pinned)
+        let (proxies, mut hops) = (networks(&PROXIES), 0);
+        let trusted = |ip| proxies.contain(ip);
+        let found = Source::of(peer.parse().unwrap(), lines, trusted, pinned, |_, _, _| hops += 1);
+        (found, hops)
+    }
+
+    fn find(peer: &str, for_lines: &[&str], forwarded: &[&str], pinned: Option<Naming>) -> Source {
+        read(peer, for_lines, forwarded, pinned).0
     }
 
     /// The client and why, by `X-Forwarded-For` alone.
     fn listed(peer: &str, lines: &[&str]) -> (String, Why) {
         let found = find(peer, lines, &[], None);
-        (found.client().to_string(), found.why)
+        (found.client.to_string(), found.why)
     }
 
     /// The client and why, by `Forwarded` alone.
     fn forwarded(peer: &str, lines: &[&str]) -> (String, Why) {
         let found = find(peer, &[], lines, None);
-        (found.client().to_string(), found.why)
+        (found.client.to_string(), found.why)
     }
 
     fn is(ip: &str, why: Why) -> (String, Why) {
@@ -236,9 +280,9 @@ mod tests {
         assert_eq!(forwarded("203.0.113.9", &["for=1.2.3.4"]), is("203.0.113.9", Why::Peer));
         assert_eq!(listed("fd00::2", &["1.2.3.4"]), is("fd00::2", Why::Peer));
         assert_eq!(listed("10.0.0.1", &["1.2.3.4"]), is("1.2.3.4", Why::Client));
-        let nobody =
-            Finding::of("10.0.0.1".parse().unwrap(), |_| vec!["1.2.3.4"], &Networks::default(), None);
-        assert_eq!((nobody.client().to_string(), nobody.why), is("10.0.0.1", Why::Peer));
+        let peer = "10.0.0.1".parse().unwrap();
+        let nobody = Source::of(peer, |_| vec!["1.2.3.4"], |_| false, None, |_, _, _| {});
+        assert_eq!((nobody.client, nobody.why), (peer, Why::Peer));
     }
 
     #[test]
@@ -298,19 +342,19 @@ mod tests {
 
     #[test]
     fn a_quoted_comma_parts_nothing() {
-        let found = find("10.0.0.1", &[], &["for=\"6.6.6.6, for=7.7.7.7\", for=\"10.0.0.2\""], None);
-        assert_eq!(found.hops.len(), 2);
-        assert_eq!(found.why, Why::Garbled);
+        let lines = ["for=\"6.6.6.6, for=7.7.7.7\", for=\"10.0.0.2\""];
+        let (found, hops) = read("10.0.0.1", &[], &lines, None);
+        assert_eq!((found.why, hops), (Why::Garbled, 2));
     }
 
     #[test]
     fn just_one_of_the_two_headers_is_read() {
         let both = |pinned| find("10.0.0.1", &["1.1.1.1"], &["for=2.2.2.2"], pinned);
-        let client = |found: Finding| (found.client().to_string(), found.read);
+        let client = |found: Source| (found.client.to_string(), found.read);
         assert_eq!(client(both(None)), ("1.1.1.1".to_owned(), Some(Naming::XForwardedFor)));
         assert_eq!(client(both(Some(Naming::Forwarded))), ("2.2.2.2".to_owned(), Some(Naming::Forwarded)));
         let other = find("10.0.0.1", &["1.1.1.1"], &[], Some(Naming::Forwarded));
-        assert_eq!((client(other.clone()).0, other.why), is("10.0.0.1", Why::Silent));
+        assert_eq!((client(other).0, other.why), is("10.0.0.1", Why::Silent));
         // One that is there and empty has not come.
         let empty = find("10.0.0.1", &[" "], &["for=2.2.2.2"], None);
         assert_eq!(client(empty), ("2.2.2.2".to_owned(), Some(Naming::Forwarded)));

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{evidence::Outlet, password::Cost, sessions::Limits},
-    model::site::Site,
+    model::{bond::Binding, site::Site},
     web::{
         door::{self, Networks},
         front, syslog,
@@ -86,6 +86,10 @@ pub struct Raw {
     #[arg(long, value_name = "N")]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sessions_per_user: Option<usize>,
+    /// End a session that is used from another network or on another device: network, device or both [default: none]
+    #[arg(long, value_name = "WHAT")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bind_sessions: Option<String>,
     /// MiB of memory that the hash of a password takes, from 19 to 1024 [default: 19]
     #[arg(long, value_name = "MIB")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +211,9 @@ impl Config {
         if raw.sessions_per_user == Some(0) {
             faults.push("sessions-per-user: a user needs at least one session".to_owned());
         }
+        let binding = raw.bind_sessions.map_or(Ok(Binding::default()), |text| {
+            text.parse().map_err(|error| faults.push(format!("bind-sessions: {error}, not {text:?}")))
+        });
         let hash = Cost {
             memory_kib: raw.password_memory.unwrap_or(19).saturating_mul(1024),
             passes: raw.password_passes.unwrap_or(Cost::LEAST.passes),
@@ -222,6 +229,7 @@ impl Config {
             absolute,
             proof,
             per_user: raw.sessions_per_user,
+            binding: binding.unwrap_or_default(),
             hash,
             names: defaults.names.into_iter().chain(public_url.clone()).chain(host_name()).collect(),
         };
@@ -266,7 +274,7 @@ enum Form {
 }
 
 /// The settings by name; other variables that begin with `ROLLCALL_` are somebody else's.
-const SETTINGS: [(&str, Form); 21] = [
+const SETTINGS: [(&str, Form); 22] = [
     ("listen", Form::Text),
     ("tls-cert", Form::Text),
     ("tls-key", Form::Text),
@@ -281,6 +289,7 @@ const SETTINGS: [(&str, Form); 21] = [
     ("session-max", Form::Text),
     ("ask-again-after", Form::Text),
     ("sessions-per-user", Form::Number),
+    ("bind-sessions", Form::Text),
     ("password-memory", Form::Number),
     ("password-passes", Form::Number),
     ("syslog", Form::Text),

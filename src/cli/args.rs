@@ -199,6 +199,9 @@ pub(super) enum Token {
         /// activity:write, activity:read, session:read, session:write, auth:check or metrics; may be repeated
         #[arg(long, required = true, num_args = 1.., value_delimiter = ',', value_name = "S")]
         scope: Vec<String>,
+        /// The app that the program is: what it writes is that app's, whatever it says [default: any]
+        #[arg(long, value_name = "APP")]
+        app: Option<String>,
         /// When it stops working: a date, a time, or a while like 90d, 6m or 1y [default: never]
         #[arg(long, value_name = "T")]
         expires: Option<String>,

@@ -248,10 +248,10 @@ fn session(app: &App, runtime: &Handle, command: args::Session, io: &mut Io<'_>)
 fn token(app: &App, runtime: &Handle, command: args::Token, io: &mut Io<'_>) -> anyhow::Result<u8> {
     let by = Actor::console();
     match command {
-        args::Token::Add { name, scope, expires } => {
+        args::Token::Add { name, scope, app: of, expires } => {
             let scopes: Vec<TokenScope> = scope.iter().map(|word| word.parse()).collect::<Result<_, _>>()?;
             let expires = token::expiry(expires.as_deref().unwrap_or_default(), app.now(), &TimeZone::UTC)?;
-            let (_, secret) = runtime.block_on(app.add_token(&by, &name, scopes, expires))?;
+            let (_, secret) = runtime.block_on(app.add_token(&by, &name, scopes, of.as_deref(), expires))?;
             writeln!(io.out, "{}", secret.reveal())?;
         }
         args::Token::List => {
@@ -260,7 +260,9 @@ fn token(app: &App, runtime: &Handle, command: args::Token, io: &mut Io<'_>) -> 
                 .tokens()
                 .into_iter()
                 .map(|token| {
-                    let scopes: Vec<_> = token.scopes.iter().map(|scope| scope.as_str()).collect();
+                    let mut scopes: Vec<_> =
+                        token.scopes.iter().map(|scope| scope.as_str().to_owned()).collect();
+                    scopes.extend(token.app.as_ref().map(|app| format!("for {app}")));
                     let used = token.last_used.map_or_else(|| "never".to_owned(), wire::time);
                     let expires = match token.expires {
                         None => "never".to_owned(),

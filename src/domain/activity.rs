@@ -132,7 +132,7 @@ impl App {
         activity.user_agent = (!agent.is_empty()).then(|| agent.clone());
     }
 
-    fn fill_ip(&self, activity: &mut NewActivity, ip: Option<IpAddr>) {
+    pub(super) fn fill_ip(&self, activity: &mut NewActivity, ip: Option<IpAddr>) {
         activity.ip = ip;
         activity.place = ip.map(|ip| self.0.geo.place(ip)).unwrap_or_default();
     }

@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// The longest name of an app, in bytes.
-const LONGEST: usize = 64;
+pub(super) const LONGEST: usize = 64;
 
 /// What would be called so could not be told from Rollcall in the log, or has no page: `/apps/add` is another one, and browsers
 /// take dots out of addresses.

@@ -81,7 +81,7 @@ pub enum Decision {
     /// Nobody is signed in, or somebody who owes a second factor.
     SignIn(Arc<App>),
     /// Somebody is, who may not open this app.
-    Forbidden(Arc<App>, Arc<User>),
+    Forbidden(Arc<App>, Arc<User>, Arc<Live>),
     /// No app is registered there.
     NoApp,
 }
@@ -101,7 +101,7 @@ impl Rollcall {
             // The sign-in leads them on to setting up their second factor.
             Some((_, live)) if self.owes_factor(&live) => Decision::SignIn(app),
             Some((user, live)) if may_open(&user, &app) => Decision::Pass { app, user, live },
-            Some((user, _)) => Decision::Forbidden(app, user),
+            Some((user, live)) => Decision::Forbidden(app, user, live),
         }
     }
 
@@ -116,6 +116,9 @@ impl Rollcall {
     ) -> Result<Decision, SessionError> {
         let decision = self.decide(live, site);
         self.0.metrics.decided(&decision);
+        if let Decision::Forbidden(app, user, live) = &decision {
+            self.note_closed(app, user, live, ip);
+        }
         if let Decision::Pass { app, live, .. } = &decision {
             self.touch(live, ip, Some(agent));
             if !live.has_opened(&app.name) {

@@ -1,5 +1,7 @@
 //! Activities from outside: from programs with a token, and from files.
 
+use std::mem;
+
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action, limits},
@@ -62,6 +64,25 @@ impl Devices {
     }
 }
 
+/// In whose name records come.
+#[derive(Clone, Debug)]
+pub struct Voice {
+    /// What sends them: the app of those that name none.
+    pub name: String,
+    /// The one app that they are of, whatever they say.
+    pub app: Option<String>,
+}
+
+impl Voice {
+    /// One that may speak for any app.
+    pub fn of(name: &str) -> Self {
+        Self { name: name.to_owned(), app: None }
+    }
+}
+
+/// What a record of a token that is an app's named as its app, where that was another.
+const CLAIMED: &str = "claimed-app";
+
 /// Why a record is not taken. The sentence says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -74,6 +95,9 @@ pub enum RecordError {
     /// Too many attributes.
     #[error("there are more than {} attributes", limits::ATTRIBUTES)]
     Attributes,
+    /// Its session is none of the app that the token is of.
+    #[error("this session is one in which {0} was not opened, and the token is of {0}")]
+    Foreign(String),
     /// It claims to be one of Rollcall's own.
     #[error("the app name {OWN_APP} is Rollcall's own; give the record the name of its program")]
     Reserved,
@@ -101,6 +125,31 @@ impl App {
     /// read.
     pub fn intake(&self, program: &str, load: Load) -> Result<Intake, IngestError> {
         self.0.intakes.take((program.to_owned(), load), load.most()).ok_or(IngestError::Busy)
+    }
+
+    /// Checks a record that came in somebody's name, and completes it. One that names no app is of whoever sent it. One that came by
+    /// the token of an app is of that app, and of no session in which that app was not opened: else it could put words into
+    /// the mouth of another app, or deeds into the session of somebody who was never there.
+    pub fn admit_of(&self, voice: &Voice, mut activity: NewActivity) -> Result<NewActivity, RecordError> {
+        if activity.app.is_empty() {
+            activity.app.clone_from(voice.app.as_ref().unwrap_or(&voice.name));
+        }
+        let Some(app) = &voice.app else { return self.admit(activity) };
+        let id = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok());
+        let session = id.and_then(|id| self.session_of_record(id));
+        if session.is_some_and(|session| !session.apps.contains(app)) {
+            return Err(RecordError::Foreign(app.clone()));
+        }
+        if activity.app != *app {
+            // Nobody writes in our name, whatever becomes of the name.
+            if is_own(&activity.app) {
+                return Err(RecordError::Reserved);
+            }
+            let claimed = mem::replace(&mut activity.app, app.clone());
+            activity.attributes.retain(|(name, _)| name != CLAIMED);
+            activity.attributes.push((CLAIMED.to_owned(), claimed));
+        }
+        self.admit(activity)
     }
 
     /// Checks a record from outside and completes it: place and device from its address and user agent, or

@@ -26,6 +26,7 @@ pub mod passkeys;
 pub mod password;
 pub mod places;
 pub mod random;
+mod refusals;
 pub mod retention;
 mod second_factor;
 pub mod sessions;
@@ -59,8 +60,9 @@ use self::{
     looks::Looks,
     metrics::Metrics,
     password::Hasher,
+    refusals::Refusals,
     retention::Outlook,
-    sessions::Limits,
+    sessions::{Bonds, Limits},
     setup::Setup,
     sign_in::Half,
     tail::Tail,
@@ -87,7 +89,10 @@ struct Parts {
     clock: Clock,
     limits: Limits,
     live: Arc<LiveTable>,
+    /// What sessions are bound to, where they are bound to anything.
+    bonds: Option<Bonds>,
     looks: Looks,
+    refusals: Refusals,
     people: People,
     demands: Demands,
     tokens: TokenTable,
@@ -165,6 +170,7 @@ impl App {
         let snapshot = store.snapshot()?;
         index.forget(snapshot.horizon()?);
         let live = Arc::new(LiveTable::of(snapshot.live_sessions()?));
+        let bonds = Bonds::load(&store, &snapshot, clock.now(), limits.binding)?;
         let throttle = Throttle::of(&live);
         let secret = match snapshot.installation_secret()? {
             Some(secret) => secret,
@@ -187,7 +193,9 @@ impl App {
             clock,
             limits,
             live,
+            bonds,
             looks: Looks::default(),
+            refusals: Refusals::default(),
             people,
             demands,
             tokens,
@@ -244,6 +252,7 @@ impl App {
             log::error!("last accesses could not be written down: {error}");
         }
         self.write_looks(true).await;
+        self.write_refusals().await;
         if let Err(error) = self.flush_tokens().await {
             log::error!("the last uses of tokens could not be written down: {error}");
         }

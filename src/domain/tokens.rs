@@ -11,13 +11,13 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{App, Gone, random};
+use super::{App, Gone, apps::LONGEST, ingest::Voice, random};
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
         secret::{Kind, Token, TokenHash},
         token::{ApiToken, TokenScope},
-        user::Actor,
+        user::{Actor, UserName, unseen},
     },
     store::{Read, Store, StoreError, Tokens as Stored},
 };
@@ -79,6 +79,11 @@ impl LiveToken {
     /// Whether it has been revoked, or has expired at `now`, since it was looked up.
     pub fn over(&self, now: Timestamp) -> bool {
         self.revoked.load(Ordering::Acquire) || !self.token.valid(now)
+    }
+
+    /// In whose name its program sends.
+    pub fn voice(&self) -> Voice {
+        Voice { name: self.token.name.clone(), app: self.token.app.clone() }
     }
 
     /// Whether it may do this.
@@ -174,6 +179,11 @@ impl TokenTable {
 /// What a token so called sends would pass for Rollcall's own, or browsers take its name out of the address that revokes it.
 const RESERVED: [&str; 3] = [OWN_APP, ".", ".."];
 
+/// Whether an app that is not registered, or not yet, can be called so.
+fn good_app(app: &str) -> bool {
+    app.len() <= LONGEST && !app.chars().any(unseen) && UserName::fold(app) != OWN_APP
+}
+
 /// Why a token could not be made or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -186,6 +196,9 @@ pub enum TokenError {
     /// It may do nothing.
     #[error("a token needs at least one scope")]
     NoScope,
+    /// The app cannot be one.
+    #[error("an app's name has 1 to {} bytes and nothing that cannot be seen, and is not {OWN_APP}", LONGEST)]
+    App,
     /// It would not work for a moment.
     #[error("a token cannot expire in the past")]
     Expired,
@@ -219,12 +232,13 @@ impl App {
         tokens
     }
 
-    /// Makes a token. The secret is shown by whoever called, and never again.
+    /// Makes a token, of this app if one is named. The secret is shown by whoever called, and never again.
     pub async fn add_token(
         &self,
         by: &Actor,
         name: &str,
         mut scopes: Vec<TokenScope>,
+        app: Option<&str>,
         expires: Option<Timestamp>,
     ) -> Result<(ApiToken, Token), TokenError> {
         if !ApiToken::good_name(name) {
@@ -238,16 +252,22 @@ impl App {
         if scopes.is_empty() {
             return Err(TokenError::NoScope);
         }
+        let app = app.map(str::trim).filter(|app| !app.is_empty());
+        if app.is_some_and(|app| !good_app(app)) {
+            return Err(TokenError::App);
+        }
         if expires.is_some_and(|expires| expires <= self.now()) {
             return Err(TokenError::Expired);
         }
         let secret = random::token(Kind::Api);
         let hash = secret.hash();
         let words: Vec<&str> = scopes.iter().map(|scope| scope.as_str()).collect();
-        let told = self.did(by, action::TOKEN_ADDED).to(name).saying(words.join(" "));
+        let of = app.map_or_else(String::new, |app| format!(" for {app}"));
+        let told = self.did(by, action::TOKEN_ADDED).to(name).saying(words.join(" ") + &of);
         let token = ApiToken {
             name: name.to_owned(),
             scopes,
+            app: app.map(str::to_owned),
             created: self.now(),
             created_by: by.name.clone(),
             expires,

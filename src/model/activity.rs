@@ -186,8 +186,10 @@ pub mod action {
     pub const SIGN_OUT: &str = "sign-out";
     /// A session was ended by somebody, or another one of one's own.
     pub const LOGOUT: &str = "logout";
-    /// A session reached its idle or absolute limit.
+    /// A session reached its idle or absolute limit, or was used in a way that it is not bound to.
     pub const SESSION_EXPIRED: &str = "session-expired";
+    /// Somebody, or a program, was refused what is not theirs to see or do.
+    pub const ACCESS_DENIED: &str = "access-denied";
     /// An app was opened for the first time in a session.
     pub const APP_OPENED: &str = "app-opened";
     /// Somebody looked at other people's activity.

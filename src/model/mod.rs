@@ -5,6 +5,7 @@
 
 pub mod activity;
 pub mod app;
+pub mod bond;
 pub mod checkpoint;
 pub mod country;
 pub mod demand;

@@ -1,6 +1,9 @@
 //! Web addresses, as far as it matters whose they are: two that a browser takes for the same are the same here.
 
-use std::{fmt, str::FromStr};
+use std::{
+    fmt::{self, Write as _},
+    str::FromStr,
+};
 
 /// The longest address that is understood, in bytes.
 const LONGEST: usize = 8192;
@@ -35,7 +38,7 @@ impl Site {
         let bracketed = authority.strip_prefix('[').and_then(|rest| rest.split_once(']'));
         let port = if let Some((inside, behind)) = bracketed {
             let ip: std::net::Ipv6Addr = inside.parse().map_err(|_| NotASite)?;
-            text.push_str(&format!("[{ip}]"));
+            let _ = write!(text, "[{ip}]");
             if behind.is_empty() { behind } else { behind.strip_prefix(':').ok_or(NotASite)? }
         } else {
             let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
@@ -56,7 +59,7 @@ impl Site {
             _ => return Err(NotASite),
         };
         if let Some(port) = port.filter(|port| *port != own_port) {
-            text.push_str(&format!(":{port}"));
+            let _ = write!(text, ":{port}");
         }
         Ok(Self { text, host: (start, end) })
     }

@@ -13,6 +13,8 @@ pub struct ApiToken {
     pub name: String,
     /// What it may do.
     pub scopes: Vec<TokenScope>,
+    /// The app that its program is, where it is one: whatever it writes is that app's.
+    pub app: Option<String>,
     /// When it was made.
     pub created: Timestamp,
     /// By whom.

@@ -5,8 +5,8 @@ use std::{fs, path::Path};
 use redb::{Builder, Key, ReadableTable, TableDefinition, backends::FileBackend};
 
 use super::{
-    Apps as _, FILE, Factors as _, Hooks as _, Horizons as _, OpenError, Read, Sessions as _, StoreError,
-    Tokens as _, Users as _, View as _, sessions,
+    Apps as _, Bonds as _, FILE, Factors as _, Hooks as _, Horizons as _, OpenError, Read, Sessions as _,
+    StoreError, Tokens as _, Users as _, View as _, sessions,
     tables::{ENDED, ENDED_OF, KEY_CHUNKS, KEYS_RECENT, LAST_ACCESS, SESSION_TOKENS, SESSIONS, TOKEN_HASHES},
 };
 use crate::model::{
@@ -98,6 +98,9 @@ impl Read {
         for row in self.table(LAST_ACCESS)?.iter().map_err(StoreError::file)? {
             let (id, _) = row.map_err(StoreError::file)?;
             self.session(SessionId::from_bytes(*id.value()))?.ok_or_else(damaged)?;
+        }
+        for (id, _) in self.bonds()? {
+            self.session(id)?.filter(|session| session.ending.is_none()).ok_or_else(damaged)?;
         }
         if (found, listed, listed_by_user) == (live, ended, ended) { Ok(()) } else { Err(damaged()) }
     }

@@ -7,6 +7,7 @@
 
 mod apps;
 mod backup;
+mod bonds;
 mod check;
 mod codec;
 mod disk;
@@ -44,6 +45,7 @@ use crate::model::horizon::Horizon;
 pub use self::{
     apps::Apps,
     backup::{BackupError, Progress, unpack as unpack_backup, write as write_backup},
+    bonds::Bonds,
     check::check_file,
     evidence::Evidence,
     factors::Factors,

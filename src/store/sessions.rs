@@ -208,6 +208,7 @@ impl Write<'_> {
         self.edit(SESSIONS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(SESSION_TOKENS)?.remove(&token.0).map_err(StoreError::file)?;
         self.drop_passes(id)?;
+        self.drop_bond(id)?;
         self.edit(LAST_ACCESS)?.remove(id.as_bytes()).map_err(StoreError::file)?;
         let user = session.user.as_str();
         self.edit(ENDED)?.insert((at, id.as_bytes()), user).map_err(StoreError::file)?;

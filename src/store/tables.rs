@@ -36,6 +36,9 @@ pub(super) const LAST_ACCESS: TableDefinition<&[u8; 16], i64> = TableDefinition:
 /// Session id, SHA-256 of a pass to apps -> where the pass is good (see [`Realm`](crate::model::site::Realm)); live sessions only.
 pub(super) const SESSION_PASSES: TableDefinition<(&[u8; 16], &[u8; 32]), &str> =
     TableDefinition::new("session_passes");
+/// Session id -> what the session is bound to; live sessions only, and of these those alone that are bound to more than where
+/// and on what they were last used says.
+pub(super) const SESSION_BONDS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("session_bonds");
 /// Time of the end, session id -> user name; the list of ended sessions, walked backwards.
 pub(super) const ENDED: TableDefinition<(i64, &[u8; 16]), &str> = TableDefinition::new("ended");
 
@@ -93,7 +96,7 @@ macro_rules! every_table {
     ($each:ident, $($with:expr),*) => {{
         use $crate::store::tables::{
             APPS, CHECKPOINTS, ENDED, ENDED_OF, HOOK_DELIVERIES, HOOK_QUEUE, HOOKS, KEYS_RECENT, KEY_CHUNKS, KEY_RUNS, LAST_ACCESS, LOG_BLOCKS, LOG_REMOVALS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META,
-            PASSKEYS, PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
+            PASSKEYS, PASSWORDS, SECOND_FACTORS, SESSIONS, SESSION_BONDS, SESSION_PASSES, SESSION_TOKENS, SETTINGS, TOKENS, TOKEN_HASHES, USERS,
         };
         $each($($with,)* META)?;
         $each($($with,)* USERS)?;
@@ -103,6 +106,7 @@ macro_rules! every_table {
         $each($($with,)* SESSIONS)?;
         $each($($with,)* SESSION_TOKENS)?;
         $each($($with,)* SESSION_PASSES)?;
+        $each($($with,)* SESSION_BONDS)?;
         $each($($with,)* LAST_ACCESS)?;
         $each($($with,)* ENDED)?;
         $each($($with,)* ENDED_OF)?;

@@ -10,7 +10,15 @@ use super::{
 use crate::model::{secret::TokenHash, token::ApiToken};
 
 const TABLE: &str = "the table of tokens";
+/// Of a token of no app, and of one that is an app's. The former is as it always was.
 const VERSION: u8 = 1;
+const OF_AN_APP: u8 = 2;
+
+#[derive(Serialize, Deserialize)]
+struct AppRecord {
+    app: String,
+    record: Record,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Record {
@@ -58,7 +66,10 @@ impl Write<'_> {
             expires: token.expires.map(codec::millis),
             last_used: token.last_used.map(codec::millis),
         };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = match &token.app {
+            None => codec::seal(VERSION, &record),
+            Some(app) => codec::seal(OF_AN_APP, &AppRecord { app: app.clone(), record }),
+        };
         self.edit(TOKENS)?.insert(token.name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(TOKEN_HASHES)?.insert(&hash.0, token.name.as_str()).map_err(StoreError::file)?;
         Ok(())
@@ -79,11 +90,17 @@ impl Write<'_> {
 }
 
 fn decode(name: &str, bytes: &[u8]) -> Result<(ApiToken, TokenHash), StoreError> {
-    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+    let (app, record): (Option<String>, Record) = if bytes.first() == Some(&OF_AN_APP) {
+        let AppRecord { app, record } = codec::open(TABLE, OF_AN_APP, bytes)?;
+        (Some(app), record)
+    } else {
+        (None, codec::open(TABLE, VERSION, bytes)?)
+    };
     let scopes = record.scopes.iter().map(|scope| scope.parse().map_err(|_| StoreError::Damaged(TABLE)));
     let token = ApiToken {
         name: name.to_owned(),
         scopes: scopes.collect::<Result<_, _>>()?,
+        app,
         created: codec::time(TABLE, record.created)?,
         created_by: record.created_by,
         expires: record.expires.map(|millis| codec::time(TABLE, millis)).transpose()?,

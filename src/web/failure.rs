@@ -520,6 +520,7 @@ impl From<TokenError> for Failure {
         match error {
             TokenError::Name | TokenError::Reserved(_) => Self::field("name", message),
             TokenError::NoScope => Self::field("scopes", message),
+            TokenError::App => Self::field("app", message),
             TokenError::Expired => Self::field("expires", message),
             TokenError::Taken(_) => Self::conflict(message),
             TokenError::Unknown(_) => Self::not_found(message),

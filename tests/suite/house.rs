@@ -93,6 +93,11 @@ impl House {
         Self::made(Settings::default(), limits, |rocket| rocket)
     }
 
+    /// An empty one with both of its own.
+    pub(crate) fn with_settings_and_limits(settings: Settings, limits: Limits) -> Self {
+        Self::made(settings, limits, |rocket| rocket)
+    }
+
     fn made(
         settings: Settings,
         limits: Limits,
@@ -157,7 +162,7 @@ impl House {
     pub(crate) fn token(&self, name: &str, scopes: &[&str]) -> String {
         let scopes: Vec<TokenScope> = scopes.iter().map(|scope| scope.parse().unwrap()).collect();
         let console = Actor::console();
-        let (_, secret) = self.wait(self.app.add_token(&console, name, scopes, None)).unwrap();
+        let (_, secret) = self.wait(self.app.add_token(&console, name, scopes, None, None)).unwrap();
         secret.reveal()
     }
 

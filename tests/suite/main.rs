@@ -10,6 +10,7 @@
 mod accounts;
 mod activity;
 mod address;
+mod binding;
 mod bodies;
 mod browser;
 mod care;
@@ -43,6 +44,7 @@ mod passkeys;
 mod programs;
 mod proxies;
 mod races;
+mod refusals;
 mod requests;
 mod retention;
 mod rules;

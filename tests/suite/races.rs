@@ -162,7 +162,7 @@ fn what_was_asked_for_in_a_session_is_not_written_once_the_session_has_ended() {
     let kind = ActorKind::User(Role::Admin);
     let by = Actor { name: "ada".to_owned(), kind, session: Some(session), ip: None };
     let late = |name: &str| {
-        let made = house.app.add_token(&by, name, vec!["metrics".parse().unwrap()], None);
+        let made = house.app.add_token(&by, name, vec!["metrics".parse().unwrap()], None, None);
         let full_name = Some(name.to_owned());
         let details = Details { full_name, ..Details::default() };
         let ada = "ada".parse().unwrap();

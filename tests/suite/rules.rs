@@ -142,6 +142,7 @@ fn options() -> Vec<String> {
         session_max: Some(String::new()),
         ask_again_after: Some(String::new()),
         sessions_per_user: Some(1),
+        bind_sessions: Some(String::new()),
         password_memory: Some(19),
         password_passes: Some(2),
         syslog: Some(String::new()),

@@ -4,7 +4,7 @@ use jiff::SignedDuration;
 use rocket::http::Method;
 use serde_json::{Value, json};
 
-use super::{house::House, http::each};
+use super::{house::House, http::each, server::Folder};
 
 const TOKENS: &str = "/api/v1/tokens";
 
@@ -162,4 +162,118 @@ fn what_is_no_token_is_refused_whatever_else_is_sent() {
             assert_eq!(reply.refusal(), "401 no_token", "{line}");
         }
     }
+}
+
+#[test]
+fn what_the_token_of_an_app_writes_is_that_apps_whatever_it_says() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    let scopes = json!(["activity:write", "session:write"]);
+    let made = ada.post(TOKENS, &json!({"name": "wiki-1", "scopes": scopes, "app": " wiki "})).json();
+    assert_eq!(made["app"], "wiki");
+    assert_eq!(ada.get(TOKENS).items()[1]["app"], "wiki");
+    assert_eq!(
+        house.log("action=token-added&user=ada")[0]["detail"],
+        "activity:write session:write for wiki"
+    );
+    assert!(ada.get("/tokens").text().contains("for wiki"));
+    let wiki = house.bearer(made["token"].as_str().unwrap());
+    let other = house.program("shipper", &["activity:write", "session:write"]);
+
+    let body = json!([
+        {"user": "mia", "action": "read-1"},
+        {"user": "mia", "action": "read-2", "app": "wiki"},
+        {"user": "mia", "action": "read-3", "app": "vault", "attributes": {"claimed-app": "forged", "of": "page"}},
+        {"user": "mia", "action": "read-4", "app": "rollcall"},
+    ]);
+    let answer = wiki.post("/api/v1/activity", &body).ok();
+    assert_eq!((&answer["accepted"], &answer["rejected"][0]["line"]), (&json!(3), &json!(4)), "{answer}");
+    let lines = "{\"index\":{\"_index\":\"vault\"}}\n{\"user.name\":\"mia\",\"event.action\":\"read-5\",\"service.name\":\"vault\"}\n";
+    let bulk =
+        wiki.with("Content-Type", "application/x-ndjson").send(Method::Post, "/es/_bulk", lines.as_bytes());
+    assert_eq!(bulk.ok()["errors"], false);
+    for (action, attributes) in [
+        ("read-1", json!({})),
+        ("read-2", json!({})),
+        ("read-3", json!({"claimed-app": "vault", "of": "page"})),
+        ("read-5", json!({"claimed-app": "vault"})),
+    ] {
+        let row = &house.log(&format!("action={action}"))[0];
+        assert_eq!((&row["app"], &row["attributes"]), (&json!("wiki"), &attributes), "{row}");
+    }
+    let record = json!({"user": "mia", "action": "read-6", "app": "vault"});
+    assert_eq!(other.post("/api/v1/activity", &record).ok()["accepted"], 1);
+    assert_eq!(house.log("action=read-6")[0]["app"], "vault", "a token of no app ships for many");
+
+    let full: serde_json::Map<String, Value> = (0..64).map(|n| (n.to_string(), json!("x"))).collect();
+    let record = json!({"user": "mia", "action": "read", "app": "vault", "attributes": full});
+    let refused = wiki.post("/api/v1/activity", &record);
+    assert_eq!(refused.status, 400, "there is no room to say what it claimed");
+    assert_eq!(other.post("/api/v1/activity", &record).status, 200);
+}
+
+#[test]
+fn the_token_of_an_app_names_no_session_in_which_the_app_was_not_opened() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    let token = json!({"name": "wiki-1", "scopes": ["activity:write", "session:write"], "app": "wiki"});
+    let wiki = house.bearer(ada.post(TOKENS, &token).json()["token"].as_str().unwrap());
+    let other = house.program("shop", &["activity:write", "session:write"]);
+    let register = |program: &super::house::Caller<'_>, body: Value| {
+        let reply = program.post("/api/v1/sessions", &body);
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.json()["id"].as_str().unwrap().to_owned()
+    };
+    let own = register(&wiki, json!({"user": "mia", "ip": "216.160.83.56"}));
+    assert_eq!(ada.get(&format!("/api/v1/sessions/{own}")).ok()["apps"], json!(["wiki"]));
+    let claimed = wiki.post("/api/v1/sessions", &json!({"user": "mia", "app": "shop"}));
+    assert_eq!(claimed.refusal(), "400 bad_field app");
+    let shops = register(&other, json!({"user": "mia", "ip": "81.2.69.142"}));
+    let here = house.signed_in("mia");
+
+    let name = |program: &super::house::Caller<'_>, session: &str| {
+        program.post("/api/v1/activity", &json!({"user": "mia", "action": "read", "session": session})).json()
+    };
+    for foreign in [shops.as_str(), &here.session()] {
+        let told = name(&wiki, foreign);
+        let why = told["rejected"][0]["error"].as_str().unwrap();
+        assert!(why.contains("in which wiki was not opened"), "{told}");
+        assert_eq!(name(&other, foreign)["accepted"], 1, "a token of no app ships for many");
+    }
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{shops}")).status, 204);
+    assert_eq!(name(&wiki, &shops)["accepted"], 0, "when it has ended too");
+    assert_eq!(name(&wiki, &own)["accepted"], 1);
+    assert_eq!(house.log(&format!("session={own}&action=read"))[0]["city"], "Milton");
+    assert_eq!(name(&wiki, "session-42")["accepted"], 1, "a session of its own");
+}
+
+#[test]
+fn an_app_that_cannot_be_is_refused_and_one_that_can_is_kept() {
+    let folder = Folder::with_admin();
+    for wrong in ["rollcall", "ROLLCALL", &"x".repeat(65), "a\u{200b}b"] {
+        let add = folder.run(&["token", "add", "t", "--scope", "activity:write", "--app", wrong]);
+        add.refuses(2, "an app's name");
+    }
+    let token = folder.run(&["token", "add", "t", "--scope", "activity:write", "--app", "wiki"]);
+    assert!(folder.run(&["token", "list"]).ok().contains("activity:write for wiki"));
+    folder.run(&["check"]).ok();
+    let server = folder.serve();
+    let record = json!({"user": "mia", "action": "read", "app": "vault"});
+    assert_eq!(server.bearer(token.ok()).post("/api/v1/activity", &record).status, 200);
+    assert_eq!(server.stop(), Some(0), "where its last use is written down");
+    assert!(folder.run(&["token", "list"]).ok().contains("activity:write for wiki"));
+    let found = folder.run(&["activity", "search", "attr.claimed-app:vault", "--json"]);
+    assert!(found.ok().contains("\"app\":\"wiki\""), "{}", found.out);
+
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let app = json!({"name": "t", "scopes": ["metrics"], "app": "rollcall"});
+    assert_eq!(ada.post(TOKENS, &app).refusal(), "400 bad_field app");
+    let form = [("name", "t"), ("scope", "metrics"), ("app", "rollcall"), ("expires", "")];
+    let again = ada.form("/tokens/add", &form);
+    assert_eq!(again.status, 400);
+    assert!(again.text().contains("is not rollcall") && again.text().contains("value=\"rollcall\""));
+    let form = [("name", "t"), ("scope", "metrics"), ("app", ""), ("expires", "")];
+    assert_eq!(ada.form("/tokens/add", &form).status, 200);
+    assert_eq!(ada.get(TOKENS).items()[1].get("app"), None, "of any");
 }

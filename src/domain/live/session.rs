@@ -177,6 +177,11 @@ impl Live {
         self.known().ip
     }
 
+    /// Whether its client called itself so when it was last used.
+    pub fn calls_itself(&self, user_agent: &str) -> bool {
+        self.known().agent.user_agent == user_agent
+    }
+
     /// The app that was opened first in it; the one that registered it, where one did.
     pub fn first_app(&self) -> Option<String> {
         self.known().apps.first().map(ToString::to_string)

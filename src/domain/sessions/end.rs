@@ -35,6 +35,16 @@ impl App {
         by: &Actor,
         endings: impl IntoIterator<Item = (SessionId, Ending)>,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
+        self.end_telling(by, endings, |_| {}).await
+    }
+
+    /// The same, with `more` to be told of each in its activity.
+    pub(super) async fn end_telling(
+        &self,
+        by: &Actor,
+        endings: impl IntoIterator<Item = (SessionId, Ending)>,
+        more: impl Fn(&mut NewActivity) + Send + 'static,
+    ) -> Result<Vec<Arc<Session>>, SessionError> {
         // Whoever has been ended meanwhile ends nobody any more.
         if by.session.is_some_and(|own| self.0.live.by_id(own).is_none()) {
             return Err(Gone.into());
@@ -46,7 +56,11 @@ impl App {
         }
         let (table, by, these) = (Arc::clone(&self.0.live), by.clone(), refused.clone());
         let written = self.0.store.write(self.now(), move |write| {
-            let ended = these.iter().map(|(live, ending)| end_on_disk(write, &table, &by, live, ending));
+            let ended = these.iter().map(|(live, ending)| {
+                let mut told = end_activity(&table, &by, live, ending);
+                more(&mut told);
+                end_and_tell(write, live, ending, &told)
+            });
             Ok::<_, SessionError>(ended.collect::<Result<Vec<_>, _>>()?.into_iter().flatten().collect())
         });
         let ended: Vec<Arc<Session>> = written.done().await?;
@@ -216,10 +230,19 @@ pub(super) fn end_on_disk(
     live: &Live,
     ending: &Ending,
 ) -> Result<Option<Arc<Session>>, StoreError> {
+    end_and_tell(write, live, ending, &end_activity(table, by, live, ending))
+}
+
+fn end_and_tell(
+    write: &mut Write<'_>,
+    live: &Live,
+    ending: &Ending,
+    told: &NewActivity,
+) -> Result<Option<Arc<Session>>, StoreError> {
     let Some(session) = write.end_session(live.id, Some(&live.session()), ending.clone())? else {
         return Ok(None);
     };
-    write.append(&end_activity(table, by, live, ending))?;
+    write.append(told)?;
     Ok(Some(Arc::new(session)))
 }
 

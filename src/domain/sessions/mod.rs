@@ -1,5 +1,7 @@
-//! Sessions: how they start ([`start`]), are checked (here), are kept up ([`sweep`]), and how they end ([`end`]).
+//! Sessions: how they start ([`start`]), are checked (here), what they are bound to ([`binding`]), how they are kept up
+//! ([`sweep`]), and how they end ([`end`]).
 
+mod binding;
 mod end;
 mod start;
 mod sweep;
@@ -8,6 +10,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 
+pub(super) use self::binding::Bonds;
 pub use self::start::Registration;
 pub(super) use self::start::{Proof, Start};
 use super::{
@@ -18,6 +21,7 @@ use super::{
 use crate::{
     model::{
         activity::NewActivity,
+        bond::Binding,
         device::Agent,
         id::SessionId,
         secret::{Familiar, Token},
@@ -27,7 +31,7 @@ use crate::{
     store::{EndedCursor, Sessions as _, StoreError},
 };
 
-/// How long sessions last, how many a user has, and what a password must stand up to.
+/// How long sessions last, how many a user has, what they are bound to, and what a password must stand up to.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// A session that is not used for so long ends (OWASP ASVS 5.0, V7.3.1).
@@ -38,6 +42,8 @@ pub struct Limits {
     pub proof: Duration,
     /// How many sessions a user may have here at once; the oldest end where there would be more.
     pub per_user: Option<usize>,
+    /// What a session must be used from and on, or it ends.
+    pub binding: Binding,
     /// What the hash of a password costs.
     pub hash: Cost,
     /// What nobody's password may be made of: the names of the product, the organisation and the host.
@@ -51,6 +57,7 @@ impl Default for Limits {
             absolute: Duration::from_hours(24),
             proof: Duration::from_mins(30),
             per_user: None,
+            binding: Binding::default(),
             hash: Cost::default(),
             names: vec!["rollcall".to_owned()],
         }

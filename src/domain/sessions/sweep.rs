@@ -31,6 +31,8 @@ impl App {
                 None => used.extend(live.unflushed().map(|change| (live, change))),
             }
         }
+        // Before the session says where it was last, which may be elsewhere than where it is bound to.
+        let kept = self.keep_bonds().await;
         let flushed = self.flush(now, used).await;
         let late = "was refused, and its end could not be written down at the time";
         let late = self.ending(EndedBy::Policy, None, late);
@@ -38,9 +40,11 @@ impl App {
         self.end(&Actor::system(), due).await?;
         self.finish_revocations().await?;
         self.write_looks(false).await;
+        self.write_refusals().await;
         self.tell_of_brakes().await?;
         self.tell_of_a_jump().await?;
         taken_over?;
+        kept?;
         flushed
     }
 
@@ -192,7 +196,7 @@ mod tests {
             app.refresh_user(&ann()).unwrap();
             let (session, _) = app.register_session(&Actor::console(), registration()).await.unwrap();
             let scopes = vec![TokenScope::ActivityWrite];
-            let (_, token) = app.add_token(&Actor::console(), "ship", scopes, None).await.unwrap();
+            let (_, token) = app.add_token(&Actor::console(), "ship", scopes, None, None).await.unwrap();
             Self { app, faulty, session: session.id, token, _folder: folder }
         }
 
@@ -252,7 +256,7 @@ mod tests {
             "sign-in" => app.register_session(&by, registration()).await.map(drop).map_err(of_session),
             "revoke" => app.revoke_token(&by, "ship").await.map_err(of_token),
             "grant" => app
-                .add_token(&by, "other", vec![TokenScope::ActivityRead], None)
+                .add_token(&by, "other", vec![TokenScope::ActivityRead], None, None)
                 .await
                 .map(drop)
                 .map_err(of_token),

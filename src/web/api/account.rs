@@ -74,7 +74,7 @@ struct Me {
 #[post("/signin", data = "<body>")]
 async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let SignIn { user, password, code } = body.0;
-    let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session());
+    let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session().await);
     let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;
     let SignedIn::Whole(welcome) = signed_in else { return Err(Failure::code_required()) };
     self::welcome(&visitor, &welcome).await

@@ -18,7 +18,7 @@ use utoipa::{
 use crate::{
     domain::{
         App,
-        ingest::{Appended, IngestError, Load},
+        ingest::{Appended, IngestError, Load, Voice},
     },
     model::activity::{NewActivity, Outcome},
     web::{
@@ -289,9 +289,9 @@ impl Taking<'_> {
     ) -> Result<(), Failure> {
         let mut records = records.fuse();
         loop {
-            let (app, name) = (self.program.app, self.program.name().to_owned());
+            let (app, voice) = (self.program.app, self.program.voice());
             let read = move |app: App| {
-                let batch = Batch::read(&app, &name, &mut records);
+                let batch = Batch::read(&app, &voice, &mut records);
                 Ok::<_, Failure>((batch, records))
             };
             let batch;
@@ -345,10 +345,10 @@ struct Batch {
 
 impl Batch {
     /// Reads until the batch is full, or so much was refused that there is no point in going on.
-    fn read(app: &App, name: &str, records: &mut impl Iterator<Item = (u64, Record)>) -> Self {
+    fn read(app: &App, voice: &Voice, records: &mut impl Iterator<Item = (u64, Record)>) -> Self {
         let mut batch = Self::default();
         for (line, record) in records {
-            let admitted = admit(app, name, record);
+            let admitted = admit(app, voice, record);
             match admitted {
                 Ok(activity) => batch.admitted.push(activity),
                 Err(error) => batch.refused.push(Refused { line, error }),

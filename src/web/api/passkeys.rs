@@ -170,7 +170,7 @@ struct Shown {
 #[post("/signin/passkey", data = "<body>")]
 async fn sign_in(visitor: Visitor<'_>, body: Json<Shown>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let Shown { token, credential } = body.0;
-    let (party, origin, replaces) = (here(visitor.party())?, visitor.origin(), visitor.session());
+    let (party, origin, replaces) = (here(visitor.party())?, visitor.origin(), visitor.session().await);
     let signed_in =
         visitor.app.sign_in_by_passkey(&party, &token, credential, origin, replaces.as_deref()).await?;
     welcome(&visitor, &signed_in).await

@@ -141,7 +141,7 @@ async fn find<S: crate::web::door::Needs>(caller: &Caller<'_, S>, id: &str) -> R
 async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failure> {
     let session = find(&caller, id).await?;
     if !caller.mandate().reaches(&session.user) {
-        return Err(Failure::forbidden("you may end only your own sessions"));
+        return Err(caller.forbidden("you may end only your own sessions"));
     }
     let by = caller.actor();
     if let Some(own) = caller.live().filter(|live| live.id == session.id) {
@@ -201,7 +201,7 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
         (None, Some(user), false) => {
             let user: UserName = user.parse().map_err(|_| Failure::field("user", "there is no such user"))?;
             if !mandate.reaches(&user) {
-                return Err(Failure::forbidden("you may end only your own sessions"));
+                return Err(caller.forbidden("you may end only your own sessions"));
             }
             caller.app.reachable(&mandate, Some(&user))
         }
@@ -271,7 +271,12 @@ async fn register(
     let user: UserName = user
         .parse()
         .map_err(|error: crate::model::user::BadUserName| Failure::field("user", error.to_string()))?;
-    let app = app.filter(|app| !app.is_empty()).unwrap_or_else(|| program.name().to_owned());
+    let app = app.filter(|app| !app.is_empty());
+    let of = program.voice().app;
+    if of.is_some() && app.is_some() && app != of {
+        return Err(Failure::field("app", "this token is another app's; give the name of its own, or none"));
+    }
+    let app = app.or(of).unwrap_or_else(|| program.name().to_owned());
     if app.len() > 64 || app.chars().any(char::is_control) {
         return Err(Failure::field("app", "an app's name has at most 64 bytes"));
     }
@@ -308,7 +313,7 @@ struct Touch {
     responses(
         (status = 204),
         (status = 404, body = Refusal),
-        (status = 410, body = Refusal, description = "It has ended: sign the user out.")
+        (status = 410, body = Refusal, description = "It has ended, or ends with this because it is bound to another network or device: sign the user out.")
     ),
 )]
 #[post("/sessions/<id>/touch", data = "<body>")]
@@ -325,10 +330,14 @@ async fn touch(
         return Err(known.map_or_else(unknown, |_| Failure::gone("this session has ended")));
     };
     if live.is_own() {
-        return Err(Failure::forbidden("this session is of a browser here; only its own requests touch it"));
+        return Err(program.forbidden("this session is of a browser here; only its own requests touch it"));
     }
-    let agent = body.0.user_agent.as_deref().map(Agent::of);
-    program.app.touch(&live, body.0.ip.map(|ip| ip.to_canonical()), agent.as_ref());
+    let (ip, agent) = (body.0.ip.map(|ip| ip.to_canonical()), body.0.user_agent.as_deref().map(Agent::of));
+    if let Some(breach) = program.app.breach(&live, ip, agent.as_ref()) {
+        program.app.break_off(&live, breach, ip, agent.as_ref()).await;
+        return Err(Failure::gone("this session has ended"));
+    }
+    program.app.touch(&live, ip, agent.as_ref());
     Ok(Status::NoContent)
 }
 

@@ -23,6 +23,9 @@ struct TokenWire {
     /// What it opens.
     #[schema(value_type = Vec<TokenScope>)]
     scopes: Vec<&'static str>,
+    /// The app that its program is: what it writes is that app's. It is missing where the token may write for any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    app: Option<String>,
     /// When it was made.
     #[schema(format = DateTime)]
     created: String,
@@ -44,6 +47,7 @@ impl From<ApiToken> for TokenWire {
         Self {
             name: token.name,
             scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
+            app: token.app,
             created: time(token.created),
             created_by: token.created_by,
             expires: token.expires.map(time),
@@ -62,6 +66,8 @@ struct Add {
     /// What it opens; at least one.
     #[schema(value_type = Vec<TokenScope>)]
     scopes: Vec<String>,
+    /// The app that its program is, at most 64 bytes: what it writes is that app's, whatever it says. Any if not given.
+    app: Option<String>,
     /// When it stops to work: a date, a time, or so long as `90d`; never if not given.
     expires: Option<String>,
 }
@@ -91,12 +97,12 @@ fn list(admin: Admin<'_>) -> Answer<Items<TokenWire, usize>> {
 )]
 #[post("/tokens", data = "<body>")]
 async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer<TokenWire>), Failure> {
-    let Add { name, scopes, expires } = body.0;
+    let Add { name, scopes, app, expires } = body.0;
     let scopes: Result<Vec<TokenScope>, NotAScope> = scopes.iter().map(|scope| scope.parse()).collect();
     let scopes = scopes.map_err(|error| Failure::field("scopes", error.to_string()))?;
     let expires = expiry(expires.as_deref().unwrap_or_default(), admin.app.now(), &TimeZone::UTC);
     let expires = expires.map_err(|error: NotAnExpiry| Failure::field("expires", error.to_string()))?;
-    let (token, secret) = admin.app.add_token(&admin.actor(), &name, scopes, expires).await?;
+    let (token, secret) = admin.app.add_token(&admin.actor(), &name, scopes, app.as_deref(), expires).await?;
     let wire = TokenWire { token: Some(secret.reveal()), ..token.into() };
     Ok((Status::Created, Answer(wire)))
 }

@@ -66,15 +66,16 @@ impl<'r> FromData<'r> for FreshForm {
     type Error = ();
 
     async fn from_data(request: &'r Request<'_>, data: Data<'r>) -> data::Outcome<'r, Self> {
-        Form::from_data(request, data).await.and_then(|form| {
-            let visitor = Visitor::of(request);
-            let fresh = visitor.session().is_some_and(|live| visitor.app.is_fresh(&live));
-            if fresh {
-                Outcome::Success(Self(form))
-            } else {
-                refuse(request, Failure::step_up().carrying(&form))
-            }
-        })
+        let form = match Form::from_data(request, data).await {
+            Outcome::Success(form) => form,
+            other => return other.map(Self),
+        };
+        let visitor = Visitor::of(request);
+        if visitor.session().await.is_some_and(|live| visitor.app.is_fresh(&live)) {
+            Outcome::Success(Self(form))
+        } else {
+            refuse(request, Failure::step_up().carrying(&form))
+        }
     }
 }
 

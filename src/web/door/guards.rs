@@ -1,6 +1,6 @@
 //! The guards: who may come in, and as what. Those of programs stand beside, in [`programs`](super::programs).
 
-use std::{net::SocketAddr, ops::Deref, sync::Arc};
+use std::{borrow::Cow, net::SocketAddr, ops::Deref, sync::Arc};
 
 use data_encoding::BASE64URL_NOPAD;
 use rocket::{
@@ -20,6 +20,7 @@ use super::{
 use crate::{
     domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome},
     model::{
+        bond::Breach,
         device::Agent,
         secret::Token,
         session::{Mandate, Scope, Session},
@@ -63,8 +64,9 @@ impl<'r> Visitor<'r> {
     }
 
     /// The live session the request carries, if it carries one.
-    pub fn session(&self) -> Option<Arc<Live>> {
-        self.token().and_then(|token| self.app.check(&token)).filter(|live| own_session(live))
+    pub async fn session(&self) -> Option<Arc<Live>> {
+        let live = self.token().and_then(|token| self.app.check(&token)).filter(|live| own_session(live))?;
+        bound(self.request, live).await
     }
 
     /// The session that the request's cookie opened, where that has ended not long ago. Whoever brings no such cookie learns
@@ -161,16 +163,17 @@ pub struct Member<'r> {
 
 impl<'r> Member<'r> {
     /// Whoever is signed in and owes no second factor.
-    fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
-        let member = Self::whole_or_not(request)?;
+    async fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
+        let member = Self::whole_or_not(request).await?;
         if member.owes_factor() { Err(Failure::factor_required()) } else { Ok(member) }
     }
 
-    fn whole_or_not(request: &'r Request<'_>) -> Result<Self, Failure> {
+    async fn whole_or_not(request: &'r Request<'_>) -> Result<Self, Failure> {
         let visitor = Visitor::of(request);
         let token = visitor.token().ok_or_else(Failure::not_signed_in)?;
         let live =
             visitor.app.check(&token).filter(|live| own_session(live)).ok_or_else(Failure::not_signed_in)?;
+        let live = bound(request, live).await.ok_or_else(Failure::not_signed_in)?;
         let user =
             visitor.app.user(&live.user).filter(|user| !user.disabled).ok_or_else(Failure::not_signed_in)?;
         if origin::is_unsafe(request.method()) && origin::made(request, &door(request).settings) != Made::Here
@@ -198,6 +201,10 @@ impl<'r> Member<'r> {
         let visitor = Visitor::of(request);
         let token = visitor.token()?;
         let live = visitor.app.check(&token).filter(|live| own_session(live))?;
+        // It ends at the next door; here nobody can wait for that.
+        if breach(request, &live).is_some() {
+            return None;
+        }
         let user = visitor.app.user(&live.user)?;
         Some(Self { app: visitor.app, live, user, token, request })
     }
@@ -210,6 +217,11 @@ impl<'r> Member<'r> {
             session: Some(self.live.id),
             ip: origin_of(self.request).ip,
         }
+    }
+
+    /// Refuses what they have no right to, and tells the log.
+    pub fn forbidden(&self, why: &'static str) -> Failure {
+        denied(self.request, &self.actor(), why)
     }
 
     /// Where the request comes from and what sent it.
@@ -291,7 +303,7 @@ impl<'r> FromRequest<'r> for Member<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        match Self::authenticate(request) {
+        match Self::authenticate(request).await {
             Ok(member) => Outcome::Success(member),
             Err(failure) => refuse(request, failure),
         }
@@ -315,7 +327,7 @@ impl<'r> FromRequest<'r> for Newcomer<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        match Member::whole_or_not(request) {
+        match Member::whole_or_not(request).await {
             Ok(member) => Outcome::Success(Self(member)),
             Err(failure) => refuse(request, failure),
         }
@@ -349,9 +361,9 @@ impl<'r> FromRequest<'r> for Auditor<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        match Member::authenticate(request) {
+        match Member::authenticate(request).await {
             Ok(member) if member.user.role >= Role::Auditor => Outcome::Success(Self(member)),
-            Ok(_) => refuse(request, Failure::forbidden("this is for administrators and auditors")),
+            Ok(member) => refuse(request, member.forbidden("this is for administrators and auditors")),
             Err(failure) => refuse(request, failure),
         }
     }
@@ -362,9 +374,9 @@ impl<'r> FromRequest<'r> for Admin<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        match Member::authenticate(request) {
+        match Member::authenticate(request).await {
             Ok(member) if member.user.role == Role::Admin => Outcome::Success(Self(member)),
-            Ok(_) => refuse(request, Failure::forbidden("this is for administrators")),
+            Ok(member) => refuse(request, member.forbidden("this is for administrators")),
             Err(failure) => refuse(request, failure),
         }
     }
@@ -392,6 +404,14 @@ impl<S: Needs> Caller<'_, S> {
         match &self.identity {
             Identity::User(member) => member.actor(),
             Identity::Program(program) => program.actor(),
+        }
+    }
+
+    /// Refuses what they have no right to, and tells the log.
+    pub fn forbidden(&self, why: &'static str) -> Failure {
+        match &self.identity {
+            Identity::User(member) => member.forbidden(why),
+            Identity::Program(program) => program.forbidden(why),
         }
     }
 
@@ -444,7 +464,7 @@ impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
         let identity = if request.headers().contains("Authorization") {
             Program::authenticate(request).map(Identity::Program)
         } else {
-            Member::authenticate(request).map(Identity::User)
+            Member::authenticate(request).await.map(Identity::User)
         };
         match identity {
             Ok(identity) => Outcome::Success(Self { app: &door(request).app, identity }),
@@ -456,6 +476,23 @@ impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
 /// Whether a session is one that Rollcall signed in; those that apps registered open apps, not Rollcall.
 pub(super) fn own_session(live: &Live) -> bool {
     live.is_own()
+}
+
+/// The session, if the request is within what it is bound to; otherwise it has ended when this returns.
+pub(super) async fn bound(request: &Request<'_>, live: Arc<Live>) -> Option<Arc<Live>> {
+    let Some(breach) = breach(request, &live) else { return Some(live) };
+    let Origin { ip, agent, .. } = origin_of(request);
+    door(request).app.break_off(&live, breach, ip, Some(&agent)).await;
+    None
+}
+
+fn breach(request: &Request<'_>, live: &Live) -> Option<Breach> {
+    let app = &door(request).app;
+    if !app.binds() {
+        return None;
+    }
+    let Origin { ip, agent, .. } = origin_of(request);
+    app.breach(live, ip, Some(&agent))
 }
 
 pub(super) fn form_token(token: &Token) -> String {
@@ -483,7 +520,7 @@ fn party_of(request: &Request<'_>) -> Option<Party> {
 pub(super) fn origin_of(request: &Request<'_>) -> Origin {
     Origin {
         ip: address::source(request).map(|source| source.client),
-        agent: agent_in(lines(request, AGENT)),
+        agent: agent_in(&lines(request, AGENT)),
         familiar: cookie::mark(request, door(request).settings.secure),
     }
 }
@@ -500,9 +537,9 @@ pub(super) const AGENT: [&str; 7] = [
 ];
 
 /// What the client says of itself in these lines, which are those of [`AGENT`].
-pub(super) fn agent_in(said: [Line<'_>; AGENT.len()]) -> Agent {
+pub(super) fn agent_in(said: &[Line<'_>; AGENT.len()]) -> Agent {
     let [user_agent, brands, full_versions, platform, platform_version, model, mobile] =
-        said.map(|line| line.first);
+        said.each_ref().map(|line| line.first);
     let cut = |value: Option<&str>| value.map(|value| Agent::cut(value).to_owned());
     Agent {
         user_agent: cut(user_agent).unwrap_or_default(),
@@ -526,6 +563,14 @@ pub(super) fn own_address(request: &Request<'_>) -> String {
         let scheme = if settings.secure { "https" } else { "http" };
         format!("{scheme}://{}", SocketAddr::new(config.address, config.port))
     })
+}
+
+/// Why somebody is refused what they have no right to; the log is told who that was, and what they asked for. The address goes
+/// without its query, which may hold what is nobody's business.
+pub(super) fn denied(request: &Request<'_>, by: &Actor, why: impl Into<Cow<'static, str>>) -> Failure {
+    let (why, what) = (why.into(), format!("{} {}", request.method(), request.uri().path()));
+    door(request).app.note_refusal(by, &what, &why);
+    Failure::forbidden(why)
 }
 
 /// Refuses a request; the catcher tells it why.

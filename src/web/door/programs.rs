@@ -1,6 +1,6 @@
 //! The guards of programs: what they show, and what that lets them do.
 
-use std::{marker::PhantomData, net::IpAddr, ops::Deref, sync::Arc};
+use std::{borrow::Cow, marker::PhantomData, net::IpAddr, ops::Deref, sync::Arc};
 
 use data_encoding::BASE64;
 use rocket::{
@@ -11,10 +11,10 @@ use rocket::{
 
 use super::{
     Lease, door,
-    guards::{origin_of, refuse},
+    guards::{denied, origin_of, refuse},
 };
 use crate::{
-    domain::{App, tokens::LiveToken},
+    domain::{App, ingest::Voice, tokens::LiveToken},
     model::{
         secret::{Kind, Token},
         token::TokenScope,
@@ -60,11 +60,12 @@ impl<'r, S: Needs> Program<'r, S> {
     fn with(request: &'r Request<'_>, token: &Token) -> Result<Self, Failure> {
         let app = &door(request).app;
         let token = app.api_token(token).ok_or_else(Failure::no_token)?;
-        if !token.may(S::SCOPE) {
-            return Err(Failure::forbidden(format!("this token lacks the scope {}", S::SCOPE)));
+        let program = Self { app, token, request, scope: PhantomData };
+        if !program.token.may(S::SCOPE) {
+            return Err(program.forbidden(format!("this token lacks the scope {}", S::SCOPE)));
         }
-        Lease::Token(Arc::clone(&token), app.clone()).hold(request);
-        Ok(Self { app, token, request, scope: PhantomData })
+        Lease::Token(Arc::clone(&program.token), app.clone()).hold(request);
+        Ok(program)
     }
 
     /// Its name, under which it writes.
@@ -72,9 +73,19 @@ impl<'r, S: Needs> Program<'r, S> {
         self.token.name()
     }
 
+    /// In whose name what it sends is written.
+    pub fn voice(&self) -> Voice {
+        self.token.voice()
+    }
+
     /// Fails once its token works no more: what comes for hours is asked about again and again.
     pub fn still_may(&self) -> Result<(), Failure> {
         if self.token.over(self.app.now()) { Err(Failure::no_token()) } else { Ok(()) }
+    }
+
+    /// Refuses what it has no right to, and tells the log.
+    pub fn forbidden(&self, why: impl Into<Cow<'static, str>>) -> Failure {
+        denied(self.request, &self.actor(), why)
     }
 
     /// Who it is, for what it does.

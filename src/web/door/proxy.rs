@@ -144,21 +144,23 @@ impl Checkpoint<'_> {
         line.all(self.request).any(holds)
     }
 
-    /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site.
-    pub fn live(&self, site: &Site) -> Option<Arc<Live>> {
+    /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site. One that is
+    /// bound to another network or device ends.
+    pub async fn live(&self, site: &Site) -> Option<Arc<Live>> {
         let own = cookie::token(self.request, door(self.request).settings.secure)
             .and_then(|token| self.app.check(&token))
             .filter(|live| guards::own_session(live));
-        own.or_else(|| {
+        let live = own.or_else(|| {
             cookie::passes(self.request, site.secure()).find_map(|pass| self.app.check_pass(&pass, site))
-        })
+        });
+        guards::bound(self.request, live?).await
     }
 
     /// Decides whether the request may pass to its app.
     pub async fn admit(&self, site: &Site) -> Result<Decision, SessionError> {
         let ip = address::source(self.request).map(|source| source.client);
-        let [_, _, _, _, _, _, _, _, _, _, agent @ ..] = self.read;
-        self.app.admit_to(self.live(site), site, ip, &guards::agent_in(agent)).await
+        let [_, _, _, _, _, _, _, _, _, _, agent @ ..] = &self.read;
+        self.app.admit_to(self.live(site).await, site, ip, &guards::agent_in(agent)).await
     }
 
     /// The address of Rollcall itself, without a slash at the end.

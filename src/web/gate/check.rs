@@ -67,10 +67,10 @@ async fn ask(
             let location = to_sign_in(&checkpoint.own_address(), &asked.address);
             Told::SignIn { location, status: unauthorized(&asked) }
         }
-        Decision::Forbidden(app, user) if asked.for_a_page => {
+        Decision::Forbidden(app, user, _) if asked.for_a_page => {
             Told::Denied(Box::new(Denied::new(checkpoint.own_address(), &asked.address, &app, &user)))
         }
-        Decision::Forbidden(app, user) => Told::Refused(not_open(&app, &user)),
+        Decision::Forbidden(app, user, _) => Told::Refused(not_open(&app, &user)),
         Decision::NoApp => Told::Refused(Failure::no_app(site)),
     })
 }

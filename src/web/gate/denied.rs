@@ -81,11 +81,11 @@ pub(super) fn not_open(app: &App, user: &User) -> Failure {
 
 /// For nginx, which keeps what a check answered to itself and fetches the page on its own.
 #[get("/auth/denied")]
-fn denied(checkpoint: Checkpoint<'_>) -> Result<Box<Denied>, Failure> {
+async fn denied(checkpoint: Checkpoint<'_>) -> Result<Box<Denied>, Failure> {
     let Asked { address, for_a_page, .. } = checkpoint.asked(AskedBy::Original)?;
-    match checkpoint.app.decide(checkpoint.live(&address.site), &address.site) {
-        Decision::Forbidden(app, user) if !for_a_page => Err(not_open(&app, &user)),
-        Decision::Forbidden(app, user) => {
+    match checkpoint.app.decide(checkpoint.live(&address.site).await, &address.site) {
+        Decision::Forbidden(app, user, _) if !for_a_page => Err(not_open(&app, &user)),
+        Decision::Forbidden(app, user, _) => {
             Ok(Box::new(Denied::new(checkpoint.own_address(), &address, &app, &user)))
         }
         Decision::NoApp => Err(Failure::no_app(&address.site)),

@@ -42,7 +42,7 @@ fn start(checkpoint: Checkpoint<'_>, params: Params) -> Result<SetCookie<Redirec
 }
 
 #[get("/auth/handover")]
-fn hand_over(visitor: Visitor<'_>, params: Params) -> Result<Redirect, Failure> {
+async fn hand_over(visitor: Visitor<'_>, params: Params) -> Result<Redirect, Failure> {
     let Ok(address) = params.text("rd").parse::<Address>() else {
         return Err(Failure::field("rd", "this is no address of an app; open the app again"));
     };
@@ -51,14 +51,17 @@ fn hand_over(visitor: Visitor<'_>, params: Params) -> Result<Redirect, Failure> 
     if text.len() != 64 || HEXLOWER.decode_mut(text, &mut nonce.0) != Ok(32) {
         return Err(Failure::field("nonce", "this address was cut off; open the app again"));
     }
-    let live = visitor.session();
+    let live = visitor.session().await;
     match visitor.app.decide(live, &address.site) {
         Decision::Pass { live, .. } => {
             let Address { site, rest } = address;
             let code = visitor.app.begin_handover(&live, site.clone(), nonce).reveal();
             Ok(Redirect::to(format!("{site}{PREFIX}callback?code={code}&rd={}", encode(&rest))))
         }
-        Decision::Forbidden(app, user) => Err(not_open(&app, &user)),
+        Decision::Forbidden(app, user, live) => {
+            visitor.app.note_closed(&app, &user, &live, visitor.origin().ip);
+            Err(not_open(&app, &user))
+        }
         Decision::NoApp => Err(Failure::no_app(&address.site)),
         Decision::SignIn(_) => Ok(Redirect::to(to_sign_in(&visitor.own_address(), &address))),
     }

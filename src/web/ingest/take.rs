@@ -4,7 +4,7 @@ use super::Record;
 use crate::{
     domain::{
         App,
-        ingest::{Appended, IngestError},
+        ingest::{Appended, IngestError, Voice},
     },
     model::{activity::NewActivity, id::ActivityId},
     web::{
@@ -28,14 +28,10 @@ pub enum Fate {
     Refused(String),
 }
 
-/// A record that names no program is of the one that sent it.
-pub fn admit(app: &App, name: &str, record: Record) -> Record {
-    let admitted = record.and_then(|mut activity| {
-        if activity.app.is_empty() {
-            name.clone_into(&mut activity.app);
-        }
-        app.admit(activity).map_err(|error| error.to_string())
-    });
+/// Holds a record against the limits, and counts it where it is not taken.
+pub fn admit(app: &App, voice: &Voice, record: Record) -> Record {
+    let admitted =
+        record.and_then(|activity| app.admit_of(voice, activity).map_err(|error| error.to_string()));
     if admitted.is_err() {
         app.record_rejected();
     }
@@ -52,9 +48,9 @@ pub async fn take(
     let mut records = records.fuse();
     let mut fates = Vec::new();
     loop {
-        let name = program.name().to_owned();
+        let voice = program.voice();
         let (batch, refused, rest) = apart(app, move |app| {
-            let (batch, refused) = read(&app, &name, &mut records);
+            let (batch, refused) = read(&app, &voice, &mut records);
             Ok::<_, IngestError>((batch, refused, records))
         })
         .await?;
@@ -83,12 +79,12 @@ pub async fn take(
 /// The next records, and among them the places of those that are refused.
 fn read(
     app: &App,
-    name: &str,
+    voice: &Voice,
     records: &mut impl Iterator<Item = Record>,
 ) -> (Vec<NewActivity>, Vec<(usize, String)>) {
     let (mut batch, mut refused) = (Vec::new(), Vec::new());
     for (at, record) in records.take(BATCH).enumerate() {
-        match admit(app, name, record) {
+        match admit(app, voice, record) {
             Ok(activity) => batch.push(activity),
             Err(why) => refused.push((at, why)),
         }

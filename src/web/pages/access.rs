@@ -14,7 +14,10 @@ use crate::{
         sessions::{LONGEST, Limits, NEW_PASSWORD, NEW_ROLE, UNUSED},
         sign_in::{SignInError, SignedIn},
     },
-    model::session::{EndedBy, Ending},
+    model::{
+        bond::Breach,
+        session::{EndedBy, Ending},
+    },
     web::{
         door::{Form, Newcomer, OpenForm, Params, SetCookie, Visitor},
         failure::Failure,
@@ -40,7 +43,7 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
         return Ok(Either::Right(Either::Left(see("/setup"))));
     }
     let onward = Onward::asked(&visitor, &params);
-    let live = visitor.session();
+    let live = visitor.session().await;
     // No app lets them pass before that, and each would send them here.
     if live.as_ref().is_some_and(|live| visitor.app.owes_factor(live))
         && onward.is_some()
@@ -87,6 +90,12 @@ fn why_out(ending: &Ending, limits: &Limits) -> String {
         }
         NEW_PASSWORD if policy => "You were logged out because the password was changed.".to_owned(),
         NEW_ROLE if policy => "You were logged out because your role was changed.".to_owned(),
+        reason if policy && reason == Breach::Network.reason() => {
+            "Your session ended because it was used from another network. If that was not you, tell an administrator.".to_owned()
+        }
+        reason if policy && reason == Breach::Device.reason() => {
+            "Your session ended because it was used on another device. If that was not you, tell an administrator.".to_owned()
+        }
         _ if ending.by == EndedBy::Admin => "You were logged out by an administrator.".to_owned(),
         _ if ending.by == EndedBy::User => "You logged this session out.".to_owned(),
         _ => "You were logged out.".to_owned(),
@@ -123,7 +132,7 @@ async fn sign_in(
 ) -> Result<Result<SetCookie<Redirect>, Page<Again>>, Failure> {
     let user = form.text("user");
     let onward = form.get("next").and_then(|next| Onward::of(&visitor, next));
-    let (origin, replaces) = (visitor.origin(), visitor.session());
+    let (origin, replaces) = (visitor.origin(), visitor.session().await);
     let page = |half: Option<String>, message: String, failed| {
         asking(&visitor, onward.as_ref(), user.chars().take(128).collect(), half, message, failed)
     };

@@ -384,7 +384,7 @@ async fn log_out(member: Member<'_>, form: Form) -> Result<Result<Redirect, Html
     } else if let Some(user) = form.get("user") {
         let user: UserName = user.parse().map_err(|_| Failure::not_found("there is no such user"))?;
         if !mandate.reaches(&user) {
-            return Err(Failure::forbidden("you may end only your own sessions"));
+            return Err(member.forbidden("you may end only your own sessions"));
         }
         member.app.reachable(&mandate, Some(&user))
     } else {

@@ -10,6 +10,7 @@ use crate::{
         retention::{Outlook, RetentionError},
     },
     model::{
+        bond::Binding,
         demand::{Demand, NotADemand},
         index::State,
         noun::noun,
@@ -108,6 +109,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
         limits: vec![
             Fact::new("A session that is not used ends after", in_words(limits.idle)),
             Fact::new("A session ends at the latest after", in_words(limits.absolute)),
+            Fact::new("A session is bound to", bound(limits.binding)),
         ],
         demands: Demand::ALL.map(|demand| (demand.as_str(), label(demand), demand == app.demand())).into(),
         retention,
@@ -119,6 +121,15 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
             Fact::new("Activities", grouped(all)),
             Fact::new("Users", grouped(app.users().len() as u64)),
         ],
+    }
+}
+
+const fn bound(binding: Binding) -> &'static str {
+    match (binding.network, binding.device) {
+        (false, false) => "nothing",
+        (true, false) => "its network",
+        (false, true) => "its device",
+        (true, true) => "its network and its device",
     }
 }
 

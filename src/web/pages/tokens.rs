@@ -29,7 +29,7 @@ const fn hint(scope: TokenScope) -> &'static str {
     }
 }
 
-fn form(name: Input, expires: Input, chosen: &[&str], scopes_error: &str) -> TokenForm {
+fn form(name: Input, app: Input, expires: Input, chosen: &[&str], scopes_error: &str) -> TokenForm {
     let choice = |scope: TokenScope| Choice {
         value: scope.to_string(),
         label: scope.to_string(),
@@ -38,6 +38,7 @@ fn form(name: Input, expires: Input, chosen: &[&str], scopes_error: &str) -> Tok
     };
     TokenForm {
         name,
+        app,
         expires,
         scopes: TokenScope::ALL.map(choice).into(),
         scopes_error: scopes_error.to_owned(),
@@ -55,6 +56,7 @@ fn page(
     let rows = tokens.map(|token| TokenRow {
         name: token.name,
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
+        app: token.app,
         created: Moment::new(token.created, &now),
         by: token.created_by,
         expires: token.expires.map(|at| Moment::new(at, &now)),
@@ -66,7 +68,8 @@ fn page(
 
 #[get("/tokens")]
 fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
-    let blank = params.flag("add").then(|| form(Input::default(), Input::default(), &[], ""));
+    let blank =
+        params.flag("add").then(|| form(Input::default(), Input::default(), Input::default(), &[], ""));
     let view = page(&admin, &params, blank, None);
     if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
 }
@@ -79,8 +82,11 @@ async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<(Status, Html), Failur
     // The day ends where whoever chose it is.
     let zone = sent.get("tz").and_then(|name| TimeZone::get(name).ok()).unwrap_or(TimeZone::UTC);
     let expires = sent.text("expires");
+    let of = sent.text("app");
     let made = match expiry(expires, admin.app.now(), &zone) {
-        Ok(at) => admin.app.add_token(&admin.actor(), name, scopes, at).await.map_err(Failure::from),
+        Ok(at) => {
+            admin.app.add_token(&admin.actor(), name, scopes, Some(of), at).await.map_err(Failure::from)
+        }
         Err(error) => Err(Failure::field("expires", error.to_string())),
     };
     match made {
@@ -97,7 +103,7 @@ async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<(Status, Html), Failur
                 field(name, "name", &failure)
             };
             let expires = field(expires, "expires", &failure);
-            let again = form(name, expires, &words, scopes_error);
+            let again = form(name, field(of, "app", &failure), expires, &words, scopes_error);
             let view = page(&admin, &Params::default(), Some(again), None);
             Ok((failure.status(), show(&view)?))
         }

@@ -32,7 +32,11 @@ use super::{
     ingest::{syslog, take::admit},
 };
 use crate::{
-    domain::{App, ingest::IngestError, turns::Turns},
+    domain::{
+        App,
+        ingest::{IngestError, Voice},
+        turns::Turns,
+    },
     model::activity::NewActivity,
 };
 
@@ -243,9 +247,10 @@ async fn write_down(
 }
 
 fn read(app: &App, counts: &Counts, batch: Vec<Received>) -> Vec<NewActivity> {
+    let voice = Voice::of("syslog");
     let records = batch.into_iter().filter_map(|received| {
         let record = syslog::message(&received.bytes, received.from, received.at);
-        admit(app, "syslog", record).inspect_err(|why| counts.refuse(why)).ok()
+        admit(app, &voice, record).inspect_err(|why| counts.refuse(why)).ok()
     });
     records.collect()
 }

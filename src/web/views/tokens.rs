@@ -28,6 +28,8 @@ pub struct TokenRow {
     pub name: String,
     /// What it opens.
     pub scopes: Vec<String>,
+    /// The app that its program is, if it is one's.
+    pub app: Option<String>,
     /// When it was made.
     pub created: Moment,
     /// By whom.
@@ -45,6 +47,8 @@ pub struct TokenRow {
 pub struct TokenForm {
     /// The name.
     pub name: Input,
+    /// The app that its program is; empty for any.
+    pub app: Input,
     /// The last day it works on; empty for ever.
     pub expires: Input,
     /// What it opens.

@@ -236,6 +236,7 @@ fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let token = |name: &str, scopes: &[&str], used| TokenRow {
         name: name.into(),
         scopes: scopes.iter().map(|scope| (*scope).into()).collect(),
+        app: None,
         created: at("2026-03-01T08:00:00Z"),
         by: "ada".into(),
         expires: None,

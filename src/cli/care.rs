@@ -80,6 +80,7 @@ fn no(error: CareError) -> anyhow::Error {
     let answer = matches!(
         &error,
         CareError::Index(_)
+            | CareError::IndexFile(_)
             | CareError::Evidence(_)
             | CareError::Store(Damaged(_))
             | CareError::Backup(

@@ -1,6 +1,6 @@
 //! `activity import`: activities from a file, as many as are good.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 
 use anyhow::Context;
 use data_encoding::HEXLOWER;
@@ -25,6 +25,9 @@ const BATCH: usize = 2000;
 /// How many refused records are shown one by one.
 const SHOWN: u64 = 20;
 
+/// How much of a file is looked at to know what it is, in bytes.
+const HEAD: u64 = 1 << 16;
+
 /// What became of the records so far.
 #[derive(Default)]
 struct Tally {
@@ -48,13 +51,20 @@ impl Tally {
 
 /// Imports what `io` reads; `name` is the file's.
 pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
-    let mut input = BufReader::with_capacity(1 << 18, unpacked(&mut *io.input)?);
-    let first = first_character(&mut input).with_context(|| format!("{name} could not be read"))?;
-    let mut records: Box<dyn Records + '_> = match first {
-        None => anyhow::bail!("{name} is empty"),
-        Some(b'{') => Box::new(Ndjson::new(input, SENDER)),
-        Some(b'[') => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
-        Some(_) => {
+    let mut input = unpacked(&mut *io.input)?;
+    let mut head = Vec::new();
+    let looked = input.by_ref().take(HEAD).read_to_end(&mut head);
+    let kind = Kind::of(&head);
+    if kind == Kind::Nothing {
+        looked.as_ref().map_err(|error| anyhow::anyhow!("{name} could not be read: {error}"))?;
+    }
+    let rest = Rest { failed: looked.err(), input };
+    let input = BufReader::with_capacity(1 << 18, io::Cursor::new(head).chain(rest));
+    let mut records: Box<dyn Records + '_> = match kind {
+        Kind::Nothing => anyhow::bail!("{name} is empty"),
+        Kind::Ndjson => Box::new(Ndjson::new(input, SENDER)),
+        Kind::Array => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
+        Kind::Csv => {
             let csv = Csv::new(input, SENDER).map_err(|error| {
                 let none = error.kind() == io::ErrorKind::InvalidData;
                 let what = if none { "is neither NDJSON nor CSV" } else { "could not be read" };
@@ -168,19 +178,74 @@ impl<R: Read> Read for Packed<R> {
     }
 }
 
-/// The first character that is not white space, which stays to be read.
-fn first_character(input: &mut impl BufRead) -> io::Result<Option<u8>> {
-    loop {
-        let available = input.fill_buf()?;
-        if available.is_empty() {
-            return Ok(None);
+/// What comes behind the head of a file. Where reading failed while the head was looked at, that is the end of it.
+struct Rest<R> {
+    failed: Option<io::Error>,
+    input: R,
+}
+
+impl<R: Read> Read for Rest<R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        self.failed.take().map_or_else(|| self.input.read(into), Err)
+    }
+}
+
+/// What a file is, by how it begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Nothing,
+    Ndjson,
+    Array,
+    Csv,
+}
+
+impl Kind {
+    /// What begins with `head`. Lines of objects are that also where the first line is none, as when a file was cut out of another in
+    /// the middle of a line: it is refused by its number, and the others are taken.
+    fn of(head: &[u8]) -> Self {
+        let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
+        let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
+        let first = lines.next().unwrap_or_default();
+        match first.first() {
+            None => Self::Nothing,
+            Some(b'{') => Self::Ndjson,
+            Some(b'[') => Self::Array,
+            Some(_) if names_columns(first) => Self::Csv,
+            Some(_) => {
+                let object = |line: &[u8]| line.starts_with(b"{\"") && line.ends_with(b"}");
+                if lines.any(object) { Self::Ndjson } else { Self::Csv }
+            }
         }
-        let mark = available.starts_with(b"\xef\xbb\xbf");
-        let skip =
-            if mark { 3 } else { available.iter().take_while(|byte| byte.is_ascii_whitespace()).count() };
-        match available.get(skip) {
-            Some(byte) => return Ok(Some(*byte)),
-            None => input.consume(skip),
+    }
+}
+
+/// Whether a line may be the first of a CSV file: some of its columns are ours.
+fn names_columns(line: &[u8]) -> bool {
+    let names = line.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let bare = |name: &[u8]| {
+        name.iter().filter(|byte| **byte != b'"').map(u8::to_ascii_lowercase).collect::<Vec<_>>()
+    };
+    names.map(bare).filter(|name| matches!(name.as_slice(), b"user" | b"action" | b"activity")).count() > 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Kind;
+
+    #[test]
+    fn a_file_is_known_by_how_it_begins_also_where_its_first_line_is_none_of_it() {
+        for (head, kind) in [
+            ("", Kind::Nothing),
+            ("\u{feff} \n", Kind::Nothing),
+            ("{\"user\":\"ann\"}", Kind::Ndjson),
+            ("\u{feff}\n {}", Kind::Ndjson),
+            ("[{}]", Kind::Array),
+            ("user,action\nann,edit\n", Kind::Csv),
+            ("Name,Age\nx,1\n", Kind::Csv),
+            ("on\":\"edit\"}\n{\"user\":\"ann\"}\n", Kind::Ndjson),
+            ("\"user\",Action,detail\nann,edit,\"\n{\"\"a\"\":1}\n\"\n", Kind::Csv),
+        ] {
+            assert_eq!(Kind::of(head.as_bytes()), kind, "{head}");
         }
     }
 }

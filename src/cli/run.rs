@@ -28,6 +28,7 @@ use crate::{
         filter::{Asked, Filter, Order},
         hook::Delivery,
         id::SessionId,
+        index::Behind,
         noun::sessions,
         period::{Period, Range},
         place::Network,
@@ -409,7 +410,11 @@ const CATCH_UP: Duration = Duration::from_mins(10);
 
 /// Waits until everything can be found: what a command says is whole.
 fn caught_up(app: &App) -> Result<(), LookError> {
-    if app.catch_up(CATCH_UP) { Ok(()) } else { Err(LookError::Behind(app.behind().unwrap_or(0))) }
+    if app.catch_up(CATCH_UP) {
+        Ok(())
+    } else {
+        Err(LookError::Behind(app.behind().unwrap_or(Behind::Lacks(0))))
+    }
 }
 
 fn row(activity: &Record) -> [String; 7] {

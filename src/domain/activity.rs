@@ -15,6 +15,7 @@ use crate::{
         facet::{Facet, FacetField},
         filter::{Cursor, Filter, NotACursor, Order},
         id::ActivityId,
+        index::Behind,
         period::Range,
         session::Scope,
         user::Actor,
@@ -46,11 +47,9 @@ pub enum LookError {
     /// Its time was over, or nobody waits for it.
     #[error("{}", SearchError::TooSlow)]
     TooSlow,
-    /// The index lacks so many activities, so nothing is exact.
-    #[error(
-        "the search index lacks {0} activities of the log, so this would not be whole; it catches up by itself: ask again when it has"
-    )]
-    Behind(u64),
+    /// The index has not all of the log, or does not know whether it has, so nothing is exact.
+    #[error("{0}, so this would not be whole; it catches up by itself: ask again when it has")]
+    Behind(Behind),
     /// The index could not answer.
     #[error(transparent)]
     Index(SearchError),
@@ -63,7 +62,7 @@ impl From<SearchError> for LookError {
     fn from(error: SearchError) -> Self {
         match error {
             SearchError::TooSlow => Self::TooSlow,
-            error @ SearchError::Index(_) => Self::Index(error),
+            error @ (SearchError::Index(_) | SearchError::Nonsense) => Self::Index(error),
         }
     }
 }
@@ -162,13 +161,17 @@ impl App {
         let next = if more { found.last().map(|last| last.write(search)) } else { None };
         let ids: Vec<ActivityId> = found.iter().map(|hit| hit.id).collect();
         let items = self.0.store.page(&ids)?;
+        if items.len() < ids.len() {
+            // Retention may have taken some of them out meanwhile; or the index says what never was.
+            self.0.index.doubt();
+        }
         Ok(Page { items, next })
     }
 
-    /// How many activities of the log no search finds, because the index has them not yet: while it is made anew, after it fell far
+    /// Why searches may lack some of the log: while the index is verified or made anew, after it fell far
     /// behind, or where it cannot go on. None in normal running, in which what is new is found within a second. Whoever says that
     /// an answer is exact asks before it and after it.
-    pub fn behind(&self) -> Option<u64> {
+    pub fn behind(&self) -> Option<Behind> {
         self.0.index.lacks(self.log().last())
     }
 

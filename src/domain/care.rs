@@ -46,6 +46,11 @@ pub enum CareError {
     /// The index has not what the log has.
     #[error("the search index and the log differ at activity {0}; `rollcall reindex` makes it anew")]
     Index(ActivityId),
+    /// A file of the index is not as it was written.
+    #[error(
+        "{0} of the search index is not as it was written; it is being made anew from the log, which has everything"
+    )]
+    IndexFile(String),
     /// The index does not get on.
     #[error("the search index does not follow: {0}")]
     Stuck(String),
@@ -110,6 +115,7 @@ impl App {
             })
         })?;
         let last = ActivityId(shown.last().copied().unwrap_or(0));
+        self.0.index.verify().map_err(CareError::IndexFile)?;
         if !self.0.index.wait_for(last, LONG) {
             return Err(CareError::Stuck(format!("{:?}", self.0.index.status().state)));
         }

@@ -17,6 +17,7 @@ use crate::{
         activity::{Activity, OWN_APP, action},
         filter::{Asked, Cursor, Filter, Order},
         id::ActivityId,
+        index::Behind,
         period::Range,
         seal::Form,
         session::Scope,
@@ -193,7 +194,7 @@ impl App {
         let patience = if self.behind().is_some() { CATCH_UP.1 } else { CATCH_UP.0 };
         if !self.catch_up(patience) {
             let lacks = self.log().last().0.saturating_sub(self.0.index.status().indexed.0);
-            return Err(LookError::Behind(lacks).into());
+            return Err(LookError::Behind(self.behind().unwrap_or(Behind::Lacks(lacks))).into());
         }
         let (searcher, store) = self.one_moment()?;
         let looked = searcher.search(filter, scope);

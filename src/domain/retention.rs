@@ -143,7 +143,7 @@ impl App {
 
     /// Refuses where the index, in which what is removed is counted, has not all of it.
     fn all_counted(&self) -> Result<(), RetentionError> {
-        self.behind().map_or(Ok(()), |lacks| Err(LookError::Behind(lacks).into()))
+        self.behind().map_or(Ok(()), |behind| Err(LookError::Behind(behind).into()))
     }
 
     /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none

@@ -1,5 +1,7 @@
 //! How far the search index is with the log.
 
+use std::fmt;
+
 use super::id::ActivityId;
 
 /// How far the index is.
@@ -27,4 +29,22 @@ pub enum State {
     Retrying(String),
     /// It has ended.
     Stopped,
+}
+
+/// Why nothing that the index answers may be called exact.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// It lacks so many activities of the log.
+    Lacks(u64),
+    /// Its files are being verified, and nobody knows yet whether to believe them.
+    Unverified,
+}
+
+impl fmt::Display for Behind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lacks(lacks) => write!(f, "the search index lacks {lacks} activities of the log"),
+            Self::Unverified => f.write_str("the files of the search index are being verified"),
+        }
+    }
 }

@@ -119,7 +119,8 @@ impl Range {
         let to = match to.map(|text| Moment::parse(text).ok_or(BadTime::To)).transpose()? {
             None => Timestamp::MAX,
             Some(Moment::Instant(at)) => at,
-            Some(Moment::Date(date)) => date.tomorrow().and_then(start).map_err(|_| BadTime::To)?,
+            // The last day that there is has no other behind it.
+            Some(Moment::Date(date)) => date.tomorrow().and_then(start).unwrap_or(Timestamp::MAX),
         };
         if from >= to { Err(BadTime::Backwards) } else { Ok(Self { from, to }) }
     }
@@ -151,6 +152,12 @@ enum Moment {
 
 impl Moment {
     fn parse(text: &str) -> Option<Self> {
+        // How many programs write "for ever". The calendar ends a day earlier, so that its last instant is one in every zone.
+        if text.starts_with("9999-12-31T")
+            && Self::parse(&text.replacen("9999-12-31", "9999-12-29", 1)).is_some()
+        {
+            return Some(Self::Instant(Timestamp::MAX));
+        }
         let bytes = text.as_bytes();
         if bytes.len() == 10 && bytes[4] == b'-' && bytes[7] == b'-' {
             return text.parse().ok().map(Self::Date);

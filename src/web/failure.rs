@@ -575,7 +575,10 @@ impl From<LookError> for Failure {
                 let behind = Self::new(Status::ServiceUnavailable, "index_behind", message);
                 Self { retry_after: Some(30), ..behind }
             }
-            LookError::Index(error) => Self::internal(&error),
+            LookError::Index(_) => Self {
+                retry_after: Some(5),
+                ..Self::new(Status::ServiceUnavailable, "index_damaged", message)
+            },
             LookError::Store(error) => error.into(),
         }
     }

@@ -130,7 +130,7 @@ impl IntoParams for Looking {
     fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
         let text = || ObjectBuilder::new().schema_type(Type::String).into();
         let word = |schema: fn() -> RefOr<Schema>| schema();
-        let given: [(&str, &str, RefOr<Schema>); 12] = [
+        let given: [(&str, &str, RefOr<Schema>); 13] = [
             ("q", "What to look for, in the grammar of the search box.", text()),
             ("user", "Only what this user did.", text()),
             ("app", "Only what was done in this program.", text()),
@@ -143,6 +143,11 @@ impl IntoParams for Looking {
             ("to", "Before this moment: RFC 3339, or a date, which means to its end.", text()),
             ("tz", "The zone of bare dates and of periods, by its IANA name; UTC if not given.", text()),
             ("order", "Newest first, unless `asc` is given.", word(Order::schema)),
+            (
+                "typing",
+                "Set while `q` is being typed: its last word stands for all that begin so.",
+                ObjectBuilder::new().schema_type(Type::Boolean).into(),
+            ),
         ];
         let parameter = |(name, about, schema)| {
             let parameter = ParameterBuilder::new().name(name).parameter_in(ParameterIn::Query);

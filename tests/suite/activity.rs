@@ -208,6 +208,30 @@ fn other_parameters_that_are_not_understood_are_named() {
 }
 
 #[test]
+fn a_parameter_that_is_misspelt_or_there_twice_asks_for_nothing() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    for (path, said) in [
+        ("activity.csv?usr=ann", "this call has no parameter usr; it has q, user, "),
+        ("activity.ndjson?user%5B%5D=ann", "no parameter user[]"),
+        ("activity?user=ann&user=bob", "user is there more than once"),
+        ("activity?q=backup&limti=5", "no parameter limti"),
+        ("activity/facets?field=user&user=a&user=b", "more than once"),
+        ("activity/histogram?bucket=3", "no parameter bucket"),
+        ("activity/stream?uesr=ann", "no parameter uesr"),
+        ("sessions?users=ann", "no parameter users"),
+    ] {
+        let refused = ada.get(&format!("/api/v1/{path}"));
+        assert_eq!(refused.status, 400, "{path}");
+        let message = refused.json()["error"]["message"].as_str().unwrap().to_owned();
+        assert!(message.contains(said), "{path}: {message}");
+    }
+    assert!(house.log("action=export").is_empty());
+    // A list may be said more than once, and what is empty is not said.
+    assert_eq!(ada.get("/api/v1/activity.csv?attribute=a&attribute=b&usr=&user=ann").status, 200);
+}
+
+#[test]
 fn both_ends_of_a_period_are_where_they_are_said_to_be() {
     let house = House::new().with_admin("ada");
     let program = house.program("loader", &["activity:write"]);
@@ -231,6 +255,9 @@ fn both_ends_of_a_period_are_where_they_are_said_to_be() {
     assert_eq!(find("from=2026-03-01&to=2026-03-01"), [3, 4, 5], "the last day is in it, to its end");
     assert_eq!(find("from=2026-03-01"), [3, 4, 5, 6]);
     assert_eq!(find("to=2026-02-28"), [0, 1, 2]);
+    for end in ["9999-12-31", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.999%2B01:00"] {
+        assert_eq!(find(&format!("from=2026-03-01&to={end}")), [3, 4, 5, 6], "{end}: no end");
+    }
     assert_eq!(find("from=2026-03-01&to=2026-03-01&tz=Europe/Warsaw"), [1, 2, 3, 4], "an hour ahead");
     assert_eq!(find("from=2026-03-01T00:00:00Z&to=2026-03-02T00:00:00Z"), [3, 4, 5], "before that instant");
     assert_eq!(find("from=2026-03-01T01:00:00%2B01:00&to=2026-03-01T00:00:00.001Z"), [3]);

@@ -197,6 +197,9 @@ fn an_import_takes_packed_files_and_its_own_export_and_says_what_it_refused() {
     folder.run_with(&["activity", "import", "-"], "").refuses(2, "empty");
     folder.run_with(&["activity", "import", "-"], "[{}]").refuses(2, "one object a line");
     folder.run_with(&["activity", "import", "-"], "Name,Age\nx,1\n").refuses(2, "user");
+    let cut = "tion\":\"edit\"}\n{\"user\":\"ann\",\"action\":\"cut out of the middle\"}\n";
+    let done = folder.run_with(&["activity", "import", "-"], cut);
+    assert!(done.ok().starts_with("line 1: ") && done.out.contains("1 activity taken"), "{}", done.out);
     folder.run(&["activity", "import", "/nowhere/file"]).refuses(2, "could not be opened");
 }
 

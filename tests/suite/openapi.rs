@@ -69,7 +69,8 @@ fn the_bounds_of_the_document_are_those_of_the_product() {
             let name = parameter["name"].as_str().unwrap();
             let Some(most) = parameter["schema"]["maximum"].as_u64() else { continue };
             let least = parameter["schema"]["minimum"].as_u64().unwrap();
-            let answer = |number: u64| ada.get(&format!("{path}?field=user&{name}={number}")).status;
+            let other = if path.ends_with("/facets") { "field=user&" } else { "" };
+            let answer = |number: u64| ada.get(&format!("{path}?{other}{name}={number}")).status;
             assert_eq!([answer(least), answer(most), answer(most + 1)], [200, 200, 400], "{path}?{name}");
             tried += 1;
         }

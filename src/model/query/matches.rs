@@ -146,7 +146,10 @@ enum Test {
     },
     Words(Place, Vec<Asked>),
     Outcome(Outcome),
-    From(RangeInclusive<[u8; 16]>),
+    From {
+        v4: bool,
+        net: RangeInclusive<[u8; 16]>,
+    },
     Never,
 }
 
@@ -197,7 +200,8 @@ impl Test {
     }
 
     fn network(net: &IpNet) -> Self {
-        Self::From(ordered(net.network())..=ordered(net.broadcast()))
+        let v4 = net.network().to_canonical().is_ipv4();
+        Self::From { v4, net: ordered(net.network())..=ordered(net.broadcast()) }
     }
 
     fn holds(&self, candidate: &Candidate) -> bool {
@@ -217,7 +221,10 @@ impl Test {
             }
             Self::Words(place, asked) => place.has(asked, candidate),
             Self::Outcome(outcome) => candidate.activity.outcome == *outcome,
-            Self::From(net) => candidate.activity.ip.is_some_and(|ip| net.contains(&ordered(ip))),
+            Self::From { v4, net } => candidate
+                .activity
+                .ip
+                .is_some_and(|ip| ip.to_canonical().is_ipv4() == *v4 && net.contains(&ordered(ip))),
             Self::Never => false,
         }
     }

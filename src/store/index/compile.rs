@@ -1,7 +1,7 @@
 //! From what is looked for to a plan for one segment. This is the only place where a scope and a horizon become
 //! conditions, and no plan is made without them.
 
-use std::{ops::Range, sync::Arc};
+use std::{net::Ipv4Addr, ops::Range, sync::Arc};
 
 use ipnet::IpNet;
 use tantivy::{DocId, schema::Field as Column};
@@ -172,7 +172,15 @@ impl Compiler<'_> {
         let mut to = schema::ip_term(net.broadcast()).to_vec();
         to.push(0);
         let span = Span { dictionary: index, from: schema::ip_term(net.network()).to_vec(), to };
-        span.all_documents(&self.docs, self.deadline)
+        // IPv4 stands among the addresses of IPv6, but lies in none of its networks.
+        let v4 = schema::ip_term(Ipv4Addr::UNSPECIFIED.into());
+        let v4 = v4.get(..12).unwrap_or_default();
+        match net {
+            IpNet::V6(net) if net.contains(&Ipv4Addr::UNSPECIFIED.to_ipv6_mapped()) => {
+                span.documents(&self.docs, self.deadline, |term| !term.starts_with(v4))
+            }
+            _ => span.all_documents(&self.docs, self.deadline),
+        }
     }
 
     /// Those with these words one behind the other, in `column`, under `key`.

@@ -93,6 +93,10 @@ impl Search {
     /// How many activities there are, and whether that is all: else there are at least so many, counted until the time was
     /// over, the newest first.
     pub fn count_within(&self, deadline: &Deadline) -> Result<(u64, bool), SearchError> {
+        self.doubt.watch(|| self.counted_within(deadline))
+    }
+
+    fn counted_within(&self, deadline: &Deadline) -> Result<(u64, bool), SearchError> {
         let stretches = &self.snapshot.stretches;
         let (mut counted, mut unknown) = (AtomicU64::new(0), Vec::new());
         for (index, stretch) in stretches.iter().enumerate() {

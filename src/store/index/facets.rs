@@ -57,7 +57,7 @@ impl Search {
         deadline: &Deadline,
     ) -> Result<Vec<Facet>, SearchError> {
         let column = column(field, &self.snapshot.fields);
-        let counted = self.of_all(deadline, |segment, part| {
+        let count = |segment: &Segment, part: &Part| {
             let index = segment.inverted(column)?;
             let hits = hits(segment, part, deadline)?;
             let mut counted = Vec::new();
@@ -69,7 +69,8 @@ impl Search {
                 Ok(())
             })?;
             Ok(counted)
-        })?;
+        };
+        let counted = self.doubt.watch(|| self.of_all(deadline, count))?;
         let mut tally = Tally::new();
         for (term, count) in counted.into_iter().flatten() {
             add(&mut tally, &term, count);

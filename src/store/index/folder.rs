@@ -2,14 +2,12 @@
 
 use std::{
     fs, io,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::catch_unwind,
     path::{Path, PathBuf},
+    time::Instant,
 };
 
-use tantivy::{
-    Index, IndexReader, ReloadPolicy, TantivyError,
-    directory::{FileSlice, footer::Footer},
-};
+use tantivy::{Index, IndexReader, ReloadPolicy, TantivyError};
 
 use super::{
     brief,
@@ -17,6 +15,7 @@ use super::{
     files::Files,
     schema::{self, Fields, VERSION},
     segment::Snapshot,
+    sums::{self, Rounds},
 };
 use crate::model::id::ActivityId;
 
@@ -134,46 +133,15 @@ impl Folder {
         Snapshot::new(self.reader.searcher().segment_readers(), before, self.fields, indexed)
     }
 
-    /// Whether every file is as it was written. It gives up, with yes, once it is not to `go_on`.
-    ///
-    /// The files are read, not mapped: what is looked at through a map that searches use stays resident, here all of it.
-    pub(super) fn is_whole(&self, go_on: impl Fn() -> bool) -> bool {
-        let files = match self.files() {
-            Ok(files) => files,
-            Err(error) => {
-                log::warn!("the search index cannot be verified: {}", brief(&error));
-                return false;
-            }
-        };
-        files.iter().all(|file| match catch_unwind(AssertUnwindSafe(|| is_as_written(file, &go_on))) {
-            Ok(Ok(whole)) => whole,
-            Ok(Err(error)) => {
-                log::warn!("{} cannot be verified: {error}", file.display());
-                false
-            }
-            Err(_) => false,
-        })
+    /// The first file that is not as it was written. It gives up, with none, once it is not to `go_on`.
+    pub(super) fn first_damaged(&self, go_on: impl Fn() -> bool) -> Option<PathBuf> {
+        sums::first_damaged(&self.index, &self.path, go_on)
     }
 
-    /// The files of the segments that the last commit names.
-    fn files(&self) -> Result<Vec<PathBuf>, TantivyError> {
-        let there = self.index.directory().list_managed_files();
-        let named = self.index.load_metas()?.list_segment_files();
-        Ok(named.intersection(&there).map(|file| self.path.join(file)).collect())
+    /// The next step of a round through the files: one that is damaged, if it came upon one.
+    pub(super) fn look_on(&self, rounds: &mut Rounds, now: Instant) -> Option<PathBuf> {
+        rounds.step(&self.index, &self.path, now)
     }
-}
-
-/// Whether the check sum at the end of a file is that of the file.
-fn is_as_written(file: &Path, go_on: impl Fn() -> bool) -> io::Result<bool> {
-    let (footer, body) = Footer::extract_footer(FileSlice::open(file)?)?;
-    let mut sum = crc32fast::Hasher::new();
-    for chunk in body.stream_file_chunks() {
-        sum.update(&chunk?);
-        if !go_on() {
-            return Ok(true);
-        }
-    }
-    Ok(sum.finalize() == footer.crc)
 }
 
 /// What a commit remembers: the version of the format, and the last activity in it.

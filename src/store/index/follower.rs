@@ -6,6 +6,7 @@
 
 use std::{
     panic::{self, AssertUnwindSafe},
+    path::PathBuf,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -23,6 +24,7 @@ use super::{
     search::SearchError,
     source::Source,
     status::{FAR, Shared, Stop},
+    sums::Rounds,
 };
 use crate::{
     model::{id::ActivityId, index::State},
@@ -41,6 +43,9 @@ const TICK: Duration = Duration::from_millis(100);
 const TIDY: Duration = Duration::from_secs(1);
 /// The first pause after a failure; each further one is twice as long, up to the last.
 const PAUSE: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(4));
+/// How many times as long as a verification takes nothing leads to another, so that doubts can have no more than a twentieth of the
+/// follower's time.
+const AGAIN: u32 = 20;
 /// Memory for the words of what is not committed yet, in bytes; more of them make another segment.
 const MEMORY: usize = 64_000_000;
 
@@ -48,6 +53,8 @@ pub(super) struct Follower {
     folder: Folder,
     source: Arc<dyn Source>,
     shared: Arc<Shared>,
+    /// When the files were verified last, and how long that took.
+    verified: (Instant, Duration),
 }
 
 /// Why the follower could not go on.
@@ -67,16 +74,18 @@ enum Failure {
 
 impl Follower {
     pub(super) fn new(folder: Folder, source: Arc<dyn Source>, shared: Arc<Shared>) -> Self {
-        Self { folder, source, shared }
+        Self { folder, source, shared, verified: (Instant::now(), Duration::ZERO) }
     }
 
     /// Follows until it is told to stop.
     pub(super) fn run(mut self) {
-        let going_on = || self.shared.stopping().is_none();
-        let mut whole = self.folder.is_whole(going_on);
+        let mut whole = self.is_whole();
         let mut pause = PAUSE.0;
         while self.shared.stopping().is_none() {
             let before = self.shared.snapshot().indexed;
+            if whole && self.doubts() {
+                whole = self.is_whole();
+            }
             whole = whole && !self.shared.is_to_begin_anew();
             // Files that are damaged in a way that nobody thought of must not end the following.
             let attempt = || if whole { self.follow() } else { self.start_over() };
@@ -87,7 +96,7 @@ impl Follower {
                 log::error!("the search index waits: {failure}");
                 self.shared.set_state(State::Retrying(failure));
                 // Files that can no longer be believed are not tried again.
-                whole = whole && self.folder.is_whole(|| self.shared.stopping().is_none());
+                whole = whole && self.first_damaged().is_none();
                 if self.shared.snapshot().indexed > before {
                     pause = PAUSE.0;
                 }
@@ -96,6 +105,31 @@ impl Follower {
             }
         }
         self.shared.set_state(State::Stopped);
+    }
+
+    /// Verifies the files, while nobody takes an answer for whole.
+    fn is_whole(&mut self) -> bool {
+        self.shared.set_state(State::Checking);
+        let began = Instant::now();
+        let damaged = self.first_damaged();
+        self.verified = (Instant::now(), began.elapsed());
+        self.shared.doubt.settle();
+        damaged.is_none()
+    }
+
+    fn first_damaged(&self) -> Option<PathBuf> {
+        let damaged = self.folder.first_damaged(|| self.shared.stopping().is_none());
+        if let Some(file) = &damaged {
+            log::warn!("{} is not as it was written", file.display());
+        }
+        damaged
+    }
+
+    /// Whether the files are to be verified, because something that was found cannot be. Where they were found whole just now it may
+    /// be no fault of theirs, and who asks the same again and again must not keep the follower busy.
+    fn doubts(&self) -> bool {
+        let (at, took) = self.verified;
+        self.shared.doubt.is_raised() && at.elapsed() >= took * AGAIN
     }
 
     fn start_over(&mut self) -> Result<(), Failure> {
@@ -129,6 +163,7 @@ impl Follower {
             tidied: now,
             rewriting: None,
             purge_from: now,
+            rounds: Rounds::new(now),
         };
         session.run()
     }
@@ -148,6 +183,8 @@ struct Session<'a> {
     rewriting: Option<FutureResult<Option<SegmentMeta>>>,
     /// When segments may next be looked through for what is gone.
     purge_from: Instant,
+    /// The rounds through the files.
+    rounds: Rounds,
 }
 
 impl Session<'_> {
@@ -157,7 +194,7 @@ impl Session<'_> {
             match shared.stopping() {
                 Some(Stop::Leave) => return Ok(()),
                 Some(Stop::Keep) => return if self.waiting.is_some() { self.commit() } else { Ok(()) },
-                None if shared.is_to_begin_anew() => return Ok(()),
+                None if shared.is_to_begin_anew() || self.follower.doubts() => return Ok(()),
                 None => {}
             }
             let added = self.read_batch()?;
@@ -217,6 +254,10 @@ impl Session<'_> {
         }
         self.tidied = Instant::now();
         map::tend();
+        if self.follower.folder.look_on(&mut self.rounds, self.tidied).is_some() {
+            self.follower.shared.doubt.raise();
+            return Ok(());
+        }
         self.take_over_merges()?;
         self.purge()
     }

@@ -31,11 +31,12 @@ impl Search {
     pub fn histogram(&self, edges: &[i64], deadline: &Deadline) -> Result<Vec<Bucket>, SearchError> {
         let mut buckets = vec![Bucket::default(); edges.len().saturating_sub(1)];
         let outcome = self.snapshot.fields.outcome;
-        let parts = self.of_all(deadline, |segment, part| {
+        let count = |segment: &Segment, part: &Part| {
             let failure = format!("{}{NUL}", Outcome::Failure);
             let failures = Posting::exact(segment.inverted(outcome)?, failure.as_bytes())?;
             Count { segment, part, failures, ends: ends(segment, part, edges), deadline }.buckets()
-        })?;
+        };
+        let parts = self.doubt.watch(|| self.of_all(deadline, count))?;
         for part in parts {
             for (bucket, found) in buckets.iter_mut().zip(part.iter().rev()) {
                 bucket.total += found.total;

@@ -16,6 +16,7 @@ mod deadline;
 mod dictionary;
 mod docsets;
 mod document;
+mod doubt;
 mod facets;
 mod files;
 mod folder;
@@ -35,6 +36,7 @@ mod segment;
 mod source;
 mod status;
 mod stretch;
+mod sums;
 mod terms;
 #[cfg(test)]
 mod tests;
@@ -43,6 +45,7 @@ mod tokenizer;
 use std::{
     fmt::Display,
     fs,
+    panic::catch_unwind,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     thread::{self, JoinHandle},
@@ -56,11 +59,14 @@ pub use page::Walk;
 pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
 
+use tantivy::TantivyError;
+
 use crate::model::{
     horizon::Horizon,
     id::ActivityId,
-    index::{State, Status},
+    index::{Behind, State, Status},
 };
+use files::Files;
 use folder::Folder;
 use status::Shared;
 
@@ -85,7 +91,7 @@ impl Index {
 
     /// The index as it is now: what comes later does not change what it finds.
     pub fn searcher(&self) -> Searcher {
-        Searcher::new(self.shared.snapshot())
+        Searcher::new(self.shared.snapshot(), Arc::clone(&self.shared.doubt))
     }
 
     /// How many bytes its files take.
@@ -94,13 +100,42 @@ impl Index {
         files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
-    /// What searches lack of a log whose newest activity is `last`; none if it is no more than what is on its way and there within a
-    /// second.
-    pub fn lacks(&self, last: ActivityId) -> Option<u64> {
+    /// Why searches are not to be taken for whole, of a log whose newest activity is `last`; none if they lack no more than what is on
+    /// its way and there within a second.
+    pub fn lacks(&self, last: ActivityId) -> Option<Behind> {
         let status = self.shared.status();
         let lacks = last.0.saturating_sub(status.indexed.0);
-        let stands = matches!(status.state, State::Retrying(_) | State::Stopped);
-        (lacks > 0 && (stands || !status.caught_up || lacks > status::FAR)).then_some(lacks)
+        let stands = match status.state {
+            State::Checking => return Some(Behind::Unverified),
+            State::Following => false,
+            State::Retrying(_) | State::Stopped => true,
+        };
+        (lacks > 0 && (stands || !status.caught_up || lacks > status::FAR)).then_some(Behind::Lacks(lacks))
+    }
+
+    /// Holds every file against its check sum: the first that is not as it was written, by its name. What is damaged is made anew, as
+    /// it is when a search comes upon it.
+    pub fn verify(&self) -> Result<(), String> {
+        let damaged = || -> Result<Option<PathBuf>, TantivyError> {
+            let index = tantivy::Index::open(Files::open(&self.dir)?)?;
+            Ok(sums::first_damaged(&index, &self.dir, || true))
+        };
+        match catch_unwind(damaged).unwrap_or_else(|_| Err(TantivyError::InternalError("a panic".into()))) {
+            Ok(None) => Ok(()),
+            Ok(Some(file)) => {
+                self.doubt();
+                Err(file.file_name().unwrap_or_default().to_string_lossy().into_owned())
+            }
+            Err(error) => {
+                self.doubt();
+                Err(brief(&error))
+            }
+        }
+    }
+
+    /// Has the files verified, and made anew where they are damaged: what the index found is not what the log has.
+    pub fn doubt(&self) {
+        self.shared.doubt.raise();
     }
 
     /// How far the index is.

@@ -50,11 +50,11 @@ impl Search {
         limit: usize,
         deadline: &Deadline,
     ) -> Result<(Vec<Cursor>, usize), SearchError> {
-        match order {
+        self.doubt.watch(|| match order {
             _ if limit == 0 => Ok((Vec::new(), 0)),
             Order::Desc => self.newest(after, limit, deadline),
             Order::Asc => self.oldest(after, limit, deadline),
-        }
+        })
     }
 
     /// Everything behind `after` in `order`, `chunk` activities at a time. However many there are, it needs no more

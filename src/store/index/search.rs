@@ -11,6 +11,7 @@ use super::{
     compile::Compiler,
     count::Question,
     deadline::Deadline,
+    doubt::Doubt,
     plan::Plan,
     segment::{Segment, Snapshot},
     stretch::Stretch,
@@ -21,6 +22,7 @@ use crate::model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Sc
 #[derive(Clone)]
 pub struct Searcher {
     pub(super) snapshot: Arc<Snapshot>,
+    doubt: Arc<Doubt>,
 }
 
 /// One search. Everything it is asked is answered from the same moment, and what it means in a segment is worked out once.
@@ -31,6 +33,7 @@ pub struct Search {
     question: OnceLock<Arc<Question>>,
     /// One for each stretch, in the snapshot's order.
     parts: Vec<OnceLock<Part>>,
+    pub(super) doubt: Arc<Doubt>,
     /// The period: from the first instant in it, before the second, in milliseconds since 1970.
     pub(super) period: Range<i64>,
 }
@@ -49,8 +52,15 @@ pub enum SearchError {
     #[error("the search took too long; narrow it by a period or another word")]
     TooSlow,
     /// The index cannot be read.
-    #[error("the search index cannot be read")]
+    #[error(
+        "the search index cannot be read; its files are verified now, and it is made anew where they are damaged"
+    )]
     Index(#[from] TantivyError),
+    /// The index cannot be made sense of.
+    #[error(
+        "the search index cannot be made sense of; its files are verified now, and it is made anew where they are damaged"
+    )]
+    Nonsense,
 }
 
 impl From<std::io::Error> for SearchError {
@@ -60,14 +70,15 @@ impl From<std::io::Error> for SearchError {
 }
 
 impl Searcher {
-    pub(super) fn new(snapshot: Arc<Snapshot>) -> Self {
-        Self { snapshot }
+    pub(super) fn new(snapshot: Arc<Snapshot>, doubt: Arc<Doubt>) -> Self {
+        Self { snapshot, doubt }
     }
 
     /// The same index as it is seen before another horizon.
     #[must_use]
     pub fn before(&self, horizon: &Horizon) -> Self {
-        Self::new(Arc::new(self.snapshot.before(&Arc::new(horizon.clone()))))
+        let before = self.snapshot.before(&Arc::new(horizon.clone()));
+        Self::new(Arc::new(before), Arc::clone(&self.doubt))
     }
 
     /// This activity and all before it can be found.
@@ -88,6 +99,7 @@ impl Searcher {
             filter: filter.clone(),
             scope: scope.clone(),
             question: OnceLock::new(),
+            doubt: Arc::clone(&self.doubt),
             parts: self.snapshot.stretches.iter().map(|_| OnceLock::new()).collect(),
             period: whole(filter.range.from)..whole(filter.range.to),
         }

@@ -5,7 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::segment::Snapshot;
+use super::{doubt::Doubt, segment::Snapshot};
 use crate::model::{
     horizon::Horizon,
     id::ActivityId,
@@ -20,6 +20,8 @@ pub(super) const FAR: u64 = 20_000;
 pub(super) struct Shared {
     inner: Mutex<Inner>,
     changed: Condvar,
+    /// Whether a search came upon something that cannot be.
+    pub(super) doubt: Arc<Doubt>,
 }
 
 struct Inner {
@@ -55,7 +57,7 @@ impl Shared {
             anew: false,
             begun: 0,
         };
-        Self { inner: Mutex::new(inner), changed: Condvar::new() }
+        Self { inner: Mutex::new(inner), changed: Condvar::new(), doubt: Arc::default() }
     }
 
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {

@@ -436,8 +436,8 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     let rows = look(caller.app, move |app| {
         let behind = app.behind();
         let rows = app.count(&scope, &looking.filter)?;
-        if let Some(lacks) = behind.or_else(|| app.behind()) {
-            return Err(LookError::Behind(lacks));
+        if let Some(behind) = behind.or_else(|| app.behind()) {
+            return Err(LookError::Behind(behind));
         }
         looking.note(&app, &by, &scope);
         Ok(rows)

@@ -6,10 +6,15 @@ use rocket::{
     request::{self, FromRequest},
 };
 
-use crate::web::failure::Failure;
+use super::guards::refuse;
+use crate::web::{
+    failure::Failure,
+    openapi::{self, Parameter},
+};
 
 /// The query string of a request, decoded. A parameter that is there and empty counts as not given, as an
-/// empty field of a form means it.
+/// empty field of a form means it. A call of the API is asked with nothing but its own parameters, each once unless it is a
+/// list: who misspells `user` in the address of a download would get everybody's activities otherwise.
 #[derive(Clone, Debug, Default)]
 pub struct Params(Vec<(String, String)>);
 
@@ -25,6 +30,26 @@ impl Params {
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
         Self(pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// Refuses what is not among `known`, and what is there twice and no list.
+    fn hold_to(&self, known: &[Parameter]) -> Result<(), Failure> {
+        for (at, (name, _)) in self.0.iter().enumerate() {
+            let Some(parameter) = known.iter().find(|known| known.name == *name) else {
+                let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
+                let name = name.escape_debug();
+                let known = known.join(", ");
+                return Err(Failure::bad_request(if known.is_empty() {
+                    format!("this call has no parameters, and so no {name}")
+                } else {
+                    format!("this call has no parameter {name}; it has {known}")
+                }));
+            };
+            if !parameter.repeats && self.0[..at].iter().any(|(before, _)| before == name) {
+                return Err(Failure::bad_request(format!("{name} is there more than once; say it once")));
+            }
+        }
+        Ok(())
     }
 
     /// The value of a parameter; the last one, where it is repeated.
@@ -79,9 +104,13 @@ impl Params {
 
 #[rocket::async_trait]
 impl<'r> FromRequest<'r> for Params {
-    type Error = std::convert::Infallible;
+    type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, Self::Error> {
-        Outcome::Success(Self::parse(request.uri().query().map_or("", |query| query.as_str())))
+        let params = Self::parse(request.uri().query().map_or("", |query| query.as_str()));
+        match request.route().and_then(openapi::parameters).map(|known| params.hold_to(known)) {
+            Some(Err(failure)) => refuse(request, failure),
+            _ => Outcome::Success(params),
+        }
     }
 }

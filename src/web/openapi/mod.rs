@@ -9,11 +9,12 @@ mod common;
 pub(super) mod manual;
 pub(super) mod words;
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
+use rocket::Route;
 use utoipa::openapi::{
-    Components, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem,
-    path::Operation,
+    Components, InfoBuilder, License, OpenApi, OpenApiBuilder, PathItem, RefOr, Schema,
+    path::{Operation, ParameterIn},
     security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
     tag::TagBuilder,
 };
@@ -104,7 +105,8 @@ fn parts() -> Vec<Part> {
 const ABOUT: &str = "\
 JSON in UTF-8; times in RFC 3339, UTC, with milliseconds. Programs send `Authorization: Bearer` with a token of the right \
 scope. Pages use the session's cookie; an unsafe call with it must come from our own origin. A parameter that is there \
-and empty counts as not given, of one that is repeated the last counts, and one that is not known is ignored.";
+and empty counts as not given; one that is not of the call, or that is repeated where one counts, is refused, so that a \
+slip of the pen never asks for more than was meant.";
 
 /// The document.
 pub(super) static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(document);
@@ -152,6 +154,38 @@ fn document() -> OpenApi {
     });
     whole.components.get_or_insert_default().schemas.extend(common::schemas());
     whole
+}
+
+/// A parameter that may stand in the query string of a call.
+#[derive(Debug)]
+pub(super) struct Parameter {
+    /// Its name.
+    pub name: String,
+    /// Whether it may be there more than once.
+    pub repeats: bool,
+}
+
+/// What may stand in the query string of each call, by its method and its address as the document writes it.
+static PARAMETERS: LazyLock<HashMap<(&'static str, String), Vec<Parameter>>> = LazyLock::new(|| {
+    let mut document = DOCUMENT.clone();
+    let paths = document.paths.paths.iter_mut();
+    let calls = paths.flat_map(|(path, item)| operations_mut(item).map(move |call| (path, call)));
+    let in_query = |operation: &Operation| -> Vec<Parameter> {
+        let said = operation.parameters.iter().flatten().filter_map(|said| match said {
+            RefOr::T(said) => matches!(said.parameter_in, ParameterIn::Query).then_some(said),
+            RefOr::Ref(_) => None,
+        });
+        let repeats = |schema: &Option<RefOr<Schema>>| matches!(schema, Some(RefOr::T(Schema::Array(_))));
+        said.map(|said| Parameter { name: said.name.clone(), repeats: repeats(&said.schema) }).collect()
+    };
+    calls.map(|(path, (method, call))| ((method, path.clone()), in_query(call))).collect()
+});
+
+/// What may stand in the query string of the call at this route of the API; none if the document knows no such call.
+pub(super) fn parameters(route: &Route) -> Option<&'static [Parameter]> {
+    let method = route.method.as_str();
+    let path = route.uri.path().replace('<', "{").replace("..>", "}").replace('>', "}");
+    PARAMETERS.get(&(method, path)).map(Vec::as_slice)
 }
 
 /// A document of nothing.

@@ -6,6 +6,7 @@ use crate::{
     model::{
         activity::{Activity, Outcome},
         device::Device,
+        index::Behind,
         noun::noun,
         period::Period,
         query::{Field as Named, Query},
@@ -72,8 +73,11 @@ pub struct Total {
     pub exact: bool,
 }
 
-/// What is said above the results while the index lacks so many activities.
-pub fn behind(lacks: u64) -> String {
+/// What is said above the results while the index has not all of the log, or does not know whether it has.
+pub fn behind(behind: Behind) -> String {
+    let Behind::Lacks(lacks) = behind else {
+        return "The files of the search index are being verified. Until that is done rows, count and chart may not be right, and there is no download.".to_owned();
+    };
     let (noun, are) = if lacks == 1 { ("activity", "is") } else { ("activities", "are") };
     format!(
         "{} {noun} of the log {are} not in the search index yet and cannot be found. It catches up by itself; until then rows, count and chart are not complete, and there is no download.",

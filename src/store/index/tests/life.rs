@@ -5,18 +5,19 @@ use std::{
     path::Path,
     sync::{Arc, atomic::Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use super::{
-    super::{Deadline, Index, folder::payload, status::FAR},
+    super::{Deadline, Index, folder::payload, status::FAR, sums::Rounds},
     log::{Log, activity},
 };
 use crate::model::{
+    facet::FacetField,
     filter::{Cursor, Filter, Order},
     horizon::Horizon,
     id::ActivityId,
-    index::State,
+    index::{Behind, State},
     query::Query,
     session::Scope,
 };
@@ -152,6 +153,78 @@ fn a_damaged_folder_is_made_again_whichever_file_it_is() {
 }
 
 #[test]
+fn what_is_damaged_while_it_is_in_use_is_made_anew_and_nothing_is_called_exact_meanwhile() {
+    let harms: [Harm; 2] = [
+        |mut bytes| {
+            let end = bytes.len() / 2;
+            bytes[..end].fill(0xA5);
+            bytes
+        },
+        |mut bytes| {
+            bytes.truncate(bytes.len() - 1);
+            bytes
+        },
+    ];
+    for ending in ["idx", "term", "pos", "fast"] {
+        for harm in harms {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("index");
+            let log = log(300);
+            let index = open(&path, &log);
+            assert_all_found(&index, 300);
+            assert_eq!(index.verify(), Ok(()));
+            let file = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path());
+            let file = file.into_iter().find(|file| file.extension().is_some_and(|is| is == ending)).unwrap();
+            // In place, as a disk does it.
+            let bytes = harm(fs::read(&file).unwrap());
+            fs::OpenOptions::new().write(true).open(&file).unwrap().set_len(bytes.len() as u64).unwrap();
+            std::os::unix::fs::FileExt::write_all_at(
+                &fs::OpenOptions::new().write(true).open(&file).unwrap(),
+                &bytes,
+                0,
+            )
+            .unwrap();
+            // Whatever a search says of it, it says.
+            let search = index.searcher().search(&Filter::default(), &Scope::All);
+            let _ = search.page(Order::Desc, None, 100, &Deadline::never());
+            let _ = search.count(&Deadline::never());
+            let _ = index.searcher().suggest(FacetField::User, "", &Scope::All, 10, &Deadline::never());
+            assert_eq!(index.verify(), Err(file.file_name().unwrap().to_string_lossy().into_owned()));
+            while file.exists() || index.lacks(ActivityId(300)).is_some() {
+                thread::yield_now();
+            }
+            assert_all_found(&index, 300);
+            assert_eq!(index.verify(), Ok(()));
+        }
+    }
+}
+
+#[test]
+fn a_round_finds_what_no_search_came_upon() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("index");
+    let index = open(&path, &log(300));
+    assert_all_found(&index, 300);
+    index.stop();
+    let tantivy = tantivy::Index::open_in_dir(&path).unwrap();
+    let now = Instant::now();
+    let mut rounds = Rounds::new(now);
+    assert_eq!(rounds.step(&tantivy, &path, now), None);
+    let files: Vec<_> = fs::read_dir(&path).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let file = files.iter().find(|file| file.extension().is_some_and(|is| is == "pos")).unwrap();
+    let whole = fs::read(file).unwrap();
+    let mut bytes = whole.clone();
+    bytes[0] ^= 1;
+    fs::write(file, bytes).unwrap();
+    let later = now + Duration::from_hours(5);
+    assert_eq!(rounds.step(&tantivy, &path, later), None, "its turn has not come");
+    let later = now + Duration::from_hours(7);
+    assert_eq!(rounds.step(&tantivy, &path, later).as_ref(), Some(file));
+    fs::write(file, &whole[..whole.len() - 10]).unwrap();
+    assert_eq!(rounds.step(&tantivy, &path, later).as_ref(), Some(file), "that is seen at once");
+}
+
+#[test]
 fn an_index_of_another_log_or_version_is_made_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("index");
@@ -229,26 +302,29 @@ fn what_the_index_lacks_is_told_while_it_is_more_than_what_is_on_its_way() {
     let log = log(3000);
     log.broken.store(true, Ordering::SeqCst);
     let index = open(&dir.path().join("index"), &log);
-    assert_eq!(index.lacks(ActivityId(3000)), Some(3000), "it is made anew");
+    while index.lacks(ActivityId(3000)) == Some(Behind::Unverified) {
+        thread::yield_now();
+    }
+    assert_eq!(index.lacks(ActivityId(3000)), Some(Behind::Lacks(3000)), "it is made anew");
     log.broken.store(false, Ordering::SeqCst);
     assert_all_found(&index, 3000);
     assert_eq!(index.lacks(ActivityId(3000)), None);
     assert_eq!(index.lacks(ActivityId(3000 + FAR)), None, "that is on its way");
-    assert_eq!(index.lacks(ActivityId(3001 + FAR)), Some(FAR + 1));
+    assert_eq!(index.lacks(ActivityId(3001 + FAR)), Some(Behind::Lacks(FAR + 1)));
 
     log.broken.store(true, Ordering::SeqCst);
     log.append(numbered(3001));
     while !matches!(index.status().state, State::Retrying(_)) {
         thread::yield_now();
     }
-    assert_eq!(index.lacks(ActivityId(3001)), Some(1), "it cannot go on");
+    assert_eq!(index.lacks(ActivityId(3001)), Some(Behind::Lacks(1)), "it cannot go on");
     log.broken.store(false, Ordering::SeqCst);
     assert_all_found(&index, 3001);
     assert_eq!(index.lacks(ActivityId(3001)), None);
 
     log.broken.store(true, Ordering::SeqCst);
     index.start_over(LONG).unwrap();
-    assert_eq!(index.lacks(ActivityId(3001)), Some(3001), "all of it is to be read again");
+    assert_eq!(index.lacks(ActivityId(3001)), Some(Behind::Lacks(3001)), "all of it is to be read again");
     log.broken.store(false, Ordering::SeqCst);
     assert_all_found(&index, 3001);
     assert_eq!(index.lacks(ActivityId(3001)), None);

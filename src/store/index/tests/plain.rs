@@ -130,6 +130,8 @@ pub(super) const LEAVES: &[Leaf] = &[
     ("ip:10.0.0.0/8", |a| within(a, "10.0.0.0", "10.255.255.255")),
     ("source.ip:10.1.2.3", |a| within(a, "10.1.2.3", "10.1.2.3")),
     ("ip:2001:db8::/32", |a| within(a, "2001:db8::", "2001:db8:ffff:ffff:ffff:ffff:ffff:ffff")),
+    ("ip:::/0", |a| within(a, "::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff")),
+    ("ip:::/80", |a| within(a, "::", "::ffff:ffff:ffff")),
     ("ip:0.0.0.0/0", |a| within(a, "0.0.0.0", "255.255.255.255")),
     ("city:york", |a| a.place.city.as_deref() == Some("New York")),
     ("city:\"new york\"", |a| a.place.city.as_deref() == Some("New York")),

@@ -226,7 +226,7 @@ pub(super) fn index(groups: &[Vec<Activity>]) -> Searcher {
     }
     let reader = index.reader_builder().reload_policy(ReloadPolicy::Manual).try_into().unwrap();
     let snapshot = Snapshot::new(reader.searcher().segment_readers(), None, fields, ActivityId(0)).unwrap();
-    Searcher::new(Arc::new(snapshot))
+    Searcher::new(Arc::new(snapshot), Arc::default())
 }
 
 /// Classes in any case, one of them of activities without an app, one that nothing belongs to, and some twice.

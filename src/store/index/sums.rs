@@ -1,0 +1,158 @@
+//! The check sums of the index's files: each file ends with the sum of all before it, and is held against it at the start, when a
+//! search came upon something that cannot be, and every so often while nothing happened.
+//!
+//! The files are read, not mapped: what is looked at through a map that searches use stays resident, here all of it.
+
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use tantivy::{
+    HasLen, Index, TantivyError,
+    directory::{FileSlice, footer::Footer},
+};
+
+use super::brief;
+
+/// How much of a file is read at once, in bytes.
+const CHUNK: usize = 1 << 20;
+
+/// How much is read in one step of a round, in bytes: some milliseconds from the system's cache, and less than a fifth of a second
+/// from any disk, which is the time that what is new may wait for the follower.
+const STEP: usize = 16 << 20;
+
+/// How long after one round the next begins. Damage that no search meets stands at most so long; each round reads all of the index.
+const ROUND: Duration = Duration::from_hours(6);
+
+/// The files that the last commit names, all of them below `folder`.
+pub(super) fn files(index: &Index, folder: &Path) -> Result<Vec<PathBuf>, TantivyError> {
+    let there = index.directory().list_managed_files();
+    let named = index.load_metas()?.list_segment_files();
+    let mut files: Vec<PathBuf> = named.intersection(&there).map(|file| folder.join(file)).collect();
+    files.sort_unstable();
+    Ok(files)
+}
+
+/// The first file of the index that is not as it was written, or cannot be read. It gives up, with none, once it is not to `go_on`.
+pub(super) fn first_damaged(index: &Index, folder: &Path, go_on: impl Fn() -> bool) -> Option<PathBuf> {
+    let files = match files(index, folder) {
+        Ok(files) => files,
+        Err(error) => {
+            log::warn!("the search index cannot be verified: {}", brief(&error));
+            return Some(folder.join("meta.json"));
+        }
+    };
+    files.into_iter().find(|file| {
+        let sum = Sum::of(file).and_then(|mut sum| {
+            while go_on() {
+                if let Some(whole) = sum.read(CHUNK)? {
+                    return Ok(whole);
+                }
+            }
+            Ok(true)
+        });
+        !believed(file, sum) && is_named(index, folder, file)
+    })
+}
+
+/// Whether a file is still one of the index: merges remove others meanwhile.
+fn is_named(index: &Index, folder: &Path, file: &Path) -> bool {
+    files(index, folder).map_or(true, |named| named.iter().any(|named| named == file))
+}
+
+fn believed(file: &Path, whole: io::Result<bool>) -> bool {
+    whole.unwrap_or_else(|error| {
+        if error.kind() != io::ErrorKind::NotFound {
+            log::warn!("{} cannot be verified: {error}", file.display());
+        }
+        false
+    })
+}
+
+/// The sum of a file, of which some was read.
+struct Sum {
+    body: FileSlice,
+    read: usize,
+    hasher: crc32fast::Hasher,
+    written: u32,
+}
+
+impl Sum {
+    /// Begins with a file, which has to end as all of them do. What is not of that form can make Tantivy panic.
+    fn of(file: &Path) -> io::Result<Self> {
+        let footer = catch_unwind(AssertUnwindSafe(|| Footer::extract_footer(FileSlice::open(file)?)));
+        let nonsense = || io::Error::new(io::ErrorKind::InvalidData, "its end cannot be made sense of");
+        let (footer, body) = footer.unwrap_or_else(|_| Err(nonsense()))?;
+        Ok(Self { body, read: 0, hasher: crc32fast::Hasher::new(), written: footer.crc })
+    }
+
+    /// Reads on, at most so many bytes. Whether the file is as it was written, once all of it was read.
+    fn read(&mut self, bytes: usize) -> io::Result<Option<bool>> {
+        let end = self.body.len().min(self.read + bytes);
+        while self.read < end {
+            let to = end.min(self.read + CHUNK);
+            self.hasher.update(&self.body.slice(self.read..to).read_bytes()?);
+            self.read = to;
+        }
+        let done = self.read == self.body.len();
+        Ok(done.then(|| self.hasher.clone().finalize() == self.written))
+    }
+}
+
+/// Rounds through the files of an index in use, a step at a time.
+pub(super) struct Rounds {
+    /// When the next round begins.
+    next: Instant,
+    /// What this round has yet to look at.
+    left: Vec<PathBuf>,
+    at: Option<(PathBuf, Sum)>,
+}
+
+impl Rounds {
+    /// The first round is one [`ROUND`] after `now`, when all was verified.
+    pub(super) fn new(now: Instant) -> Self {
+        Self { next: now + ROUND, left: Vec::new(), at: None }
+    }
+
+    /// The next step, to be taken about once a second. A file that is damaged, if this step came upon one: of all the files it looks at
+    /// the ends, which one that was cut off has not, and of a few megabytes, while a round is under way, at each byte.
+    pub(super) fn step(&mut self, index: &Index, folder: &Path, now: Instant) -> Option<PathBuf> {
+        let files = files(index, folder).ok()?;
+        let cut = files.iter().find(|file| !believed(file, Sum::of(file).map(|_| true)));
+        if let Some(cut) = cut.filter(|file| is_named(index, folder, file)) {
+            return Some(cut.clone());
+        }
+        if now >= self.next {
+            self.next = now + ROUND;
+            self.left = files;
+        }
+        let mut bytes = STEP;
+        while bytes > 0 {
+            let (file, mut sum) = match self.at.take() {
+                Some(at) => at,
+                None => {
+                    let file = self.left.pop()?;
+                    // What merges have removed meanwhile is no loss.
+                    let Ok(sum) = Sum::of(&file) else { continue };
+                    (file, sum)
+                }
+            };
+            let before = sum.read;
+            match sum.read(bytes) {
+                Ok(None) => {
+                    self.at = Some((file, sum));
+                    return None;
+                }
+                Ok(Some(true)) => bytes = bytes.saturating_sub((sum.read - before).max(1)),
+                whole => {
+                    let _ = believed(&file, whole.map(|_| false));
+                    return is_named(index, folder, &file).then_some(file);
+                }
+            }
+        }
+        None
+    }
+}

@@ -216,19 +216,21 @@ pub(super) enum Token {
 
 #[derive(Clone, Debug, Subcommand, Serialize, Deserialize)]
 pub(super) enum App {
-    /// Register an app, or change one
-    #[command(after_help = "Example: rollcall app add wiki --url https://wiki.example.org --groups staff")]
+    /// Register an app, or change one, of which what is not named stays
+    #[command(
+        after_help = "Examples: rollcall app add wiki --url https://wiki.example.org --groups staff\n          rollcall app add wiki --url https://wiki.example.org --groups ''   open to everybody"
+    )]
     Add {
         name: String,
         /// Scheme, host and, if unusual, port
         #[arg(long)]
         url: String,
-        /// Groups that may open it; everybody if none are named
+        /// Groups that may open it; a new app is open to everybody if none are named
         #[arg(long, value_name = "a,b", value_delimiter = ',')]
         groups: Option<Vec<String>>,
         /// Identity headers besides Remote-…: remote, x-auth-request, x-forwarded or x-webauth
-        #[arg(long, default_value = "remote")]
-        headers: String,
+        #[arg(long)]
+        headers: Option<String>,
     },
     /// Set the webhook of an app and print its secret, once; or show it
     #[command(

@@ -60,7 +60,7 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
     let clock = Clock::system();
     let restored = care::restore(folder, input, &clock, &mut |rows, total| progress.rows(rows, total));
     let restored = restored.map_err(no)?;
-    let care::Restored { activities, users, ended, aside } = restored;
+    let care::Restored { activities, users, ended, tokens, made, aside } = restored;
     writeln!(
         files.out,
         "restored {} and {users} {}; {} ended",
@@ -68,6 +68,15 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
         noun::noun(users as u64, "user", "users"),
         noun::sessions(ended)
     )?;
+    if let Some(made) = made {
+        writeln!(
+            files.out,
+            "its last checkpoint is of {made:.0}: what was done after that is not in it, password changes and revocations among it"
+        )?;
+    }
+    if !tokens.is_empty() {
+        writeln!(files.out, "these tokens work, also such as were revoked since: {}", tokens.join(", "))?;
+    }
     if let Some(aside) = aside {
         writeln!(files.out, "what was there is kept as {}", aside.display())?;
     }
@@ -82,6 +91,8 @@ fn no(error: CareError) -> anyhow::Error {
         CareError::Index(_)
             | CareError::IndexFile(_)
             | CareError::Evidence(_)
+            | CareError::Checkpoint(_)
+            | CareError::Nobody
             | CareError::Store(Damaged(_))
             | CareError::Backup(
                 BackupError::Foreign

@@ -7,7 +7,10 @@ use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use super::run::{Io, NO};
+use super::{
+    run::{Io, NO},
+    shown::plain,
+};
 use crate::{
     domain::App,
     model::{
@@ -111,7 +114,7 @@ fn read_all(
                     Err(why) => {
                         tally.refused += 1;
                         if tally.refused <= SHOWN {
-                            let said = writeln!(out, "line {line}: {}", why.replace(char::is_control, " "));
+                            let said = writeln!(out, "line {line}: {}", plain(&why));
                             end = said.err().map(|error| Err(error.into()));
                         }
                     }

@@ -11,6 +11,7 @@ mod import;
 mod remote;
 mod run;
 mod serve;
+mod shown;
 mod table;
 mod throwaway;
 mod verify;
@@ -49,11 +50,9 @@ pub fn main() -> ExitCode {
                 .map(str::trim)
                 .collect::<Vec<_>>()
                 .join(" ");
-            let _ = writeln!(
-                io::stderr(),
-                "rollcall: {first} {more}{}try --help",
-                if more.is_empty() { "" } else { "; " }
-            );
+            let end = if more.is_empty() { "" } else { "; " };
+            let said = shown::plain(&format!("{first} {more}{end}try --help"));
+            let _ = writeln!(io::stderr(), "rollcall: {said}");
             return ExitCode::from(run::WRONG);
         }
         Err(help) => help.exit(),
@@ -82,7 +81,7 @@ pub fn main() -> ExitCode {
             if error.chain().any(broken) {
                 return ExitCode::SUCCESS;
             }
-            let _ = writeln!(io::stderr(), "rollcall: {error:#}");
+            let _ = writeln!(io::stderr(), "rollcall: {}", shown::causes(&error));
             ExitCode::from(run::code(&error))
         }
     }
@@ -173,15 +172,16 @@ fn log_to_stderr() {
         fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
             // Rocket's macros speak in the name of the module their route stands in, of every guard that refuses
             // a request; our own words on requests come from `web::failure` and `web::download`.
-            let rocket = ["rollcall::web::api", "rollcall::web::pages", "rollcall::web::assets"];
+            let rocket = ["api", "assets", "gate", "pages", "shippers"];
             let target = metadata.target();
             let own = target.starts_with("rollcall") && target != "rollcall::web";
-            metadata.level() <= log::Level::Warn && own && !rocket.iter().any(|room| target.starts_with(room))
+            let room = target.strip_prefix("rollcall::web::").and_then(|rest| rest.split("::").next());
+            metadata.level() <= log::Level::Warn && own && !room.is_some_and(|room| rocket.contains(&room))
         }
 
         fn log(&self, record: &log::Record<'_>) {
             if !unread::heard(record) && self.enabled(record.metadata()) {
-                let text = record.args().to_string().replace(char::is_control, " ");
+                let text = shown::plain(&record.args().to_string());
                 let _ =
                     writeln!(io::stderr(), "rollcall: {}: {text}", record.level().as_str().to_lowercase());
             }

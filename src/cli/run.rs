@@ -13,7 +13,7 @@ use super::{
     args::{self, Activity, Command, Form, GeoCommand, Narrow, Sequence},
     care,
     files::Watcher,
-    import, table, verify,
+    import, shown, table, verify,
 };
 use crate::{
     domain::{
@@ -195,8 +195,7 @@ fn session(app: &App, runtime: &Handle, command: args::Session, io: &mut Io<'_>)
             let sessions = live.iter().map(|live| live.session());
             if json {
                 let items: Vec<_> = sessions.map(|session| SessionWire::new(session, false)).collect();
-                serde_json::to_writer_pretty(&mut *io.out, &items)?;
-                writeln!(io.out)?;
+                shown::json(io.out, &items, true)?;
                 return Ok(0);
             }
             let rows: Vec<_> = sessions
@@ -271,7 +270,8 @@ fn token(app: &App, runtime: &Handle, command: args::Token, io: &mut Io<'_>) -> 
                         Some(at) => wire::time(at),
                     };
                     let made = wire::time(token.created);
-                    [token.name, scopes.join(" "), made, token.created_by, expires, used]
+                    let stopped = if app.stands_for(&token) { "" } else { " (stopped)" };
+                    [token.name, scopes.join(" "), made, token.created_by + stopped, expires, used]
                 })
                 .collect();
             table::write(io.out, ["Token", "Scopes", "Made", "By", "Expires", "Last used"], &rows)?;
@@ -291,11 +291,12 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
     let by = Actor::console();
     match command {
         args::App::Add { name, url, groups, headers } => {
-            let (groups, headers) = (groups.map(named).unwrap_or_default(), headers.parse()?);
-            let added = app::App { name, url, groups, headers, created: app.now() };
-            let name = added.name.trim().to_owned();
-            runtime.block_on(app.put_app(&by, added))?;
-            writeln!(io.out, "added {name}")?;
+            let headers = headers.map(|family| family.parse()).transpose()?;
+            let given = app::GivenApp { name, url, groups: groups.map(named), headers };
+            let name = given.name.trim().to_owned();
+            let there = app.apps()?.iter().any(|known| known.name == name);
+            runtime.block_on(app.set_app(&by, given))?;
+            writeln!(io.out, "{} {name}", if there { "changed" } else { "added" })?;
         }
         args::App::Hook { name, url: Some(url), .. } => {
             let (_, secret) = runtime.block_on(app.put_hook(&by, &name, &url)).map_err(no_hook)?;
@@ -365,8 +366,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             app.note_look(&Actor::console(), &Scope::All, &filter, &asked(&query, &narrow), false);
             if json {
                 for activity in &page.items {
-                    serde_json::to_writer(&mut *io.out, &ActivityWire::from(&**activity))?;
-                    writeln!(io.out)?;
+                    shown::json(io.out, &ActivityWire::from(&**activity), false)?;
                 }
             } else {
                 let rows: Vec<_> = page.items.iter().map(|item| row(item)).collect();

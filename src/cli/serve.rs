@@ -138,6 +138,9 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
             Arc::clone(&listener).serve(app.clone(), stopping.clone())
         }))
     });
+    if let Err(error) = app.tell_of_start().await {
+        log::error!("the log could not be told of the start: {error}");
+    }
     let served = rocket.launch().await;
     hang_up.send_replace(true);
     if let Some(hearing) = hearing {
@@ -145,9 +148,17 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
     }
     kept.shutdown().await;
     drop(control);
+    if served.is_ok()
+        && let Err(error) = app.tell_of_stop().await
+    {
+        log::error!("the log could not be told of the stop: {error}");
+    }
     app.close().await;
     match served {
-        Ok(_) => Ok(()),
+        Ok(_) => {
+            let _ = writeln!(io::stdout(), "Rollcall has stopped");
+            Ok(())
+        }
         Err(error) => {
             // Rocket's error complains when it is dropped unseen; this is the seeing.
             let why = error.kind().to_string();

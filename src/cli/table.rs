@@ -2,6 +2,8 @@
 
 use std::io::{self, Write};
 
+use super::shown::plain;
+
 /// Writes rows under their headings, each column as wide as its widest cell.
 pub(super) fn write<const N: usize>(
     out: &mut dyn Write,
@@ -17,8 +19,7 @@ pub(super) fn write<const N: usize>(
     for row in [&headings].into_iter().chain(rows) {
         let mut line = String::new();
         for (cell, width) in row.iter().zip(widths) {
-            // What a terminal would obey is shown, not done.
-            line.extend(cell.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }));
+            line.push_str(&plain(cell));
             line.extend(std::iter::repeat_n(' ', width - cell.chars().count() + 2));
         }
         writeln!(out, "{}", line.trim_end())?;

@@ -13,6 +13,7 @@ use super::{
     args::Verify,
     files::{self, Files},
     run::{Io, NO, No},
+    shown,
     throwaway::Throwaway,
 };
 use crate::{
@@ -154,8 +155,7 @@ fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) 
     let known = key.is_some() && !foreign;
     let judged = Judged { held, known, foreign, outside, outside_broken: broken, whole };
     if command.json {
-        serde_json::to_writer_pretty(&mut *files.out, &judged.as_json())?;
-        writeln!(files.out)?;
+        shown::json(&mut *files.out, &judged.as_json(), true)?;
     } else {
         judged.say(&mut files.out)?;
     }
@@ -270,7 +270,7 @@ impl Judged {
             )?;
         }
         let Statement { time: at, asked, key, .. } = &said.statement;
-        writeln!(out, "Export       of {}: {asked}", time(*at))?;
+        writeln!(out, "Export       of {}: {}", time(*at), shown::plain(asked))?;
         match &said.place {
             Some((id, checkpoint)) => writeln!(
                 out,
@@ -348,8 +348,7 @@ fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<(Vec<Note>,
 
 fn tell(verdict: &Verdict, broken: usize, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {
     if command.json {
-        serde_json::to_writer_pretty(&mut *out, &as_json(verdict, broken))?;
-        writeln!(out)?;
+        shown::json(out, &as_json(verdict, broken), true)?;
     } else {
         say(verdict, broken, out)?;
     }

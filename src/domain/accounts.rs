@@ -18,9 +18,10 @@ use crate::{
         activity::{OWN_APP, action},
         secret::{Kind, Password, Token, WeakPassword},
         session::EndedBy,
+        token::ApiToken,
         user::{Actor, BadUserName, Role, User, UserName, is_email},
     },
-    store::{Read, Store, StoreError, Users, Write},
+    store::{Read, Store, StoreError, Tokens as _, Users, Write},
 };
 
 /// Every account in memory: a request guard asks for the role on each request.
@@ -224,7 +225,9 @@ impl App {
 
     /// Takes over what is on disk of a user.
     pub(super) fn refresh_user(&self, name: &UserName) -> Result<(), StoreError> {
-        self.0.people.refresh(&self.0.store, name)
+        let refreshed = self.0.people.refresh(&self.0.store, name);
+        self.hold_tokens();
+        refreshed
     }
 
     /// Every account, sorted by name.
@@ -373,19 +376,28 @@ impl App {
         self.change_user(by, name, details).await.map(drop)
     }
 
-    /// Removes an account and ends all its sessions. What it did stays in the log.
+    /// Removes an account, ends all its sessions and revokes the tokens it made. What it did stays in the log.
     pub async fn remove_user(&self, by: &Actor, name: &UserName) -> Result<(), AccountError> {
         let (told, name_) = (self.did(by, action::USER_REMOVED).to(name), name.clone());
+        let revoking =
+            self.did(by, action::TOKEN_REVOKED).saying(format!("the account of {name} was removed"));
         let ends = self.ends_of(by, name, None, EndedBy::System, "account removed");
         let removed = self.change(by, move |write| {
             known(write, &name_)?;
             keep_an_admin(write, &name_)?;
             write.remove_user(&name_)?;
             write.append(&told)?;
+            let made =
+                |token: &ApiToken| token.created_by.parse().is_ok_and(|maker: UserName| maker == name_);
+            for (_, token) in write.tokens()?.into_iter().filter(|(_, token)| made(token)) {
+                write.remove_token(&token.name)?;
+                write.append(&revoking.clone().to(&token.name))?;
+            }
             Ok::<_, AccountError>(ends.write(write)?)
         });
         let ended = removed.done().await?;
         self.ended(&ended);
+        self.0.tokens.refresh(&self.0.store)?;
         self.refresh_user(name)?;
         self.0.demands.refresh(&self.0.store)?;
         Ok(())

@@ -4,7 +4,7 @@ use super::{App as Rollcall, Gone};
 use crate::{
     model::{
         activity::{OWN_APP, action},
-        app::App,
+        app::{App, GivenApp, HeaderFamily},
         site::{NotASite, Site},
         user::{Actor, UserName, unseen},
     },
@@ -33,6 +33,11 @@ pub enum AppError {
     /// Another app is there already.
     #[error("the app {1} is registered at {0} already")]
     Taken(Site, String),
+    /// One of this name is there already.
+    #[error(
+        "there is an app {0} already; it can be changed by `rollcall app add` or the API, or removed first"
+    )]
+    Known(String),
     /// There is no such app.
     #[error("there is no app {0}")]
     Unknown(String),
@@ -50,24 +55,59 @@ impl Rollcall {
         self.0.store.read(Apps::apps)
     }
 
-    /// Registers an app, or changes one.
-    pub async fn put_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
-        let name = app.name.trim().to_owned();
+    /// Registers an app. Fails where one of its name is there.
+    pub async fn add_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
+        self.put_app(by, app.name.clone(), move |known| match known {
+            Some(_) => Err(AppError::Known(app.name.clone())),
+            None => Ok(app.clone()),
+        })
+        .await
+    }
+
+    /// Registers an app, or changes the one of that name, of which what is not given stays: an app that is open to some is opened to
+    /// everybody only by whoever says so, with groups that are none.
+    pub async fn set_app(&self, by: &Actor, given: GivenApp) -> Result<(), AppError> {
+        let now = self.now();
+        self.put_app(by, given.name.clone(), move |known| {
+            let GivenApp { name, url, groups, headers } = given.clone();
+            let (had, family, created) = known.map_or_else(
+                || (Vec::new(), HeaderFamily::default(), now),
+                |known| (known.groups, known.headers, known.created),
+            );
+            let (groups, headers) = (groups.unwrap_or(had), headers.unwrap_or(family));
+            Ok(App { name, url, groups, headers, created })
+        })
+        .await
+    }
+
+    /// Puts what `make` makes of the app of this name.
+    async fn put_app(
+        &self,
+        by: &Actor,
+        name: String,
+        make: impl Fn(Option<App>) -> Result<App, AppError> + Send + 'static,
+    ) -> Result<(), AppError> {
+        let name = name.trim().to_owned();
         if name.is_empty() || name.len() > LONGEST || name.chars().any(|c| c == '/' || unseen(c)) {
             return Err(AppError::Name);
         }
         if RESERVED.contains(&UserName::fold(&name).as_str()) {
             return Err(AppError::Reserved(name));
         }
-        let site: Site = app.url.parse()?;
-        let app = App { name, url: site.to_string(), ..app };
-        let told = self.did(by, action::APP_ADDED).to(&app.name).saying(&app.url);
+        let (added, changed) = (self.did(by, action::APP_ADDED), self.did(by, action::APP_CHANGED));
         let put = self.change(by, move |write| {
-            let there =
-                write.apps()?.into_iter().find(|other| other.url == app.url && other.name != app.name);
-            if let Some(other) = there {
-                return Err(AppError::Taken(site.clone(), other.name));
+            let apps = write.apps()?;
+            let known = apps.iter().find(|known| known.name == name).cloned();
+            let told = if known.is_some() { &changed } else { &added };
+            let app = make(known)?;
+            let site: Site = app.url.parse()?;
+            let app = App { name: name.clone(), url: site.to_string(), ..app };
+            if let Some(other) = apps.into_iter().find(|other| other.url == app.url && other.name != app.name)
+            {
+                return Err(AppError::Taken(site, other.name));
             }
+            let open_to = if app.groups.is_empty() { "everybody".to_owned() } else { app.groups.join(", ") };
+            let told = told.clone().to(&app.name).saying(format!("{}, open to {open_to}", app.url));
             write.put_app(&app)?;
             write.append(&told)?;
             Ok(())

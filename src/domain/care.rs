@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{App, activity::LookError, clock::Clock, random};
+use super::{App, activity::LookError, clock::Clock, evidence, random};
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
@@ -20,7 +20,8 @@ use crate::{
         user::Actor,
     },
     store::{
-        self, BackupError, FILE, Fault, OpenError, Progress, Sessions as _, Store, StoreError, Users as _,
+        self, BackupError, FILE, Fault, OpenError, Progress, Sessions as _, Store, StoreError, Tokens as _,
+        Users as _,
         index::{Deadline, SearchError},
     },
 };
@@ -60,6 +61,17 @@ pub enum CareError {
     /// The log in a backup does not prove itself.
     #[error("the log in the backup is not what was written: {0}")]
     Evidence(Fault),
+    /// A checkpoint in a backup does not fit its log, or is not as it was signed.
+    #[error("the log in the backup is not what was signed: checkpoint {0} does not fit it")]
+    Checkpoint(u64),
+    /// Nobody could sign in.
+    #[error(
+        "the backup has no account in it, so nobody could sign in; it was made before the first administrator was"
+    )]
+    Nobody,
+    /// The log in a backup could not be proven.
+    #[error(transparent)]
+    Verify(evidence::VerifyError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -89,6 +101,10 @@ pub struct Restored {
     pub users: usize,
     /// So many sessions that were live in it have ended.
     pub ended: usize,
+    /// The tokens that work again: some may have been revoked since.
+    pub tokens: Vec<String>,
+    /// When the last checkpoint in it was signed, which is within a minute of its last activity: what was written since is not in it.
+    pub made: Option<Timestamp>,
     /// Where the data is that was there before, if there was any.
     pub aside: Option<PathBuf>,
 }
@@ -186,11 +202,23 @@ pub fn restore(
     store::unpack_backup(input, &staging.0, progress)?;
     let restored = Store::open(&staging.0, clock.now(), random::bytes)?;
     let activities = restored.snapshot()?.check(&mut |_| {})?;
-    let proof = restored.snapshot()?.prove(&[], &mut |done, all| progress(done, Some(all)))?;
-    if let Some(fault) = proof.faults.first() {
+    let told = &mut |done, all| progress(done, Some(all));
+    let verdict = evidence::verify_restored(&restored, clock.now(), told).map_err(|error| match error {
+        evidence::VerifyError::Store(error) => CareError::Store(error),
+        error => CareError::Verify(error),
+    })?;
+    if let Some(fault) = verdict.proof.faults.first() {
         return Err(CareError::Evidence(*fault));
     }
+    if let Some(broken) = verdict.broken.first() {
+        return Err(CareError::Checkpoint(broken.size));
+    }
     let users = restored.snapshot()?.users()?.len();
+    if users == 0 {
+        return Err(CareError::Nobody);
+    }
+    let tokens = restored.snapshot()?.tokens()?.into_iter().map(|(_, token)| token.name).collect();
+    let made = verdict.newest.map(|newest| newest.time);
     let ended = end_all(&restored, clock.now())?;
     drop(restored);
     if !known && live.exists() {
@@ -202,7 +230,14 @@ pub fn restore(
     if index.exists() {
         fs::remove_dir_all(&index).map_err(place(&index))?;
     }
-    let aside = live.exists().then(|| folder.join(format!("{FILE}.before-{}", clock.now().as_second())));
+    let aside = live.exists().then(|| {
+        let mut names = (0..).map(|nth| match nth {
+            0 => format!("{FILE}.before-{}", clock.now().as_second()),
+            nth => format!("{FILE}.before-{}-{nth}", clock.now().as_second()),
+        });
+        // Two may be restored within a second.
+        names.find_map(|name| Some(folder.join(name)).filter(|path| !path.exists())).unwrap_or_default()
+    });
     if let Some(aside) = &aside {
         // A second name, so that at no moment there is none.
         fs::hard_link(&live, aside).map_err(place(aside))?;
@@ -211,7 +246,7 @@ pub fn restore(
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(place(folder))?;
     // Only now may others have the folder: what they find in it is what was restored.
     drop(held);
-    Ok(Restored { activities, users, ended, aside })
+    Ok(Restored { activities, users, ended, tokens, made, aside })
 }
 
 /// Ends what was live when the backup was made, and tells the log of the restore.

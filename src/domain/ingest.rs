@@ -2,6 +2,8 @@
 
 use std::mem;
 
+use unicode_security::skeleton;
+
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action, limits},
@@ -9,7 +11,7 @@ use crate::{
         id::SessionId,
         noun::activities,
         place::Place,
-        user::{Actor, UserName},
+        user::{Actor, UserName, unseen},
     },
     store::{StoreError, Write},
 };
@@ -81,7 +83,7 @@ impl Voice {
 }
 
 /// What a record of a token that is an app's named as its app, where that was another.
-const CLAIMED: &str = "claimed-app";
+pub const CLAIMED: &str = "claimed-app";
 
 /// Why a record is not taken. The sentence says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -226,9 +228,22 @@ impl App {
     }
 }
 
-/// Whether a name would pass for ours. It is folded as the search folds it: full-width letters would pass there.
-fn is_own(app: &str) -> bool {
-    if app.is_ascii() { app.trim().eq_ignore_ascii_case(OWN_APP) } else { UserName::fold(app) == OWN_APP }
+/// Whether a name would pass for ours, to the search, which folds full-width letters, or to the eye: with letters of other scripts that
+/// look the same, or with characters that are not seen at all.
+pub fn is_own(app: &str) -> bool {
+    // Each of ASCII's letters looks like one other at most, so a name of another length is another name.
+    if app.is_ascii() && app.trim().len() != OWN_APP.len() {
+        return false;
+    }
+    let seen: String = app.chars().filter(|c| !unseen(*c)).collect();
+    // A capital i passes for an l, and as a small one for none.
+    [seen.trim(), &UserName::fold(&seen)].into_iter().any(|seen| looks(seen) == looks(OWN_APP))
+}
+
+/// What a name looks like, in the letters that Unicode has for all that look the same (UTS 39, skeleton).
+fn looks(name: &str) -> String {
+    let plain: String = skeleton(name).collect();
+    skeleton(&plain.to_lowercase()).collect()
 }
 
 /// Holds a record against the limits.
@@ -294,8 +309,19 @@ mod tests {
             check(&record)
         };
         assert_eq!(with(|a| a.user = " ".into()), Err(RecordError::Missing("user")));
-        for own in ["Rollcall", " ROLLCALL\t", "ｒｏｌｌｃａｌｌ"] {
+        for own in [
+            "Rollcall",
+            " ROLLCALL\t",
+            "ｒｏｌｌｃａｌｌ",
+            "rollcall\u{200b}",
+            "rоllсаll",
+            "roIIcaIl",
+            "ro11call",
+        ] {
             assert!(is_own(own), "{own}");
+        }
+        for other in ["roll call", "rollcalls", "roll", "röllcall", "", "wiki"] {
+            assert!(!is_own(other), "{other}");
         }
         assert_eq!(with(|a| a.app = "Rollcall".into()), Err(RecordError::Reserved));
         assert_eq!(with(|a| a.action = "x".repeat(1025)), Err(RecordError::Long("action", 1024)));

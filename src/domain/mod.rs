@@ -29,6 +29,7 @@ pub mod random;
 mod refusals;
 pub mod retention;
 mod second_factor;
+mod server;
 pub mod sessions;
 mod setup;
 pub mod sign_in;
@@ -41,7 +42,10 @@ mod waiting;
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, atomic::AtomicU64},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicU64},
+    },
     thread,
 };
 
@@ -125,6 +129,8 @@ struct Parts {
     tail: Tail,
     /// How often the store had found out late what came of a change, when that was last taken over.
     settled: AtomicU64,
+    /// Whether the log was told that the disk is full.
+    full: AtomicBool,
     /// Rung when apps are to be told something.
     bell: Notify,
 }
@@ -221,9 +227,12 @@ impl App {
             seen: Mutex::default(),
             tail: Tail::default(),
             settled: AtomicU64::new(0),
+            full: AtomicBool::new(false),
             bell: Notify::new(),
         };
-        Ok(Self(Arc::new(parts)))
+        let app = Self(Arc::new(parts));
+        app.hold_tokens();
+        Ok(app)
     }
 
     /// What time it is.

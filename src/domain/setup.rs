@@ -24,7 +24,10 @@ const LASTS: Duration = Duration::from_hours(1);
 const DONE: &str = "set-up";
 
 /// Whether the first administrator is still to be made, and the code that makes one.
-pub(super) struct Setup(Mutex<Option<Code>>);
+pub(super) struct Setup {
+    code: Mutex<Option<Code>>,
+    turn: tokio::sync::Mutex<()>,
+}
 
 struct Code {
     text: String,
@@ -45,11 +48,12 @@ impl Setup {
     /// Open with a new code while there never was a user; closed for good otherwise.
     pub(super) fn when_nobody(store: &Read, now: Timestamp) -> Result<Self, StoreError> {
         let open = store.nobody()? && store.setting(DONE)?.is_none();
-        Ok(Self(Mutex::new(open.then(|| Code::new(now)))))
+        let code = Mutex::new(open.then(|| Code::new(now)));
+        Ok(Self { code, turn: tokio::sync::Mutex::default() })
     }
 
     fn lock(&self) -> MutexGuard<'_, Option<Code>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -65,6 +69,11 @@ impl App {
     /// The code that makes the first administrator, while there is none.
     pub fn setup_code(&self) -> Option<String> {
         self.0.setup.lock().as_ref().map(|code| code.text.clone())
+    }
+
+    /// A turn to set up: of many who have the code at once the first makes the administrator, and the others find it done.
+    pub async fn turn_to_set_up(&self) -> impl Drop {
+        self.0.setup.turn.lock().await
     }
 
     /// A new code, where the one that was shown works no longer.

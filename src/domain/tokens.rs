@@ -17,7 +17,7 @@ use crate::{
         activity::{NewActivity, OWN_APP, action},
         secret::{Kind, Token, TokenHash},
         token::{ApiToken, TokenScope},
-        user::{Actor, UserName, unseen},
+        user::{Actor, Role, UserName, unseen},
     },
     store::{Read, Store, StoreError, Tokens as Stored},
 };
@@ -47,6 +47,9 @@ pub struct LiveToken {
     last_used: AtomicI64,
     flushed: AtomicI64,
     revoked: AtomicBool,
+    /// The user who made it, if it was one: it works for as long as they might make another.
+    maker: Option<UserName>,
+    stopped: AtomicBool,
 }
 
 /// Never used.
@@ -56,6 +59,9 @@ impl LiveToken {
     fn new(hash: TokenHash, token: ApiToken) -> Self {
         let last = token.last_used.map_or(NEVER, Timestamp::as_millisecond);
         Self {
+            // The console's name is none of a user.
+            maker: token.created_by.parse().ok(),
+            stopped: AtomicBool::new(false),
             token,
             hash,
             last_used: AtomicI64::new(last),
@@ -76,9 +82,14 @@ impl LiveToken {
         &self.token.name
     }
 
-    /// Whether it has been revoked, or has expired at `now`, since it was looked up.
+    /// Who the ids of its records are unique for.
+    pub fn sender(&self) -> String {
+        self.token.sender()
+    }
+
+    /// Whether it has been revoked, stopped with its maker, or expired at `now`, since it was looked up.
     pub fn over(&self, now: Timestamp) -> bool {
-        self.revoked.load(Ordering::Acquire) || !self.token.valid(now)
+        self.revoked.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire) || !self.token.valid(now)
     }
 
     /// In whose name its program sends.
@@ -220,9 +231,28 @@ impl App {
     /// The token that opens an API call, if it works now; it counts as used.
     pub fn api_token(&self, token: &Token) -> Option<Arc<LiveToken>> {
         let now = self.now();
-        let live = self.0.tokens.get(token.hash()).filter(|live| live.token.valid(now))?;
+        let live = self.0.tokens.get(token.hash()).filter(|live| !live.over(now))?;
         live.last_used.fetch_max(now.as_millisecond(), Ordering::Relaxed);
         Some(live)
+    }
+
+    /// Whether who made a token may make tokens still, as its list says: the console always may.
+    pub fn stands_for(&self, token: &ApiToken) -> bool {
+        token.created_by.parse().map_or(true, |maker: UserName| self.may_make_tokens(&maker))
+    }
+
+    fn may_make_tokens(&self, maker: &UserName) -> bool {
+        self.user(maker).is_some_and(|user| user.role == Role::Admin && !user.disabled)
+    }
+
+    /// Stops the tokens of those who may make none any more, and lets those of the others work. To be called whenever an account
+    /// or a token has changed.
+    pub(super) fn hold_tokens(&self) {
+        for live in self.0.tokens.all() {
+            if let Some(maker) = &live.maker {
+                live.stopped.store(!self.may_make_tokens(maker), Ordering::Release);
+            }
+        }
     }
 
     /// Every token, sorted by name.
@@ -285,6 +315,7 @@ impl App {
         .done()
         .await?;
         self.0.tokens.put(hash, token.clone());
+        self.hold_tokens();
         Ok((token, secret))
     }
 

@@ -238,6 +238,8 @@ pub mod action {
     pub const TOKEN_REVOKED: &str = "token-revoked";
     /// An app was registered.
     pub const APP_ADDED: &str = "app-added";
+    /// An app was changed.
+    pub const APP_CHANGED: &str = "app-changed";
     /// An app was removed.
     pub const APP_REMOVED: &str = "app-removed";
     /// An app's webhook was set.
@@ -246,6 +248,12 @@ pub mod action {
     pub const APP_HOOK_REMOVED: &str = "app-hook-removed";
     /// The clock was set, or the machine slept.
     pub const CLOCK_JUMPED: &str = "clock-jumped";
+    /// The server started.
+    pub const SERVER_STARTED: &str = "server-started";
+    /// The server was stopped.
+    pub const SERVER_STOPPED: &str = "server-stopped";
+    /// The disk was full, or is so no more.
+    pub const DISK_FULL: &str = "disk-full";
     /// A setting was changed.
     pub const SETTING_CHANGED: &str = "setting-changed";
 }

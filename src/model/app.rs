@@ -19,6 +19,19 @@ pub struct App {
     pub created: Timestamp,
 }
 
+/// An app as somebody gives it: what they leave out stays, or is the usual for a new one.
+#[derive(Clone, Debug)]
+pub struct GivenApp {
+    /// Its name.
+    pub name: String,
+    /// Its address.
+    pub url: String,
+    /// Who may open it; none of them are everybody.
+    pub groups: Option<Vec<String>>,
+    /// How it is told who is there.
+    pub headers: Option<HeaderFamily>,
+}
+
 /// The families of identity headers that programs understand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeaderFamily {

@@ -7,6 +7,23 @@ use std::{
 
 use super::country;
 
+/// An address as programs write it: bare, with a port, or in brackets with one or without. What is IPv4 behind IPv6's
+/// prefix for it (`::ffff:0:0/96`) is IPv4.
+pub fn address(text: &str) -> Option<IpAddr> {
+    let (bare, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((inside, "")) => (inside, None),
+        Some((inside, behind)) => (inside, Some(behind.strip_prefix(':')?)),
+        // One colon parts an IPv4 address from its port; more are an IPv6 address.
+        None if text.matches(':').count() == 1 => {
+            let (ip, port) = text.split_once(':')?;
+            (ip, Some(port))
+        }
+        None => (text, None),
+    };
+    let good = port.is_none_or(|port| port.parse::<u16>().is_ok());
+    bare.parse().ok().filter(|_| good).map(|ip: IpAddr| ip.to_canonical())
+}
+
 /// Where an address is, as it was known when it was looked up. Two are the same if every bit of them is.
 #[derive(Clone, Debug, Default)]
 pub struct Place {

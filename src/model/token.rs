@@ -6,6 +6,9 @@ use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
 
 use super::{period::Range, retention::Keep};
 
+/// Until when ids were kept by the names of tokens, in milliseconds since 1970: 2026-11-26T12:00:00Z.
+const BY_NAME_UNTIL: i64 = 1_795_694_400_000;
+
 /// A program's access to the API, without the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiToken {
@@ -29,6 +32,14 @@ impl ApiToken {
     /// Whether it still works at `now`.
     pub fn valid(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
+    }
+
+    /// Who the ids of its records are unique for: this token, and no later one of its name. Tokens that were made before ids were
+    /// kept so stay their names', so that what was sent is known again.
+    pub fn sender(&self) -> String {
+        let name = &self.name;
+        let made = self.created.as_millisecond();
+        if made < BY_NAME_UNTIL { name.clone() } else { format!("{name} {made}") }
     }
 
     /// A token's name: letters, digits and `-_.`, at most 64 bytes, so that it can stand in an address.

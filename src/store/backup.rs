@@ -164,12 +164,13 @@ pub fn unpack(input: &mut dyn io::Read, folder: &Path, progress: Progress<'_>) -
         return Err(BackupError::Foreign);
     }
     let disk = Disk::open(folder)?;
-    let (mut rows, mut table) = (0, String::new());
+    let (mut rows, mut table, mut headed) = (0, String::new(), false);
     loop {
         let (kind, payload) = frames.next(rows)?;
         let odd = || BackupError::Damaged(rows, "it has something in it that does not belong there");
         match kind {
-            b'H' => {
+            b'H' if !headed => {
+                headed = true;
                 let (format, by) = payload.split_first_chunk().ok_or_else(odd)?;
                 let found = u32::from_be_bytes(*format);
                 if found > FORMAT {
@@ -177,6 +178,8 @@ pub fn unpack(input: &mut dyn io::Read, folder: &Path, progress: Progress<'_>) -
                     return Err(OpenError::Newer { found, by, known: FORMAT }.into());
                 }
             }
+            // Nobody would know which version it is of.
+            _ if !headed => return Err(odd()),
             b'T' => table = String::from_utf8(payload).map_err(|_| odd())?,
             b'R' => {
                 let filled = catch_unwind(AssertUnwindSafe(|| insert(&disk, &table, &payload)));
@@ -336,5 +339,26 @@ mod tests {
         assert_eq!(read.check(&mut |_| {}).unwrap(), 412);
         assert_eq!(read.activities_after(ActivityId(0), usize::MAX).unwrap().len(), 412);
         assert!(read.prove(&[], &mut |_, _| {}).unwrap().faults.is_empty());
+    }
+
+    #[test]
+    fn a_backup_says_first_and_once_of_which_format_it_is() {
+        let made = |heads: usize| {
+            let (mut backup, sum, mut quietly) = (Vec::new(), Sha256::new(), |_, _| {});
+            let mut packer =
+                Packer { out: &mut backup, sum, rows: Vec::new(), done: 0, total: 0, progress: &mut quietly };
+            packer.put(MAGIC).unwrap();
+            for _ in 0..heads {
+                packer.frame(b'H', &FORMAT.to_be_bytes()).unwrap();
+            }
+            packer.frame(b'T', b"users").unwrap();
+            packer.frame(b'E', &0_u64.to_be_bytes()).unwrap();
+            let folder = tempfile::tempdir().unwrap();
+            unpack(&mut backup.as_slice(), folder.path(), &mut |_, _| {})
+        };
+        assert_eq!(made(1).unwrap(), 0);
+        for heads in [0, 2] {
+            assert!(matches!(made(heads), Err(BackupError::Damaged(0, _))), "{heads}");
+        }
     }
 }

@@ -283,6 +283,11 @@ pub enum OpenError {
         /// The newest format known here.
         known: u32,
     },
+    /// There is none, and something beside it that is made of one.
+    #[error(
+        "the data file {FILE} is gone, and its {0} is still there; put a backup in its place (rollcall restore FILE), or remove {0} as well to begin anew"
+    )]
+    Missing(&'static str),
     /// It is damaged, or not ours.
     #[error(
         "the data file is damaged or no file of rollcall's ({0}); put a backup in its place: rollcall restore FILE"

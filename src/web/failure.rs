@@ -34,7 +34,7 @@ use crate::{
         streams::StreamError,
         tokens::TokenError,
     },
-    model::{query::QueryError, site::Site},
+    model::{noun::activities, query::QueryError, site::Site},
     web::door::Params,
 };
 
@@ -230,6 +230,20 @@ impl Failure {
         told
     }
 
+    /// The same, where so many records of the body were taken before it.
+    pub fn behind(self, known: u64) -> Self {
+        if known == 0 {
+            return self;
+        }
+        let message = format!("{}; {} of this body were taken before", self.message, activities(known));
+        Self { message: message.into(), ..self }
+    }
+
+    /// What is told of it to programs.
+    pub(super) fn into_reason(self) -> Reason {
+        Reason { code: self.code, message: self.message, field: self.field, column: self.column }
+    }
+
     /// The status.
     pub const fn status(&self) -> Status {
         self.status
@@ -345,8 +359,9 @@ pub(super) struct Refusal {
     error: Reason,
 }
 
-#[derive(Serialize, ToSchema)]
-struct Reason {
+/// What is told of a refusal.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reason {
     /// For programs: it does not change.
     code: &'static str,
     /// For a person: what to do.
@@ -375,6 +390,11 @@ impl<'r> Responder<'r, 'static> for Failure {
             Response::build().status(Status::SeeOther).header(location).finalize()
         } else if let Some(fields) = self.step_up {
             super::pages::step_up(request, fields).respond_to(request)?
+        } else if request.uri().path().as_str().starts_with(super::gate::PREFIX) {
+            let own = super::door::own_address(request);
+            let page =
+                super::gate::Elsewhere::because(own, self.status, super::pages::sentence(&self.message));
+            Box::new(page).respond_to(request)?
         } else {
             super::pages::failure(request, self.status.code, &self.message).respond_to(request)?
         };
@@ -536,6 +556,7 @@ impl From<AppError> for Failure {
         match error {
             AppError::Name | AppError::Reserved(_) => Self::field("name", message),
             AppError::Url(_) => Self::field("url", message),
+            AppError::Known(_) => Self { field: Some("name"), ..Self::conflict(message) },
             AppError::Taken(..) => Self { field: Some("url"), ..Self::conflict(message) },
             AppError::Unknown(_) => Self::not_found(message),
             AppError::Gone(gone) => gone.into(),

@@ -218,6 +218,7 @@ fn a_parameter_that_is_misspelt_or_there_twice_asks_for_nothing() {
         ("activity?q=backup&limti=5", "no parameter limti"),
         ("activity/facets?field=user&user=a&user=b", "more than once"),
         ("activity/histogram?bucket=3", "no parameter bucket"),
+        ("activity/histogram?limit=3&limit=4&bucket=3", "no parameter bucket"),
         ("activity/stream?uesr=ann", "no parameter uesr"),
         ("sessions?users=ann", "no parameter users"),
     ] {
@@ -227,7 +228,8 @@ fn a_parameter_that_is_misspelt_or_there_twice_asks_for_nothing() {
         assert!(message.contains(said), "{path}: {message}");
     }
     assert!(house.log("action=export").is_empty());
-    // A list may be said more than once, and what is empty is not said.
+    // The address of a search is that of its chart, too; a list may be said more than once, and what is empty is not said.
+    assert_eq!(ada.get("/api/v1/activity/histogram?q=backup&limit=5&cursor=x").status, 200);
     assert_eq!(ada.get("/api/v1/activity.csv?attribute=a&attribute=b&usr=&user=ann").status, 200);
 }
 

@@ -87,6 +87,48 @@ fn a_backup_of_a_busy_server_is_one_moment_of_it_and_comes_back_whole_elsewhere(
 }
 
 #[test]
+fn a_data_file_that_is_gone_becomes_no_new_one_beside_what_was_made_of_it() {
+    let folder = with_activities();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("all.backup");
+    backup(&folder, &file).says("");
+    fs::remove_file(folder.path().join("rollcall.redb")).unwrap();
+    let add = ["user", "add", "eve", "--password-stdin"];
+    let refused = folder.run_with(&add, "seven quiet herons\n");
+    refused.refuses(2, "is gone");
+    assert!(refused.err.contains("rollcall restore FILE"), "{}", refused.err);
+    assert!(!folder.path().join("rollcall.redb").exists());
+    restore(&folder, &file).ok();
+    assert_eq!(found(&folder, "app:s3"), 137);
+}
+
+#[test]
+fn a_restore_says_what_comes_back_with_it_and_refuses_what_nobody_could_sign_in_to() {
+    let folder = with_activities();
+    folder.run(&["token", "add", "old", "--scope", "activity:read"]).ok();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let file = elsewhere.path().join("all.backup");
+    backup(&folder, &file).says("");
+    folder.run(&["token", "revoke", "old"]).ok();
+    for _ in 0..2 {
+        let restored = restore(&folder, &file);
+        assert!(
+            restored.ok().contains("these tokens work, also such as were revoked since: old"),
+            "{}",
+            restored.out
+        );
+    }
+    let aside = fs::read_dir(folder.path()).unwrap().flatten();
+    let aside = aside.filter(|file| file.file_name().to_string_lossy().contains(".before-")).count();
+    assert_eq!(aside, 2, "each is kept, within one second too");
+    let empty = Folder::new();
+    empty.run_with(&["activity", "import", "-"], "{\"user\":\"a\",\"action\":\"b\"}\n").ok();
+    backup(&empty, &file).says("");
+    restore(&folder, &file).refuses(1, "no account in it");
+    assert_eq!(found(&folder, "app:s3"), 137);
+}
+
+#[test]
 fn a_backup_that_is_not_as_it_was_written_leaves_everything_as_it_is() {
     let folder = with_activities();
     let elsewhere = tempfile::tempdir().unwrap();
@@ -233,7 +275,7 @@ fn the_index_is_made_anew_while_a_server_runs_and_while_none_does() {
     let folder = with_activities();
     folder.run(&["reindex"]).says("the search index has been made anew: 1235 activities");
     let server = folder.serve();
-    folder.run(&["reindex"]).says("the search index has been made anew: 1235 activities");
+    folder.run(&["reindex"]).says("the search index has been made anew: 1236 activities");
     folder.run(&["check"]).ok();
     let ada = server.signed_in("ada");
     assert_eq!(ada.get("/api/v1/activity?q=app:s3&limit=1").json()["total"]["value"], 137);

@@ -58,8 +58,8 @@ fn imported() -> (Folder, Server, Client) {
     let token = folder.run(&["token", "add", "reader", "--scope", "activity:read"]);
     let server = folder.serve();
     let reader = server.bearer(token.ok());
-    // The import, the token and what the file holds.
-    let all = |reply: &Reply| reply.json()["total"]["value"] == LINES + 2;
+    // The import, the token, the start and what the file holds.
+    let all = |reply: &Reply| reply.json()["total"]["value"] == LINES + 3;
     reader.get_until("/api/v1/activity?limit=1&q=-(app:rollcall+action:search)", all);
     (folder, server, reader)
 }

@@ -128,6 +128,14 @@ fn apps_are_added_listed_and_removed() {
         folder.run(&add).says("added notes");
         let apps = listed(folder, &["app", "list"]);
         assert!(apps[0].starts_with("notes  https://n.example.org     it,staff  remote"), "{apps:?}");
+        let moved = ["app", "add", "notes", "--url", "https://notes.example.org", "--headers", "x-webauth"];
+        folder.run(&moved).says("changed notes");
+        let apps = listed(folder, &["app", "list"]);
+        assert!(apps[0].starts_with("notes  https://notes.example.org  it,staff  x-webauth"), "{apps:?}");
+        let opened = ["app", "add", "notes", "--url", "https://notes.example.org", "--groups", ""];
+        folder.run(&opened).says("changed notes");
+        let apps = listed(folder, &["app", "list"]);
+        assert!(apps[0].starts_with("notes  https://notes.example.org            x-webauth"), "{apps:?}");
         folder.run(&["app", "remove", "notes"]).says("removed notes");
         folder.run(&["app", "remove", "wiki"]).says("removed wiki");
         folder.run(&["app", "remove", "wiki"]).refuses(1, "wiki");
@@ -228,6 +236,22 @@ fn an_export_into_a_device_leaves_the_device_there() {
     folder.run(&["activity", "export", "-o", pipe.to_str().unwrap()]).says("");
     assert!(reader.join().unwrap().starts_with("Time,User,"));
     assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn a_server_tells_the_log_that_it_starts_and_stops() {
+    let folder = Folder::with_admin();
+    for _ in 0..2 {
+        folder.serve().stop();
+    }
+    let told =
+        folder.run(&["activity", "search", "--json", "action:server-started OR action:server-stopped"]);
+    let actions: Vec<String> = told
+        .ok()
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap()["action"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(actions, ["server-stopped", "server-started", "server-stopped", "server-started"]);
 }
 
 #[test]

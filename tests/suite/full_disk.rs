@@ -127,6 +127,11 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     assert_eq!(send(&writer, batch).0, 200);
     accepted += 500;
     let reader = server.bearer(&token);
+    // Swept every three seconds, and seen once before the crash and once after it.
+    let told = "/api/v1/activity?action=disk-full&limit=10";
+    let told =
+        reader.get_until(told, |reply| reply.items().iter().any(|told| told["outcome"] == "success")).items();
+    assert!(told.iter().any(|told| told["outcome"] == "failure"), "{told:?}");
     let count = |reply: &super::http::Reply| reply.json()["total"]["value"].as_u64().unwrap();
     let found = reader.get_until("/api/v1/activity?action=tick&limit=1", |reply| count(reply) >= accepted);
     assert_eq!(count(&found), accepted, "what was refused is not there, and what was taken is");

@@ -158,13 +158,90 @@ fn an_app_is_open_to_its_groups_alone_and_what_is_no_app_to_nobody() {
     assert_eq!(ask(&ann, vault).status, 200, "the group counts at the very next request");
     for nowhere in ["https://evil.example.org/", "http://wiki.example.org/", "https://wiki.example.org:444/"]
     {
-        assert_eq!(ask(&ann, nowhere).refusal(), "403 no_such_app", "{nowhere}");
+        let script = proxied(&ann, nowhere).with("Accept", "application/json").get("/auth/forward");
+        assert_eq!(script.refusal(), "403 no_such_app", "{nowhere}");
+        let page = ask(&ann, nowhere);
+        assert_eq!(page.status, 403, "{nowhere}");
+        assert!(
+            page.text().contains("is not open yet") && page.text().contains("under Apps"),
+            "{}",
+            page.text()
+        );
+        assert!(page.header("Content-Security-Policy").unwrap().contains("style-src 'sha256-"));
     }
     for same in ["https://WIKI.example.org/", "https://wiki.example.org./", "https://wiki.example.org:443/"] {
         assert_eq!(ask(&ann, same).status, 200, "{same}");
     }
     assert_eq!(ada.delete("/api/v1/apps/wiki").status, 204);
-    assert_eq!(ask(&ann, "https://wiki.example.org/").refusal(), "403 no_such_app");
+    assert!(ask(&ann, "https://wiki.example.org/").text().contains("is not open yet"));
+}
+
+#[test]
+fn whoever_may_not_open_an_app_is_told_so_by_the_sign_in_and_not_asked_for_a_password() {
+    let house = House::new().with_admin("ada");
+    assert!(house.signed_in("ada").get("/signin").text().contains("password"));
+    let house = self::house();
+    let ada = house.signed_in("ada");
+    let shop = json!({"name": "shop", "url": "https://shop.example.com", "groups": ["staff"]});
+    assert_eq!(ada.post("/api/v1/apps", &shop).status, 201);
+    let ann = house.signed_in("ann");
+    for address in ["https%3A%2F%2Fshop.example.com%2F", "https%3A%2F%2Fvault.example.org%3A8443%2F"] {
+        let page = ann.get(&format!("/signin?rd={address}"));
+        assert_eq!(page.status, 403, "{address}");
+        assert!(page.text().contains(DENIED) && page.text().contains("switch=1"), "{}", page.text());
+        let switch = ann.get(&format!("/signin?rd={address}&switch=1"));
+        assert!(switch.status == 200 && switch.text().contains("name=\"password\""), "another may sign in");
+    }
+    assert!(!house.log("action=access-denied&user=ann").is_empty());
+}
+
+#[test]
+fn an_app_that_is_open_to_some_is_opened_to_everybody_only_by_who_says_so() {
+    let house = house();
+    let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
+    let vault = "https://vault.example.org:8443/";
+    let moved = json!({"name": "vault", "url": vault, "headers": "x-webauth"});
+    assert_eq!(ada.post("/api/v1/apps", &moved).status, 201);
+    assert_eq!(ask(&ann, vault).status, 403);
+    let form = [("name", "vault"), ("url", vault), ("groups", ""), ("headers", "remote")];
+    let page = ada.form("/apps/add", &form);
+    assert!(page.status == 409 && page.text().contains("there is an app vault already"), "{}", page.text());
+    assert_eq!(ask(&ann, vault).status, 403);
+    let told = house.log("action=app-changed");
+    assert_eq!(each(&told, "detail"), ["https://vault.example.org:8443, open to staff"]);
+    let opened = json!({"name": "vault", "url": vault, "groups": []});
+    assert_eq!(ada.post("/api/v1/apps", &opened).status, 201);
+    assert_eq!(ask(&ann, vault).status, 200);
+    assert!(house.log("action=app-changed")[0]["detail"].as_str().unwrap().ends_with("open to everybody"));
+}
+
+#[test]
+fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_file() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let page = proxied(&ann, "https://shop.example.com/").get("/.rollcall/callback?code=x&rd=%2F");
+    assert_eq!(page.status, 403, "{}", page.text());
+    let text = page.text();
+    assert!(text.contains("<style>") && !text.contains("href=\"/") && !text.contains("src="), "{text}");
+    assert!(text.contains(PUBLIC), "{text}");
+    let lost = proxied(&ann, "https://nowhere.example.com/").get("/.rollcall/start?rd=%2F");
+    assert!(
+        lost.text().contains("no app is registered") || lost.text().contains("No app is registered"),
+        "{}",
+        lost.text()
+    );
+}
+
+#[test]
+fn a_socket_may_be_asked_for_by_its_own_scheme() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let socket = proxied(&ann, "https://wiki.example.org/live")
+        .with("X-Forwarded-Proto", "wss")
+        .with("Upgrade", "websocket");
+    assert_eq!(socket.get("/auth/forward").status, 200);
+    let plain = proxied(&ann, "https://wiki.example.org/live").with("X-Forwarded-Proto", "ws");
+    assert_eq!(plain.get("/auth/forward").status, 403, "that is http://wiki.example.org, which is no app");
 }
 
 #[test]
@@ -481,6 +558,8 @@ fn a_request_is_judged_by_whatever_method_a_client_uses() {
         assert_eq!(passed.header("Cache-Control"), Some("no-store"), "{method}");
         let refused = ask(&asked(&server.stranger()), method);
         assert_eq!(refused.status, 401, "{method}");
+        let page = asked(&server.stranger()).with("Accept", "text/html");
+        assert_eq!(ask(&page, method).status, 303, "{method}: what follows is asked for by GET");
         assert_eq!(refused.header("X-Content-Type-Options"), Some("nosniff"), "{method}");
         let said = asked(&ada).with("X-Forwarded-Method", method);
         assert_eq!(ask(&said, "GET").status, 200, "{method} in a header");

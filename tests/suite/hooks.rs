@@ -282,6 +282,30 @@ fn an_app_that_does_not_answer_is_in_nobodys_way() {
 }
 
 #[test]
+fn apps_that_hang_hold_up_no_other_however_many_they_are() {
+    let hanging: Vec<App> = (0..9).map(|_| App::start(&[1; 8])).collect();
+    let quick = App::start(&[]);
+    let names: Vec<String> = (0..9).map(|n| format!("hang{n}")).collect();
+    let apps = names.iter().map(String::as_str).zip(&hanging).chain([("zebra", &quick)]);
+    let house = house(&apps.collect::<Vec<_>>());
+    let ada = house.signed_in("ada");
+    for name in &names {
+        for nth in 0..6 {
+            let id = session_of(&house, &format!("{name}-{nth}"), name);
+            assert_eq!(ada.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+        }
+    }
+    for app in &hanging {
+        app.hears();
+    }
+    let id = registered(&house, "zebra");
+    let ended = Instant::now();
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    quick.hears();
+    assert!(ended.elapsed() < Duration::from_secs(1), "{:?}", ended.elapsed());
+}
+
+#[test]
 fn what_an_app_is_to_be_told_survives_a_crash_and_an_end_while_nothing_ran() {
     let app = App::start(&[500, 500, 500]);
     let folder = Folder::with_admin();

@@ -150,7 +150,7 @@ fn a_long_body_is_counted_exactly() {
     let rejected = answer["rejected"].as_array().unwrap();
     let at: Vec<u64> = rejected.iter().map(|refusal| refusal["line"].as_u64().unwrap()).collect();
     assert_eq!(at, (0..9).map(|n| n * 1000 + 7).collect::<Vec<_>>());
-    let newest = house.log("action=tick&limit=1").remove(0);
+    let newest = house.log("action=tick").remove(0);
     assert_eq!(answer["last"], newest["id"]);
     let array = format!(
         "[{}]",
@@ -166,14 +166,83 @@ fn a_long_body_is_counted_exactly() {
 }
 
 #[test]
-fn more_refusals_than_anybody_reads_stop_the_reading() {
+fn more_refusals_than_anybody_reads_are_counted_and_sink_no_other_line() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);
-    let body = format!("{}{}", "{\"user\":\"ann\",\"action\":\"good\"}\n".repeat(10), "x\n".repeat(10_001));
-    let reply = ndjson(&vault, body.as_bytes());
-    assert_eq!(reply.refusal(), "400 bad_request");
-    assert!(reply.text().contains("not JSON"), "{}", reply.text());
-    assert_eq!(house.log("action=good").len(), 0, "nothing of that batch was written");
+    let good = "{\"user\":\"ann\",\"action\":\"good\"}\n".repeat(10);
+    let answer = ndjson(&vault, format!("{good}{}{good}", "x\n".repeat(25_001)).as_bytes()).ok();
+    assert_eq!((&answer["accepted"], &answer["rejected_more"]), (&json!(20), &json!(15_001)));
+    assert_eq!(answer["rejected"].as_array().unwrap().len(), 10_000);
+    assert_eq!(house.log("action=good").len(), 20);
+}
+
+#[test]
+fn of_a_body_that_breaks_off_it_is_said_what_was_taken_and_from_where_on_nothing_was() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]).with("Content-Encoding", "gzip");
+    let packed = |action: &str, count: u32| {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        for n in 1..=count {
+            writeln!(gzip, r#"{{"user":"ann","action":"{action}","n":{n},"detail":"{n:0>300}"}}"#).unwrap();
+        }
+        gzip.finish().unwrap()
+    };
+    // Several blocks of lines, and less than one.
+    for (action, count) in [("long", 9000), ("short", 150)] {
+        let whole = packed(action, count);
+        let answer = ndjson(&vault, &whole[..whole.len() * 2 / 3]).ok();
+        let accepted = answer["accepted"].as_u64().unwrap();
+        assert!(accepted > 0 && accepted < u64::from(count), "{answer}");
+        let rejected = answer["rejected"].as_array().unwrap();
+        assert_eq!((rejected.len(), &rejected[0]["line"]), (1, &json!(accepted + 1)), "{answer}");
+        let why = rejected[0]["error"].as_str().unwrap();
+        assert!(why.contains("nothing was read from this line on"), "{why}");
+        assert_eq!(house.log(&format!("action={action}")).len() as u64, accepted.min(1000));
+    }
+    let refused = ndjson(&vault, &packed("none", 1)[..20]);
+    assert_eq!(refused.refusal(), "400 bad_request", "nothing of it was taken");
+}
+
+#[test]
+fn ids_are_a_tokens_own_and_no_later_ones_of_its_name() {
+    let house = House::new().with_admin("ada");
+    house.later(jiff::SignedDuration::from_hours(24 * 365));
+    let ada = house.signed_in("ada");
+    let record = json!({"id": "1", "user": "ann", "action": "once"});
+    let first = house.program("vault", &["activity:write"]);
+    assert_eq!(counts(&first.post(ACTIVITY, &record)), [1, 0, 0]);
+    assert_eq!(counts(&first.post(ACTIVITY, &record)), [0, 1, 0]);
+    assert_eq!(ada.delete("/api/v1/tokens/vault").status, 204);
+    house.later(jiff::SignedDuration::from_secs(1));
+    let second = house.program("vault", &["activity:write"]);
+    assert_eq!(counts(&second.post(ACTIVITY, &record)), [1, 0, 0], "another program's first");
+}
+
+#[test]
+fn a_time_may_be_a_number_since_1970_and_a_body_begin_with_a_mark() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let times = [
+        json!(1_767_323_045),
+        json!("1767323045.5"),
+        json!(1_767_323_045_678_i64),
+        json!("2026-01-02T03:04:05Z"),
+    ];
+    let records: Vec<Value> =
+        times.iter().map(|time| json!({"user": "ann", "action": "tick", "time": time})).collect();
+    let marked = format!("\u{feff}{}", json!(records));
+    let sent = vault.with("Content-Type", "application/json").send(Method::Post, ACTIVITY, marked.as_bytes());
+    assert_eq!(counts(&sent), [4, 0, 0]);
+    let found = each(&house.log("action=tick&order=asc"), "time").join(" ");
+    assert_eq!(
+        found,
+        "2026-01-02T03:04:05.000Z 2026-01-02T03:04:05.000Z 2026-01-02T03:04:05.500Z 2026-01-02T03:04:05.678Z"
+    );
+    for time in [json!(12), json!("20260102030405"), json!(-1), json!("9999-12-31T23:59:59Z"), json!(1e300)] {
+        let refused = vault.post(ACTIVITY, &json!({"user": "ann", "action": "x", "time": time}));
+        assert_eq!(refused.refusal(), "400 bad_request", "{time}");
+        assert!(refused.json()["error"]["message"].as_str().unwrap().contains("time: "), "{time}");
+    }
 }
 
 #[test]
@@ -222,6 +291,8 @@ fn where_no_line_was_good_the_whole_is_refused() {
     assert_eq!(reply.status, 400);
     let answer = reply.json();
     assert_eq!((&answer["accepted"], answer["rejected"].as_array().unwrap().len()), (&json!(0), 2));
+    assert_eq!(reply.refusal(), "400 bad_request");
+    assert!(answer["error"]["message"].as_str().unwrap().contains("line 1: not JSON"), "{answer}");
     assert_eq!(answer["last"], Value::Null);
     assert_eq!(vault.post(ACTIVITY, &json!({"user": "ann"})).status, 400);
     for empty in ["[]", "", "   ", "{"] {
@@ -268,7 +339,8 @@ fn a_record_with_an_id_is_written_once_per_token() {
 fn nobody_writes_in_rollcalls_own_name() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);
-    for app in ["rollcall", "Rollcall", " ROLLCALL ", "ｒｏｌｌｃａｌｌ"] {
+    for app in ["rollcall", "Rollcall", " ROLLCALL ", "ｒｏｌｌｃａｌｌ", "rollcall\u{200b}", "rоllсall"]
+    {
         let reply = vault.post(ACTIVITY, &json!({"user": "ada", "action": "sign-in", "app": app}));
         assert_eq!(reply.status, 400, "{app}");
     }

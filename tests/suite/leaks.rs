@@ -333,7 +333,7 @@ fn the_setup_does_not_open_again_when_all_accounts_are_gone() {
     let stranger = server.stranger();
     assert_eq!(stranger.get("/setup").status, 404);
     let form = stranger.with("Content-Type", "application/x-www-form-urlencoded");
-    assert_eq!(form.connect().send("POST", "/setup", b"code=&user=eve&password=x").status, 404);
+    assert_eq!(form.connect().send("POST", "/setup", b"code=&user=eve&password=x").status, 409);
     assert_eq!(stranger.get("/readyz").status, 200);
 }
 

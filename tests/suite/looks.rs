@@ -82,6 +82,24 @@ fn calls_of_the_api_are_looks_whoever_makes_them() {
 }
 
 #[test]
+fn who_reads_one_activity_after_the_other_by_number_looks_at_those_who_did_them() {
+    let house = house();
+    let reader = house.program("crawler", &["activity:read"]);
+    for item in house.log("action=tick") {
+        let id = item["id"].as_str().unwrap();
+        assert_eq!(reader.get(&format!("/api/v1/activity/{id}")).status, 200);
+    }
+    let told = looks(&house);
+    let theirs: Vec<&Value> = told.iter().filter(|told| told["user"] == "token crawler").collect();
+    assert_eq!(theirs.len(), 1, "{told:?}");
+    assert_eq!((&theirs[0]["target"], &theirs[0]["detail"]), (&json!("mia"), &json!("user=mia")));
+    let mia = house.signed_in("mia");
+    let own = house.log("action=tick")[0]["id"].as_str().unwrap().to_owned();
+    assert_eq!(mia.get(&format!("/api/v1/activity/{own}")).status, 200);
+    assert_eq!(looks(&house).len(), told.len(), "her own is nobody's business");
+}
+
+#[test]
 fn who_looks_for_themselves_alone_is_not_told_of() {
     let house = house();
     let (mia, ada) = (house.signed_in("mia"), house.signed_in("ada"));

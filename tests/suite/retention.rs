@@ -173,7 +173,7 @@ fn a_clock_that_jumps_ahead_does_not_cost_the_log() {
     house.later(SignedDuration::from_hours(24 * 365 * 8));
     let waits = house.app.retain().unwrap_err().to_string();
     assert!(waits.contains("retention waits: it would remove"), "{waits}");
-    assert!(house.log("user=bob&limit=1").len() == 1);
+    assert!(!house.log("user=bob").is_empty());
     let ada = house.signed_in("ada");
     assert!(ada.get("/settings").text().contains("Retention waits"));
     assert_eq!(save(&ada, "5y", "", "", true), 303, "an administrator may agree to it");

@@ -171,6 +171,8 @@ fn each_item_of_a_bulk_is_answered_for_itself() {
         good.clone(),
         json!({"index": {"_index": "logs-b", "_id": "1"}}),
         good.clone(),
+        json!({"index": {"_index": "logs-b", "_id": "1"}}),
+        good.clone(),
         json!({"create": {"_index": "logs-a", "_id": "1"}}),
         good.clone(),
         json!({"index": {}}),
@@ -194,6 +196,7 @@ fn each_item_of_a_bulk_is_answered_for_itself() {
         .collect();
     let expected = [
         ("create", 201, "created"),
+        ("index", 201, "created"),
         ("index", 200, "noop"),
         ("create", 409, "version_conflict_engine_exception"),
         ("index", 201, "created"),
@@ -203,12 +206,14 @@ fn each_item_of_a_bulk_is_answered_for_itself() {
     ];
     assert_eq!(seen, expected);
     assert_eq!((&items[0]["create"]["_index"], &items[0]["create"]["_id"]), (&json!("logs-a"), &json!("1")));
-    assert_eq!(items[3]["index"]["_index"], "activity");
-    let why = items[4]["index"]["error"]["reason"].as_str().unwrap();
+    assert_eq!(items[4]["index"]["_index"], "activity");
+    let why = items[5]["index"]["error"]["reason"].as_str().unwrap();
     assert_eq!(why, "user is missing or empty");
     let found = house.log("app=beats");
-    assert_eq!(found.len(), 2);
-    assert_eq!(items[3]["index"]["_id"], found[0]["id"], "without an id it is the log's");
+    assert_eq!(found.len(), 3, "an id is one of its index");
+    let indices: Vec<&Value> = found.iter().map(|found| &found["attributes"]["_index"]).collect();
+    assert_eq!(indices, [&Value::Null, &json!("logs-b"), &json!("logs-a")]);
+    assert_eq!(items[4]["index"]["_id"], found[0]["id"], "without an id it is the log's");
     let named = of_type(
         &beats,
         "application/vnd.elasticsearch+x-ndjson; compatible-with=8",

@@ -270,7 +270,7 @@ fn the_first_administrator_needs_the_code_of_the_terminal() {
     assert_eq!((made.status, made.header("Location")), (303, Some("/signin?done=set-up")));
     assert_eq!(house.signed_in("ada").get("/api/v1/me").ok()["role"], "admin");
     assert_eq!(browser.get("/setup").status, 404, "it does not open again");
-    assert_eq!(browser.form("/setup", &first_admin("eve", &code)).status, 404);
+    assert_eq!(browser.form("/setup", &first_admin("eve", &code)).status, 409);
     assert_eq!(house.app.users().len(), 1);
 }
 

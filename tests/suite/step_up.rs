@@ -1,7 +1,7 @@
 //! What takes a fresh proof of who one is.
 
 use jiff::SignedDuration;
-use rollcall::domain::sessions::Limits;
+use rollcall::{domain::sessions::Limits, model::user::Actor};
 use serde_json::{Value, json};
 
 use super::{
@@ -60,7 +60,10 @@ fn what_only_the_user_should_do_takes_a_proof_that_is_not_old() {
     // What is not of this kind goes on.
     assert_eq!(ada.patch("/api/v1/users/mia", &json!({"full_name": "Mia"})).status, 200);
     assert_eq!(ada.patch("/api/v1/users/mia", &json!({"disabled": true})).status, 200);
-    assert_eq!(ada.patch("/api/v1/users/mia", &json!({"disabled": false})).status, 200);
+    let again = ada.patch("/api/v1/users/mia", &json!({"disabled": false}));
+    assert_eq!(again.refusal(), "403 step_up_required", "who is let in again is another matter");
+    let mia = "mia".parse().unwrap();
+    house.wait(house.app.set_disabled(&Actor::console(), &mia, false)).unwrap();
     assert_eq!(
         ada.post("/api/v1/sessions/logout", &json!({"sessions": [id("mia")]})).ok(),
         json!({"ended": 1})

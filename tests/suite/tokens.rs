@@ -24,7 +24,7 @@ fn a_token_is_shown_once_and_listed_without_its_secret() {
     assert_eq!(each(&listed, "name"), ["backup-server", "reader"], "the second is the harness's");
     let expected = json!({
         "name": "backup-server", "scopes": ["activity:write", "session:read"],
-        "created": "2026-03-15T12:00:00.000Z", "created_by": "ada", "expires": null, "last_used": null,
+        "created": "2026-03-15T12:00:00.000Z", "created_by": "ada", "stopped": false, "expires": null, "last_used": null,
     });
     assert_eq!(listed[0], expected);
     assert_eq!((&list.json()["next"], &list.json()["total"]), (&Value::Null, &json!(2)));
@@ -67,6 +67,44 @@ fn a_revoked_token_is_refused_at_once() {
     assert_eq!(ada.delete("/api/v1/tokens/gate").refusal(), "404 not_found");
     let told = house.log("action=token-revoked");
     assert_eq!((each(&told, "user"), each(&told, "target")), (vec!["ada".into()], vec!["gate".into()]));
+}
+
+#[test]
+fn a_token_stops_with_whoever_made_it_and_goes_with_their_account() {
+    let house = House::new().with_admin("ada").with_admin("bob");
+    let (ada, bob) = (house.signed_in("ada"), house.signed_in("bob"));
+    let made = bob.post(TOKENS, &json!({"name": "nightly", "scopes": ["session:read"]})).json();
+    let nightly = house.bearer(made["token"].as_str().unwrap());
+    let console = house.program("gate", &["session:read"]);
+    let status = || nightly.get("/api/v1/sessions").status;
+    let stopped = || {
+        house
+            .signed_in("ada")
+            .get(TOKENS)
+            .items()
+            .iter()
+            .find(|token| token["name"] == "nightly")
+            .map(|token| token["stopped"].clone())
+    };
+    assert_eq!((status(), stopped()), (200, Some(json!(false))));
+    for (off, on) in [
+        (json!({"disabled": true}), json!({"disabled": false})),
+        (json!({"role": "member"}), json!({"role": "admin"})),
+    ] {
+        assert_eq!(ada.patch("/api/v1/users/bob", &off).status, 200);
+        assert_eq!((status(), stopped()), (401, Some(json!(true))), "{off}");
+        assert!(ada.get("/tokens").text().contains(">stopped<"));
+        assert_eq!(ada.patch("/api/v1/users/bob", &on).status, 200);
+        assert_eq!((status(), stopped()), (200, Some(json!(false))), "{on}");
+    }
+    assert_eq!(ada.delete("/api/v1/users/bob").status, 204);
+    assert_eq!((status(), stopped()), (401, None));
+    let told = house.log("action=token-revoked").remove(0);
+    assert_eq!(
+        (&told["target"], &told["detail"]),
+        (&json!("nightly"), &json!("the account of bob was removed"))
+    );
+    assert_eq!(console.get("/api/v1/sessions").status, 200, "the console's stay");
 }
 
 #[test]
@@ -196,7 +234,7 @@ fn what_the_token_of_an_app_writes_is_that_apps_whatever_it_says() {
         ("read-1", json!({})),
         ("read-2", json!({})),
         ("read-3", json!({"claimed-app": "vault", "of": "page"})),
-        ("read-5", json!({"claimed-app": "vault"})),
+        ("read-5", json!({"claimed-app": "vault", "_index": "vault"})),
     ] {
         let row = &house.log(&format!("action={action}"))[0];
         assert_eq!((&row["app"], &row["attributes"]), (&json!("wiki"), &attributes), "{row}");

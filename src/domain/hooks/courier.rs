@@ -2,7 +2,8 @@
 //!
 //! It goes to the addresses that administrators set and nowhere else: no redirect is followed, no proxy of the
 //! environment is asked, and of an answer only the status is read. A try ends after [`PATIENCE`]; an app that is slow has
-//! at most [`EACH`] tries in the air, so that it does not hold up the others.
+//! at most [`EACH`] tries in the air, and each app always has one of its own, so that those that hang hold up none of the others,
+//! however many they are.
 
 use std::{
     collections::{HashMap, HashSet},
@@ -42,10 +43,11 @@ const REACH: Duration = Duration::from_secs(3);
 /// How often the queue is looked at when nobody rings: tries that are due again are at most so late.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// The most tries in the air, and the most of one app.
-const ALL: usize = 32;
-/// See [`ALL`].
+/// The most tries of one app in the air.
 const EACH: usize = 4;
+
+/// The most tries in the air besides one of each app, of which there are as many as an administrator has registered.
+const ALL: usize = 32;
 
 /// The most bytes of an answer's head that are read.
 const HEAD: usize = 16 << 10;
@@ -96,7 +98,8 @@ impl Courier {
         for (app, _) in &self.known {
             *flying.entry(app.clone()).or_default() += 1;
         }
-        let (app, room) = (self.app.clone(), ALL - self.known.len().min(ALL));
+        let besides = self.known.len() - flying.len();
+        let (app, room) = (self.app.clone(), ALL.saturating_sub(besides));
         let known = self.known.clone();
         let due = spawn_blocking(move || app.loads(&flying, &known, room)).await;
         for load in due.unwrap_or(Err(StoreError::Closed))? {
@@ -137,26 +140,28 @@ struct Load {
 }
 
 impl App {
-    /// What is due now and not in the air, at most `room` of it.
+    /// What is due now and not in the air: one of each app that has none there, and at most `room` besides.
     fn loads(
         &self,
         flying: &HashMap<String, usize>,
         known: &HashSet<(String, SessionId)>,
-        room: usize,
+        mut room: usize,
     ) -> Result<Vec<Load>, StoreError> {
         let now = self.now();
         self.0.store.read(|read| {
             let mut loads = Vec::new();
             for hook in read.hooks()? {
                 let in_the_air = flying.get(&hook.app).copied().unwrap_or_default();
-                let free = EACH.saturating_sub(in_the_air).min(room - loads.len());
+                let own = usize::from(in_the_air == 0);
+                let free = own + EACH.saturating_sub(in_the_air + own).min(room);
                 if free == 0 {
                     continue;
                 }
                 let Some((_, secret)) = read.hook(&hook.app)? else { continue };
                 let due = read.due_deliveries(&hook.app, now, EACH + in_the_air)?.into_iter();
                 let due = due.filter(|due| !known.contains(&(due.app.clone(), due.session)));
-                for delivery in due.take(free) {
+                for (nth, delivery) in due.take(free).enumerate() {
+                    room -= usize::from(nth >= own);
                     let session = read.session(delivery.session)?;
                     let request = session
                         .as_ref()

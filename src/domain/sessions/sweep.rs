@@ -43,6 +43,7 @@ impl App {
         self.write_refusals().await;
         self.tell_of_brakes().await?;
         self.tell_of_a_jump().await?;
+        self.tell_of_the_disk().await?;
         taken_over?;
         kept?;
         flushed
@@ -67,6 +68,7 @@ impl App {
         self.0.live.refresh(|| self.0.store.read(Sessions::live_sessions))?;
         self.0.people.refresh_all(&self.0.store)?;
         self.0.tokens.refresh(&self.0.store)?;
+        self.hold_tokens();
         self.0.apps.refresh(&self.0.store)?;
         if !self.0.store.read(Users::nobody)? {
             self.close_setup();
@@ -272,7 +274,7 @@ mod tests {
                     headers: HeaderFamily::Remote,
                     created: app.now(),
                 };
-                app.put_app(&by, plugged).await.map_err(|error| match error {
+                app.add_app(&by, plugged).await.map_err(|error| match error {
                     crate::domain::apps::AppError::Store(error) => known(&error),
                     other => panic!("{other}"),
                 })

@@ -103,9 +103,18 @@ impl Disk {
         let path = folder.join(FILE);
         // What a kill left of a copy.
         let _ = fs::remove_file(beside(&path));
-        // redb would begin anew; but where there is an index there was something.
-        if fs::metadata(&path).is_ok_and(|file| file.len() == 0) && folder.join("index").exists() {
-            return Err(OpenError::Damaged("it is empty".into()));
+        // redb would begin anew; but where there is an index or a reserve there was something.
+        let left = ["index", "reserve"].into_iter().find(|name| folder.join(name).exists());
+        match fs::metadata(&path) {
+            Ok(file) if file.len() == 0 && left.is_some() => {
+                return Err(OpenError::Damaged("it is empty".into()));
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if let Some(left) = left {
+                    return Err(OpenError::Missing(left));
+                }
+            }
+            _ => {}
         }
         let current = RwLock::new(open(&path)?);
         let reserve = Some(Reserve::of(folder));

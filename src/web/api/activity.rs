@@ -11,7 +11,12 @@ use utoipa::{
 
 use crate::{
     domain::{activity::LookError, evidence::SealError, export::Told},
-    model::{activity::limits, facet::FacetField, id::ActivityId},
+    model::{
+        activity::limits,
+        facet::FacetField,
+        filter::{Asked, Filter},
+        id::ActivityId,
+    },
     web::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
@@ -110,8 +115,18 @@ async fn one(
 ) -> Result<Answer<Box<serde_json::value::RawValue>>, Failure> {
     let unknown = || Failure::not_found("there is no such activity");
     let id: ActivityId = id.parse().map_err(|_| unknown())?;
-    let scope = caller.scope();
-    let found = apart(caller.app, move |app| app.activity(&scope, id)).await?.ok_or_else(unknown)?;
+    let (by, scope) = (caller.actor(), caller.scope());
+    let found = apart(caller.app, move |app| {
+        let found = app.activity(&scope, id)?;
+        // Whoever goes through the log by its numbers looks at what each of those users did.
+        if let Some(found) = &found {
+            let asked = Asked(vec![("user", found.user.clone())]);
+            let filter = Filter { user: Some(found.user.clone()), ..Filter::default() };
+            app.note_look(&by, &scope, &filter, &asked, false);
+        }
+        Ok::<_, LookError>(found)
+    });
+    let found = found.await?.ok_or_else(unknown)?;
     let wire = serde_json::value::to_raw_value(&ActivityWire::from(&found));
     wire.map(Answer).map_err(|error| Failure::internal(&error))
 }

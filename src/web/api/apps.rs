@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    model::app::{App, HeaderFamily, NotAHeaderFamily},
+    model::app::{App, GivenApp, HeaderFamily, NotAHeaderFamily},
     web::{
         door::{Admin, Auditor, Fresh, Json},
         failure::{Failure, Refusal},
@@ -37,10 +37,9 @@ struct Add {
     name: String,
     /// Where it is, with http or https.
     url: String,
-    /// Who may in; everybody if there are none.
-    #[serde(default)]
-    groups: Vec<String>,
-    /// How it is told who is there; `remote` if not given.
+    /// Who may in; everybody if there are none. A new app is open to everybody if it is not given.
+    groups: Option<Vec<String>>,
+    /// How it is told who is there; `remote` for a new app if not given.
     #[schema(value_type = Option<HeaderFamily>)]
     headers: Option<String>,
 }
@@ -67,6 +66,8 @@ async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Fai
 }
 
 /// Add an app, or change the one of that name.
+///
+/// Of one that is there, groups and headers that are not given stay as they are; groups that are an empty list open it to everybody.
 #[utoipa::path(
     request_body = Add,
     security(("session" = [])),
@@ -80,8 +81,7 @@ async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<Status, Failure
     let Add { name, url, groups, headers } = body.0;
     let headers = headers.map(|word| word.parse()).transpose();
     let headers = headers.map_err(|error: NotAHeaderFamily| Failure::field("headers", error.to_string()))?;
-    let app = App { name, url, groups, headers: headers.unwrap_or_default(), created: admin.app.now() };
-    admin.app.put_app(&admin.actor(), app).await?;
+    admin.app.set_app(&admin.actor(), GivenApp { name, url, groups, headers }).await?;
     Ok(Status::Created)
 }
 

@@ -4,12 +4,16 @@
 //! While one batch goes to disk the next is read and held against the limits, so that neither waits for the other.
 //! What is counted as accepted is on disk.
 
-use std::{io, pin::Pin};
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
 
 use percent_encoding::percent_decode_str;
 use rocket::{Data, Request, http::Status, post, request::FromRequest};
 use serde::Serialize;
-use tokio::io::AsyncReadExt as _;
+use tokio::io::{AsyncRead, AsyncReadExt as _, ReadBuf};
 use utoipa::{
     ToSchema,
     openapi::{RefOr, Schema},
@@ -23,7 +27,7 @@ use crate::{
     model::activity::{NewActivity, Outcome},
     web::{
         door::{ActivityWrite, Program},
-        failure::{Failure, Refusal},
+        failure::{Failure, Reason, Refusal},
         ingest::{
             Record,
             body::{self, Packing, Unpacked, bare, unreadable},
@@ -63,10 +67,22 @@ struct Taken {
     accepted: u64,
     /// How many were there already, by the sender's own `id`.
     duplicates: u64,
-    /// Which were refused, and why.
+    /// Which were refused, and why: the first ten thousand. Where the body broke off, the last is the line from which on nothing
+    /// was read.
     rejected: Vec<Refused>,
+    /// How many more were refused.
+    #[serde(skip_serializing_if = "is_zero")]
+    rejected_more: u64,
     /// The id of the last one that was written or known.
     last: Option<String>,
+    /// Where none was good: what to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<Reason>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands it so")]
+const fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 /// What programs send: only `user` and `action` are required, and what is not named here is kept as an attribute.
@@ -127,7 +143,7 @@ enum NoneTaken {}
 
 impl utoipa::PartialSchema for NoneTaken {
     fn schema() -> RefOr<Schema> {
-        utoipa::openapi::OneOfBuilder::new()
+        utoipa::openapi::schema::AnyOfBuilder::new()
             .item(<Taken as utoipa::PartialSchema>::schema())
             .item(<Refusal as utoipa::PartialSchema>::schema())
             .into()
@@ -213,7 +229,7 @@ async fn write(
         Kind::Lines => taking.lines(body, packing.most()).await,
         Kind::Json => match body::text(app, name, body).await {
             Ok((text, _turn)) => taking.whole(text).await,
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.into()),
         },
         Kind::Event(attributes, content_type) => match body::whole(app, name, body).await {
             Ok((data, _turn)) => {
@@ -223,22 +239,64 @@ async fn write(
                 };
                 match apart(app, read).await {
                     Ok(event) => taking.whole(event).await,
-                    Err(failure) => Err(failure),
+                    Err(failure) => Err(failure.into()),
                 }
             }
-            Err(failure) => Err(failure),
+            Err(failure) => Err(failure.into()),
         },
     };
     // Whatever stopped the reading, nothing is under way any more when it is answered.
-    let written = taking.settle().await;
-    read?;
-    written?;
-    let taken = taking.taken;
-    let good = taken.accepted + taken.duplicates > 0;
-    if !good && taken.rejected.is_empty() {
-        return Err(Failure::bad_request("the body holds no activity"));
+    let written = taking.settle().await.map_err(Failure::from);
+    let mut taken = taking.taken;
+    let known = taken.accepted + taken.duplicates;
+    written.map_err(|failure| failure.behind(known))?;
+    match read {
+        Ok(()) => {}
+        // The sender of a body that broke off is told what of it was taken, and from where on to send it again.
+        Err(Stop::Body { line, failure }) if known > 0 => {
+            let error = format!("{}; nothing was read from this line on", failure.message());
+            taken.rejected.push(Refused { line, error });
+        }
+        Err(Stop::Body { failure, .. }) => return Err(failure),
+        Err(Stop::Other(failure)) => return Err(failure.behind(known)),
     }
-    Ok((if good { Status::Ok } else { Status::BadRequest }, Answer(taken)))
+    if known > 0 {
+        return Ok((Status::Ok, Answer(taken)));
+    }
+    let first = taken.rejected.first();
+    let first = first.ok_or_else(|| Failure::bad_request("the body holds no activity"))?;
+    let message = format!("no activity of the body could be taken; line {}: {}", first.line, first.error);
+    taken.error = Some(Failure::bad_request(message).into_reason());
+    Ok((Status::BadRequest, Answer(taken)))
+}
+
+/// Why reading went no further.
+enum Stop {
+    /// The body, in which nothing was read from this line on.
+    Body { line: u64, failure: Failure },
+    /// Something else, which may be over when the body is sent again.
+    Other(Failure),
+}
+
+impl From<Failure> for Stop {
+    fn from(failure: Failure) -> Self {
+        Self::Other(failure)
+    }
+}
+
+impl From<IngestError> for Stop {
+    fn from(error: IngestError) -> Self {
+        Self::Other(error.into())
+    }
+}
+
+/// Where what was read before a failure ends: with that failure.
+struct Broken(Option<io::Error>);
+
+impl AsyncRead for Broken {
+    fn poll_read(mut self: Pin<&mut Self>, _: &mut Context<'_>, _: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.take().map_or(Ok(()), Err))
+    }
 }
 
 /// Records on their way to disk.
@@ -252,28 +310,40 @@ struct Taking<'a> {
 type Writing = Pin<Box<dyn Future<Output = Result<Vec<Appended>, IngestError>> + Send>>;
 
 impl Taking<'_> {
-    async fn lines(&mut self, mut body: Unpacked<'_>, most: u64) -> Result<(), Failure> {
+    async fn lines(&mut self, mut body: Unpacked<'_>, most: u64) -> Result<(), Stop> {
         let (app, name) = (self.program.app, self.program.name());
         let mut first = Vec::new();
         let read = (&mut body).take(SHORT as u64).read_to_end(&mut first).await;
-        let short = read.map_err(|error| unreadable(&error))? < SHORT;
+        let short = first.len() < SHORT;
         let _turn = if short { None } else { Some(app.intake(name, Load::Lines)?) };
-        let mut blocks = Blocks::new(first.as_slice().chain(body), name, most);
-        while let Some(block) = blocks.next().await.map_err(|error| match error.kind() {
-            io::ErrorKind::FileTooLarge => Failure::too_large(most),
-            _ => unreadable(&error),
-        })? {
-            let long = block.length() > LONG;
-            self.take(block, long).await?;
+        // What came before it broke off is read first.
+        let rest = Broken(read.err()).chain(body);
+        let mut blocks = Blocks::new(first.as_slice().chain(rest), &self.program.sender(), most);
+        loop {
+            let (block, broken) = blocks.next().await;
+            if let Some(block) = block {
+                let long = block.length() > LONG;
+                self.take(block, long).await?;
+            } else if broken.is_none() {
+                return Ok(());
+            }
+            if let Some(error) = broken {
+                let failure = match error.kind() {
+                    io::ErrorKind::FileTooLarge => Failure::too_large(most),
+                    _ => unreadable(&error),
+                };
+                // It counts what it has.
+                self.settle().await?;
+                return Err(Stop::Body { line: blocks.line(), failure });
+            }
         }
-        Ok(())
     }
 
     /// One object, or an array of them.
-    async fn whole(&mut self, text: String) -> Result<(), Failure> {
-        let (long, name) = (text.len() > LONG, self.program.name().to_owned());
+    async fn whole(&mut self, text: String) -> Result<(), Stop> {
+        let (long, sender) = (text.len() > LONG, self.program.sender());
         let read = move |_: App| {
-            Whole::read(text, &name)
+            Whole::read(text, &sender)
                 .map_err(|error| Failure::bad_request(format!("the body is not JSON: {error}")))
         };
         let records =
@@ -286,7 +356,7 @@ impl Taking<'_> {
         &mut self,
         records: impl Iterator<Item = (u64, Record)> + Send + 'static,
         long: bool,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Stop> {
         let mut records = records.fuse();
         loop {
             let (app, voice) = (self.program.app, self.program.voice());
@@ -296,8 +366,8 @@ impl Taking<'_> {
             };
             let batch;
             (batch, records) = if long { apart(app, read).await? } else { read(app.clone())? };
-            let last = batch.admitted.len() < BATCH;
-            self.refuse(batch.refused)?;
+            let last = batch.admitted.len() < BATCH && batch.refused.len() < REFUSALS;
+            self.refuse(batch.refused);
             self.settle().await?;
             self.program.still_may()?;
             self.writing = Some(Box::pin(app.ingest(batch.admitted)));
@@ -307,20 +377,16 @@ impl Taking<'_> {
         }
     }
 
-    fn refuse(&mut self, refused: Vec<Refused>) -> Result<(), Failure> {
-        let rejected = &mut self.taken.rejected;
+    fn refuse(&mut self, refused: Vec<Refused>) {
+        let Taken { rejected, rejected_more, .. } = &mut self.taken;
+        let all = rejected.len() + refused.len();
         rejected.extend(refused);
-        if rejected.len() > REFUSALS {
-            return Err(Failure::bad_request(format!(
-                "more than {REFUSALS} records were refused; the first: {}",
-                rejected[0].error
-            )));
-        }
-        Ok(())
+        rejected.truncate(REFUSALS);
+        *rejected_more += (all - rejected.len()) as u64;
     }
 
     /// Waits for the batch that is being written, and counts it.
-    async fn settle(&mut self) -> Result<(), Failure> {
+    async fn settle(&mut self) -> Result<(), IngestError> {
         let Some(writing) = self.writing.take() else { return Ok(()) };
         let mut last = None;
         for appended in writing.await? {
@@ -344,7 +410,7 @@ struct Batch {
 }
 
 impl Batch {
-    /// Reads until the batch is full, or so much was refused that there is no point in going on.
+    /// Reads until the batch is full, of what is good or of what is refused.
     fn read(app: &App, voice: &Voice, records: &mut impl Iterator<Item = (u64, Record)>) -> Self {
         let mut batch = Self::default();
         for (line, record) in records {
@@ -353,7 +419,7 @@ impl Batch {
                 Ok(activity) => batch.admitted.push(activity),
                 Err(error) => batch.refused.push(Refused { line, error }),
             }
-            if batch.admitted.len() == BATCH || batch.refused.len() > REFUSALS {
+            if batch.admitted.len() == BATCH || batch.refused.len() == REFUSALS {
                 break;
             }
         }

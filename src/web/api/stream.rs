@@ -104,8 +104,6 @@ const IDLE: [&str; 5] = ["period", "tz", "order", "limit", "cursor"];
 #[utoipa::path(
     params(
         Looking,
-        ("limit" = Option<u32>, Query, description = "Says nothing here: the address of a search is that of its stream."),
-        ("cursor" = Option<String>, Query, description = "Says nothing here."),
         ("last_event_id" = Option<String>, Query, description = "The activity behind which to begin, where the header cannot be sent."),
         ("Last-Event-ID" = Option<String>, Header, description = "The last event that the reader got."),
     ),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    domain::App,
     model::token::{ApiToken, NotAScope, NotAnExpiry, TokenScope, expiry},
     web::{
         door::{Admin, Fresh, Json},
@@ -16,7 +17,7 @@ use crate::{
 };
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Token, example = json!({"name": "backup-runner", "scopes": ["activity:write"], "created": "2026-03-01T08:00:00.000Z", "created_by": "ada", "expires": null, "last_used": null}))]
+#[schema(as = Token, example = json!({"name": "backup-runner", "scopes": ["activity:write"], "created": "2026-03-01T08:00:00.000Z", "created_by": "ada", "stopped": false, "expires": null, "last_used": null}))]
 struct TokenWire {
     /// The name, under which its program writes.
     name: String,
@@ -31,6 +32,8 @@ struct TokenWire {
     created: String,
     /// Who made it.
     created_by: String,
+    /// Whether it works no more, because who made it is no active administrator. It works again when they are.
+    stopped: bool,
     /// When it stops to work, if ever.
     #[schema(format = DateTime)]
     expires: Option<String>,
@@ -42,9 +45,10 @@ struct TokenWire {
     token: Option<String>,
 }
 
-impl From<ApiToken> for TokenWire {
-    fn from(token: ApiToken) -> Self {
+impl TokenWire {
+    fn new(app: &App, token: ApiToken) -> Self {
         Self {
+            stopped: !app.stands_for(&token),
             name: token.name,
             scopes: token.scopes.iter().map(|scope| scope.as_str()).collect(),
             app: token.app,
@@ -81,7 +85,8 @@ struct Add {
 )]
 #[get("/tokens")]
 fn list(admin: Admin<'_>) -> Answer<Items<TokenWire, usize>> {
-    let items: Vec<TokenWire> = admin.app.tokens().into_iter().map(TokenWire::from).collect();
+    let items = admin.app.tokens().into_iter();
+    let items: Vec<TokenWire> = items.map(|token| TokenWire::new(admin.app, token)).collect();
     let total = items.len();
     Answer(Items { items, next: None, total })
 }
@@ -103,7 +108,7 @@ async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer
     let expires = expiry(expires.as_deref().unwrap_or_default(), admin.app.now(), &TimeZone::UTC);
     let expires = expires.map_err(|error: NotAnExpiry| Failure::field("expires", error.to_string()))?;
     let (token, secret) = admin.app.add_token(&admin.actor(), &name, scopes, app.as_deref(), expires).await?;
-    let wire = TokenWire { token: Some(secret.reveal()), ..token.into() };
+    let wire = TokenWire { token: Some(secret.reveal()), ..TokenWire::new(admin.app, token) };
     Ok((Status::Created, Answer(wire)))
 }
 

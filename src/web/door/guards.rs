@@ -1,6 +1,7 @@
-//! The guards: who may come in, and as what. Those of programs stand beside, in [`programs`](super::programs).
+//! The guards of people: who may come in, and as what. Those of programs stand beside, in [`programs`](super::programs), and that of both in
+//! [`caller`](super::caller).
 
-use std::{borrow::Cow, net::SocketAddr, ops::Deref, sync::Arc};
+use std::{borrow::Cow, ops::Deref, sync::Arc};
 
 use data_encoding::BASE64URL_NOPAD;
 use rocket::{
@@ -13,15 +14,13 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Finding, Lease, SetCookie, Settings, address, cookie, door,
-    lines::{Line, lines},
     origin::{self, Made},
-    programs::{Needs, Program},
+    whence::{self, origin_of, party_of},
 };
 use crate::{
     domain::{App, live::Live, passkeys::Party, sessions::Origin, sign_in::Welcome},
     model::{
         bond::Breach,
-        device::Agent,
         secret::Token,
         session::{Mandate, Scope, Session},
         site::{Realm, Site},
@@ -134,7 +133,7 @@ impl<'r> Visitor<'r> {
 
     /// The address of Rollcall itself, without a slash at the end.
     pub fn own_address(&self) -> String {
-        own_address(self.request)
+        whence::own_address(self.request)
     }
 }
 
@@ -163,7 +162,7 @@ pub struct Member<'r> {
 
 impl<'r> Member<'r> {
     /// Whoever is signed in and owes no second factor.
-    async fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
+    pub(super) async fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
         let member = Self::whole_or_not(request).await?;
         if member.owes_factor() { Err(Failure::factor_required()) } else { Ok(member) }
     }
@@ -382,97 +381,6 @@ impl<'r> FromRequest<'r> for Admin<'r> {
     }
 }
 
-/// A signed-in user, or a program with a token of scope `S`, which sees and ends everybody's.
-pub struct Caller<'r, S: Needs> {
-    /// The application.
-    pub app: &'r App,
-    /// Which of the two it is.
-    pub identity: Identity<'r, S>,
-}
-
-/// Who calls.
-pub enum Identity<'r, S: Needs> {
-    /// A user with a session.
-    User(Member<'r>),
-    /// A program with a token.
-    Program(Program<'r, S>),
-}
-
-impl<S: Needs> Caller<'_, S> {
-    /// Who they are, for what they do.
-    pub fn actor(&self) -> Actor {
-        match &self.identity {
-            Identity::User(member) => member.actor(),
-            Identity::Program(program) => program.actor(),
-        }
-    }
-
-    /// Refuses what they have no right to, and tells the log.
-    pub fn forbidden(&self, why: &'static str) -> Failure {
-        match &self.identity {
-            Identity::User(member) => member.forbidden(why),
-            Identity::Program(program) => program.forbidden(why),
-        }
-    }
-
-    /// Whose records they see.
-    pub fn scope(&self) -> Scope {
-        match &self.identity {
-            Identity::User(member) => member.scope(),
-            Identity::Program(_) => Scope::All,
-        }
-    }
-
-    /// Whose sessions they may end.
-    pub fn mandate(&self) -> Mandate {
-        match &self.identity {
-            Identity::User(member) => member.mandate(),
-            Identity::Program(_) => Mandate::All,
-        }
-    }
-
-    /// What the right to go on hangs on, for what takes long.
-    pub fn lease(&self) -> Lease {
-        match &self.identity {
-            Identity::User(member) => Lease::Session(Arc::clone(&member.live)),
-            Identity::Program(program) => Lease::Token(Arc::clone(&program.token), self.app.clone()),
-        }
-    }
-
-    /// Whether it is the program that registered this session.
-    pub fn registered(&self, session: &Session) -> bool {
-        match &self.identity {
-            Identity::User(_) => false,
-            Identity::Program(program) => session.registered_by.as_deref() == Some(program.name()),
-        }
-    }
-
-    /// The session at hand, if it is a user's.
-    pub fn live(&self) -> Option<&Arc<Live>> {
-        match &self.identity {
-            Identity::User(member) => Some(&member.live),
-            Identity::Program(_) => None,
-        }
-    }
-}
-
-#[rocket::async_trait]
-impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
-    type Error = ();
-
-    async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        let identity = if request.headers().contains("Authorization") {
-            Program::authenticate(request).map(Identity::Program)
-        } else {
-            Member::authenticate(request).await.map(Identity::User)
-        };
-        match identity {
-            Ok(identity) => Outcome::Success(Self { app: &door(request).app, identity }),
-            Err(failure) => refuse(request, failure),
-        }
-    }
-}
-
 /// Whether a session is one that Rollcall signed in; those that apps registered open apps, not Rollcall.
 pub(super) fn own_session(live: &Live) -> bool {
     live.is_own()
@@ -504,65 +412,6 @@ pub(super) fn form_token(token: &Token) -> String {
 pub(super) fn expected_form_token(request: &Request<'_>) -> Option<String> {
     let token = cookie::token(request, door(request).settings.secure)?;
     door(request).app.check(&token).map(|_| form_token(&token))
-}
-
-/// The address people type, if that is set; otherwise this machine by its name, which is no other wherever one looks at it.
-fn party_of(request: &Request<'_>) -> Option<Party> {
-    if let Some(url) = &door(request).settings.public_url {
-        return Party::at(url);
-    }
-    let host = request.headers().get_one("Host")?;
-    let here = host.split(':').next() == Some("localhost");
-    let scheme = if door(request).settings.secure { "https" } else { "http" };
-    here.then(|| Party::at(&format!("{scheme}://{host}"))).flatten()
-}
-
-pub(super) fn origin_of(request: &Request<'_>) -> Origin {
-    Origin {
-        ip: address::source(request).map(|source| source.client),
-        agent: agent_in(&lines(request, AGENT)),
-        familiar: cookie::mark(request, door(request).settings.secure),
-    }
-}
-
-/// In which headers a client says what it is.
-pub(super) const AGENT: [&str; 7] = [
-    "User-Agent",
-    "Sec-CH-UA",
-    "Sec-CH-UA-Full-Version-List",
-    "Sec-CH-UA-Platform",
-    "Sec-CH-UA-Platform-Version",
-    "Sec-CH-UA-Model",
-    "Sec-CH-UA-Mobile",
-];
-
-/// What the client says of itself in these lines, which are those of [`AGENT`].
-pub(super) fn agent_in(said: &[Line<'_>; AGENT.len()]) -> Agent {
-    let [user_agent, brands, full_versions, platform, platform_version, model, mobile] =
-        said.each_ref().map(|line| line.first);
-    let cut = |value: Option<&str>| value.map(|value| Agent::cut(value).to_owned());
-    Agent {
-        user_agent: cut(user_agent).unwrap_or_default(),
-        brands: cut(brands),
-        full_versions: cut(full_versions),
-        platform: cut(platform),
-        platform_version: cut(platform_version),
-        model: cut(model),
-        mobile: mobile.map(|value| value == "?1"),
-    }
-}
-
-/// The address of Rollcall itself: the one that people type, or the one it listens at.
-pub(super) fn own_address(request: &Request<'_>) -> String {
-    let settings = &door(request).settings;
-    settings.public_url.clone().unwrap_or_else(|| {
-        if let Some(front) = &settings.front {
-            return format!("https://{}", front.address);
-        }
-        let config = request.rocket().config();
-        let scheme = if settings.secure { "https" } else { "http" };
-        format!("{scheme}://{}", SocketAddr::new(config.address, config.port))
-    })
 }
 
 /// Why somebody is refused what they have no right to; the log is told who that was, and what they asked for. The address goes

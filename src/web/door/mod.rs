@@ -8,6 +8,7 @@
 
 mod address;
 mod body;
+mod caller;
 mod cookie;
 mod fresh;
 mod guards;
@@ -18,18 +19,19 @@ mod origin;
 mod params;
 mod programs;
 mod proxy;
+mod whence;
 
 use std::time::Duration;
 
 use rocket::{Build, Orbit, Request, Rocket};
 
-pub(super) use self::lease::Recheck;
 pub use self::{
     address::{Finding, HOPS, Hop, Naming, Networks, Source, Why},
     body::{Form, Json, MaybeJson, OpenForm},
+    caller::{Caller, Identity},
     cookie::SetCookie,
     fresh::{Fresh, FreshForm},
-    guards::{Admin, Auditor, Caller, Identity, Member, Newcomer, Reach, Visitor},
+    guards::{Admin, Auditor, Member, Newcomer, Reach, Visitor},
     lease::Lease,
     params::Params,
     programs::{
@@ -38,6 +40,7 @@ pub use self::{
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
+pub(super) use self::{lease::Recheck, whence::own_address};
 use crate::{
     domain::{App, metrics},
     web::front::Front,

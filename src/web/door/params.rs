@@ -13,8 +13,9 @@ use crate::web::{
 };
 
 /// The query string of a request, decoded. A parameter that is there and empty counts as not given, as an
-/// empty field of a form means it. A call of the API is asked with nothing but its own parameters, each once unless it is a
-/// list: who misspells `user` in the address of a download would get everybody's activities otherwise.
+/// empty field of a form means it. A call of the API is asked with nothing but parameters of the API, each once unless it is a
+/// list: who misspells `user` in the address of a download would get everybody's activities otherwise. Those of another call say
+/// nothing: the address of a search is that of its chart and its stream too.
 #[derive(Clone, Debug, Default)]
 pub struct Params(Vec<(String, String)>);
 
@@ -36,6 +37,9 @@ impl Params {
     fn hold_to(&self, known: &[Parameter]) -> Result<(), Failure> {
         for (at, (name, _)) in self.0.iter().enumerate() {
             let Some(parameter) = known.iter().find(|known| known.name == *name) else {
+                if openapi::is_parameter(name) {
+                    continue;
+                }
                 let known: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
                 let name = name.escape_debug();
                 let known = known.join(", ");

@@ -11,7 +11,8 @@ use rocket::{
 
 use super::{
     Lease, door,
-    guards::{denied, origin_of, refuse},
+    guards::{denied, refuse},
+    whence::origin_of,
 };
 use crate::{
     domain::{App, ingest::Voice, tokens::LiveToken},
@@ -71,6 +72,11 @@ impl<'r, S: Needs> Program<'r, S> {
     /// Its name, under which it writes.
     pub fn name(&self) -> &str {
         self.token.name()
+    }
+
+    /// Who the ids of its records are unique for.
+    pub fn sender(&self) -> String {
+        self.token.sender()
     }
 
     /// In whose name what it sends is written.

@@ -14,8 +14,9 @@ use rocket::{
 
 use super::{
     AuthCheck, Program, SetCookie, address, cookie, door,
-    guards::{self, AGENT, refuse},
+    guards::{self, refuse},
     lines::{Line, lines},
+    whence::{self, AGENT},
 };
 use crate::{
     domain::{App, gate::Decision, live::Live, sessions::SessionError},
@@ -75,6 +76,8 @@ pub struct Checkpoint<'r> {
     pub app: &'r App,
     request: &'r Request<'r>,
     read: [Line<'r>; READ.len()],
+    /// Whether it came by a method that the framework does not know, and takes for another.
+    unheard: bool,
 }
 
 impl<'r> Checkpoint<'r> {
@@ -89,7 +92,7 @@ impl<'r> Checkpoint<'r> {
             return None;
         }
         Some(match Self::from_request(request).await {
-            Outcome::Success(checkpoint) => Ok(checkpoint),
+            Outcome::Success(checkpoint) => Ok(Self { unheard: true, ..checkpoint }),
             Outcome::Error((status, ())) | Outcome::Forward(status) => Err(Failure::recall(status, request)),
         })
     }
@@ -121,7 +124,13 @@ impl Checkpoint<'_> {
             }
             (_, _, Some(host)) => {
                 let proto = once(proto)?.ok_or_else(|| missing("X-Forwarded-Proto"))?;
-                let site = Site::of(proto, host).map_err(|_| not_understood("X-Forwarded-Host", host))?;
+                // Some proxies name the scheme of a socket as the browser does.
+                let scheme = match proto {
+                    "ws" => "http",
+                    "wss" => "https",
+                    other => other,
+                };
+                let site = Site::of(scheme, host).map_err(|_| not_understood("X-Forwarded-Host", host))?;
                 let uri = once_as_it_is(uri)?.unwrap_or("/");
                 (Address::on(site, uri), once(host_method)?)
             }
@@ -129,7 +138,8 @@ impl Checkpoint<'_> {
                 return Err(missing("X-Original-URL, or X-Forwarded-Proto and X-Forwarded-Host"));
             }
         };
-        let method = method.map_or_else(|| self.request.method().to_string(), str::to_ascii_uppercase);
+        let own = if self.unheard { "another" } else { self.request.method().as_str() };
+        let method = method.map_or_else(|| own.to_owned(), str::to_ascii_uppercase);
         // Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket.
         let for_a_page = self.holds(accept, "text/html")
             && !self.holds(requested_with, "xmlhttprequest")
@@ -160,12 +170,12 @@ impl Checkpoint<'_> {
     pub async fn admit(&self, site: &Site) -> Result<Decision, SessionError> {
         let ip = address::source(self.request).map(|source| source.client);
         let [_, _, _, _, _, _, _, _, _, _, agent @ ..] = &self.read;
-        self.app.admit_to(self.live(site).await, site, ip, &guards::agent_in(agent)).await
+        self.app.admit_to(self.live(site).await, site, ip, &whence::agent_in(agent)).await
     }
 
     /// The address of Rollcall itself, without a slash at the end.
     pub fn own_address(&self) -> String {
-        guards::own_address(self.request)
+        whence::own_address(self.request)
     }
 
     /// An answer that gives the browser a nonce at the app's host.
@@ -237,6 +247,6 @@ impl<'r> FromRequest<'r> for Checkpoint<'r> {
             }
             address::vouch(request);
         }
-        Outcome::Success(Self { app: &door.app, request, read: lines(request, READ) })
+        Outcome::Success(Self { app: &door.app, request, read: lines(request, READ), unheard: false })
     }
 }

@@ -9,6 +9,7 @@ use rocket::{
 
 use super::{
     denied::{Denied, not_open},
+    elsewhere::Elsewhere,
     identity::Identity,
 };
 use crate::{
@@ -29,6 +30,8 @@ pub(in crate::web) enum Told {
     SignIn { location: String, status: Status },
     /// Not this one; the page says why.
     Denied(Box<Denied>),
+    /// There is no such app; the page says what to do.
+    Lost(Box<Elsewhere>),
     /// Not this one, for a program.
     Refused(Failure),
 }
@@ -47,6 +50,7 @@ impl<'r> Responder<'r, 'static> for Told {
                 Ok(response)
             }
             Self::Denied(denied) => denied.respond_to(request),
+            Self::Lost(lost) => lost.respond_to(request),
             Self::Refused(failure) => failure.respond_to(request),
         }
     }
@@ -71,6 +75,9 @@ async fn ask(
             Told::Denied(Box::new(Denied::new(checkpoint.own_address(), &asked.address, &app, &user)))
         }
         Decision::Forbidden(app, user, _) => Told::Refused(not_open(&app, &user)),
+        Decision::NoApp if asked.for_a_page => {
+            Told::Lost(Box::new(Elsewhere::no_app(checkpoint.own_address(), site)))
+        }
         Decision::NoApp => Told::Refused(Failure::no_app(site)),
     })
 }

@@ -23,7 +23,7 @@ use crate::{
     },
 };
 
-const STYLE: &str = include_str!("../../../assets/templates/denied.css");
+pub(super) const STYLE: &str = include_str!("../../../assets/templates/denied.css");
 
 static POLICY: LazyLock<String> = LazyLock::new(|| {
     let hash = BASE64.encode(&Sha256::digest(STYLE));
@@ -48,7 +48,7 @@ pub(in crate::web) struct Denied {
 }
 
 impl Denied {
-    pub(super) fn new(own: String, address: &Address, app: &App, user: &User) -> Self {
+    pub(in crate::web) fn new(own: String, address: &Address, app: &App, user: &User) -> Self {
         Self {
             app: app.name.clone(),
             user: user.name.to_string(),
@@ -67,11 +67,16 @@ impl Denied {
 impl<'r> Responder<'r, 'static> for Box<Denied> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let Ok(text) = self.render() else { return Err(Status::InternalServerError) };
-        let mut response = Response::build_from((ContentType::HTML, text).respond_to(request)?).finalize();
-        response.set_status(Status::Forbidden);
-        response.set_header(Header::new("Content-Security-Policy", POLICY.as_str()));
+        let mut response: Response<'static> = (ContentType::HTML, text).respond_to(request)?;
+        as_it_is(&mut response, Status::Forbidden);
         Ok(response)
     }
+}
+
+/// Gives a page of this status what lets a browser show it anywhere: it fetches nothing, and has no style but its own.
+pub(super) fn as_it_is(response: &mut Response<'static>, status: Status) {
+    response.set_status(status);
+    response.set_header(Header::new("Content-Security-Policy", POLICY.as_str()));
 }
 
 /// The same for a program.

@@ -1,15 +1,18 @@
 //! Forward-auth: where reverse proxies ask whether a request may pass to its app, and what comes of it.
 //!
 //! [`check`] answers the proxies. What they pass on to a person is here too: the page that says that somebody may not open an
-//! app ([`denied`]), and the way of a session to an app on another domain ([`handover`]).
+//! app ([`denied`]), what went wrong at an app's address ([`elsewhere`]), and the way of a session to an app on another domain ([`handover`]).
 
 mod check;
 mod denied;
+mod elsewhere;
 mod handover;
 mod identity;
 
 pub(super) use self::{
     check::{Described, Told, by_another_method},
+    denied::Denied,
+    elsewhere::Elsewhere,
     handover::PREFIX,
 };
 

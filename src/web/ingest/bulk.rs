@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::memchr;
 use serde_json::{Map, Value};
 
-use super::{Record, json};
+use super::{Record, document::Key, json};
 use crate::model::activity::limits;
 
 /// What is to be done with a document.
@@ -48,6 +48,8 @@ pub struct Item {
     pub index: String,
     /// Under which id, if the sender gave one.
     pub id: Option<String>,
+    /// Whether the sender calls it so.
+    pub named: bool,
     /// Where the document stands.
     source: Range<usize>,
 }
@@ -64,9 +66,12 @@ pub enum Broken {
     Line(String),
 }
 
-/// Reads what is to be done; documents are read later, one by one. Where no index is named it is `index`. Fails where
+/// What an index is called that nobody has called anything.
+const INDEX: &str = "activity";
+
+/// Reads what is to be done; documents are read later, one by one. Where no index is named it is `index`, if that was in the address. Fails where
 /// the lines do not make pairs: then nothing of the body can be trusted.
-pub fn items(text: &str, index: &str) -> Result<Vec<Item>, Broken> {
+pub fn items(text: &str, index: Option<&str>) -> Result<Vec<Item>, Broken> {
     let mut items = Vec::new();
     let (mut at, mut number) = (0, 0_u64);
     let mut line = || {
@@ -101,7 +106,12 @@ pub fn items(text: &str, index: &str) -> Result<Vec<Item>, Broken> {
             _ => None,
         };
         let (named, id) = (text_of("_index"), text_of("_id"));
-        items.push(Item { operation, index: named.unwrap_or_else(|| index.to_owned()), id, source });
+        let (index, named) = match (named, index) {
+            (Some(index), _) => (index, true),
+            (None, Some(index)) => (index.to_owned(), true),
+            (None, None) => (INDEX.to_owned(), false),
+        };
+        items.push(Item { operation, index, named, id, source });
     }
     Ok(items)
 }
@@ -127,7 +137,17 @@ impl Item {
         if source.len() > limits::RECORD {
             return Err(json::too_long());
         }
-        json::judged(json::foreign(source, sender, self.id.clone()))
+        // An `_id` is one of its index. The name of an index has no spaces, so no two pairs are the same.
+        let key = self.id.as_ref().map_or(Key::Foreign, |id| Key::Given(format!("{} {id}", self.index)));
+        let mut read = json::judged(json::foreign(source, sender, key));
+        // The sender's own word for what it is, unless it said nothing.
+        if let Ok(record) = &mut read
+            && self.named
+            && record.attributes.len() < limits::ATTRIBUTES
+        {
+            record.attributes.push(("_index".to_owned(), self.index.clone()));
+        }
+        read
     }
 }
 
@@ -138,7 +158,7 @@ mod tests {
     #[test]
     fn actions_and_documents_come_in_pairs() {
         let text = "{\"index\":{\"_index\":\"a\",\"_id\":1}}\n{\"user\":\"ann\",\"action\":\"x\"}\r\n\n{\"create\":{}}\n{\"user.name\":\"bob\",\"event.action\":\"y\"}\n{\"delete\":{\"_id\":\"1\"}}\n{\"update\":{}}\n{}";
-        let items = items(text, "logs").unwrap();
+        let items = items(text, Some("logs")).unwrap();
         let seen: Vec<_> = items
             .iter()
             .map(|item| (item.operation.as_str(), item.index.as_str(), item.id.as_deref()))
@@ -159,8 +179,8 @@ mod tests {
     #[test]
     fn more_than_is_done_at_once_is_refused_as_a_whole() {
         let text = "{\"index\":{}}\n{}\n".repeat(ITEMS);
-        assert_eq!(items(&text, "logs").unwrap().len(), ITEMS);
-        assert_eq!(items(&(text + "{\"index\":{}}\n{}\n"), "logs").unwrap_err(), Broken::Many);
+        assert_eq!(items(&text, Some("logs")).unwrap().len(), ITEMS);
+        assert_eq!(items(&(text + "{\"index\":{}}\n{}\n"), Some("logs")).unwrap_err(), Broken::Many);
     }
 
     #[test]
@@ -173,8 +193,8 @@ mod tests {
             "{\"index\":{},\"create\":{}}\n{}",
             "{\"put\":{}}\n{}",
         ] {
-            assert!(items(broken, "logs").is_err(), "{broken}");
+            assert!(items(broken, Some("logs")).is_err(), "{broken}");
         }
-        assert!(items("\n\n", "logs").unwrap().is_empty());
+        assert!(items("\n\n", None).unwrap().is_empty());
     }
 }

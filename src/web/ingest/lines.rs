@@ -34,28 +34,37 @@ impl<R: AsyncRead + Unpin> Blocks<R> {
         Self { input, sender: sender.to_owned(), most, rest: Vec::new(), line: 1, ended: false }
     }
 
-    /// The next lines; none at the end. Fails with [`io::ErrorKind::FileTooLarge`] where more comes than may.
-    pub async fn next(&mut self) -> io::Result<Option<Block>> {
+    /// The next lines; none at the end. Where reading failed the lines that had come whole are there all the same, and none behind
+    /// them; it fails with [`io::ErrorKind::FileTooLarge`] where more comes than may.
+    pub async fn next(&mut self) -> (Option<Block>, Option<io::Error>) {
         let mut bytes = mem::take(&mut self.rest);
-        while !self.ended && bytes.len() < BLOCK {
-            self.read(&mut bytes).await?;
-        }
-        if bytes.is_empty() {
-            return Ok(None);
+        let mut failed = None;
+        while !self.ended && failed.is_none() && bytes.len() < BLOCK {
+            failed = self.read(&mut bytes).await.err();
         }
         match memrchr(b'\n', &bytes) {
             _ if self.ended => {}
             Some(end) => self.rest = bytes.split_off(end + 1),
+            // What broke off is not taken for a line.
+            None if failed.is_some() => bytes.clear(),
             None => {
                 // A line that is too long, whatever comes: as much of it is kept as is needed to say so.
                 bytes.truncate(limits::RECORD + 2);
-                self.skip_line().await?;
+                failed = self.skip_line().await.err();
             }
+        }
+        if bytes.is_empty() {
+            return (None, failed);
         }
         let lines = memchr::memchr_iter(b'\n', &bytes).count() as u64;
         let block = Block { bytes, at: 0, line: self.line, sender: self.sender.clone() };
         self.line += lines.max(1);
-        Ok(Some(block))
+        (Some(block), failed)
+    }
+
+    /// The number of the line behind the last block.
+    pub const fn line(&self) -> u64 {
+        self.line
     }
 
     /// Reads to the end of a line and keeps what is behind it.
@@ -128,7 +137,7 @@ mod tests {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let (mut blocks, mut records, mut largest) = (Blocks::new(text, "x", 1 << 30), Vec::new(), 0);
-            while let Some(block) = blocks.next().await.unwrap() {
+            while let (Some(block), None) = blocks.next().await {
                 largest = largest.max(block.bytes.capacity());
                 records.extend(block);
             }
@@ -156,9 +165,9 @@ mod tests {
     fn what_is_too_long_is_not_taken_for_its_beginning() {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         let text = b"{\n{\n{\n".as_slice();
-        let read = |most| runtime.block_on(Blocks::new(text, "x", most).next()).map(|block| block.is_some());
-        assert!(read(6).unwrap());
-        assert_eq!(read(5).unwrap_err().kind(), io::ErrorKind::FileTooLarge);
+        let read = |most| runtime.block_on(Blocks::new(text, "x", most).next()).1.map(|error| error.kind());
+        assert_eq!(read(6), None);
+        assert_eq!(read(5), Some(io::ErrorKind::FileTooLarge));
     }
 
     #[test]

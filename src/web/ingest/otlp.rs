@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Record,
-    document::{DETAIL, Document, TIME},
+    document::{DETAIL, Document, Key, TIME},
     json::too_long,
 };
 use crate::model::activity::limits;
@@ -80,10 +80,10 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
     // What the record says counts before what its program says of itself.
     document.lend(resource);
     let at = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
-    if at > 0 {
-        let at =
-            Timestamp::from_nanosecond(at.into()).map_err(|_| "time_unix_nano: out of range".to_owned())?;
-        document.suggest(TIME, at.to_string());
+    match Timestamp::from_nanosecond(at.into()) {
+        Ok(time) if at > 0 => document.suggest(TIME, time.to_string()),
+        Ok(_) => {}
+        Err(_) => document.set("time_unix_nano", at),
     }
     let others = [
         ("event.name", record.event_name),
@@ -97,7 +97,7 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
             document.set(name, text);
         }
     }
-    document.judge(sender, None)
+    document.judge(sender, Key::Foreign)
 }
 
 /// A value as JSON; bytes are written in base 64.

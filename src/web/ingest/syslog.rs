@@ -4,7 +4,7 @@
 //! names no user is the machine's own, and one that names no action is its program's: nobody is there to be told that it
 //! was refused, and a log that drops what every device sends is of no use.
 
-use std::net::IpAddr;
+use std::{mem, net::IpAddr};
 
 use chrono::Datelike as _;
 use jiff::Timestamp;
@@ -13,8 +13,9 @@ use syslog_loose::{Message, Variant};
 
 use super::{
     Record,
-    document::{ACTION, APP, DETAIL, Document, TIME, USER, is_known},
+    document::{ACTION, APP, DETAIL, Document, Key, TIME, USER, cut, is_known},
 };
+use crate::domain::ingest::{CLAIMED, is_own};
 
 /// Structured data of these names says something of the message, not of what happened.
 const OF_THE_MESSAGE: [&str; 3] = ["timeQuality", "origin", "meta"];
@@ -46,13 +47,12 @@ fn read(message: &Message<&str>, from: IpAddr) -> Record {
     let body = message.msg.trim_start_matches('\u{feff}').trim();
     let json = body.strip_prefix("@cee:").unwrap_or(body).trim_start();
     let fields = json.starts_with('{').then(|| serde_json::from_str::<Map<_, _>>(json));
-    let mut document = if let Some(Ok(fields)) = fields {
-        Document::of(fields)?
-    } else {
-        let mut document = Document::default();
-        document.set(DETAIL[0], body);
-        document
-    };
+    let mut document =
+        fields.and_then(Result::ok).and_then(|fields| Document::of(fields).ok()).unwrap_or_else(|| {
+            let mut document = Document::default();
+            document.set(DETAIL[0], body);
+            document
+        });
     for element in &message.structured_data {
         for (name, value) in element.params() {
             let own = !OF_THE_MESSAGE.contains(&element.id) && is_known(name) && !document.has(name);
@@ -87,7 +87,14 @@ fn read(message: &Message<&str>, from: IpAddr) -> Record {
         }
     }
     // Numbered by whoever sent it, and for its address alone.
-    document.judge(&format!("syslog {from}"), None)
+    let mut record = document.judge(&format!("syslog {from}"), Key::Foreign)?;
+    if is_own(&record.app) {
+        // The lines of our own server among them; but they are the machine's word, not ours.
+        let claimed = mem::replace(&mut record.app, "syslog".to_owned());
+        record.attributes.push((CLAIMED.to_owned(), claimed));
+    }
+    cut(&mut record);
+    Ok(record)
 }
 
 #[cfg(test)]
@@ -95,6 +102,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::model::activity::limits;
 
     fn at(now: &str, text: &[u8]) -> Record {
         message(text, "10.0.0.9".parse().unwrap(), now.parse().unwrap())
@@ -147,6 +155,36 @@ mod tests {
             assert_eq!((&*record.user, &*record.action, &*record.app), ("ann", "x", "shop"), "{body}");
         }
         assert_eq!(one("<13>1 - web1 shop - - - {not json").detail, "{not json");
+    }
+
+    #[test]
+    fn no_field_costs_a_message_and_nobody_speaks_in_our_name() {
+        for (text, meant) in [
+            (
+                r#"<13>1 - web1 shop - paid [a ip="web1" time="12:00" outcome="OK"] x"#,
+                ("web1", "paid", "shop"),
+            ),
+            (
+                r#"<13>1 - web1 shop - - - @cee:{"user":"ann","action":"x","outcome":"failed","time":12}"#,
+                ("ann", "x", "shop"),
+            ),
+            (
+                r#"<13>1 - web1 shop - - - {"user":{"name":"ann"},"user.name":"bob","action":"x"}"#,
+                ("ann", "x", "shop"),
+            ),
+            ("<13>1 - web1 rollcall - started - x", ("web1", "started", "syslog")),
+            ("<13>1 - web1 RoIlcall\u{200b} - started - x", ("web1", "started", "syslog")),
+        ] {
+            let record = one(text);
+            assert_eq!((&*record.user, &*record.action, &*record.app), meant, "{text}");
+        }
+        let long = format!("<13>1 - {} shop - - [a b=\"{}\"] x", "w".repeat(2000), "v".repeat(9000));
+        let record = one(&long);
+        assert_eq!(record.user.len(), limits::NAME);
+        assert!(record.attributes.contains(&("cut".to_owned(), "true".to_owned())));
+        let many: Vec<String> = (0..2000).map(|n| format!(r#""a{n}":1"#)).collect();
+        let record = one(&format!("<13>1 - web1 shop - - - {{{}}}", many.join(",")));
+        assert!(record.detail.starts_with("{\"a0\":1"), "more fields than a document has: it is text");
     }
 
     #[test]

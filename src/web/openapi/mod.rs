@@ -9,7 +9,10 @@ mod common;
 pub(super) mod manual;
 pub(super) mod words;
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use rocket::Route;
 use utoipa::openapi::{
@@ -105,8 +108,8 @@ fn parts() -> Vec<Part> {
 const ABOUT: &str = "\
 JSON in UTF-8; times in RFC 3339, UTC, with milliseconds. Programs send `Authorization: Bearer` with a token of the right \
 scope. Pages use the session's cookie; an unsafe call with it must come from our own origin. A parameter that is there \
-and empty counts as not given; one that is not of the call, or that is repeated where one counts, is refused, so that a \
-slip of the pen never asks for more than was meant.";
+and empty counts as not given. One that no call has, or that is repeated where one counts, is refused, so that a slip of the \
+pen never asks for more than was meant; one of another call says nothing.";
 
 /// The document.
 pub(super) static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(document);
@@ -180,6 +183,13 @@ static PARAMETERS: LazyLock<HashMap<(&'static str, String), Vec<Parameter>>> = L
     };
     calls.map(|(path, (method, call))| ((method, path.clone()), in_query(call))).collect()
 });
+
+/// Whether any call of the API has a parameter of this name: whoever puts it behind another call has not misspelt it.
+pub(super) fn is_parameter(name: &str) -> bool {
+    static NAMES: LazyLock<HashSet<&str>> =
+        LazyLock::new(|| PARAMETERS.values().flatten().map(|known| known.name.as_str()).collect());
+    NAMES.contains(name)
+}
 
 /// What may stand in the query string of the call at this route of the API; none if the document knows no such call.
 pub(super) fn parameters(route: &Route) -> Option<&'static [Parameter]> {

@@ -6,7 +6,7 @@ use super::{
     Again, Html, Redirect, field,
     help::in_words,
     notice,
-    onward::{Onward, lead_on, way},
+    onward::{Led, Onward, lead_on, way},
     outside, see, sentence, show,
 };
 use crate::{
@@ -103,7 +103,7 @@ fn why_out(ending: &Ending, limits: &Limits) -> String {
 }
 
 /// On to the setup, or to the app.
-type OnTheWay = Either<Redirect, SetCookie<Redirect>>;
+type OnTheWay = Either<Redirect, Led>;
 
 fn asking(
     visitor: &Visitor<'_>,
@@ -193,8 +193,9 @@ async fn set_up(
     visitor: Visitor<'_>,
     form: OpenForm,
 ) -> Result<Result<Redirect, (rocket::http::Status, Html)>, Failure> {
+    let _turn = visitor.app.turn_to_set_up().await;
     if visitor.app.setup_code().is_none() {
-        return Err(closed());
+        return Err(Failure::conflict("the setup is done already; sign in"));
     }
     let (code, user) = (form.text("code"), form.text("user"));
     let made = if visitor.app.is_setup_code(code, &visitor.origin())? {

@@ -76,7 +76,7 @@ async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Stat
         headers,
         created: admin.app.now(),
     };
-    match admin.app.put_app(&admin.actor(), app).await.map_err(Failure::from) {
+    match admin.app.add_app(&admin.actor(), app).await.map_err(Failure::from) {
         Ok(()) => Ok(Ok(see("/apps?done=app-added"))),
         Err(failure) if failure.about().is_none() => Err(failure),
         Err(failure) => {

@@ -201,7 +201,7 @@ pub(super) fn failure(request: &Request<'_>, status: u16, message: &str) -> Html
 }
 
 /// What the floors below say in lower case, as a sentence of its own.
-fn sentence(text: &str) -> String {
+pub(super) fn sentence(text: &str) -> String {
     let mut letters = text.chars();
     let first = letters.next().map(char::to_uppercase);
     let mut sentence: String = first.into_iter().flatten().chain(letters).collect();

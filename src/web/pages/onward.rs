@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use rocket::Either;
+
 use super::{Redirect, local};
 use crate::{
     domain::gate::Decision,
@@ -10,7 +12,7 @@ use crate::{
     web::{
         door::{Params, Reach, SetCookie, Visitor},
         failure::Failure,
-        gate::PREFIX,
+        gate::{Denied, PREFIX},
     },
 };
 
@@ -80,18 +82,29 @@ pub(super) fn way(visitor: &Visitor<'_>, address: &Address) -> Result<String, Fa
     }
 }
 
-/// Leads somebody who is signed in already on to the app they came from. None where they may not open it.
+/// On to the app, or a page that says that it is not for them.
+pub(super) type Led = Either<SetCookie<Redirect>, Box<Denied>>;
+
+/// Leads somebody who is signed in already on to the app they came from. None where their session opens no app.
 pub(super) async fn lead_on(
     visitor: &Visitor<'_>,
     live: &Arc<Live>,
     address: &Address,
-) -> Result<Option<SetCookie<Redirect>>, Failure> {
-    let Decision::Pass { .. } = visitor.app.decide(Some(Arc::clone(live)), &address.site) else {
-        return Ok(None);
-    };
-    let answer = SetCookie::keep(Redirect::to(way(visitor, address)?));
-    match visitor.reach(&address.site) {
-        Reach::Domain => visitor.with_domain_pass(live, answer).await.map(Some),
-        Reach::SameHost | Reach::Handover => Ok(Some(answer)),
+) -> Result<Option<Led>, Failure> {
+    match visitor.app.decide(Some(Arc::clone(live)), &address.site) {
+        Decision::Pass { .. } => {}
+        // Signing in once more would change nothing.
+        Decision::Forbidden(app, user, live) => {
+            visitor.app.note_closed(&app, &user, &live, visitor.origin().ip);
+            let page = Denied::new(visitor.own_address(), address, &app, &user);
+            return Ok(Some(Either::Right(Box::new(page))));
+        }
+        Decision::SignIn(_) | Decision::NoApp => return Ok(None),
     }
+    let answer = SetCookie::keep(Redirect::to(way(visitor, address)?));
+    let answer = match visitor.reach(&address.site) {
+        Reach::Domain => visitor.with_domain_pass(live, answer).await?,
+        Reach::SameHost | Reach::Handover => answer,
+    };
+    Ok(Some(Either::Left(answer)))
 }

@@ -54,6 +54,7 @@ fn page(
     let now = now(admin.app);
     let tokens = admin.app.tokens().into_iter();
     let rows = tokens.map(|token| TokenRow {
+        stopped: !admin.app.stands_for(&token),
         name: token.name,
         scopes: token.scopes.iter().map(ToString::to_string).collect(),
         app: token.app,

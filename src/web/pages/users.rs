@@ -199,7 +199,7 @@ async fn disable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, 
 }
 
 #[post("/users/<name>/enable", data = "<_form>")]
-async fn enable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn enable(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     let user = known(&admin, name)?;
     admin.app.set_disabled(&admin.actor(), &user.name, false).await?;
     Ok(see(format!("{}?done=enabled", address(&user))))

@@ -31,9 +31,6 @@ use crate::web::{
 /// The version whose protocol this is.
 const VERSION: &str = "8.19.0";
 
-/// The index of documents for which none is named.
-const INDEX: &str = "activity";
-
 /// An answer in the manner of Elasticsearch.
 struct Answer(String);
 
@@ -232,7 +229,7 @@ fn nothing() -> Failure {
 )]
 #[post("/_bulk", data = "<data>")]
 async fn posted(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
-    write(&shipper, packing, data, INDEX).await
+    write(&shipper, packing, data, None).await
 }
 
 /// Write documents to the log.
@@ -247,7 +244,7 @@ async fn posted(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Resul
 )]
 #[put("/_bulk", data = "<data>")]
 async fn put_all(shipper: Shipper<'_>, packing: Packing, data: Data<'_>) -> Result<Answer, Failure> {
-    write(&shipper, packing, data, INDEX).await
+    write(&shipper, packing, data, None).await
 }
 
 /// Write documents to the log; the index is kept as an attribute.
@@ -267,7 +264,7 @@ async fn posted_into(
     packing: Packing,
     data: Data<'_>,
 ) -> Result<Answer, Failure> {
-    write(&shipper, packing, data, index).await
+    write(&shipper, packing, data, Some(index)).await
 }
 
 /// Write documents to the log; the index is kept as an attribute.
@@ -287,21 +284,21 @@ async fn put_into(
     packing: Packing,
     data: Data<'_>,
 ) -> Result<Answer, Failure> {
-    write(&shipper, packing, data, index).await
+    write(&shipper, packing, data, Some(index)).await
 }
 
 async fn write(
     shipper: &Shipper<'_>,
     packing: Packing,
     data: Data<'_>,
-    index: &str,
+    index: Option<&str>,
 ) -> Result<Answer, Failure> {
     let _turn = shipper.app.intake(shipper.name(), Load::Any)?;
     let began = shipper.app.now();
     let (text, _large) = body::text(shipper.app, shipper.name(), packing.unpack(data)).await?;
-    let index = index.to_owned();
+    let index = index.map(str::to_owned);
     let (items, text) = apart(shipper.app, move |_| {
-        let items = bulk::items(&text, &index).map_err(|broken| match broken {
+        let items = bulk::items(&text, index.as_deref()).map_err(|broken| match broken {
             Broken::Many => Failure::too_many(bulk::ITEMS),
             Broken::Line(why) => Failure::bad_request(why),
         })?;
@@ -313,7 +310,7 @@ async fn write(
             "the body holds no action; send pairs of lines, an action and a document",
         ));
     }
-    let (asked, sender) = (Arc::clone(&items), shipper.name().to_owned());
+    let (asked, sender) = (Arc::clone(&items), shipper.sender());
     let records = (0..items.len()).map(move |at| asked[at].record(&text, &sender));
     let fates = take(shipper, records).await?;
     let took = shipper.app.now().duration_since(began).as_millis();

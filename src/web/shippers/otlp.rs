@@ -172,7 +172,7 @@ async fn logs(
     if too_many(&request) {
         return Err(Failure::too_many(RECORDS));
     }
-    let fates = take(&shipper, records(request, shipper.name().to_owned())).await?;
+    let fates = take(&shipper, records(request, shipper.sender())).await?;
     let mut refused = fates.into_iter().filter_map(|fate| match fate {
         Fate::Refused(why) => Some(why),
         Fate::Written(_) | Fate::Known(_) => None,

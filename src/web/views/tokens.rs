@@ -34,6 +34,8 @@ pub struct TokenRow {
     pub created: Moment,
     /// By whom.
     pub by: String,
+    /// Whether it works no more because who made it may make none.
+    pub stopped: bool,
     /// When it stops working, if ever.
     pub expires: Option<Moment>,
     /// Whether it has stopped.

@@ -114,7 +114,7 @@ async fn serve(app: &App, folder: &Path) -> anyhow::Result<u16> {
         headers: HeaderFamily::Remote,
         created: app.now(),
     };
-    app.put_app(&console, wiki).await?;
+    app.add_app(&console, wiki).await?;
     let port = free_port()?;
     let this_machine = Networks::parse("127.0.0.1").into_iter().collect();
     let settings = Settings { trusted_proxies: Networks(this_machine), ..Settings::default() };

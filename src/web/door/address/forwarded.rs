@@ -1,7 +1,5 @@
 //! What proxies write of the addresses before them: `X-Forwarded-For`, and `Forwarded` of RFC 7239.
 
-use std::net::IpAddr;
-
 /// The hops of the lines of an `X-Forwarded-For`, as they are written, nearest first.
 pub(super) fn for_list<'a>(lines: &[&'a str]) -> impl Iterator<Item = &'a str> {
     lines.iter().rev().flat_map(|line| line.rsplit(',')).map(str::trim)
@@ -48,21 +46,4 @@ fn split(text: &str, at: char) -> Option<Vec<&str>> {
 /// A value without its quotes. An address has nothing to escape, so what is escaped is left as it is and is none.
 fn bare(value: &str) -> &str {
     value.strip_prefix('"').and_then(|inside| inside.strip_suffix('"')).unwrap_or(value)
-}
-
-/// An address as proxies write it: bare, with a port, or in brackets with one or without. What is IPv4 behind IPv6's
-/// prefix for it (`::ffff:0:0/96`) is IPv4.
-pub(super) fn address(text: &str) -> Option<IpAddr> {
-    let (bare, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-        Some((inside, "")) => (inside, None),
-        Some((inside, behind)) => (inside, Some(behind.strip_prefix(':')?)),
-        // One colon parts an IPv4 address from its port; more are an IPv6 address.
-        None if text.matches(':').count() == 1 => {
-            let (ip, port) = text.split_once(':')?;
-            (ip, Some(port))
-        }
-        None => (text, None),
-    };
-    let good = port.is_none_or(|port| port.parse::<u16>().is_ok());
-    bare.parse().ok().filter(|_| good).map(|ip: IpAddr| ip.to_canonical())
 }

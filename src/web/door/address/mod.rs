@@ -19,7 +19,7 @@ use rocket::Request;
 
 pub use self::networks::Networks;
 use super::{Settings, door, lines::lines};
-use crate::web::noted::Noted;
+use crate::{model::place, web::noted::Noted};
 
 /// The most hops that are read; a longer list is not believed. Five proxies in a row are rare.
 pub const HOPS: usize = 32;
@@ -157,7 +157,7 @@ fn decide<'a>(
 ) -> (Why, Option<IpAddr>) {
     let mut furthest = None;
     for written in hops.by_ref().take(HOPS) {
-        let ip = forwarded::address(written);
+        let ip = place::address(written);
         let passes_on = ip.is_some_and(&trusted);
         seen(written, ip, passes_on);
         if !passes_on {

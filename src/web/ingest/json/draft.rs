@@ -88,7 +88,10 @@ impl<'a> Draft<'a> {
             None => Outcome::Unknown,
             Some(word) => word.parse().map_err(|error| format!("outcome: {error}"))?,
         };
-        activity.time = self.time.filled("time")?.map(|text| time(&text)).transpose()?;
+        activity.time = match self.time {
+            Held::Number(number) => Some(time(&number)?),
+            text => text.filled("time")?.map(|text| time(&text)).transpose()?,
+        };
         activity.ip = match self.ip.filled("ip")? {
             None => None,
             Some(ip) => Some(ip.parse().map_err(|_| format!("ip: {ip:.60} is not an address"))?),
@@ -97,7 +100,7 @@ impl<'a> Draft<'a> {
             Held::Nothing => None,
             Held::Text(id) => Some(id.into_owned()),
             Held::Number(id) => Some(id),
-            Held::Json(_) | Held::Object(_) => return Err("id: a string".to_owned()),
+            other => return Err(other.no_string("id")),
         };
         activity.key = id.map(|id| SenderKey { sender: sender.to_owned(), id });
         activity.attributes = attributes(self.attributes, self.others)?;
@@ -110,7 +113,7 @@ fn attributes(inner: Held<'_>, others: Pairs<'_>) -> Result<Vec<(String, String)
     let inner = match inner {
         Held::Nothing => Pairs::new(),
         Held::Object(pairs) => settled(pairs),
-        _ => return Err("attributes: an object of strings".to_owned()),
+        _ => return Err("attributes must be an object of strings".to_owned()),
     };
     let others = settled(others);
     let beside = |name: &str| others.binary_search_by(|(known, _)| (**known).cmp(name)).is_ok();
@@ -136,11 +139,34 @@ fn settled(mut pairs: Pairs<'_>) -> Pairs<'_> {
     pairs
 }
 
-/// A time as it may be written: RFC 3339, to the millisecond. What is finer is cut off.
+/// A time as it may be written: RFC 3339, or a number that counts from 1970. What is finer than a millisecond is cut off.
 pub(in crate::web::ingest) fn time(text: &str) -> Result<Timestamp, String> {
-    let at: Timestamp = text
-        .trim()
-        .parse()
-        .map_err(|_| format!("time: {text:.40} is not a time like 2026-01-31T08:00:00Z"))?;
-    Timestamp::from_millisecond(at.as_millisecond()).map_err(|_| "time: out of range".to_owned())
+    let text = text.trim();
+    let wrong = || {
+        let example = "a time like 2026-01-31T08:00:00Z, nor seconds or milliseconds since 1970";
+        if text.starts_with("9999-12-3") {
+            return format!("time: {text:.40} lies behind the last day of the log, 9999-12-29");
+        }
+        format!("time: {text:.40} is not {example}")
+    };
+    let at = since_1970(text).or_else(|| text.parse().ok()).ok_or_else(wrong)?;
+    Timestamp::from_millisecond(at.as_millisecond()).map_err(|_| wrong())
+}
+
+/// The moment of a number since 1970, of which the digits say what it counts: ten are seconds until 2286, and no time that is written
+/// without its signs (`20260131`, `20260131080000`) has as many as a time in any of the units.
+fn since_1970(text: &str) -> Option<Timestamp> {
+    let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+    if !whole.bytes().chain(part.bytes()).all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    let unit: i128 = match whole.len() {
+        9..=10 => 1_000_000_000,
+        12..=13 => 1_000_000,
+        15..=16 => 1_000,
+        18..=19 => 1,
+        _ => return None,
+    };
+    let part: i128 = format!("{part:0<9.9}").parse().ok()?;
+    Timestamp::from_nanosecond(whole.parse::<i128>().ok()? * unit + part * unit / 1_000_000_000).ok()
 }

@@ -35,8 +35,22 @@ impl<'a> Held<'a> {
         match self {
             Self::Nothing => Ok(None),
             Self::Text(text) => Ok(Some(text)),
-            _ => Err(format!("{name}: a string")),
+            other => Err(other.no_string(name)),
         }
+    }
+
+    /// What is said of a value where a string belongs.
+    pub(super) fn no_string(&self, name: &str) -> String {
+        let is = match self {
+            Self::Nothing => "nothing",
+            Self::Text(_) => "a string",
+            Self::Number(_) => "a number",
+            Self::Json(json) if json.starts_with('[') => "a list",
+            Self::Json(json) if json.starts_with('{') => "an object",
+            Self::Json(_) => "true or false",
+            Self::Object(_) => "an object",
+        };
+        format!("{name} must be a string, and this is {is}")
     }
 
     pub(super) fn any(self, name: &str) -> Result<String, String> {

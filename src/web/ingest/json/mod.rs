@@ -24,7 +24,10 @@ use self::{
     draft::Draft,
     held::{Any, Held, name_of},
 };
-use super::{Record, Records, cloudevents, document::Document};
+use super::{
+    Record, Records, cloudevents,
+    document::{Document, Key},
+};
 use crate::model::activity::limits;
 
 /// Reads one record; none where it is written in the words of others.
@@ -96,6 +99,8 @@ impl Whole {
     /// Reads a body of which ids are unique for `sender`. Fails where it is no JSON; records of an array fail one by
     /// one.
     pub fn read(text: String, sender: &str) -> serde_json::Result<Self> {
+        // Windows' tools write a byte order mark before whatever they send.
+        let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
         let mut whole = Self { alone: None, array: String::new(), at: 0, sender: sender.to_owned() };
         let before = text.len() - text.trim_ascii_start().len();
         if text[before..].starts_with('[') {
@@ -140,12 +145,12 @@ fn record(text: &str, sender: &str) -> serde_json::Result<Record> {
     from.end()?;
     match seen {
         Some(record) => Ok(record),
-        None => foreign(text, sender, None),
+        None => foreign(text, sender, Key::Own),
     }
 }
 
-/// Reads a record in anybody's words; `key` is its id where it does not stand in it.
-pub(super) fn foreign(text: &str, sender: &str, key: Option<String>) -> serde_json::Result<Record> {
+/// Reads a record in anybody's words.
+pub(super) fn foreign(text: &str, sender: &str, key: Key) -> serde_json::Result<Record> {
     let Value::Object(fields) = serde_json::from_str(text)? else { return Ok(no_object()) };
     Ok(if cloudevents::is_event(&fields) {
         cloudevents::read(fields, sender)

@@ -54,7 +54,7 @@ fn a_record_is_too_long_however_it_comes() {
 fn a_bad_record_says_what_is_wrong() {
     assert_eq!(one("[]").unwrap_err(), "a record is a JSON object");
     assert_eq!(one("{").unwrap_err(), "not JSON: EOF while parsing an object");
-    assert_eq!(one(r#"{"user":1}"#).unwrap_err(), "user: a string");
+    assert_eq!(one(r#"{"user":1}"#).unwrap_err(), "user must be a string, and this is a number");
     assert!(one(r#"{"user":"a","action":"b","ip":"nowhere"}"#).unwrap_err().starts_with("ip: nowhere"));
     assert!(one(r#"{"user":"a","action":"b","time":"yesterday"}"#).unwrap_err().starts_with("time:"));
     assert!(one(r#"{"user":"\ud800","action":"b"}"#).is_err(), "half a character is no text");
@@ -82,8 +82,18 @@ fn plainly(text: &str, sender: &str) -> Record {
         match fields.remove(name) {
             None | Some(Value::Null) => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
-            Some(_) => Err(format!("{name}: a string")),
+            Some(other) => Err(no_string(name, &other)),
         }
+    }
+    fn no_string(name: &str, value: &Value) -> String {
+        let is = match value {
+            Value::Number(_) => "a number",
+            Value::Array(_) => "a list",
+            Value::Object(_) => "an object",
+            Value::Bool(_) => "true or false",
+            Value::Null | Value::String(_) => unreachable!(),
+        };
+        format!("{name} must be a string, and this is {is}")
     }
     fn filled(fields: &mut Fields, name: &str) -> Result<Option<String>, String> {
         Ok(any(fields, name)?.filter(|text| !text.is_empty()))
@@ -120,7 +130,11 @@ fn plainly(text: &str, sender: &str) -> Record {
         None => Outcome::Unknown,
         Some(word) => word.parse().map_err(|error| format!("outcome: {error}"))?,
     };
-    record.time = filled(fields, "time")?.map(|text| time(&text)).transpose()?;
+    record.time = match fields.get("time") {
+        Some(Value::Number(number)) => Some(time(&number.to_string())?),
+        _ => filled(fields, "time")?.map(|text| time(&text)).transpose()?,
+    };
+    fields.remove("time");
     record.ip = match filled(fields, "ip")? {
         None => None,
         Some(ip) => Some(ip.parse().map_err(|_| format!("ip: {ip:.60} is not an address"))?),
@@ -129,7 +143,7 @@ fn plainly(text: &str, sender: &str) -> Record {
         None | Some(Value::Null) => None,
         Some(Value::String(id)) => Some(id),
         Some(Value::Number(id)) => Some(id.to_string()),
-        Some(_) => return Err("id: a string".to_owned()),
+        Some(other) => return Err(no_string("id", &other)),
     }
     .map(|id| SenderKey { sender: sender.to_owned(), id });
     fields.remove("received");
@@ -138,7 +152,7 @@ fn plainly(text: &str, sender: &str) -> Record {
         Some(Value::Object(inner)) => {
             record.attributes = inner.into_iter().filter_map(attribute).collect();
         }
-        Some(_) => return Err("attributes: an object of strings".to_owned()),
+        Some(_) => return Err("attributes must be an object of strings".to_owned()),
     }
     if let Some((name, _)) = record.attributes.iter().find(|(name, _)| fields.contains_key(name)) {
         return Err(format!("{name:.60}: stands in attributes and beside them; name it once"));
@@ -180,7 +194,7 @@ fn names() -> impl Strategy<Value = &'static str> {
 fn values() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         4 => proptest::sample::select(vec![
-            "null", "true", "false", "0", "-1", "18446744073709551616", "1.0", "-0", "-0.0", "1e3", "1e999", "0.1", "\"\"",
+            "null", "1767323045", "1767323045678", "true", "false", "0", "-1", "18446744073709551616", "1.0", "-0", "-0.0", "1e3", "1e999", "0.1", "\"\"",
             "\"ann\"", "\"success\"", "\"Failure\"", "\"10.0.0.1\"", "\"2026-01-02T03:04:05.6789Z\"",
             "\"\\ud83d\\ude00\\n\"", "\"\\ud800\"", "\"ż\"", "[]", "{}",
         ]).prop_map(str::to_owned),

@@ -239,6 +239,7 @@ fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         app: None,
         created: at("2026-03-01T08:00:00Z"),
         by: "ada".into(),
+        stopped: false,
         expires: None,
         expired: false,
         used,
@@ -246,6 +247,7 @@ fn token_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     let expired = Some(at("2026-03-20T23:00:00Z"));
     let rows = vec![
         TokenRow { expires: expired, expired: true, ..token("trial", &["session:write"], None) },
+        TokenRow { stopped: true, by: "bob".into(), ..token("nightly", &["activity:read"], None) },
         token("backup-runner", &["activity:write"], Some(at("2026-03-29T11:58:00Z"))),
         token("siem", &["activity:read", "session:read", "metrics"], None),
     ];

@@ -1,0 +1,55 @@
+//! The page that says what went wrong at an app's own address, where no file of ours can be fetched and no link without a host leads
+//! to us.
+
+use askama::Template;
+use rocket::{
+    Request, Response,
+    http::{ContentType, Status},
+    response::{self, Responder},
+};
+
+use super::denied::{STYLE, as_it_is};
+use crate::model::site::Site;
+
+/// The page.
+#[derive(Template)]
+#[template(path = "elsewhere.html")]
+pub(in crate::web) struct Elsewhere {
+    title: String,
+    message: String,
+    /// Rollcall's own address.
+    own: String,
+    status: Status,
+}
+
+impl Elsewhere {
+    /// What is said of a refusal, to somebody who can do no more than go to Rollcall itself.
+    pub(in crate::web) fn because(own: String, status: Status, message: String) -> Self {
+        let title = if status.code < 500 { "This did not work" } else { "Something is wrong with Rollcall" };
+        Self { title: title.to_owned(), message, own, status }
+    }
+
+    /// What is said where the proxy asks about an address that is no app's.
+    pub(super) fn no_app(own: String, site: &Site) -> Self {
+        let message = "Its proxy asks Rollcall whom to let in, and Rollcall does not know it. An administrator adds it there under Apps.";
+        Self {
+            title: format!("{site} is not open yet"),
+            message: message.to_owned(),
+            own,
+            status: Status::Forbidden,
+        }
+    }
+
+    const fn style() -> &'static str {
+        STYLE
+    }
+}
+
+impl<'r> Responder<'r, 'static> for Box<Elsewhere> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
+        let Ok(text) = self.render() else { return Err(Status::InternalServerError) };
+        let mut response: Response<'static> = (ContentType::HTML, text).respond_to(request)?;
+        as_it_is(&mut response, self.status);
+        Ok(response)
+    }
+}

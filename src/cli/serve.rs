@@ -4,7 +4,7 @@ use std::{
     io::{self, Write},
     net::SocketAddr,
     panic::AssertUnwindSafe,
-    path::Path,
+    path::{Path, PathBuf},
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -94,10 +94,7 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
         }
     };
     let heard = syslog.as_ref().and_then(|listener| listener.address().ok());
-    let uploads = folder.join("uploads");
-    // What a crash left in the middle of an upload is of no use.
-    let _ = std::fs::remove_dir_all(&uploads);
-    std::fs::create_dir_all(&uploads)?;
+    let uploads = empty_uploads(folder)?;
     let public_url = config.door.public_url.clone();
     let outside = config.door.front.clone();
     let ready = app.clone();
@@ -165,6 +162,15 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
             anyhow::bail!("{} could not be listened at: {why}", config.listen)
         }
     }
+}
+
+/// The folder of uploads on their way, for its owner alone. What a crash left in the middle of one is of no use.
+fn empty_uploads(folder: &Path) -> io::Result<PathBuf> {
+    use std::os::unix::fs::DirBuilderExt;
+    let uploads = folder.join("uploads");
+    let _ = std::fs::remove_dir_all(&uploads);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&uploads)?;
+    Ok(uploads)
 }
 
 /// Listens with TLS, where Rollcall speaks it itself, and tells the door. It is taken from there once the web server behind it

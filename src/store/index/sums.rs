@@ -131,14 +131,13 @@ impl Rounds {
         }
         let mut bytes = STEP;
         while bytes > 0 {
-            let (file, mut sum) = match self.at.take() {
-                Some(at) => at,
-                None => {
-                    let file = self.left.pop()?;
-                    // What merges have removed meanwhile is no loss.
-                    let Ok(sum) = Sum::of(&file) else { continue };
-                    (file, sum)
-                }
+            let (file, mut sum) = if let Some(at) = self.at.take() {
+                at
+            } else {
+                let file = self.left.pop()?;
+                // What merges have removed meanwhile is no loss.
+                let Ok(sum) = Sum::of(&file) else { continue };
+                (file, sum)
             };
             let before = sum.read;
             match sum.read(bytes) {

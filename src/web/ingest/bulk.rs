@@ -48,8 +48,8 @@ pub struct Item {
     pub index: String,
     /// Under which id, if the sender gave one.
     pub id: Option<String>,
-    /// Whether the sender calls it so.
-    pub named: bool,
+    /// Whether the sender named the index.
+    named: bool,
     /// Where the document stands.
     source: Range<usize>,
 }
@@ -111,7 +111,7 @@ pub fn items(text: &str, index: Option<&str>) -> Result<Vec<Item>, Broken> {
             (None, Some(index)) => (index.to_owned(), true),
             (None, None) => (INDEX.to_owned(), false),
         };
-        items.push(Item { operation, index, named, id, source });
+        items.push(Item { operation, index, id, named, source });
     }
     Ok(items)
 }

@@ -51,7 +51,7 @@ pub(super) fn read(mut event: Map<String, Value>, sender: &str) -> Record {
     {
         document.add(format!("ce.{name}"), value)?;
     }
-    document.judge(sender, key)
+    Ok(document.judge(sender, key))
 }
 
 /// Source and id as one id. A source is a URI and has no spaces, so no two pairs are the same.

@@ -17,7 +17,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::{Record, json};
+use super::json;
 use crate::model::{
     activity::{NewActivity, Outcome, SenderKey, limits},
     place,
@@ -186,7 +186,7 @@ impl Document {
     }
 
     /// The record it is. `sender` is who ids are unique for.
-    pub(super) fn judge(mut self, sender: &str, key: Key) -> Record {
+    pub(super) fn judge(mut self, sender: &str, key: Key) -> NewActivity {
         let user = self.text(USER).unwrap_or_default();
         let action = self.text(ACTION).unwrap_or_default();
         let mut activity = NewActivity::new(user, action, self.text(APP).unwrap_or_default());
@@ -212,7 +212,7 @@ impl Document {
         };
         activity.key = id.map(|id| SenderKey { sender: sender.to_owned(), id: short(id) });
         activity.attributes = self.attributes();
-        Ok(activity)
+        activity
     }
 
     /// What is left. Where that is more than a record holds, the largest groups of names become one attribute each, as
@@ -361,11 +361,11 @@ pub(super) fn short(id: String) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use super::{super::Record, *};
 
     fn read(json: &str) -> Record {
         let Value::Object(fields) = serde_json::from_str(json).unwrap() else { panic!("no object") };
-        Document::of(fields)?.judge("vault", Key::Foreign)
+        Ok(Document::of(fields)?.judge("vault", Key::Foreign))
     }
 
     fn attributes(record: &NewActivity) -> Vec<(&str, &str)> {
@@ -481,7 +481,7 @@ mod tests {
         let record = read(text).unwrap();
         assert_eq!((record.key.as_ref(), attributes(&record)), (None, vec![("id", "7")]));
         let Value::Object(fields) = serde_json::from_str(text).unwrap() else { panic!("no object") };
-        let own = Document::of(fields).unwrap().judge("vault", Key::Own).unwrap();
+        let own = Document::of(fields).unwrap().judge("vault", Key::Own);
         assert_eq!(own.key.unwrap().id, "7");
         let long = "x".repeat(400);
         let id = |id: &str| read(&format!(r#"{{"event.id":"{id}"}}"#)).unwrap().key.unwrap().id;

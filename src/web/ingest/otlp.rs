@@ -97,7 +97,7 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
             document.set(name, text);
         }
     }
-    document.judge(sender, Key::Foreign)
+    Ok(document.judge(sender, Key::Foreign))
 }
 
 /// A value as JSON; bytes are written in base 64.

@@ -15,7 +15,10 @@ use super::{
     Record,
     document::{ACTION, APP, DETAIL, Document, Key, TIME, USER, cut, is_known},
 };
-use crate::domain::ingest::{CLAIMED, is_own};
+use crate::{
+    domain::ingest::{CLAIMED, is_own},
+    model::activity::NewActivity,
+};
 
 /// Structured data of these names says something of the message, not of what happened.
 const OF_THE_MESSAGE: [&str; 3] = ["timeQuality", "origin", "meta"];
@@ -30,7 +33,7 @@ pub fn message(bytes: &[u8], from: IpAddr, now: Timestamp) -> Record {
         return Err("the message is empty".to_owned());
     }
     let year = |(month, ..): (u32, u32, u32, u32, u32)| year_of(month, now);
-    read(&syslog_loose::parse_message_with_year(text, year, Variant::Either), from)
+    Ok(read(&syslog_loose::parse_message_with_year(text, year, Variant::Either), from))
 }
 
 /// The year of a date that names none: the one that puts it nearest to now, for December comes in January too.
@@ -43,7 +46,7 @@ fn year_of(month: u32, now: Timestamp) -> i32 {
     }
 }
 
-fn read(message: &Message<&str>, from: IpAddr) -> Record {
+fn read(message: &Message<&str>, from: IpAddr) -> NewActivity {
     let body = message.msg.trim_start_matches('\u{feff}').trim();
     let json = body.strip_prefix("@cee:").unwrap_or(body).trim_start();
     let fields = json.starts_with('{').then(|| serde_json::from_str::<Map<_, _>>(json));
@@ -87,14 +90,14 @@ fn read(message: &Message<&str>, from: IpAddr) -> Record {
         }
     }
     // Numbered by whoever sent it, and for its address alone.
-    let mut record = document.judge(&format!("syslog {from}"), Key::Foreign)?;
+    let mut record = document.judge(&format!("syslog {from}"), Key::Foreign);
     if is_own(&record.app) {
         // The lines of our own server among them; but they are the machine's word, not ours.
         let claimed = mem::replace(&mut record.app, "syslog".to_owned());
         record.attributes.push((CLAIMED.to_owned(), claimed));
     }
     cut(&mut record);
-    Ok(record)
+    record
 }
 
 #[cfg(test)]
@@ -108,7 +111,7 @@ mod tests {
         message(text, "10.0.0.9".parse().unwrap(), now.parse().unwrap())
     }
 
-    fn one(text: &str) -> crate::model::activity::NewActivity {
+    fn one(text: &str) -> NewActivity {
         at("2026-03-15T12:00:00Z", text.as_bytes()).unwrap()
     }
 

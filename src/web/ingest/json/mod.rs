@@ -155,7 +155,7 @@ pub(super) fn foreign(text: &str, sender: &str, key: Key) -> serde_json::Result<
     Ok(if cloudevents::is_event(&fields) {
         cloudevents::read(fields, sender)
     } else {
-        Document::of(fields).and_then(|document| document.judge(sender, key))
+        Document::of(fields).map(|document| document.judge(sender, key))
     })
 }
 

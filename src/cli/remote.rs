@@ -3,7 +3,7 @@
 //! ```text
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
 //! client    Command (JSON), then Input … until one is empty, or Abort (text)
-//! server    Output …, Seal …, Progress (8 bytes, big-endian, and 8 more where the end is known) …,
+//! server    Taken, then Output …, Seal …, Progress (8 bytes, big-endian, and 8 more where the end is known) …,
 //!           then Exit (1 byte) or Failure (1 byte, text)
 //! ```
 //!
@@ -28,6 +28,7 @@ use super::{
     args::Command,
     files::{Files, Watcher},
     run::{self, Io},
+    shown,
 };
 use crate::domain::App;
 
@@ -36,6 +37,9 @@ const SOCKET: &str = "control.sock";
 
 /// The largest frame, in bytes.
 const FRAME: usize = 1 << 20;
+
+/// How long a server that runs may take to say that it has a command; then it is stopped, or stuck.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// How long is waited before the next try when no command can be taken.
 const BREATH: Duration = Duration::from_millis(100);
@@ -51,6 +55,7 @@ enum Kind {
     Failure = 6,
     Abort = 7,
     Seal = 8,
+    Taken = 9,
 }
 
 fn send(mut stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
@@ -75,6 +80,7 @@ fn receive(mut stream: &UnixStream) -> io::Result<(Kind, Vec<u8>)> {
         Kind::Failure,
         Kind::Abort,
         Kind::Seal,
+        Kind::Taken,
     ];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == head[0]).ok_or_else(bad)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
@@ -112,8 +118,21 @@ impl Client {
 
     /// Has the server run a command; its exit code.
     pub(super) fn execute(&mut self, command: &Command, files: &mut Files) -> anyhow::Result<u8> {
+        self.stream.set_read_timeout(Some(ANSWER))?;
+        self.stream.set_write_timeout(Some(ANSWER))?;
         send(&self.stream, Kind::Command, &serde_json::to_vec(command)?)?;
-        let upstream = self.stream.try_clone()?;
+        let first = receive(&self.stream);
+        if let Err(error) = &first
+            && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
+        {
+            anyhow::bail!(
+                "the server that runs on this folder does not answer; it was stopped or is stuck: let it go on, or end it, and try again"
+            );
+        }
+        // From here on it takes as long as it takes.
+        self.stream.set_read_timeout(None)?;
+        self.stream.set_write_timeout(None)?;
+        let (mut first, upstream) = (Some(first), self.stream.try_clone()?);
         let mut input = std::mem::replace(&mut files.input, Box::new(io::empty()));
         // Not waited for: it may sit at a terminal that nobody types into any more when the command is done.
         thread::spawn(move || {
@@ -130,8 +149,9 @@ impl Client {
             }
         });
         loop {
-            let (kind, payload) = receive(&self.stream)
-                .map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
+            let next = first.take().unwrap_or_else(|| receive(&self.stream));
+            let (kind, payload) =
+                next.map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
             match kind {
                 Kind::Output => files.out.write_all(&payload)?,
                 Kind::Seal => files.seal.write_all(&payload)?,
@@ -146,7 +166,7 @@ impl Client {
                     let text = String::from_utf8_lossy(text).into_owned();
                     return Err(if *code == run::NO { run::No(text).into() } else { anyhow::anyhow!(text) });
                 }
-                Kind::Command | Kind::Input | Kind::Abort => {}
+                Kind::Command | Kind::Input | Kind::Abort | Kind::Taken => {}
             }
         }
     }
@@ -213,6 +233,7 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
             return send(stream, Kind::Failure, &[&[0], why.as_bytes()].concat());
         }
     };
+    send(stream, Kind::Taken, &[])?;
     let stream = Arc::new(Mutex::new(stream.try_clone()?));
     let mut input =
         Input { stream: locked(&stream).try_clone()?, chunk: io::Cursor::new(Vec::new()), done: false };
@@ -226,7 +247,7 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
     match outcome {
         Ok(code) => send(&stream, Kind::Exit, &[code]),
         Err(error) => {
-            let text = format!("{error:#}");
+            let text = shown::causes(&error);
             send(&stream, Kind::Failure, &[&[run::code(&error)], text.as_bytes()].concat())
         }
     }

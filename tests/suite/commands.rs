@@ -255,6 +255,18 @@ fn a_server_tells_the_log_that_it_starts_and_stops() {
 }
 
 #[test]
+fn a_command_does_not_wait_for_a_server_that_was_stopped() {
+    let folder = Folder::with_admin();
+    let server = folder.serve();
+    server.signal("STOP");
+    let started = std::time::Instant::now();
+    folder.run(&["user", "list"]).refuses(2, "does not answer; it was stopped or is stuck");
+    assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
+    server.signal("CONT");
+    folder.run(&["user", "list"]).ok();
+}
+
+#[test]
 fn the_first_start_prints_the_way_to_the_first_administrator() {
     let folder = Folder::new();
     let mut server = folder.serve();

@@ -2,6 +2,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::DirBuilderExt as _,
     panic::catch_unwind,
     path::{Path, PathBuf},
     time::Instant,
@@ -90,7 +91,7 @@ impl Folder {
         let (new, old) = (beside(path, "new"), beside(path, "old"));
         remove(&new)?;
         remove(&old)?;
-        fs::create_dir_all(&new)?;
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(&new)?;
         let index = schema::create(Files::open(&new).map_err(TantivyError::from)?)?;
         let mut writer = index.writer_with_num_threads::<Document>(1, 15_000_000)?;
         let mut commit = writer.prepare_commit()?;

@@ -117,7 +117,11 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
             let certificate = outside.as_ref().map(|front| &*front.certificate);
             announce(&address, &ready, certificate, heard, welcome.as_deref());
             say_address.send_replace(address);
-            Box::pin(std::future::ready(()))
+            Box::pin(async move {
+                if let Err(error) = ready.tell_of_start().await {
+                    log::error!("the log could not be told of the start: {error}");
+                }
+            })
         }))
         .ignite()
         .await
@@ -135,9 +139,6 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
             Arc::clone(&listener).serve(app.clone(), stopping.clone())
         }))
     });
-    if let Err(error) = app.tell_of_start().await {
-        log::error!("the log could not be told of the start: {error}");
-    }
     let served = rocket.launch().await;
     hang_up.send_replace(true);
     if let Some(hearing) = hearing {

@@ -397,8 +397,11 @@ impl App {
         });
         let ended = removed.done().await?;
         self.ended(&ended);
-        self.0.tokens.refresh(&self.0.store)?;
-        self.refresh_user(name)?;
+        // None of these waits for another that fails.
+        let (user, tokens) = (self.refresh_user(name), self.0.tokens.refresh(&self.0.store));
+        self.hold_tokens();
+        user?;
+        tokens?;
         self.0.demands.refresh(&self.0.store)?;
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! Apps of the organisation, as administrators register them.
 
-use super::{App as Rollcall, Gone};
+use super::{App as Rollcall, Gone, ingest::is_own};
 use crate::{
     model::{
-        activity::{OWN_APP, action},
+        activity::action,
         app::{App, GivenApp, HeaderFamily},
         site::{NotASite, Site},
         user::{Actor, UserName, unseen},
@@ -14,9 +14,8 @@ use crate::{
 /// The longest name of an app, in bytes.
 pub(super) const LONGEST: usize = 64;
 
-/// What would be called so could not be told from Rollcall in the log, or has no page: `/apps/add` is another one, and browsers
-/// take dots out of addresses.
-const RESERVED: [&str; 4] = [OWN_APP, "add", ".", ".."];
+/// What would be called so has no page: `/apps/add` is another one, and browsers take dots out of addresses.
+const RESERVED: [&str; 3] = ["add", ".", ".."];
 
 /// Why an app could not be registered or removed.
 #[derive(Debug, thiserror::Error)]
@@ -91,7 +90,7 @@ impl Rollcall {
         if name.is_empty() || name.len() > LONGEST || name.chars().any(|c| c == '/' || unseen(c)) {
             return Err(AppError::Name);
         }
-        if RESERVED.contains(&UserName::fold(&name).as_str()) {
+        if is_own(&name) || RESERVED.contains(&UserName::fold(&name).as_str()) {
             return Err(AppError::Reserved(name));
         }
         let (added, changed) = (self.did(by, action::APP_ADDED), self.did(by, action::APP_CHANGED));

@@ -231,11 +231,11 @@ impl App {
 /// Whether a name would pass for ours, to the search, which folds full-width letters, or to the eye: with letters of other scripts that
 /// look the same, or with characters that are not seen at all.
 pub fn is_own(app: &str) -> bool {
+    let seen: String = app.chars().filter(|c| !unseen(*c)).collect();
     // Each of ASCII's letters looks like one other at most, so a name of another length is another name.
-    if app.is_ascii() && app.trim().len() != OWN_APP.len() {
+    if seen.is_ascii() && seen.trim().len() != OWN_APP.len() {
         return false;
     }
-    let seen: String = app.chars().filter(|c| !unseen(*c)).collect();
     // A capital i passes for an l, and as a small one for none.
     [seen.trim(), &UserName::fold(&seen)].into_iter().any(|seen| looks(seen) == looks(OWN_APP))
 }
@@ -314,6 +314,8 @@ mod tests {
             " ROLLCALL\t",
             "ｒｏｌｌｃａｌｌ",
             "rollcall\u{200b}",
+            "rollcall\u{1}",
+            "roll\u{7f}call",
             "rоllсаll",
             "roIIcaIl",
             "ro11call",

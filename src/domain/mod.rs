@@ -131,6 +131,8 @@ struct Parts {
     settled: AtomicU64,
     /// Whether the log was told that the disk is full.
     full: AtomicBool,
+    /// Held while tokens are held against those who made them.
+    holding: Mutex<()>,
     /// Rung when apps are to be told something.
     bell: Notify,
 }
@@ -228,6 +230,7 @@ impl App {
             tail: Tail::default(),
             settled: AtomicU64::new(0),
             full: AtomicBool::new(false),
+            holding: Mutex::default(),
             bell: Notify::new(),
         };
         let app = Self(Arc::new(parts));

@@ -11,7 +11,12 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{App, Gone, apps::LONGEST, ingest::Voice, random};
+use super::{
+    App, Gone,
+    apps::LONGEST,
+    ingest::{Voice, is_own},
+    random,
+};
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
@@ -187,12 +192,12 @@ impl TokenTable {
     }
 }
 
-/// What a token so called sends would pass for Rollcall's own, or browsers take its name out of the address that revokes it.
-const RESERVED: [&str; 3] = [OWN_APP, ".", ".."];
+/// Browsers take these out of the address that revokes a token.
+const RESERVED: [&str; 2] = [".", ".."];
 
 /// Whether an app that is not registered, or not yet, can be called so.
 fn good_app(app: &str) -> bool {
-    app.len() <= LONGEST && !app.chars().any(unseen) && UserName::fold(app) != OWN_APP
+    app.len() <= LONGEST && !app.chars().any(unseen) && !is_own(app)
 }
 
 /// Why a token could not be made or revoked.
@@ -248,6 +253,8 @@ impl App {
     /// Stops the tokens of those who may make none any more, and lets those of the others work. To be called whenever an account
     /// or a token has changed.
     pub(super) fn hold_tokens(&self) {
+        // What was asked last is written last.
+        let _turn = self.0.holding.lock().unwrap_or_else(PoisonError::into_inner);
         for live in self.0.tokens.all() {
             if let Some(maker) = &live.maker {
                 live.stopped.store(!self.may_make_tokens(maker), Ordering::Release);
@@ -274,7 +281,7 @@ impl App {
         if !ApiToken::good_name(name) {
             return Err(TokenError::Name);
         }
-        if RESERVED.iter().any(|reserved| reserved.eq_ignore_ascii_case(name)) {
+        if is_own(name) || RESERVED.contains(&name) {
             return Err(TokenError::Reserved(name.to_owned()));
         }
         scopes.sort_unstable();
@@ -298,6 +305,7 @@ impl App {
             name: name.to_owned(),
             scopes,
             app: app.map(str::to_owned),
+            own_ids: true,
             created: self.now(),
             created_by: by.name.clone(),
             expires,

@@ -104,6 +104,13 @@ impl NewActivity {
         }
     }
 
+    /// Gives it an attribute of ours, in the place of one of that name, and of the last where there are as many as a record holds.
+    pub fn mark(&mut self, name: &str, value: impl Into<String>) {
+        self.attributes.retain(|(known, _)| known != name);
+        self.attributes.truncate(limits::ATTRIBUTES - 1);
+        self.attributes.push((name.to_owned(), value.into()));
+    }
+
     /// The same, done to this.
     #[must_use]
     pub fn to(mut self, target: impl fmt::Display) -> Self {

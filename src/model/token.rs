@@ -6,9 +6,6 @@ use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
 
 use super::{period::Range, retention::Keep};
 
-/// Until when ids were kept by the names of tokens, in milliseconds since 1970: 2026-11-26T12:00:00Z.
-const BY_NAME_UNTIL: i64 = 1_795_694_400_000;
-
 /// A program's access to the API, without the secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ApiToken {
@@ -18,6 +15,9 @@ pub struct ApiToken {
     pub scopes: Vec<TokenScope>,
     /// The app that its program is, where it is one: whatever it writes is that app's.
     pub app: Option<String>,
+    /// Whether the ids of its records are its own. Those of a token that was made before they were are its name's, so that what was
+    /// sent is known again.
+    pub own_ids: bool,
     /// When it was made.
     pub created: Timestamp,
     /// By whom.
@@ -34,12 +34,10 @@ impl ApiToken {
         self.expires.is_none_or(|expires| now < expires)
     }
 
-    /// Who the ids of its records are unique for: this token, and no later one of its name. Tokens that were made before ids were
-    /// kept so stay their names', so that what was sent is known again.
+    /// Who the ids of its records are unique for: this token, and no later one of its name.
     pub fn sender(&self) -> String {
         let name = &self.name;
-        let made = self.created.as_millisecond();
-        if made < BY_NAME_UNTIL { name.clone() } else { format!("{name} {made}") }
+        if self.own_ids { format!("{name} {}", self.created.as_millisecond()) } else { name.clone() }
     }
 
     /// A token's name: letters, digits and `-_.`, at most 64 bytes, so that it can stand in an address.

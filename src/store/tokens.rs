@@ -10,13 +10,13 @@ use super::{
 use crate::model::{secret::TokenHash, token::ApiToken};
 
 const TABLE: &str = "the table of tokens";
-/// Of a token of no app, and of one that is an app's. The former is as it always was.
-const VERSION: u8 = 1;
-const OF_AN_APP: u8 = 2;
+/// Of a token whose ids are kept by its name, as they once were of all; and of one that has its own, and may be an app's.
+const BY_NAME: u8 = 1;
+const VERSION: u8 = 2;
 
 #[derive(Serialize, Deserialize)]
-struct AppRecord {
-    app: String,
+struct OwnRecord {
+    app: Option<String>,
     record: Record,
 }
 
@@ -66,9 +66,10 @@ impl Write<'_> {
             expires: token.expires.map(codec::millis),
             last_used: token.last_used.map(codec::millis),
         };
-        let bytes = match &token.app {
-            None => codec::seal(VERSION, &record),
-            Some(app) => codec::seal(OF_AN_APP, &AppRecord { app: app.clone(), record }),
+        let bytes = if token.own_ids {
+            codec::seal(VERSION, &OwnRecord { app: token.app.clone(), record })
+        } else {
+            codec::seal(BY_NAME, &record)
         };
         self.edit(TOKENS)?.insert(token.name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(TOKEN_HASHES)?.insert(&hash.0, token.name.as_str()).map_err(StoreError::file)?;
@@ -90,17 +91,18 @@ impl Write<'_> {
 }
 
 fn decode(name: &str, bytes: &[u8]) -> Result<(ApiToken, TokenHash), StoreError> {
-    let (app, record): (Option<String>, Record) = if bytes.first() == Some(&OF_AN_APP) {
-        let AppRecord { app, record } = codec::open(TABLE, OF_AN_APP, bytes)?;
-        (Some(app), record)
+    let own_ids = bytes.first() == Some(&VERSION);
+    let OwnRecord { app, record } = if own_ids {
+        codec::open(TABLE, VERSION, bytes)?
     } else {
-        (None, codec::open(TABLE, VERSION, bytes)?)
+        OwnRecord { app: None, record: codec::open(TABLE, BY_NAME, bytes)? }
     };
     let scopes = record.scopes.iter().map(|scope| scope.parse().map_err(|_| StoreError::Damaged(TABLE)));
     let token = ApiToken {
         name: name.to_owned(),
         scopes: scopes.collect::<Result<_, _>>()?,
         app,
+        own_ids,
         created: codec::time(TABLE, record.created)?,
         created_by: record.created_by,
         expires: record.expires.map(|millis| codec::time(TABLE, millis)).transpose()?,

@@ -239,6 +239,15 @@ impl Failure {
         Self { message: message.into(), ..self }
     }
 
+    /// The same, with this said behind it.
+    pub fn saying(self, more: &str) -> Self {
+        if more.is_empty() {
+            self
+        } else {
+            Self { message: format!("{}; {more}", self.message).into(), ..self }
+        }
+    }
+
     /// What is told of it to programs.
     pub(super) fn into_reason(self) -> Reason {
         Reason { code: self.code, message: self.message, field: self.field, column: self.column }

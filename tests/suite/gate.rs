@@ -240,6 +240,9 @@ fn a_socket_may_be_asked_for_by_its_own_scheme() {
         .with("X-Forwarded-Proto", "wss")
         .with("Upgrade", "websocket");
     assert_eq!(socket.get("/auth/forward").status, 200);
+    let both = socket.with("X-Original-URL", "wss://wiki.example.org/live");
+    assert_eq!(both.get("/auth/forward").status, 200);
+    assert_eq!(both.get("/auth/nginx").status, 200);
     let plain = proxied(&ann, "https://wiki.example.org/live").with("X-Forwarded-Proto", "ws");
     assert_eq!(plain.get("/auth/forward").status, 403, "that is http://wiki.example.org, which is no app");
 }

@@ -206,7 +206,6 @@ fn of_a_body_that_breaks_off_it_is_said_what_was_taken_and_from_where_on_nothing
 #[test]
 fn ids_are_a_tokens_own_and_no_later_ones_of_its_name() {
     let house = House::new().with_admin("ada");
-    house.later(jiff::SignedDuration::from_hours(24 * 365));
     let ada = house.signed_in("ada");
     let record = json!({"id": "1", "user": "ann", "action": "once"});
     let first = house.program("vault", &["activity:write"]);

@@ -64,6 +64,7 @@ pub(super) fn tokens(now: Timestamp, admin: &str) -> Vec<ApiToken> {
     let token = |(nth, caller): (usize, &Caller)| ApiToken {
         name: caller.name.to_owned(),
         scopes: caller.scopes.to_vec(),
+        own_ids: true,
         app: None,
         created: moment(now, caller.since, nth),
         created_by: admin.to_owned(),

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::errno::Errno;
 use tantivy::{
     HasLen, Index, TantivyError,
     directory::{FileSlice, footer::Footer},
@@ -63,12 +64,17 @@ fn is_named(index: &Index, folder: &Path, file: &Path) -> bool {
     files(index, folder).map_or(true, |named| named.iter().any(|named| named == file))
 }
 
+/// Whether a file is to be believed. What says nothing of the file, as where no more files can be opened or there is no memory, is no
+/// reason not to: it is looked at again.
 fn believed(file: &Path, whole: io::Result<bool>) -> bool {
     whole.unwrap_or_else(|error| {
+        let damage = [io::ErrorKind::NotFound, io::ErrorKind::InvalidData, io::ErrorKind::UnexpectedEof];
+        // A disk that cannot read it says so in a number of its own.
+        let unreadable = error.raw_os_error() == Some(Errno::EIO as i32);
         if error.kind() != io::ErrorKind::NotFound {
             log::warn!("{} cannot be verified: {error}", file.display());
         }
-        false
+        !unreadable && !damage.contains(&error.kind())
     })
 }
 
@@ -147,8 +153,8 @@ impl Rounds {
                 }
                 Ok(Some(true)) => bytes = bytes.saturating_sub((sum.read - before).max(1)),
                 whole => {
-                    let _ = believed(&file, whole.map(|_| false));
-                    return is_named(index, folder, &file).then_some(file);
+                    let whole = whole.map(|_| false);
+                    return (!believed(&file, whole) && is_named(index, folder, &file)).then_some(file);
                 }
             }
         }

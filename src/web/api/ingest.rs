@@ -253,11 +253,15 @@ async fn write(
     match read {
         Ok(()) => {}
         // The sender of a body that broke off is told what of it was taken, and from where on to send it again.
-        Err(Stop::Body { line, failure }) if known > 0 => {
+        Err(Stop::Body { line, failure }) if known > 0 && failure.status() == Status::BadRequest => {
             let error = format!("{}; nothing was read from this line on", failure.message());
             taken.rejected.push(Refused { line, error });
         }
-        Err(Stop::Body { failure, .. }) => return Err(failure),
+        Err(Stop::Body { line, failure }) => {
+            let place =
+                if known > 0 { format!("nothing was read from line {line} on") } else { String::new() };
+            return Err(failure.behind(known).saying(&place));
+        }
         Err(Stop::Other(failure)) => return Err(failure.behind(known)),
     }
     if known > 0 {

@@ -110,7 +110,7 @@ impl Checkpoint<'_> {
         if let (Some(url), Some(host)) = (original, host) {
             let proto = once(proto)?;
             let one = split(url).map(|(site, _)| site);
-            let other = proto.and_then(|proto| Site::of(proto, host).ok());
+            let other = proto.and_then(|proto| Site::of(scheme(proto), host).ok());
             if one.is_none() || one != other {
                 return Err(Failure::bad_request(
                     "X-Original-URL and X-Forwarded-Host must name the same site; the proxy must take away the one it does not set",
@@ -124,13 +124,8 @@ impl Checkpoint<'_> {
             }
             (_, _, Some(host)) => {
                 let proto = once(proto)?.ok_or_else(|| missing("X-Forwarded-Proto"))?;
-                // Some proxies name the scheme of a socket as the browser does.
-                let scheme = match proto {
-                    "ws" => "http",
-                    "wss" => "https",
-                    other => other,
-                };
-                let site = Site::of(scheme, host).map_err(|_| not_understood("X-Forwarded-Host", host))?;
+                let site =
+                    Site::of(scheme(proto), host).map_err(|_| not_understood("X-Forwarded-Host", host))?;
                 let uri = once_as_it_is(uri)?.unwrap_or("/");
                 (Address::on(site, uri), once(host_method)?)
             }
@@ -218,9 +213,18 @@ fn once_as_it_is(line: Line<'_>) -> Result<Option<&str>, Failure> {
 
 /// Site and rest of an address, of which the rest need be nothing that browsers send.
 fn split(url: &str) -> Option<(Site, &str)> {
-    let (scheme, behind) = url.split_once("://")?;
+    let (proto, behind) = url.split_once("://")?;
     let (authority, rest) = behind.split_at(behind.find(['/', '?', '#']).unwrap_or(behind.len()));
-    Some((Site::of(scheme, authority).ok()?, rest))
+    Some((Site::of(scheme(proto), authority).ok()?, rest))
+}
+
+/// The scheme of a site; some proxies name that of a socket as the browser does.
+fn scheme(proto: &str) -> &str {
+    match proto {
+        "ws" => "http",
+        "wss" => "https",
+        other => other,
+    }
 }
 
 fn missing(what: &str) -> Failure {

@@ -137,8 +137,9 @@ impl Item {
         if source.len() > limits::RECORD {
             return Err(json::too_long());
         }
-        // An `_id` is one of its index. The name of an index has no spaces, so no two pairs are the same.
-        let key = self.id.as_ref().map_or(Key::Foreign, |id| Key::Given(format!("{} {id}", self.index)));
+        // An `_id` is one of its index. With the length of the name no two pairs are the same.
+        let Self { index, id, .. } = self;
+        let key = id.as_ref().map_or(Key::Foreign, |id| Key::Given(format!("{} {index} {id}", index.len())));
         let mut read = json::judged(json::foreign(source, sender, key));
         // The sender's own word for what it is, unless it said nothing.
         if let Ok(record) = &mut read

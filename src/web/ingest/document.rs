@@ -88,6 +88,9 @@ pub(super) enum Key {
 /// The most fields of a document, before they are gathered into the attributes that a record holds.
 pub(super) const FIELDS: usize = 1024;
 
+/// How often a name may stand in a document: the first is the field, the others are kept with a number behind the name.
+const NAMESAKES: usize = 16;
+
 /// The longest dotted name of a field, in bytes: one long name around many others would be written once for each of them.
 const FIELD_NAME: usize = 1024;
 
@@ -122,11 +125,16 @@ impl Document {
                 self.add(name, list.pop().unwrap_or_default())
             }
             value if self.0.get(&name) == Some(&value) => Ok(()),
+            value if !self.0.contains_key(&name) => {
+                self.0.insert(name, value);
+                Ok(())
+            }
+            // Each is looked for among those before it, so there is an end.
+            _ if self.0.contains_key(&format!("{name} {NAMESAKES}")) => {
+                Err(format!("{name:.60}: stands there more than {NAMESAKES} times"))
+            }
             value => {
-                let taken = |name: &String| self.0.contains_key(name);
-                let numbered = (2..).map(|number| format!("{name} {number}"));
-                let free = if taken(&name) { numbered.into_iter().find(|name| !taken(name)) } else { None };
-                self.0.insert(free.unwrap_or(name), value);
+                self.keep(&name, value);
                 Ok(())
             }
         }
@@ -137,11 +145,30 @@ impl Document {
         self.0.insert(name.into(), value.into());
     }
 
-    /// Sets a field where none of its names holds anything.
+    /// Sets a field where none of its names holds anything that counts. What held its first name is kept beside it.
     pub(super) fn suggest(&mut self, names: Names, value: impl Into<Value>) {
-        if !names.iter().any(|name| self.0.get(*name).is_some_and(|held| !is_empty(held))) {
-            self.set(names[0], value);
+        if names.iter().any(|name| self.0.get(*name).is_some_and(counts)) {
+            return;
         }
+        if let Some(held) = self.0.insert(names[0].to_owned(), value.into()).filter(|held| !is_empty(held)) {
+            self.keep(names[0], held);
+        }
+    }
+
+    /// Sets the time where none of its names holds one, as what carried the record has it.
+    pub(super) fn suggest_time(&mut self, at: String) {
+        let known = |name: &&str| self.0.get(*name).and_then(plain).is_some_and(|text| time(&text).is_some());
+        if !TIME.iter().any(known) {
+            let held = self.0.insert(TIME[0].to_owned(), at.into());
+            held.into_iter().for_each(|held| self.keep(TIME[0], held));
+        }
+    }
+
+    /// Keeps what a name held that is taken, with a number behind the name; of very many the last stays.
+    fn keep(&mut self, name: &str, value: Value) {
+        let mut numbered = (2..=NAMESAKES).map(|number| format!("{name} {number}"));
+        let free = numbered.find(|name| !self.0.contains_key(name));
+        self.0.insert(free.unwrap_or_else(|| format!("{name} {NAMESAKES}")), value);
     }
 
     /// Takes over what another says and this does not.
@@ -160,8 +187,7 @@ impl Document {
 
     /// Takes out the first of these that holds a text or a number.
     fn take(&mut self, names: Names) -> Option<(&'static str, Value)> {
-        let plain = |held: &Value| (held.is_string() && !is_empty(held)) || held.is_number();
-        let name = names.iter().find(|name| self.0.get(**name).is_some_and(plain))?;
+        let name = names.iter().find(|name| self.0.get(**name).is_some_and(counts))?;
         Some((name, self.0.remove(*name)?))
     }
 
@@ -172,12 +198,7 @@ impl Document {
     /// The first of these that can be read as what it should be. It is taken out where nothing of it is lost with that.
     fn fitting<T>(&mut self, names: Names, read: impl Fn(&str) -> Option<(T, bool)>) -> Option<T> {
         names.iter().find_map(|name| {
-            let text = match self.0.get(*name)? {
-                Value::String(text) => Cow::Borrowed(text.trim()),
-                Value::Number(number) => Cow::Owned(number.to_string()),
-                _ => return None,
-            };
-            let (read, whole) = read(&text)?;
+            let (read, whole) = read(&plain(self.0.get(*name)?)?)?;
             if whole {
                 self.0.remove(*name);
             }
@@ -232,7 +253,10 @@ impl Document {
         fields.extend(groups.into_iter().map(|(name, inside)| (name, Value::Object(inside))));
         if fields.len() > limits::ATTRIBUTES {
             let keep = fields.keys().nth(limits::ATTRIBUTES - 1).cloned().unwrap_or_default();
-            let others: Map<_, _> = fields.split_off(&keep).into_iter().collect();
+            let mut others: Map<_, _> = fields.split_off(&keep).into_iter().collect();
+            if let Some(Value::Object(own)) = fields.remove("others.*") {
+                others.extend(own);
+            }
             fields.insert("others.*".to_owned(), Value::Object(others));
         }
         let bare = |name: String| name.strip_prefix("attributes.").map(str::to_owned).unwrap_or(name);
@@ -278,7 +302,21 @@ pub(super) fn is_foreign(name: &str) -> bool {
 }
 
 fn is_empty(value: &Value) -> bool {
-    value.as_str().is_some_and(str::is_empty)
+    value.as_str().is_some_and(|text| text.trim().is_empty())
+}
+
+/// Whether a value says something in one word or text.
+fn counts(value: &Value) -> bool {
+    (value.is_string() && !is_empty(value)) || value.is_number()
+}
+
+/// A text or a number, as text.
+fn plain(value: &Value) -> Option<Cow<'_, str>> {
+    match value {
+        Value::String(text) => Some(Cow::Borrowed(text.trim())),
+        Value::Number(number) => Some(Cow::Owned(number.to_string())),
+        _ => None,
+    }
 }
 
 /// Text as it is, anything else as JSON.
@@ -345,8 +383,7 @@ pub(super) fn cut(activity: &mut NewActivity) {
     }
     activity.attributes.retain(|(name, _)| !name.is_empty());
     if cut {
-        activity.attributes.truncate(limits::ATTRIBUTES - 1);
-        activity.attributes.push(("cut".to_owned(), "true".to_owned()));
+        activity.mark("cut", "true");
     }
 }
 

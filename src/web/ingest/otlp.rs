@@ -14,7 +14,7 @@ use serde_json::{Map, Value};
 
 use super::{
     Record,
-    document::{DETAIL, Document, Key, TIME},
+    document::{DETAIL, Document, Key},
     json::too_long,
 };
 use crate::model::activity::limits;
@@ -81,7 +81,7 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
     document.lend(resource);
     let at = if record.time_unix_nano > 0 { record.time_unix_nano } else { record.observed_time_unix_nano };
     match Timestamp::from_nanosecond(at.into()) {
-        Ok(time) if at > 0 => document.suggest(TIME, time.to_string()),
+        Ok(time) if at > 0 => document.suggest_time(time.to_string()),
         Ok(_) => {}
         Err(_) => document.set("time_unix_nano", at),
     }
@@ -137,7 +137,8 @@ mod tests {
                  {"key":"amount","value":{"intValue":"3"}}]},
               {"observedTimeUnixNano":"1767323045000000000","body":{"kvlistValue":{"values":[
                  {"key":"user","value":{"stringValue":"bob"}},{"key":"action","value":{"stringValue":"x"}}]}}},
-              {"body":{"stringValue":"nobody"}}]}]}]}"#;
+              {"body":{"stringValue":"nobody"}},
+              {"timeUnixNano":"1767323045678901234","attributes":[{"key":"timestamp","value":{"stringValue":"12:00:01"}}]}]}]}]}"#;
         let read = read(text);
         let one = read[0].clone().unwrap();
         assert_eq!(
@@ -153,5 +154,12 @@ mod tests {
         let other = read[1].clone().unwrap();
         assert_eq!((&*other.user, &*other.action, other.time.is_some()), ("bob", "x", true));
         assert_eq!(read[2].clone().unwrap().user, "", "the domain refuses it");
+        let timed = read[3].clone().unwrap();
+        assert_eq!(
+            timed.time.unwrap().to_string(),
+            "2026-01-02T03:04:05.678Z",
+            "the record's own, where there is none"
+        );
+        assert!(timed.attributes.contains(&("timestamp".to_owned(), "12:00:01".to_owned())), "{timed:?}");
     }
 }

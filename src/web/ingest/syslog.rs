@@ -13,7 +13,7 @@ use syslog_loose::{Message, Variant};
 
 use super::{
     Record,
-    document::{ACTION, APP, DETAIL, Document, Key, TIME, USER, cut, is_known},
+    document::{ACTION, APP, DETAIL, Document, Key, USER, cut, is_known},
 };
 use crate::{
     domain::ingest::{CLAIMED, is_own},
@@ -73,7 +73,7 @@ fn read(message: &Message<&str>, from: IpAddr) -> NewActivity {
     document.suggest(USER, host.clone());
     // A device whose clock is wrong beyond all bounds is heard as of now.
     if let Some(at) = message.timestamp.filter(|at| (1970..=9999).contains(&at.year())) {
-        document.suggest(TIME, at.to_rfc3339());
+        document.suggest_time(at.to_rfc3339());
     }
     let others = [
         ("host.name", Some(host)),
@@ -94,7 +94,7 @@ fn read(message: &Message<&str>, from: IpAddr) -> NewActivity {
     if is_own(&record.app) {
         // The lines of our own server among them; but they are the machine's word, not ours.
         let claimed = mem::replace(&mut record.app, "syslog".to_owned());
-        record.attributes.push((CLAIMED.to_owned(), claimed));
+        record.mark(CLAIMED, claimed);
     }
     cut(&mut record);
     record
@@ -175,6 +175,8 @@ mod tests {
                 r#"<13>1 - web1 shop - - - {"user":{"name":"ann"},"user.name":"bob","action":"x"}"#,
                 ("ann", "x", "shop"),
             ),
+            (r#"<13>1 - web1 shop - - - {"user":["a","b"],"action":false}"#, ("web1", "shop", "shop")),
+            (r#"<13>1 - web1 shop - - - {"user":" ","action":true}"#, ("web1", "shop", "shop")),
             ("<13>1 - web1 rollcall - started - x", ("web1", "started", "syslog")),
             ("<13>1 - web1 RoIlcall\u{200b} - started - x", ("web1", "started", "syslog")),
         ] {
@@ -185,6 +187,16 @@ mod tests {
         let record = one(&long);
         assert_eq!(record.user.len(), limits::NAME);
         assert!(record.attributes.contains(&("cut".to_owned(), "true".to_owned())));
+        let late = one(r#"<13>1 2026-01-02T03:04:05Z web1 shop - - - {"time":"12:00","action":"x"}"#);
+        assert_eq!(
+            late.time.unwrap().to_string(),
+            "2026-01-02T03:04:05Z",
+            "the header's, where there is none"
+        );
+        assert!(late.attributes.contains(&("time 2".to_owned(), "12:00".to_owned())), "{late:?}");
+        let full: Vec<String> = (0..64).map(|n| format!(r#""a{n}":1"#)).collect();
+        let record = one(&format!("<13>1 - web1 rollcall - - - {{{}}}", full.join(",")));
+        assert_eq!((record.attributes.len(), &*record.app), (limits::ATTRIBUTES, "syslog"));
         let many: Vec<String> = (0..2000).map(|n| format!(r#""a{n}":1"#)).collect();
         let record = one(&format!("<13>1 - web1 shop - - - {{{}}}", many.join(",")));
         assert!(record.detail.starts_with("{\"a0\":1"), "more fields than a document has: it is text");

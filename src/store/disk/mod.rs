@@ -15,6 +15,7 @@ use std::{
         Arc, PoisonError, RwLock,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
 };
 
 use redb::{
@@ -211,7 +212,14 @@ impl Disk {
         let (Some(path), Some(file)) = (&self.path, copy.file.take()) else { return Ok(()) };
         fs::rename(&copy.path, path)?;
         // From here on the old file has no name: nothing may be written to it any more, whatever else fails.
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = file;
+        let old = mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), file);
+        // redb writes and syncs what it closes, seconds of it on a busy disk, which is for nothing here: neither those who read wait for
+        // it, behind the lock, nor those who write.
+        let closing = thread::Builder::new().name("old file".into());
+        let closing = closing.spawn(move || {
+            let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
+        });
+        drop(closing);
         self.unsettled.store(true, Ordering::SeqCst);
         self.settle()
     }

@@ -158,9 +158,10 @@ impl Document {
     /// Sets the time where none of its names holds one, as what carried the record has it.
     pub(super) fn suggest_time(&mut self, at: String) {
         let known = |name: &&str| self.0.get(*name).and_then(plain).is_some_and(|text| time(&text).is_some());
-        if !TIME.iter().any(known) {
-            let held = self.0.insert(TIME[0].to_owned(), at.into());
-            held.into_iter().for_each(|held| self.keep(TIME[0], held));
+        if !TIME.iter().any(known)
+            && let Some(held) = self.0.insert(TIME[0].to_owned(), at.into())
+        {
+            self.keep(TIME[0], held);
         }
     }
 

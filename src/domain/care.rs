@@ -217,7 +217,8 @@ pub fn restore(
     if users == 0 {
         return Err(CareError::Nobody);
     }
-    let tokens = restored.snapshot()?.tokens()?.into_iter().map(|(_, token)| token.name).collect();
+    let tokens = restored.snapshot()?.tokens()?.into_iter().map(|(_, token)| token);
+    let tokens = tokens.filter(|token| token.valid(clock.now())).map(|token| token.name).collect();
     let made = verdict.newest.map(|newest| newest.time);
     let ended = end_all(&restored, clock.now())?;
     drop(restored);

@@ -66,20 +66,24 @@ impl Denied {
 
 impl<'r> Responder<'r, 'static> for Box<Denied> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let Ok(text) = self.render() else { return Err(Status::InternalServerError) };
-        let mut response: Response<'static> = (ContentType::HTML, text).respond_to(request)?;
-        as_it_is(&mut response, Status::Forbidden);
-        Ok(response)
+        alone(request, &*self, Status::Forbidden)
     }
 }
 
-/// Gives a page of this status what lets a browser show it anywhere: it fetches nothing, and has no style but its own.
-pub(super) fn as_it_is(response: &mut Response<'static>, status: Status) {
+/// A page that a browser may show anywhere: it fetches nothing, and has no style but [`STYLE`].
+pub(super) fn alone(
+    request: &Request<'_>,
+    page: &impl Template,
+    status: Status,
+) -> response::Result<'static> {
+    let Ok(text) = page.render() else { return Err(Status::InternalServerError) };
+    let mut response: Response<'static> = (ContentType::HTML, text).respond_to(request)?;
     response.set_status(status);
     response.set_header(Header::new("Content-Security-Policy", POLICY.as_str()));
+    Ok(response)
 }
 
-/// The same for a program.
+/// What a program is told instead of the page.
 pub(super) fn not_open(app: &App, user: &User) -> Failure {
     Failure::forbidden(format!("{} may not open {}", user.name, app.name))
 }

@@ -3,12 +3,12 @@
 
 use askama::Template;
 use rocket::{
-    Request, Response,
-    http::{ContentType, Status},
+    Request,
+    http::Status,
     response::{self, Responder},
 };
 
-use super::denied::{STYLE, as_it_is};
+use super::denied::{STYLE, alone};
 use crate::model::site::Site;
 
 /// The page.
@@ -47,9 +47,6 @@ impl Elsewhere {
 
 impl<'r> Responder<'r, 'static> for Box<Elsewhere> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
-        let Ok(text) = self.render() else { return Err(Status::InternalServerError) };
-        let mut response: Response<'static> = (ContentType::HTML, text).respond_to(request)?;
-        as_it_is(&mut response, self.status);
-        Ok(response)
+        alone(request, &*self, self.status)
     }
 }

@@ -187,13 +187,9 @@ impl Document {
     }
 
     /// Takes out the first of these that holds a text or a number.
-    fn take(&mut self, names: Names) -> Option<(&'static str, Value)> {
-        let name = names.iter().find(|name| self.0.get(**name).is_some_and(counts))?;
-        Some((name, self.0.remove(*name)?))
-    }
-
     fn text(&mut self, names: Names) -> Option<String> {
-        self.take(names).map(|(_, value)| plain_text(value))
+        let name = names.iter().find(|name| self.0.get(**name).is_some_and(counts))?;
+        self.0.remove(*name).map(plain_text)
     }
 
     /// The first of these that can be read as what it should be. It is taken out where nothing of it is lost with that.

@@ -149,7 +149,7 @@ impl App {
     /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
     /// if it does so with them.
     fn too_much(&self, searcher: &Searcher, most: u64, of: u64) -> Result<Option<i64>, RetentionError> {
-        let bytes = self.log_bytes()?;
+        let bytes = self.bytes_of(searcher, of)?;
         if bytes <= most {
             return Ok(None);
         }
@@ -173,6 +173,20 @@ impl App {
             }
         }
         Ok(Some(low))
+    }
+
+    /// How many bytes `seen` activities take, which are all that can be found. What retention hides may be on the disk still, and what
+    /// it took out has left hashes behind: neither is to be held against those that are left.
+    fn bytes_of(&self, searcher: &Searcher, seen: u64) -> Result<u64, StoreError> {
+        let (log, there) = self.0.store.read(|read| {
+            let log = read.log_bytes()?.saturating_sub(read.bytes_of_what_is_gone()?);
+            Ok::<_, StoreError>((log, read.activities_there()?))
+        })?;
+        let share = |bytes: u64, there: u64| {
+            let share = u128::from(bytes) * u128::from(seen.min(there)) / u128::from(there.max(1));
+            u64::try_from(share).unwrap_or(bytes)
+        };
+        Ok(share(log, there) + share(self.0.index.bytes(), searcher.activities_there()))
     }
 
     /// Keeps an outlook that is shown to somebody, who is to agree to it; what fetches it again within five minutes.

@@ -6,6 +6,7 @@
 //! written by the same closure, so neither can exist without the other.
 
 mod apps;
+mod aside;
 mod backup;
 mod bonds;
 mod check;

@@ -25,10 +25,10 @@ use crate::model::{
     session::Scope,
 };
 
-/// So many counts are kept of each stretch.
-const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(31);
+/// So many counts are kept of each stretch: some ten kilobytes, of which there are a few dozen.
+const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(127);
 
-/// Counts of a stretch that were not to be had by the length of a list alone, with the documents of the period in which they
+/// Counts of a stretch that were not to be had by the length of a list and the ranks in it alone, with the documents of the period in which they
 /// were counted. A stretch never changes, so who asks again, with every page and every refresh, waits only for what has come
 /// since and where the period ends.
 pub(super) struct Counts(Mutex<LruCache<Arc<Question>, Counted>>);
@@ -112,7 +112,7 @@ impl Search {
         let all = self.of_each(&unknown, deadline, |index, segment, part| {
             let count = count(segment, &part.plan, &part.docs, deadline)?;
             counted.fetch_add(count, Ordering::Relaxed);
-            if !part.plan.is_known(segment) {
+            if !part.plan.is_by_rank() {
                 stretches[index].counts.keep(Arc::clone(self.question()), part.docs.clone(), count);
             }
             Ok(())

@@ -28,8 +28,11 @@ use super::{
 };
 use crate::{
     model::{id::ActivityId, index::State},
-    store::map,
+    store::{aside::step_aside, map},
 };
+
+/// How often it is said how far an index has come that was far behind.
+const SAY: Duration = Duration::from_secs(10);
 
 /// How many activities are read at once.
 const BATCH: usize = 1000;
@@ -79,6 +82,7 @@ impl Follower {
 
     /// Follows until it is told to stop.
     pub(super) fn run(mut self) {
+        step_aside();
         let mut whole = self.is_whole();
         let mut pause = PAUSE.0;
         while self.shared.stopping().is_none() {
@@ -164,6 +168,7 @@ impl Follower {
             rewriting: None,
             purge_from: now,
             rounds: Rounds::new(now),
+            behind: None,
         };
         session.run()
     }
@@ -185,11 +190,22 @@ struct Session<'a> {
     purge_from: Instant,
     /// The rounds through the files.
     rounds: Rounds,
+    /// Where the index was far behind the log when this began and has not caught up: when that was, and when it was said last.
+    behind: Option<(Instant, Instant)>,
 }
 
 impl Session<'_> {
     fn run(mut self) -> Result<(), Failure> {
         let Follower { source, shared, .. } = self.follower;
+        let (last, now) = (source.last(), Instant::now());
+        if last.0.saturating_sub(self.read.0) > FAR {
+            log::warn!(
+                "the search index has {} of {} activities and is brought up to the log",
+                self.read.0,
+                last.0
+            );
+            self.behind = Some((now, now));
+        }
         loop {
             match shared.stopping() {
                 Some(Stop::Leave) => return Ok(()),
@@ -204,6 +220,7 @@ impl Session<'_> {
             let waited = self.waiting.map(|since| since.elapsed());
             if waited.is_some_and(|waited| waited >= patience) {
                 self.commit()?;
+                self.say_how_far(last);
                 self.tidy()?;
             } else if added == 0 {
                 if waited.is_none() {
@@ -212,6 +229,18 @@ impl Session<'_> {
                 let at_most = waited.map_or(TICK, |waited| SOON.saturating_sub(waited).min(TICK));
                 source.wait(self.read, at_most);
             }
+        }
+    }
+
+    /// Says how far an index has come that was far behind, every ten seconds, and when it is there.
+    fn say_how_far(&mut self, last: ActivityId) {
+        let Some((began, said)) = self.behind else { return };
+        if last.0.saturating_sub(self.read.0) <= FAR {
+            log::warn!("the search index has caught up after {:.1} s", began.elapsed().as_secs_f64());
+            self.behind = None;
+        } else if said.elapsed() >= SAY {
+            log::warn!("the search index has {} of {} activities", self.read.0, last.0);
+            self.behind = Some((began, Instant::now()));
         }
     }
 

@@ -42,12 +42,20 @@ impl Plan {
         }
     }
 
+    /// Whether the length of a list, or the ranks in it, are what it counts.
+    pub(super) fn is_by_rank(&self) -> bool {
+        match self {
+            Self::Not(inner) => inner.is_by_rank(),
+            Self::Nothing | Self::Everything | Self::One(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether lists alone, or few documents, answer what it counts.
     pub(super) fn is_known(&self, segment: &Segment) -> bool {
         match self {
             Self::Not(inner) => inner.is_known(segment),
-            Self::Nothing | Self::Everything | Self::One(_) => true,
-            plan => plan.is_rare(segment),
+            plan => plan.is_by_rank() || plan.is_rare(segment),
         }
     }
 

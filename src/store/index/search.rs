@@ -86,6 +86,11 @@ impl Searcher {
         self.snapshot.indexed
     }
 
+    /// How many activities are in the index, those among them that retention hides and that are still to be taken out.
+    pub fn activities_there(&self) -> u64 {
+        self.snapshot.segments.iter().map(|segment| u64::from(segment.len)).sum()
+    }
+
     /// A search for what `filter` is after, of what may be seen in `scope`.
     pub fn search(&self, filter: &Filter, scope: &Scope) -> Search {
         // An activity's time is a whole number of milliseconds; the ends of a period need not be.

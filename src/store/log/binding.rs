@@ -7,6 +7,7 @@ use super::{
     keeper::{Left, SLICE, Work},
     run,
     shelf::{self, Shelf},
+    size,
     volume::{self, Draft, Scribe},
 };
 use crate::{
@@ -76,7 +77,9 @@ impl Work {
     fn move_slice(&self, mut slice: Binding) -> Result<(), Left> {
         slice.close();
         let Binding { runs, blocks, .. } = slice;
+        let grown: u64 = blocks.iter().map(|(_, block)| size::of_value(block.len())).sum();
         self.write(move |write| {
+            write.grow_log(grown.cast_signed(), 0, 0)?;
             let mut table = write.edit(LOG_BLOCKS)?;
             for (key, block) in &blocks {
                 table.insert(key, block.as_slice()).map_err(StoreError::file)?;
@@ -107,8 +110,7 @@ impl Binding {
     }
 
     fn add(&mut self, activity: &Activity, scribe: &mut Scribe) {
-        // Ids are missing where retention took activities out: a block begins anew behind them.
-        if activity.id.0 != self.next || !self.block.add(activity, scribe) {
+        if !self.block.add(activity, scribe) {
             self.close();
             self.block = block::Draft::new(self.volume, activity.id.0);
             self.block.add(activity, scribe);

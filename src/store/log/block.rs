@@ -52,7 +52,7 @@ pub(super) struct Draft {
 }
 
 impl Draft {
-    /// An empty block of `volume` for activities whose ids follow one another, from `start` on.
+    /// An empty block of `volume` for activities from the id `start` on.
     pub(super) fn new(volume: u64, start: u64) -> Self {
         Self {
             volume,
@@ -69,23 +69,58 @@ impl Draft {
 
     /// Adds an activity, unless the block is full: then false.
     pub(super) fn add(&mut self, activity: &Activity, scribe: &mut Scribe) -> bool {
+        if activity.id.0 != self.next && !self.sparse {
+            // Rows grow by a fifth at most when they say what is missing before them.
+            if self.rows.len() > PAGE / 4 * 3 {
+                return false;
+            }
+            self.thin_out();
+        }
         self.row.clear();
         let times = Times { time: millis(activity.time), received: millis(activity.received) };
         self.say(activity.id.0, times);
         scribe.write(activity, &mut self.row);
-        if !self.rows.is_empty() && FRONT + self.rows.len() + self.row.len() + 3 > PAGE {
+        if self.is_full() {
             return false;
         }
         self.take(activity.id.0, times);
         true
     }
 
-    /// Adds a row of an earlier form of the block, whether it is full or not.
-    fn keep(&mut self, row: &Row<'_>) {
+    /// Has the rows say how many ids are missing before each: before those that are there, none.
+    fn thin_out(&mut self) {
+        let rows = std::mem::take(&mut self.rows);
+        let mut rows = Input(&rows);
+        // What was put there is there.
+        while let Ok(row) = rows.slice() {
+            self.row.clear();
+            put(&mut self.row, 0);
+            self.row.extend_from_slice(row);
+            put_slice(&mut self.rows, &self.row);
+        }
+        self.sparse = true;
+    }
+
+    /// An empty block of `volume` for rows of earlier ones, between which ids are missing.
+    pub(super) fn sparse(volume: u64, start: u64) -> Self {
+        Self { sparse: true, ..Self::new(volume, start) }
+    }
+
+    /// Adds a row of an earlier block of the same volume, unless this one is full or another volume's: then false.
+    pub(super) fn keep(&mut self, volume: u64, row: &Row<'_>) -> bool {
         self.row.clear();
         self.say(row.id, row.times);
         self.row.extend_from_slice(row.said.0);
+        if self.volume != volume || self.is_full() {
+            return false;
+        }
         self.take(row.id, row.times);
+        true
+    }
+
+    /// Whether the row at hand finds no room.
+    fn is_full(&self) -> bool {
+        !self.rows.is_empty() && FRONT + self.rows.len() + self.row.len() + 3 > PAGE
     }
 
     /// Begins the row at hand.
@@ -108,15 +143,10 @@ impl Draft {
 
     /// The block's key and value; none if it is empty.
     pub(super) fn finish(self) -> Option<(u64, Vec<u8>)> {
-        let key = self.next - 1;
-        Some((key, self.value(key)?))
-    }
-
-    /// The value of a block that is filed under `key`; none if it is empty.
-    fn value(self, key: u64) -> Option<Vec<u8>> {
         if self.rows.is_empty() {
             return None;
         }
+        let key = self.next - 1;
         let mut value = vec![0; HEAD];
         put(&mut value, key - self.volume);
         put(&mut value, key - self.start);
@@ -126,13 +156,12 @@ impl Draft {
         put(&mut value, self.first.time.wrapping_sub(self.oldest).cast_unsigned());
         value.extend_from_slice(&self.rows);
         bytes::seal(VERSION, &mut value);
-        Some(value)
+        Some((key, value))
     }
 }
 
 /// A block that is read.
 pub(super) struct Block<'a> {
-    key: u64,
     /// The id of the volume it belongs to.
     pub(super) volume: u64,
     /// The time of the oldest activity in it, in milliseconds since 1970.
@@ -161,7 +190,7 @@ impl<'a> Block<'a> {
         let sparse = input.take(1)? == [1];
         let last = Times { time: input.signed()?, received: input.signed()? };
         let oldest = last.time.wrapping_sub(input.number()?.cast_signed());
-        Ok(Self { key, volume, oldest, next, sparse, last, rows: input })
+        Ok(Self { volume, oldest, next, sparse, last, rows: input })
     }
 
     /// The id from which its rows count: nothing in it is older, of those that are left.
@@ -181,25 +210,6 @@ impl<'a> Block<'a> {
         self.last.time = self.last.time.wrapping_add(row.signed()?);
         self.last.received = self.last.received.wrapping_add(row.signed()?);
         Ok(Some(Row { id, times: self.last, said: row }))
-    }
-
-    /// The same block without the rows that are `gone`, and how many those are. It has no value if none is left.
-    ///
-    /// To say which ids are missing takes a byte a row, so a full block that loses hardly any may grow beyond its page.
-    pub(super) fn without(
-        mut self,
-        mut gone: impl FnMut(&Row<'a>) -> Result<bool, StoreError>,
-    ) -> Result<(u64, Option<Vec<u8>>), StoreError> {
-        let mut kept = Draft { sparse: true, ..Draft::new(self.volume, self.next) };
-        let mut removed = 0;
-        while let Some(row) = self.next()? {
-            if gone(&row)? {
-                removed += 1;
-            } else {
-                kept.keep(&row);
-            }
-        }
-        Ok((removed, kept.value(self.key)))
     }
 }
 

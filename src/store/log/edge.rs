@@ -4,7 +4,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::{
     bytes::damaged,
-    removals,
+    removals, size,
     tile::{self, Kept, LEAVES, LEVEL, Salt, Tile, place},
 };
 use crate::{
@@ -126,7 +126,8 @@ impl Edge {
         &mut self,
         gone: &[(u64, Hash)],
         transaction: &WriteTransaction,
-    ) -> Result<(), StoreError> {
+    ) -> Result<i64, StoreError> {
+        let mut grown = 0;
         let sizes = transaction.open_table(CHECKPOINTS).map_err(StoreError::file)?;
         let mut tiles = transaction.open_table(LOG_TILES).map_err(StoreError::file)?;
         for gone in gone.chunk_by(|(one, _), (next, _)| place(*one).0 == place(*next).0) {
@@ -142,20 +143,28 @@ impl Edge {
                 self.changed = true;
                 continue;
             }
+            let was;
             let kept = match self.filled.iter().position(|(filled, _)| *filled == number) {
-                Some(at) => Kept::read(&self.filled[at].1)?,
+                Some(at) => {
+                    was = self.filled[at].1.len();
+                    Kept::read(&self.filled[at].1)?
+                }
                 None => {
-                    Kept::read(tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?.value())?
+                    let tile = tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?;
+                    was = tile.value().len();
+                    Kept::read(tile.value())?
                 }
             };
             let Kept::Full(root, mut tile) = kept else { return Err(damaged()) };
             tile.forget(&leaves, &cuts);
             let value = tile::write_full(&root, &tile);
+            grown += size::difference(was, Some(value.len()));
             self.filled.retain(|(filled, _)| *filled != number);
             tiles.insert(number, value.as_slice()).map_err(StoreError::file)?;
         }
         let ids: Vec<u64> = gone.iter().map(|(id, _)| *id).collect();
-        self.declare(&ids, transaction)
+        self.declare(&ids, transaction)?;
+        Ok(grown)
     }
 
     /// Writes down that these activities, whose ids are in order, are not there any more.

@@ -24,6 +24,7 @@ use crate::{
     model::horizon::Horizon,
     store::{
         StoreError, Write,
+        aside::step_aside,
         disk::Disk,
         health::Health,
         writer::{Weight, Writer},
@@ -119,6 +120,7 @@ pub(super) enum Left {
 
 impl Work {
     fn run(&self, orders: &mpsc::Receiver<Order>) {
+        step_aside();
         let (mut cleaned, mut in_doubt, mut rest) = (false, false, Rest::default());
         loop {
             match orders.recv_timeout(PAUSE) {
@@ -172,6 +174,7 @@ impl Work {
         if !*cleaned {
             self.remove_leftovers()?;
             self.make_filters()?;
+            self.measure()?;
             *cleaned = true;
         }
         while self.keys.recent() >= RECENT {

@@ -30,6 +30,7 @@ mod rows;
 mod run;
 mod sealing;
 mod shelf;
+mod size;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -62,7 +63,7 @@ use super::{
     Read, Store, StoreError, Write,
     disk::Disk,
     index::{Source, SourceError},
-    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
+    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_RUNS, LOG_VOLUMES, META},
 };
 use crate::model::{
     activity::{Activity, NewActivity},
@@ -256,13 +257,24 @@ impl Read {
 
     /// How many bytes the log takes, to a hundredth or so.
     pub fn log_bytes(&self) -> Result<u64, StoreError> {
-        // Blocks, volumes and keys have a page each, and how many there are is known without a look. Of runs and recent
-        // keys there are never many, and small ones share a page.
+        // Volumes and keys have a page each, and how many there are is known without a look. Of runs and recent keys there
+        // are never many, and small ones share a page.
         let few = self.pages(LOG_RUNS)? + self.pages(KEYS_RECENT)?;
-        let many = self.count(LOG_BLOCKS)? + self.count(LOG_VOLUMES)? + self.count(KEY_CHUNKS)?;
-        // Six tiles share a page, or more.
-        let many = many + self.count(LOG_TILES)? / 6;
-        Ok((few + many) * 4096)
+        let many = self.count(LOG_VOLUMES)? + self.count(KEY_CHUNKS)?;
+        Ok((few + many) * size::PAGE + size::of_blocks_and_tiles(self)?)
+    }
+
+    /// How many bytes of that are what stays of activities that retention took out: the hashes of their leaves, and their senders'
+    /// ids as long as others of the same run are needed.
+    pub fn bytes_of_what_is_gone(&self) -> Result<u64, StoreError> {
+        let keys = self.count(KEY_CHUNKS)? * size::PAGE;
+        let needed = self.activities_there()?.div_ceil(keys::FIT as u64) * size::PAGE;
+        Ok(size::of_what_is_gone(self)? + keys.saturating_sub(needed))
+    }
+
+    /// How many activities are in the log, those among them that retention hides and that are still to be taken out.
+    pub fn activities_there(&self) -> Result<u64, StoreError> {
+        Ok(self.shelf()?.last()?.saturating_sub(size::removed(self)?))
     }
 
     fn pages<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {

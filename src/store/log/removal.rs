@@ -10,11 +10,12 @@ use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    block::Block,
+    block::{self, Block, Row},
     bytes::damaged,
     keeper::{Left, SLICE, Work},
     record, run,
     shelf::Shelf,
+    size,
     tile::{self, Kept, LEAVES, Salt},
 };
 use crate::{
@@ -84,6 +85,46 @@ impl Write<'_> {
 /// A page of the log that changes: its key, what takes its place, and the leaves of the activities that it loses.
 type Change = (u64, Option<Vec<u8>>, Vec<(u64, Hash)>);
 
+/// What is left of blocks of which some is gone, put together in as few as it fits into.
+#[derive(Default)]
+struct Packing {
+    block: Option<block::Draft>,
+    /// How many bytes of the file the new blocks take, and the old ones took.
+    taken: u64,
+    freed: u64,
+}
+
+impl Packing {
+    /// Adds a row, which comes behind all before it.
+    fn add(&mut self, volume: u64, row: &Row<'_>, changes: &mut Vec<Change>) {
+        if self.block.as_mut().is_some_and(|block| block.keep(volume, row)) {
+            return;
+        }
+        self.close(changes);
+        let mut block = block::Draft::sparse(volume, row.id);
+        block.keep(volume, row);
+        self.block = Some(block);
+    }
+
+    /// Ends the block at hand. Its key is that of its last row: behind those of the blocks that it was made of, or one of them.
+    fn close(&mut self, changes: &mut Vec<Change>) {
+        let Some((key, value)) = self.block.take().and_then(block::Draft::finish) else { return };
+        self.taken += size::of_value(value.len());
+        changes.push((key, Some(value), Vec::new()));
+    }
+}
+
+/// What a removal goes by, and how far it is.
+struct Removal<'a> {
+    horizon: &'a Horizon,
+    /// The newest activity, which stays.
+    last: u64,
+    removed: u64,
+    /// The volumes that have blocks left, and those that had blocks which have nothing left.
+    kept: BTreeSet<u64>,
+    emptied: BTreeSet<u64>,
+}
+
 /// The leaves of activities that are to go. What a leaf was salted with never changes as long as its record is there.
 struct Leaves {
     tiles: ReadOnlyTable<u64, &'static [u8]>,
@@ -127,89 +168,108 @@ impl Leaves {
 impl Work {
     /// Removes what lies behind `horizon`, and says how many activities that were.
     pub(super) fn remove(&self, horizon: &Horizon) -> Result<u64, Left> {
-        let read = self.disk.read()?;
-        let log = Shelf::open(&read, &self.cache.volumes)?;
-        let last = log.last()?;
-        let mut leaves = Leaves::of(&read)?;
-        let removed = self.remove_rows(&log, horizon, last, &mut leaves)?
-            + self.remove_records(&log, horizon, last, &mut leaves)?;
-        drop((log, leaves, read));
-        if removed > 0 {
-            self.remove_keys()?;
-            self.give_back()?;
+        let last = Shelf::open(&*self.disk.read()?, &self.cache.volumes)?.last()?;
+        let (kept, emptied) = (BTreeSet::new(), BTreeSet::new());
+        let mut removal = Removal { horizon, last, removed: 0, kept, emptied };
+        // Each slice begins with what the one before left: whoever reads an older moment keeps the file from using again the
+        // pages that were left since, and it would grow by all that is written.
+        let mut from = Some(0);
+        while let Some(first) = from {
+            from = self.remove_rows(first, &mut removal)?;
         }
-        Ok(removed)
-    }
-
-    /// Removes from blocks, and volumes that have none left.
-    fn remove_rows(
-        &self,
-        log: &Shelf<'_>,
-        horizon: &Horizon,
-        last: u64,
-        leaves: &mut Leaves,
-    ) -> Result<u64, Left> {
-        let (mut removed, mut changes) = (0, Vec::new());
-        let (mut kept, mut emptied) = (BTreeSet::new(), BTreeSet::new());
-        for entry in log.blocks.iter().map_err(StoreError::file)? {
-            let (key, value) = entry.map_err(StoreError::file)?;
-            let block = Block::open(key.value(), value.value())?;
-            let volume = block.volume;
-            if block.oldest >= horizon.latest() {
-                kept.insert(volume);
-                continue;
-            }
-            let words = log.volume(volume)?;
-            let mut fallen = Vec::new();
-            let (gone, value) = block.without(|row| {
-                if row.id == last || row.time() >= horizon.latest() {
-                    return Ok(false);
-                }
-                let activity = row.read(&words)?;
-                let hidden = row.time() < horizon.earliest() || horizon.hides(&activity);
-                if hidden {
-                    leaves.add_read(&activity, &mut fallen)?;
-                }
-                Ok(hidden)
-            })?;
-            if if value.is_some() { &mut kept } else { &mut emptied }.insert(volume) {
-                self.go_on()?;
-            }
-            if gone > 0 {
-                removed += gone;
-                changes.push((key.value(), value, fallen));
-            }
-            if changes.len() >= SLICE {
-                self.change(std::mem::take(&mut changes), LOG_BLOCKS)?;
-            }
-        }
-        self.change(changes, LOG_BLOCKS)?;
-        for volume in emptied.difference(&kept).copied() {
+        for volume in removal.emptied.difference(&removal.kept).copied() {
             self.write(move |write| {
                 let mut volumes = write.edit(LOG_VOLUMES)?;
                 volumes.retain_in((volume, 0)..=(volume, u32::MAX), |_, _| false).map_err(StoreError::file)
             })?;
         }
-        Ok(removed)
+        let mut from = Some(0);
+        while let Some(first) = from {
+            from = self.remove_records(first, &mut removal)?;
+        }
+        if removal.removed > 0 {
+            self.remove_keys()?;
+            self.give_back()?;
+        }
+        Ok(removal.removed)
     }
 
-    /// Removes from runs. What is left of one are the stretches whose ids follow one another.
-    fn remove_records(
-        &self,
-        log: &Shelf<'_>,
-        horizon: &Horizon,
-        last: u64,
-        leaves: &mut Leaves,
-    ) -> Result<u64, Left> {
-        let (mut removed, mut changes) = (0, Vec::new());
-        for entry in log.runs.iter().map_err(StoreError::file)? {
+    /// Removes a slice from the blocks, from the one with the key `first` on. Where the next slice begins, if there is more.
+    fn remove_rows(&self, first: u64, removal: &mut Removal<'_>) -> Result<Option<u64>, Left> {
+        let Removal { horizon, last, kept, emptied, .. } = removal;
+        let read = self.disk.read()?;
+        let log = Shelf::open(&read, &self.cache.volumes)?;
+        let mut leaves = Leaves::of(&read)?;
+        let (mut changes, mut gone_here, mut next) = (Vec::new(), 0, None);
+        let mut packing = Packing::default();
+        for entry in log.blocks.range(first..).map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
+            if changes.len() >= SLICE {
+                next = Some(key.value());
+                break;
+            }
+            let mut block = Block::open(key.value(), value.value())?;
+            let volume = block.volume;
+            let (mut hidden, mut fallen) = (Vec::new(), Vec::new());
+            if block.oldest < horizon.latest() {
+                let words = log.volume(volume)?;
+                while let Some(row) = block.next()? {
+                    let asked = row.id != *last && row.time() < horizon.latest();
+                    let activity = if asked { Some(row.read(&words)?) } else { None };
+                    let gone = activity
+                        .filter(|activity| row.time() < horizon.earliest() || horizon.hides(activity));
+                    if let Some(activity) = &gone {
+                        leaves.add_read(activity, &mut fallen)?;
+                    }
+                    hidden.push(gone.is_some());
+                }
+            }
+            let gone = hidden.iter().filter(|hidden| **hidden).count();
+            if gone == hidden.len() && gone > 0 { &mut *emptied } else { &mut *kept }.insert(volume);
+            if gone == 0 {
+                // Rows stay in order: what is left of blocks before this one does not go behind it.
+                packing.close(&mut changes);
+                continue;
+            }
+            gone_here += gone as u64;
+            changes.push((key.value(), None, fallen));
+            packing.freed += size::of_value(value.value().len());
+            let mut block = Block::open(key.value(), value.value())?;
+            for hidden in hidden {
+                let row = block.next()?.ok_or_else(damaged)?;
+                if !hidden {
+                    packing.add(volume, &row, &mut changes);
+                }
+            }
+        }
+        packing.close(&mut changes);
+        let grown = packing.taken.cast_signed() - packing.freed.cast_signed();
+        drop((log, leaves, read));
+        removal.removed += gone_here;
+        self.change(changes, LOG_BLOCKS, grown, gone_here)?;
+        Ok(next)
+    }
+
+    /// Removes a slice from the runs, from the one with the key `first` on. What is left of one are the stretches whose ids
+    /// follow one another. Where the next slice begins, if there is more.
+    fn remove_records(&self, first: u64, removal: &mut Removal<'_>) -> Result<Option<u64>, Left> {
+        let Removal { horizon, last, .. } = removal;
+        let read = self.disk.read()?;
+        let log = Shelf::open(&read, &self.cache.volumes)?;
+        let mut leaves = Leaves::of(&read)?;
+        let (mut changes, mut gone_here, mut next) = (Vec::new(), 0, None);
+        for entry in log.runs.range(first..).map_err(StoreError::file)? {
+            let (key, value) = entry.map_err(StoreError::file)?;
+            if changes.len() >= SLICE {
+                next = Some(key.value());
+                break;
+            }
             let mut stretches: Vec<(u64, run::Draft)> = Vec::new();
             let mut records = run::records(key.value(), value.value())?;
             let (mut gone, mut fallen) = (0, Vec::new());
             let mut follows = false;
             while let Some((id, bytes)) = records.next()? {
-                if id != last && horizon.hides(&record::read(id, bytes)?) {
+                if id != *last && horizon.hides(&record::read(id, bytes)?) {
                     leaves.add(id, bytes, &mut fallen)?;
                     (gone, follows) = (gone + 1, false);
                     continue;
@@ -221,24 +281,25 @@ impl Work {
                 follows = stretches.last_mut().is_some_and(|(_, stretch)| stretch.keep(bytes));
             }
             if gone > 0 {
-                removed += gone;
+                gone_here += gone;
                 changes.push((key.value(), None, fallen));
                 let kept = stretches.into_iter();
                 changes.extend(kept.map(|(id, mut run)| (id, Some(run.finish().to_vec()), Vec::new())));
             }
-            if changes.len() >= SLICE {
-                self.change(std::mem::take(&mut changes), LOG_RUNS)?;
-                self.go_on()?;
-            }
         }
-        self.change(changes, LOG_RUNS)?;
-        Ok(removed)
+        drop((log, leaves, read));
+        removal.removed += gone_here;
+        self.change(changes, LOG_RUNS, 0, gone_here)?;
+        self.go_on()?;
+        Ok(next)
     }
 
     fn change(
         &self,
         changes: Vec<Change>,
         table: TableDefinition<'static, u64, &'static [u8]>,
+        grown: i64,
+        removed: u64,
     ) -> Result<(), Left> {
         if changes.is_empty() {
             return Ok(());
@@ -254,7 +315,8 @@ impl Work {
             }
             drop(table);
             let gone: Vec<(u64, Hash)> = changes.iter().flat_map(|(_, _, gone)| gone).copied().collect();
-            write.batch.edge.forget(&gone, write.transaction)
+            let tiles = write.batch.edge.forget(&gone, write.transaction)?;
+            write.grow_log(grown, tiles, removed)
         })?;
         self.cache.rows.forget();
         Ok(())

@@ -379,6 +379,81 @@ proptest! {
 }
 
 #[test]
+fn what_the_log_takes_is_known_also_when_much_of_it_is_gone_here_and_there() {
+    let log = Bare::new();
+    log.work.measure().unwrap();
+    // Times that say nothing of the order of arrival, so that what goes is spread over all of it.
+    let scattered = |from: u64| {
+        let mut some = numbered(from..from + 10_000);
+        for (activity, number) in some.iter_mut().zip(from..) {
+            let time = number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 44;
+            activity.time = Some(Timestamp::from_millisecond(time.cast_signed()).unwrap());
+        }
+        some
+    };
+    for from in (0..200_000).step_by(10_000) {
+        log.append(scattered(from));
+    }
+    while log.work.bind(0).unwrap() {}
+    log.work.fold_keys().unwrap();
+    let takes = || log.read(|read| read.log_bytes().unwrap());
+    let gone = || log.read(|read| read.bytes_of_what_is_gone().unwrap());
+    let there = || log.read(|read| read.activities_there().unwrap());
+    let whole = takes();
+    assert_eq!((there(), gone()), (200_000, 0));
+    for share in [2, 4, 16] {
+        log.work.remove(&Horizon::new(Vec::new(), (1 << 20) - (1 << 20) / share)).unwrap();
+        assert_eq!(there(), log.all().len() as u64);
+        let (left, most) = (takes() - gone(), whole / u64::try_from(share).unwrap() + whole / 5);
+        assert!(left <= most, "{left} bytes instead of {most} for a {share}th");
+        // By a look at every page.
+        let used = log.read(|read| every_page(read));
+        assert!(takes().abs_diff(used) <= used / 5, "{} bytes instead of {used}", takes());
+    }
+    // Those that were there before anybody counted are counted as a whole.
+    let (counted, left) = (takes(), there());
+    log.work.write(|write| Ok(drop(write.edit(tables::META)?.remove("log_size")))).unwrap();
+    log.work.measure().unwrap();
+    assert_eq!(there(), left);
+    assert!(takes().abs_diff(counted) <= counted / 50, "{} instead of {counted}", takes());
+}
+
+/// How many bytes the pages of the log take, by a look at each.
+fn every_page(read: &Read) -> u64 {
+    fn pages<K: redb::Key + 'static>(read: &Read, table: redb::TableDefinition<K, &'static [u8]>) -> u64 {
+        use redb::ReadableTableMetadata as _;
+        let stats = read.transaction.open_table(table).unwrap().stats().unwrap();
+        stats.stored_bytes() + stats.metadata_bytes() + stats.fragmented_bytes()
+    }
+    pages(read, tables::LOG_RUNS)
+        + pages(read, tables::LOG_BLOCKS)
+        + pages(read, tables::LOG_VOLUMES)
+        + pages(read, tables::LOG_TILES)
+        + pages(read, tables::KEYS_RECENT)
+        + pages(read, tables::KEY_CHUNKS)
+}
+
+#[test]
+fn a_block_goes_on_where_ids_are_missing() {
+    let log = Bare::new();
+    log.append(numbered(0..3000));
+    let every_third = Horizon::new(vec![(Class::Action("gone".into()), i64::MAX)], i64::MIN);
+    let mut some = numbered(3000..6000);
+    for activity in some.iter_mut().step_by(3) {
+        activity.action = "gone".into();
+    }
+    log.append(some);
+    log.work.remove(&every_third).unwrap();
+    while log.work.bind(0).unwrap() {}
+    let blocks = log.read(|read| {
+        use redb::ReadableTableMetadata as _;
+        read.transaction.open_table(tables::LOG_BLOCKS).unwrap().len().unwrap()
+    });
+    assert_eq!(log.all().len(), 5000);
+    assert!(blocks < 200, "{blocks} blocks");
+}
+
+#[test]
 fn the_horizon_is_remembered() {
     use crate::store::Horizons as _;
     let log = Bare::new();
@@ -563,18 +638,25 @@ fn a_record_that_was_changed_put_in_moved_or_taken_out_is_named() {
     log.append(numbered(700..703));
     let both = [(601, 601, Missing), (601, 601, PutIn)];
     assert_eq!(faults(&log), both, "it is not taken for one of ours because the log went on");
-    // In a block: the same block without one of its rows.
+    // In a block: the same block without one of its rows. The last is not full.
     let log = small_runs();
+    let mut out = 0;
     tampered(&log, |write| {
         let mut blocks = write.open_table(tables::LOG_BLOCKS).unwrap();
         let (key, value) = {
-            let (key, value) = blocks.first().unwrap().unwrap();
-            let block = super::block::Block::open(key.value(), value.value()).unwrap();
-            (key.value(), block.without(|row| Ok(row.id == 77)).unwrap().1.unwrap())
+            let (key, value) = blocks.last().unwrap().unwrap();
+            let mut block = super::block::Block::open(key.value(), value.value()).unwrap();
+            let mut without = super::block::Draft::sparse(block.volume, block.start());
+            let volume = block.volume;
+            out = block.start() + 1;
+            while let Some(row) = block.next().unwrap() {
+                assert!(row.id == out || without.keep(volume, &row));
+            }
+            without.finish().unwrap()
         };
         blocks.insert(key, value.as_slice()).unwrap();
     });
-    assert_eq!(faults(&log), [(77, 77, Missing)]);
+    assert_eq!(faults(&log), [(out, out, Missing)]);
 }
 
 #[test]

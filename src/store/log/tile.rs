@@ -28,6 +28,9 @@ pub(super) const LEAVES: usize = 1 << LEVEL;
 /// The level of a tile's root above its leaves.
 pub(super) const LEVEL: u32 = 8;
 
+/// How many bytes a full tile has that lost nothing, to a few.
+pub(super) const AS_MADE: usize = HEAD + 32 + 17 + 2 * LEAVES;
+
 /// What a leaf is salted with, or several are.
 pub(in crate::store) type Salt = [u8; 16];
 

@@ -135,6 +135,7 @@ impl From<SessionError> for AccountError {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Disabled(name) => Self::Unknown(name),
+            SessionError::Reason => Self::Text("reason", "a reason"),
             SessionError::Gone(gone) => Self::Gone(gone),
             SessionError::Store(store) => Self::Store(store),
         }

@@ -11,9 +11,10 @@ use crate::{
         id::SessionId,
         noun::activities,
         place::Place,
+        session::Session,
         user::{Actor, UserName, unseen},
     },
-    store::{StoreError, Write},
+    store::{Sessions as _, StoreError, Write},
 };
 
 pub use crate::store::Appended;
@@ -85,6 +86,9 @@ impl Voice {
 /// What a record of a token that is an app's named as its app, where that was another.
 pub const CLAIMED: &str = "claimed-app";
 
+/// Whose the session is that a record names, where that is somebody else than the record's user.
+pub const SESSION_USER: &str = "session-user";
+
 /// Why a record is not taken. The sentence says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -129,42 +133,54 @@ impl App {
         self.0.intakes.take((program.to_owned(), load), load.most()).ok_or(IngestError::Busy)
     }
 
-    /// Checks a record that came in somebody's name, and completes it. One that names no app is of whoever sent it. One that came by
+    /// Checks a record that came in somebody's name, and completes it as [`App::admit`] does. One that names no app is of whoever sent it. One that came by
     /// the token of an app is of that app, and of no session in which that app was not opened: else it could put words into
     /// the mouth of another app, or deeds into the session of somebody who was never there.
     pub fn admit_of(&self, voice: &Voice, mut activity: NewActivity) -> Result<NewActivity, RecordError> {
         if activity.app.is_empty() {
             activity.app.clone_from(voice.app.as_ref().unwrap_or(&voice.name));
         }
-        let Some(app) = &voice.app else { return self.admit(activity) };
-        let id = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok());
-        let session = id.and_then(|id| self.session_of_record(id));
-        if session.is_some_and(|session| !session.apps.contains(app)) {
-            return Err(RecordError::Foreign(app.clone()));
-        }
-        if activity.app != *app {
-            // Nobody writes in our name, whatever becomes of the name.
-            if is_own(&activity.app) {
-                return Err(RecordError::Reserved);
+        let session = self.session_of_record(&activity);
+        if let Some(app) = &voice.app {
+            if session.as_ref().is_some_and(|session| !session.apps.contains(app)) {
+                return Err(RecordError::Foreign(app.clone()));
             }
-            let claimed = mem::replace(&mut activity.app, app.clone());
-            activity.attributes.retain(|(name, _)| name != CLAIMED);
-            activity.attributes.push((CLAIMED.to_owned(), claimed));
+            if activity.app != *app {
+                // Nobody writes in our name, whatever becomes of the name.
+                if is_own(&activity.app) {
+                    return Err(RecordError::Reserved);
+                }
+                let claimed = mem::replace(&mut activity.app, app.clone());
+                activity.attributes.retain(|(name, _)| name != CLAIMED);
+                activity.attributes.push((CLAIMED.to_owned(), claimed));
+            }
         }
-        self.admit(activity)
+        self.complete(activity, session)
     }
 
-    /// Checks a record from outside and completes it: place and device from its address and user agent, or
-    /// from its session where it names one of ours.
-    pub fn admit(&self, mut activity: NewActivity) -> Result<NewActivity, RecordError> {
+    /// Checks a record from outside, of whichever app, and completes it.
+    pub fn admit(&self, activity: NewActivity) -> Result<NewActivity, RecordError> {
+        let session = self.session_of_record(&activity);
+        self.complete(activity, session)
+    }
+
+    /// Checks a record and completes it: place and device from its address and user agent, or from `session`, the one of ours that it
+    /// names. An app may know people by other names than we do, so a record may name another's session; but it says so, and is
+    /// not said to have happened where that session is.
+    fn complete(
+        &self,
+        mut activity: NewActivity,
+        session: Option<Session>,
+    ) -> Result<NewActivity, RecordError> {
         check(&activity)?;
-        if activity.ip.is_none()
-            && activity.user_agent.is_none()
-            && let Some(id) = activity.session.as_deref().and_then(|id| id.parse::<SessionId>().ok())
-            && let Some(session) = self.session_of_record(id)
-        {
-            fill_session(&mut activity, &session);
-            return Ok(activity);
+        if let Some(session) = session {
+            activity.attributes.retain(|(name, _)| name != SESSION_USER);
+            if UserName::fold(&activity.user) != session.user.as_str() {
+                activity.attributes.push((SESSION_USER.to_owned(), session.user.to_string()));
+            } else if activity.ip.is_none() && activity.user_agent.is_none() {
+                fill_session(&mut activity, &session);
+                return Ok(activity);
+            }
         }
         if activity.place == Place::default()
             && let Some(ip) = activity.ip
@@ -180,8 +196,8 @@ impl App {
     }
 
     /// The session that a record names. A store that cannot be read costs the record its place, not its life.
-    fn session_of_record(&self, id: SessionId) -> Option<crate::model::session::Session> {
-        use crate::store::Sessions as _;
+    fn session_of_record(&self, activity: &NewActivity) -> Option<Session> {
+        let id = activity.session.as_deref()?.parse::<SessionId>().ok()?;
         match self.0.live.by_id(id) {
             Some(live) => Some(live.session()),
             None => self.0.store.read(|read| read.session(id)).ok().flatten(),
@@ -232,12 +248,19 @@ impl App {
 /// look the same, or with characters that are not seen at all.
 pub fn is_own(app: &str) -> bool {
     let seen: String = app.chars().filter(|c| !unseen(*c)).collect();
-    // Each of ASCII's letters looks like one other at most, so a name of another length is another name.
-    if seen.is_ascii() && seen.trim().len() != OWN_APP.len() {
+    let seen = seen.trim();
+    if seen.is_ascii() && !may_look_like_ours(seen) {
         return false;
     }
     // A capital i passes for an l, and as a small one for none.
-    [seen.trim(), &UserName::fold(&seen)].into_iter().any(|seen| looks(seen) == looks(OWN_APP))
+    [seen, &UserName::fold(seen)].into_iter().any(|seen| looks(seen) == looks(OWN_APP))
+}
+
+/// Whether it is worth asking what a name of ASCII's letters looks like: of our letters others look like `o` and `l` alone. Every record
+/// is asked that, and what it looks like takes longer to tell than all else about it.
+fn may_look_like_ours(name: &str) -> bool {
+    let same = |(letter, ours): (u8, u8)| matches!(ours, b'o' | b'l') || letter.eq_ignore_ascii_case(&ours);
+    name.len() == OWN_APP.len() && name.bytes().zip(OWN_APP.bytes()).all(same)
 }
 
 /// What a name looks like, in the letters that Unicode has for all that look the same (UTS 39, skeleton).
@@ -298,6 +321,19 @@ fn check(activity: &NewActivity) -> Result<(), RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_letters_of_ascii_that_look_like_one_of_ours_are_looked_at() {
+        let own = looks(OWN_APP);
+        for at in 0..OWN_APP.len() {
+            for letter in '!'..='~' {
+                let name = format!("{}{letter}{}", &OWN_APP[..at], &OWN_APP[at + 1..]);
+                if looks(&name) == own || looks(&UserName::fold(&name)) == own {
+                    assert!(is_own(&name), "{name}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_record_is_told_what_is_wrong_with_it() {

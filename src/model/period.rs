@@ -114,7 +114,10 @@ impl Range {
         let from = match from.map(|text| Moment::parse(text).ok_or(BadTime::From)).transpose()? {
             None => Timestamp::MIN,
             Some(Moment::Instant(at)) => at,
-            Some(Moment::Date(date)) => start(date).map_err(|_| BadTime::From)?,
+            // The last day that there is begins behind whatever can be told.
+            Some(Moment::Date(date)) => {
+                start(date).or(if date.year() > 0 { Ok(Timestamp::MAX) } else { Err(BadTime::From) })?
+            }
         };
         let to = match to.map(|text| Moment::parse(text).ok_or(BadTime::To)).transpose()? {
             None => Timestamp::MAX,

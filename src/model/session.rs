@@ -163,6 +163,8 @@ pub enum Mandate {
     All,
     /// Those of one user.
     Own(UserName),
+    /// Those in which one app was opened.
+    App(String),
 }
 
 impl Mandate {
@@ -174,11 +176,19 @@ impl Mandate {
         }
     }
 
-    /// Whether a session of `user` may be ended.
+    /// Whether sessions of `user` may be ended, if not each of them.
     pub fn reaches(&self, user: &UserName) -> bool {
         match self {
-            Self::All => true,
+            Self::All | Self::App(_) => true,
             Self::Own(own) => own == user,
+        }
+    }
+
+    /// Whether a session of `user` may be ended in which those apps were opened that `opened` knows.
+    pub fn covers(&self, user: &UserName, opened: impl FnOnce(&str) -> bool) -> bool {
+        match self {
+            Self::App(app) => opened(app),
+            Self::All | Self::Own(_) => self.reaches(user),
         }
     }
 }

@@ -4,7 +4,7 @@
 //! unless it says otherwise.
 
 use jiff::Timestamp;
-use redb::{Key, ReadableTable, TableDefinition, Value, WriteTransaction};
+use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTransaction};
 
 use super::{OpenError, StoreError, disk::Disk};
 
@@ -132,6 +132,10 @@ pub(super) use every_table;
 
 /// Checks the format of a file and makes what is missing in it.
 pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
+    // Nothing is written where nothing is missing: on a full disk it would keep the file from being opened.
+    if is_prepared(disk).unwrap_or(false) {
+        return Ok(());
+    }
     let transaction = disk.write()?;
     let found;
     let empty = transaction.list_tables().map_err(StoreError::file)?.next().is_none();
@@ -167,6 +171,18 @@ pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
     Ok(())
 }
 
+/// Whether a file is of this format and version, and has every table.
+fn is_prepared(disk: &Disk) -> Result<bool, StoreError> {
+    let read = disk.read()?;
+    every_table!(look, &read);
+    let meta = read.open_table(META).map_err(StoreError::file)?;
+    let is = |name, value: &[u8]| {
+        let known = meta.get(name).map_err(StoreError::file)?;
+        Ok::<_, StoreError>(known.is_some_and(|known| known.value() == value))
+    };
+    Ok(is("format", &FORMAT.to_le_bytes())? && is("written-by", env!("CARGO_PKG_VERSION").as_bytes())?)
+}
+
 /// Lists the ended sessions of each user, which formats before the fourth did not.
 fn list_by_user(transaction: &WriteTransaction) -> Result<(), StoreError> {
     let ended = transaction.open_table(ENDED).map_err(StoreError::file)?;
@@ -194,6 +210,13 @@ fn upgrade_keys(transaction: &WriteTransaction) -> Result<(), StoreError> {
     entries.sort_unstable_by_key(|(_, id)| *id);
     super::log::write_recent(transaction, &entries)?;
     transaction.delete_table(LOG_KEYS).map(drop).map_err(StoreError::file)
+}
+
+fn look<K: Key + 'static, V: Value + 'static>(
+    read: &ReadTransaction,
+    table: TableDefinition<K, V>,
+) -> Result<(), StoreError> {
+    read.open_table(table).map(drop).map_err(StoreError::file)
 }
 
 fn make<K: Key + 'static, V: Value + 'static>(

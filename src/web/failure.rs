@@ -62,6 +62,12 @@ impl Failure {
         Self::new(Status::Unauthorized, "not_signed_in", "sign in first; this session has ended or never was")
     }
 
+    /// A program shows a token where people are meant.
+    pub fn not_for_programs() -> Self {
+        let message = "this call is for people who are signed in; no token opens it";
+        Self::new(Status::Unauthorized, "not_signed_in", message)
+    }
+
     /// Somebody is signed in of whom a second factor is demanded, and who has none.
     pub fn factor_required() -> Self {
         let message = "set up a second factor first: POST /api/v1/me/second-factor";
@@ -473,6 +479,7 @@ impl From<SessionError> for Failure {
     fn from(error: SessionError) -> Self {
         match error {
             SessionError::Disabled(_) => Self::conflict(error.to_string()),
+            SessionError::Reason => Self::field("reason", error.to_string()),
             SessionError::Gone(gone) => gone.into(),
             SessionError::Store(error) => error.into(),
         }

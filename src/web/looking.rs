@@ -54,7 +54,7 @@ impl Looking {
                 .map_err(|_| Failure::field("tz", "tz is the name of a time zone, like Europe/Warsaw"))?,
         };
         let text = params.get("q").unwrap_or_default();
-        let typing = params.flag("typing");
+        let typing = params.yes("typing")?;
         let query = if typing { Query::parse_typing(text)? } else { Query::parse(text)? };
         let order = match params.get("order") {
             None | Some("desc") => Order::Desc,

@@ -70,6 +70,23 @@ fn logs_out(server: &Server, ada: &Client, lost: &Client) {
 }
 
 #[test]
+fn a_server_starts_on_a_disk_that_has_run_full_while_it_was_stopped() {
+    let Some(disk) = SmallDisk::mount(90) else {
+        return loudly("a full disk was not tested: a small one can only be mounted by root");
+    };
+    let folder = Folder::inside(disk.path());
+    let server = folder.serve();
+    let lost = server.signed_in("ada");
+    server.stop();
+    let ballast = disk.fill();
+    let server = folder.serve();
+    let (ada, lost) = (server.signed_in("ada"), lost.at(server.address()));
+    logs_out(&server, &ada, &lost);
+    std::fs::remove_file(ballast).unwrap();
+    server.stranger().get_until("/readyz", |reply| reply.status == 200);
+}
+
+#[test]
 fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     let Some(disk) = SmallDisk::mount(48) else {
         return loudly("a full disk was not tested: a small one can only be mounted by root");

@@ -115,6 +115,8 @@ fn who_says_not_exactly_which_sessions_ends_none() {
     }
     assert_eq!(ada.post(LOGOUT, &json!({"sessions": id})).refusal(), "400 bad_field sessions");
     assert_eq!(ada.post(LOGOUT, &json!({"all": "yes"})).refusal(), "400 bad_field all");
+    let long = json!({"sessions": [id], "reason": "é".repeat(1025)});
+    assert_eq!(ada.post(LOGOUT, &long).refusal(), "400 bad_field reason", "it is not cut");
     assert_eq!(ada.post(LOGOUT, &json!({"user": "a b"})).refusal(), "400 bad_field user");
     assert_eq!(ada.post(LOGOUT, &json!({"user": "nobody"})).ok(), json!({"ended": 0}));
     assert_eq!(ada.post(LOGOUT, &json!({"sessions": []})).ok(), json!({"ended": 0}));

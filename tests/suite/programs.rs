@@ -163,6 +163,72 @@ fn another_program_that_ends_an_apps_session_is_not_taken_for_its_user() {
 }
 
 #[test]
+fn the_token_of_an_app_says_that_its_own_sessions_are_used_and_ends_its_own_alone() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    let token = json!({"name": "notes-1", "scopes": ["session:write"], "app": "notes"});
+    let notes = house.bearer(ada.post("/api/v1/tokens", &token).json()["token"].as_str().unwrap());
+    let own =
+        notes.post("/api/v1/sessions", &json!({"user": "mia"})).json()["id"].as_str().unwrap().to_owned();
+    let (shop, foreign, _) = registered(&house, &json!({"user": "mia", "app": "shop"}));
+    let here = house.signed_in("mia");
+
+    let moved = json!({"ip": "216.160.83.56"});
+    for (other, city) in [(&foreign, Value::Null), (&here.session(), json!("London"))] {
+        assert_eq!(notes.post(&format!("/api/v1/sessions/{other}/touch"), &moved).refusal(), "403 forbidden");
+        assert_eq!(notes.delete(&format!("/api/v1/sessions/{other}")).refusal(), "403 forbidden");
+        let ended = notes.post("/api/v1/sessions/logout", &json!({"sessions": [other]})).ok();
+        assert_eq!(ended, json!({"ended": 0}));
+        let session = shop.get(&format!("/api/v1/sessions/{other}")).ok();
+        assert_eq!([&session["state"], &session["city"]], [&json!("active"), &city]);
+    }
+    assert_eq!(notes.post(&format!("/api/v1/sessions/{own}/touch"), &moved).status, 204);
+    let ended = notes.post("/api/v1/sessions/logout", &json!({"user": "mia"})).ok();
+    assert_eq!(ended, json!({"ended": 1}), "of all of hers that one in which the app was opened");
+    assert_eq!(here.get("/api/v1/me").status, 200);
+}
+
+#[test]
+fn whoever_asks_for_a_session_may_show_a_token_as_the_secret_of_an_oauth_client() {
+    let house = House::new();
+    let (_, _, token) = registered(&house, &json!({"user": "guest"}));
+    let asks = |secret: &str| {
+        let pair = data_encoding::BASE64.encode(format!("shop:{secret}").as_bytes());
+        let client = house.stranger().with("Authorization", &format!("Basic {pair}"));
+        client.bare_form(INTROSPECT, &format!("token={token}&token_type_hint=access_token"))
+    };
+    let secret = house.token("asker", &["session:read"]);
+    assert_eq!(asks(&secret).ok()["active"], true);
+    assert_eq!(asks(&house.token("writer", &["session:write"])).refusal(), "403 forbidden");
+    assert_eq!(asks("rct_nothing").refusal(), "401 no_token");
+    let pair = data_encoding::BASE64.encode(format!("shop:{secret}").as_bytes());
+    let elsewhere = house.stranger().with("Authorization", &format!("Basic {pair}")).get("/api/v1/sessions");
+    assert_eq!(elsewhere.refusal(), "401 no_token", "only where others ask as their standard has it");
+}
+
+#[test]
+fn a_program_is_told_where_people_are_meant() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("shop", &["session:read"]);
+    for path in ["/api/v1/me", "/api/v1/tokens", "/api/v1/users", "/api/v1/apps"] {
+        let reply = program.get(path);
+        assert_eq!(reply.refusal(), "401 not_signed_in", "{path}");
+        assert!(reply.text().contains("no token opens it"), "{path}: {}", reply.text());
+    }
+    assert!(house.stranger().get("/api/v1/me").text().contains("sign in first"));
+    // Not even where a session comes along.
+    let ada = house.signed_in("ada");
+    for path in ["/api/v1/me", "/api/v1/users", "/api/v1/tokens"] {
+        assert_eq!(
+            ada.with("Authorization", "Bearer rct_bad").get(path).refusal(),
+            "401 not_signed_in",
+            "{path}"
+        );
+        assert_eq!(ada.with("Authorization", "Basic YTpi").get(path).status, 200, "{path}");
+    }
+}
+
+#[test]
 fn a_user_of_rollcalls_is_one_and_the_same_in_every_app_and_locked_out_of_all() {
     let house = House::new().with_admin("ada").with_member("mia");
     let (app, id, _) = registered(&house, &json!({"user": "Mia", "app": "web-shop"}));

@@ -286,6 +286,24 @@ fn the_token_of_an_app_names_no_session_in_which_the_app_was_not_opened() {
 }
 
 #[test]
+fn a_record_that_names_the_session_of_somebody_else_says_so_and_did_not_happen_where_that_is() {
+    let house = House::new().with_admin("ada");
+    let shop = house.program("shop", &["activity:write", "session:write"]);
+    let body = json!({"user": "ada", "ip": "81.2.69.142"});
+    let session = shop.post("/api/v1/sessions", &body).json()["id"].as_str().unwrap().to_owned();
+    for (user, action) in [("ADA", "own"), ("mia", "another")] {
+        let record = json!({"user": user, "action": action, "session": session,
+            "attributes": {"session-user": "nobody"}});
+        assert_eq!(shop.post("/api/v1/activity", &record).ok()["accepted"], 1);
+    }
+    let own = &house.log("action=own")[0];
+    assert_eq!([&own["city"], &own["attributes"]], [&json!("London"), &json!({})]);
+    let another = &house.log("action=another")[0];
+    assert_eq!([&another["city"], &another["ip"]], [&Value::Null, &Value::Null]);
+    assert_eq!(another["attributes"], json!({"session-user": "ada"}));
+}
+
+#[test]
 fn an_app_that_cannot_be_is_refused_and_one_that_can_is_kept() {
     let folder = Folder::with_admin();
     for wrong in ["rollcall", "ROLLCALL", &"x".repeat(65), "a\u{200b}b"] {

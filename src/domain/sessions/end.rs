@@ -110,13 +110,8 @@ impl App {
 
     /// What is written down of an end that is decided now.
     pub fn ending(&self, by: EndedBy, by_user: Option<&Actor>, reason: &str) -> Ending {
-        let reason = reason.trim();
-        Ending {
-            at: self.now(),
-            by,
-            by_user: by_user.map(|actor| actor.name.clone()),
-            reason: reason[..reason.floor_char_boundary(REASON)].to_owned(),
-        }
+        let by_user = by_user.map(|actor| actor.name.clone());
+        Ending { at: self.now(), by, by_user, reason: reason.trim().to_owned() }
     }
 
     /// Signs out of the session at hand.
@@ -140,10 +135,13 @@ impl App {
         ids: &[SessionId],
         reason: &str,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
+        if reason.trim().len() > REASON {
+            return Err(SessionError::Reason);
+        }
         let now = self.now();
         let (mut over, mut others, mut own) = (Vec::new(), Vec::new(), Vec::new());
         let reached = ids.iter().filter_map(|id| self.0.live.known(*id));
-        for live in reached.filter(|live| mandate.reaches(&live.user)) {
+        for live in reached.filter(|live| mandate.covers(&live.user, |app| live.has_opened(app))) {
             if let Some(ending) = self.due(&live, now).filter(|_| !live.refused()) {
                 over.push((live.id, ending));
             } else if live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)) {
@@ -168,7 +166,7 @@ impl App {
     pub fn reachable(&self, mandate: &Mandate, user: Option<&UserName>) -> Vec<SessionId> {
         let (all, now) = (self.0.live.all(), self.now());
         let reached = all.iter().filter(|live| {
-            mandate.reaches(&live.user)
+            mandate.covers(&live.user, |app| live.has_opened(app))
                 && user.is_none_or(|user| *user == live.user)
                 && self.due(live, now).is_none()
         });

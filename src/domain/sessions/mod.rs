@@ -67,8 +67,8 @@ impl Default for Limits {
 /// How often last accesses go to disk and what is due ends: what a crash can lose of a last access.
 pub const SWEEP: Duration = Duration::from_secs(3);
 
-/// The longest reason that is kept for an end, in bytes.
-pub const REASON: usize = 512;
+/// The longest reason for an end, in bytes. Forms let 500 letters in, of which none takes more than four.
+pub const REASON: usize = 2048;
 
 /// Why a session ends that was not used for as long as it may be.
 pub const UNUSED: &str = "was not used for too long";
@@ -88,6 +88,9 @@ pub enum SessionError {
     /// The account is disabled.
     #[error("{0} is disabled here; an administrator can enable the account again")]
     Disabled(UserName),
+    /// What is said of why is too long.
+    #[error("a reason has at most {REASON} bytes")]
+    Reason,
     /// The one who asked has been signed out.
     #[error(transparent)]
     Gone(#[from] Gone),

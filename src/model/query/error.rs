@@ -55,6 +55,10 @@ pub enum Fault {
     OtherDash,
     #[error("write -word to exclude; to search for the exclamation mark's word, put it in quotes")]
     Exclamation,
+    #[error(
+        "a range like [a TO b] is not understood; choose the time beside the search box, or put the words in quotes"
+    )]
+    Range,
     #[error("a * needs the beginning of a word before it")]
     LoneStar,
     #[error("a * can only stand at the end of a word; to search for the rest, leave it out")]

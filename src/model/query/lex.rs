@@ -65,9 +65,20 @@ impl Lexer {
             '!' if self.peek(1).is_some_and(char::is_alphanumeric) => {
                 return Err(self.fault(start, start + 1, Fault::Exclamation));
             }
+            '[' | '{' if self.range_end().is_some() => {
+                return Err(self.fault(start, self.range_end().unwrap_or(start), Fault::Range));
+            }
             _ => self.chunk()?,
         };
         Ok(Some(Piece { column: start + 1, length: self.at - start, token }))
+    }
+
+    /// The end of what others take for a range, where it begins here: a word, TO, and a word, in brackets.
+    fn range_end(&self) -> Option<usize> {
+        let within = self.chars[self.at + 1..].iter().position(|c| matches!(c, ']' | '}'))?;
+        let text: String = self.chars[self.at + 1..self.at + 1 + within].iter().collect();
+        let words: Vec<&str> = text.split_whitespace().collect();
+        matches!(words[..], [_, "TO", _]).then_some(self.at + within + 2)
     }
 
     fn peek(&self, ahead: usize) -> Option<char> {

@@ -95,6 +95,7 @@ fn what_is_not_understood_is_pointed_at() {
         ("--a", 1, 2, "one - is enough"),
         ("–a", 1, 1, "not the - of the keyboard"),
         ("!a", 1, 1, "write -word"),
+        ("a [2020 TO 2021] b", 3, 14, "a range like"),
         ("*", 1, 1, "beginning of a word"),
         ("a *", 3, 1, "beginning of a word"),
         ("*a", 1, 1, "at the end"),

@@ -421,7 +421,7 @@ fn as_csv(params: &Params) -> Result<Format, Failure> {
             format!("at most {most} attributes get columns of their own"),
         ));
     }
-    Ok(Format::Csv { attributes, raw: params.flag("raw") })
+    Ok(Format::Csv { attributes, raw: params.yes("raw")? })
 }
 
 async fn download(

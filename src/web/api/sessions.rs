@@ -21,7 +21,10 @@ use crate::{
         user::UserName,
     },
     web::{
-        door::{Caller, Identity, Json, MaybeJson, OpenForm, Params, Program, SessionRead, SessionWrite},
+        door::{
+            Caller, Identity, Introspector, Json, MaybeJson, OpenForm, Params, Program, SessionRead,
+            SessionWrite,
+        },
         failure::{Failure, Refusal},
         looking::apart,
         openapi::described,
@@ -127,6 +130,9 @@ async fn find<S: crate::web::door::Needs>(caller: &Caller<'_, S>, id: &str) -> R
     apart(caller.app, move |app| app.session(&scope, id)).await?.ok_or_else(unknown)
 }
 
+/// What a program is told that is after a session of another app than its token.
+const NOT_ITS_APP: &str = "this token is made for one app, and this is no session in which that was opened";
+
 /// End a session: it is refused from now on, and its end is on disk before the answer.
 ///
 /// One that has ended already is answered the same. With the token that registered it, it is its user's signing out.
@@ -140,8 +146,11 @@ async fn find<S: crate::web::door::Needs>(caller: &Caller<'_, S>, id: &str) -> R
 #[delete("/sessions/<id>")]
 async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failure> {
     let session = find(&caller, id).await?;
-    if !caller.mandate().reaches(&session.user) {
-        return Err(caller.forbidden("you may end only your own sessions"));
+    if !caller.mandate().covers(&session.user, |app| session.apps.iter().any(|opened| opened == app)) {
+        return Err(caller.forbidden(match caller.identity {
+            Identity::User(_) => "you may end only your own sessions",
+            Identity::Program(_) => NOT_ITS_APP,
+        }));
     }
     let by = caller.actor();
     if let Some(own) = caller.live().filter(|live| live.id == session.id) {
@@ -329,6 +338,9 @@ async fn touch(
             apart(program.app, move |app| app.session(&crate::model::session::Scope::All, id)).await?;
         return Err(known.map_or_else(unknown, |_| Failure::gone("this session has ended")));
     };
+    if !program.mandate().covers(&live.user, |app| live.has_opened(app)) {
+        return Err(program.forbidden(NOT_ITS_APP));
+    }
     if live.is_own() {
         return Err(program.forbidden("this session is of a browser here; only its own requests touch it"));
     }
@@ -347,6 +359,8 @@ async fn touch(
 struct Introspect {
     /// The token of a session.
     token: String,
+    /// What kind of token it is thought to be (RFC 7662, section 2.1); it says nothing here.
+    token_type_hint: Option<String>,
 }
 
 /// RFC 7662: what is not alive is `{"active":false}` and nothing more.
@@ -382,6 +396,8 @@ struct Introspection {
 }
 
 /// Ask whether a session's token is alive (RFC 7662). Asking is no use of it.
+///
+/// Whoever asks may show their own token as the password of `Basic` too, as OAuth's clients do; the user's name says nothing.
 #[utoipa::path(
     request_body(content = Introspect, content_type = "application/x-www-form-urlencoded"),
     security(("token" = ["session:read"])),
@@ -390,7 +406,7 @@ struct Introspection {
     ),
 )]
 #[post("/introspect", data = "<form>")]
-fn introspect(program: Program<'_, SessionRead>, form: OpenForm) -> Result<Answer<Introspection>, Failure> {
+fn introspect(program: Introspector<'_>, form: OpenForm) -> Result<Answer<Introspection>, Failure> {
     let token = form
         .get("token")
         .ok_or_else(|| Failure::field("token", "token is missing"))?

@@ -67,7 +67,7 @@ impl<S: Needs> Caller<'_, S> {
     pub fn mandate(&self) -> Mandate {
         match &self.identity {
             Identity::User(member) => member.mandate(),
-            Identity::Program(_) => Mandate::All,
+            Identity::Program(program) => program.mandate(),
         }
     }
 

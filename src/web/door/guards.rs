@@ -169,6 +169,11 @@ impl<'r> Member<'r> {
 
     async fn whole_or_not(request: &'r Request<'_>) -> Result<Self, Failure> {
         let visitor = Visitor::of(request);
+        // Where a token is shown the cookie does not count, whoever put it there. A password that a proxy asked for is none.
+        let bearer = |line: &str| line.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
+        if request.headers().get("Authorization").any(bearer) {
+            return Err(Failure::not_for_programs());
+        }
         let token = visitor.token().ok_or_else(Failure::not_signed_in)?;
         let live =
             visitor.app.check(&token).filter(|live| own_session(live)).ok_or_else(Failure::not_signed_in)?;

@@ -2,7 +2,7 @@
 //!
 //! The application is managed in a type that is private to this module, so that a handler reaches it only
 //! through one of the guards here, and its signature is its access rule: [`Visitor`], [`Newcomer`], [`Member`],
-//! [`Auditor`], [`Admin`], [`Caller`], [`Program`], [`Shipper`], [`Observer`] and [`Checkpoint`]; what takes a proof that is not
+//! [`Auditor`], [`Admin`], [`Caller`], [`Program`], [`Shipper`], [`Introspector`], [`Observer`] and [`Checkpoint`]; what takes a proof that is not
 //! old asks for [`Fresh`]. Only here are people and programs told apart, and only here is an
 //! [`Actor`](crate::model::user::Actor) made of one.
 
@@ -35,8 +35,8 @@ pub use self::{
     lease::Lease,
     params::Params,
     programs::{
-        ActivityRead, ActivityWrite, AuthCheck, Metrics, Needs, Observer, Program, SessionRead, SessionWrite,
-        Shipper,
+        ActivityRead, ActivityWrite, AuthCheck, Introspector, Metrics, Needs, Observer, Program, SessionRead,
+        SessionWrite, Shipper,
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };

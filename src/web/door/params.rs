@@ -100,7 +100,16 @@ impl Params {
         self.get(name).map(parse).transpose()
     }
 
-    /// Whether a parameter says yes.
+    /// Whether a parameter says yes, which must say yes or no where it is there.
+    pub fn yes(&self, name: &'static str) -> Result<bool, Failure> {
+        match self.get(name) {
+            None | Some("" | "0" | "false" | "no" | "off") => Ok(false),
+            Some(_) if self.flag(name) => Ok(true),
+            Some(_) => Err(Failure::field(name, format!("{name} is true or false"))),
+        }
+    }
+
+    /// Whether a parameter says yes, as the boxes of a form do.
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.get(name), Some("1" | "true" | "yes" | "on"))
     }

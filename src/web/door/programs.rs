@@ -18,6 +18,7 @@ use crate::{
     domain::{App, ingest::Voice, tokens::LiveToken},
     model::{
         secret::{Kind, Token},
+        session::Mandate,
         token::TokenScope,
         user::{Actor, ActorKind},
     },
@@ -84,6 +85,11 @@ impl<'r, S: Needs> Program<'r, S> {
         self.token.voice()
     }
 
+    /// Whose sessions it may end, and say that they are used: those of its app, where its token is made for one.
+    pub fn mandate(&self) -> Mandate {
+        self.voice().app.map_or(Mandate::All, Mandate::App)
+    }
+
     /// Fails once its token works no more: what comes for hours is asked about again and again.
     pub fn still_may(&self) -> Result<(), Failure> {
         if self.token.over(self.app.now()) { Err(Failure::no_token()) } else { Ok(()) }
@@ -148,19 +154,25 @@ fn speaks_for_others(request: &Request<'_>, peer: IpAddr) -> bool {
         || signs.into_iter().any(|name| request.headers().contains(name))
 }
 
-/// A log shipper: a program that writes activities, and shows its token in one of the ways that shippers know.
-pub struct Shipper<'r>(Program<'r, ActivityWrite>);
+/// A program that was not made for us, and shows its token in one of the ways that it knows.
+pub struct Foreign<'r, S: Needs>(Program<'r, S>);
 
-impl<'r> Deref for Shipper<'r> {
-    type Target = Program<'r, ActivityWrite>;
+/// A log shipper.
+pub type Shipper<'r> = Foreign<'r, ActivityWrite>;
 
-    fn deref(&self) -> &Program<'r, ActivityWrite> {
+/// The server of an app that asks whether a session is alive. Those that speak OAuth show what they have as a client's secret.
+pub type Introspector<'r> = Foreign<'r, SessionRead>;
+
+impl<'r, S: Needs> Deref for Foreign<'r, S> {
+    type Target = Program<'r, S>;
+
+    fn deref(&self) -> &Program<'r, S> {
         &self.0
     }
 }
 
 #[rocket::async_trait]
-impl<'r> FromRequest<'r> for Shipper<'r> {
+impl<'r, S: Needs> FromRequest<'r> for Foreign<'r, S> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
@@ -172,7 +184,7 @@ impl<'r> FromRequest<'r> for Shipper<'r> {
     }
 }
 
-/// The token of a shipper: as `Bearer`, as the key of an `ApiKey` (`id:key` in base 64, or the bare token), or as the
+/// A token as other programs show it: as `Bearer`, as the key of an `ApiKey` (`id:key` in base 64, or the bare token), or as the
 /// password of `Basic`. The id and the user's name say nothing.
 fn shown(request: &Request<'_>) -> Option<Token> {
     let mut lines = request.headers().get("Authorization");

@@ -47,8 +47,9 @@ use crate::{
     },
 };
 
-/// How long a reader of a download may take nothing.
-const PATIENCE: Duration = Duration::from_mins(1);
+/// How long is waited until the next chunk fits. Whoever takes nothing at all is hung up on long before; but over a thin line the
+/// system makes room only now and then.
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// How many chunks wait between reading and writing, and again between writing and sending.
 const QUEUE: usize = 2;

@@ -1,5 +1,7 @@
 //! Activities as rows of CSV and lines of JSON.
 
+use std::borrow::Cow;
+
 use csv_core::{QuoteStyle, Terminator, Writer, WriterBuilder};
 use memchr::memchr2;
 
@@ -180,7 +182,9 @@ impl Rows {
     fn push<'a>(&mut self, cells: impl Iterator<Item = Cell<'a>> + Clone) {
         let careful = !self.raw
             && cells.clone().any(|cell| match cell {
-                Cell::Text(text) => is_dangerous(text) || memchr2(b';', b'\t', text.as_bytes()).is_some(),
+                Cell::Text(text) => {
+                    dangers(text).next().is_some() || memchr2(b';', b'\t', text.as_bytes()).is_some()
+                }
                 Cell::Own(_) => false,
             });
         for (at, cell) in cells.enumerate() {
@@ -189,23 +193,20 @@ impl Rows {
             }
             match cell {
                 // What is not careful has no danger in it.
-                Cell::Text(text) => self.cell(text, careful, careful && is_dangerous(text)),
-                Cell::Own(text) => self.cell(text, careful, false),
+                Cell::Text(text) if careful => self.cell(&neutral(text), careful),
+                Cell::Text(text) | Cell::Own(text) => self.cell(text, careful),
             }
         }
         self.bytes.extend_from_slice(b"\r\n");
     }
 
-    fn cell(&mut self, text: &str, careful: bool, dangerous: bool) {
+    fn cell(&mut self, text: &str, careful: bool) {
         let text = text.as_bytes();
         if !careful && !self.rules.should_quote(text) {
             self.bytes.extend_from_slice(text);
             return;
         }
         self.bytes.push(b'"');
-        if dangerous {
-            self.bytes.push(b'\'');
-        }
         let start = self.bytes.len();
         // Room for a text of nothing but quotes: it always fits.
         self.bytes.resize(start + 2 * text.len(), 0);
@@ -221,26 +222,70 @@ fn is_dangerous(text: &str) -> bool {
     if text.starts_with(|first: char| first.is_ascii_alphanumeric()) {
         return false;
     }
+    // Text that has its quote already gets another, or reading it back would take away its own.
+    text.trim_start_matches('\'').starts_with(['\t', '\r', '\n', '\0']) || begins_formula(text)
+}
+
+/// Whether the first that is not skipped begins a formula.
+fn begins_formula(text: &str) -> bool {
     let skipped = |c: char| c.is_whitespace() || matches!(c, '\u{feff}' | '\0' | '"' | '\'');
     let runs = |c: char| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠');
-    // Text that has its quote already gets another, or reading it back would take away its own.
-    text.trim_start_matches('\'').starts_with(['\t', '\r', '\n', '\0'])
-        || text.chars().find(|c| !skipped(*c)).is_some_and(runs)
+    text.chars().find(|c| !skipped(*c)).is_some_and(runs)
 }
+
+/// What may end a cell or a row for whoever reads the file.
+const ENDS: [u8; 5] = *b",;\t\r\n";
 
 /// A row of these cells, which somebody has read from a file of ours, as we would have written it.
 pub(super) fn written_anew(cells: &[String], raw: bool) -> Vec<u8> {
     let mut rows = Rows::new(raw, 1);
-    rows.push(cells.iter().map(|cell| Cell::Text(if raw { cell } else { plain(cell) })));
+    let plain: Vec<Cow<'_, str>> =
+        cells.iter().map(|cell| if raw { cell.as_str().into() } else { plain(cell) }).collect();
+    rows.push(plain.iter().map(|cell| Cell::Text(cell)));
     rows.bytes
 }
 
-/// Text as it was before a quote was put before it.
-pub(in crate::web) fn plain(text: &str) -> &str {
-    match text.strip_prefix('\'') {
-        Some(rest) if is_dangerous(rest) => rest,
-        _ => text,
+/// Where in a text a formula would begin: at its start, and behind what those take for the end of a cell or a row who read the file
+/// with other rules than it was written by.
+fn dangers(text: &str) -> impl Iterator<Item = usize> {
+    let begins = |at: &usize| {
+        let rest = &text[*at..];
+        if *at == 0 { is_dangerous(rest) } else { begins_formula(rest) }
+    };
+    let behind = text.bytes().enumerate().filter(|(_, byte)| ENDS.contains(byte)).map(|(at, _)| at + 1);
+    [0].into_iter().chain(behind).filter(begins)
+}
+
+/// A text with a quote before whatever would begin a formula.
+fn neutral(text: &str) -> Cow<'_, str> {
+    let mut neutral = String::new();
+    let mut done = 0;
+    for at in dangers(text) {
+        neutral.push_str(&text[done..at]);
+        neutral.push('\'');
+        done = at;
     }
+    if neutral.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    neutral.push_str(&text[done..]);
+    Cow::Owned(neutral)
+}
+
+/// Text as it was before quotes were put into it.
+pub(in crate::web) fn plain(text: &str) -> Cow<'_, str> {
+    if !text.contains('\'') {
+        return Cow::Borrowed(text);
+    }
+    // A quote changes nothing of whether what is behind it is dangerous.
+    let mut plain = String::new();
+    let mut done = 0;
+    for at in dangers(text).filter(|at| text[*at..].starts_with('\'')) {
+        plain.push_str(&text[done..at]);
+        done = at + 1;
+    }
+    plain.push_str(&text[done..]);
+    Cow::Owned(plain)
 }
 
 #[cfg(test)]
@@ -258,14 +303,29 @@ mod tests {
         for text in
             ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "\n=1", " =1", "＝1", "\u{feff}=1", "\"=1", "\t"]
         {
-            assert_eq!(row(false, &[text]), format!("\"'{}\"\r\n", text.replace('"', "\"\"")), "{text:?}");
+            let written = row(false, &[text]);
+            assert!(
+                written.starts_with("\"'") && !written.contains("\t=") && !written.contains("\n="),
+                "{text:?}"
+            );
+            assert_eq!(plain(written.trim_matches(['"', '\r', '\n']).replace("\"\"", "\"").as_str()), text);
         }
         for text in ["", "backup", "a=b", "1-2", "'quoted'"] {
             assert_eq!(row(false, &[text]), format!("{text}\r\n"));
         }
-        for text in ["=1", "'=1", "''=1", "'a", "a", "", "\t", "'\ta", "''"] {
-            let written = if is_dangerous(text) { format!("'{text}") } else { text.to_owned() };
-            assert_eq!(plain(&written), text, "what was neutralised can be read back");
+        for text in [
+            "=1", "'=1", "''=1", "'a", "a", "", "\t", "'\ta", "''", "a;=1", "a;'=1", ";;=1", "a\r\n'-b",
+            "a,'b",
+        ] {
+            assert_eq!(plain(&neutral(text)), text, "what was neutralised can be read back");
+        }
+        for (text, written) in [
+            (";=cmd|' /C calc'!A0;", "\";'=cmd|' /C calc'!A0;\"\r\n"),
+            ("x\n=1", "\"x\n'=1\"\r\n"),
+            ("a, +b", "\"a,' +b\"\r\n"),
+            ("a;b-c", "\"a;b-c\"\r\n"),
+        ] {
+            assert_eq!(row(false, &[text]), written, "{text:?}");
         }
     }
 
@@ -294,7 +354,7 @@ mod tests {
             assert_eq!(reader(row(true, &cells)), cells);
             let read = reader(row(false, &cells));
             assert!(read.iter().map(plain).eq(cells.iter().copied()));
-            assert!(read.iter().all(|cell| cell.starts_with('\'') || !is_dangerous(cell)));
+            assert!(read.iter().all(|cell| dangers(cell).all(|at| cell[at..].starts_with('\''))));
         }
     }
 }

@@ -2,6 +2,7 @@
 //! Any other column becomes an attribute of its name.
 
 use std::{
+    borrow::Cow,
     io::{self, BufRead},
     mem,
 };
@@ -211,8 +212,10 @@ impl<R> Csv<R> {
             return Err(format!("there are {cells} cells, and the first line names {columns} columns"));
         }
         let cells = self.names.iter().zip(row).filter(|(name, cell)| !name.is_empty() && !cell.is_empty());
-        let cell = |cell| if self.ours { plain(cell) } else { cell };
-        json::of_cells(cells.map(|(name, text)| (name.as_str(), cell(text.as_str()))), &self.sender)
+        let cells = cells.map(|(name, cell)| {
+            (name.as_str(), if self.ours { plain(cell) } else { Cow::Borrowed(cell.as_str()) })
+        });
+        json::of_cells(cells, &self.sender)
     }
 }
 

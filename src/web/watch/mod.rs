@@ -11,6 +11,7 @@ mod peers;
 mod sockets;
 
 use std::{
+    cell::LazyCell,
     io,
     net::{IpAddr, SocketAddr},
     pin::Pin,
@@ -71,8 +72,11 @@ impl Watchman {
     fn round(&self, listing: &mut Listing, port: u16) {
         match listing.accepted_at(port) {
             Ok(open) => {
-                for peer in self.peers.overdue(open.keys().copied(), |peer| self.owner(peer), Instant::now())
-                {
+                // Asked for only where somebody is slow.
+                let untaken = LazyCell::new(|| sockets::untaken(port));
+                let untaken = |peer| untaken.get(&peer).copied();
+                let owner = |peer| self.owner(peer);
+                for peer in self.peers.overdue(open.keys().copied(), owner, untaken, Instant::now()) {
                     if let Some(descriptor) = open.get(&peer) {
                         sockets::shut(*descriptor, peer);
                     }

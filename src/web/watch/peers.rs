@@ -16,6 +16,8 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
     /// A client that takes nothing more of an answer.
     pub(super) stall: Duration,
+    /// One that may be such: from here on it is looked how much it has not taken.
+    pub(super) slow: Duration,
     /// All connections.
     pub(super) most: usize,
     /// Those of one address.
@@ -29,8 +31,8 @@ impl Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        let [head, idle, stall] = [10, 60, 30].map(Duration::from_secs);
-        Self { head, idle, stall, most: Self::MOST, of_one: 512 }
+        let [head, idle, stall, slow] = [10, 60, 30, 5].map(Duration::from_secs);
+        Self { head, idle, stall, slow, most: Self::MOST, of_one: 512 }
     }
 }
 
@@ -42,13 +44,29 @@ struct Peer {
     asked: bool,
     /// When it came, asked, or was last answered.
     since: Instant,
-    /// When a piece of an answer was handed out that the client has not yet made room behind.
+    /// When a piece of an answer was handed out that the client has not yet made room behind, or when it took something since.
     handed_out: Option<Instant>,
+    /// How many bytes it had not taken when that was looked at last.
+    untaken: Option<u64>,
 }
 
 impl Peer {
     const fn new(since: Instant) -> Self {
-        Self { running: 0, asked: false, since, handed_out: None }
+        Self { running: 0, asked: false, since, handed_out: None, untaken: None }
+    }
+
+    /// Looks whether a slow client has taken anything. The system makes room for the next piece only when much of what it holds
+    /// has gone, which over a thin line takes longer than anybody may take nothing.
+    fn look_on(&mut self, limits: &Limits, now: Instant, untaken: impl FnOnce() -> Option<u64>) {
+        let waits = self.handed_out.is_some_and(|at| now.duration_since(at) >= limits.slow);
+        if self.running == 0 || !waits {
+            return;
+        }
+        let untaken = untaken();
+        if self.untaken.is_some() && self.untaken != untaken {
+            self.handed_out = Some(now);
+        }
+        self.untaken = untaken;
     }
 
     fn overdue(&self, limits: &Limits, now: Instant) -> bool {
@@ -85,12 +103,13 @@ impl Peers {
         Answering { peers: this.clone(), peer }
     }
 
-    /// Whose connections of those that are `open` are to be closed: first those that have let their time pass, then, where
+    /// Whose connections of those that are `open` are to be closed, where `untaken` says how many bytes one has yet to take: first those that have let their time pass, then, where
     /// there are too many of one `owner`'s or in all, those that have been idle the longest.
     pub(super) fn overdue(
         &self,
         open: impl Iterator<Item = SocketAddr>,
         owner: impl Fn(SocketAddr) -> Option<IpAddr>,
+        mut untaken: impl FnMut(SocketAddr) -> Option<u64>,
         now: Instant,
     ) -> Vec<SocketAddr> {
         let (mut closed, mut idle, mut all) = (Vec::new(), Vec::new(), 0_usize);
@@ -102,6 +121,7 @@ impl Peers {
         for peer in open {
             let fresh = || known.remove(&peer).unwrap_or_else(|| Peer::new(now));
             let entry = kept.entry(peer).or_insert_with(fresh);
+            entry.look_on(&self.limits, now, || untaken(peer));
             if entry.overdue(&self.limits, now) {
                 closed.push(peer);
                 continue;
@@ -173,7 +193,7 @@ mod tests {
 
     /// One peer of `peers`, looked at after so long.
     fn closed(peers: &Peers, one: SocketAddr, now: Instant) -> bool {
-        !peers.overdue([one].into_iter(), |_| None, now).is_empty()
+        !peers.overdue([one].into_iter(), |_| None, |_| None, now).is_empty()
     }
 
     #[test]
@@ -203,6 +223,23 @@ mod tests {
     }
 
     #[test]
+    fn a_client_that_takes_a_little_now_and_then_is_waited_for() {
+        let peers = Arc::new(Peers::new(Limits::default()));
+        let (start, one) = (Instant::now(), peer("10.0.0.1", 1));
+        let answering = Peers::answering(&peers, one, start);
+        answering.handed_out(Some(start));
+        let closed = |at: u64, untaken: u64| {
+            !peers.overdue([one].into_iter(), |_| None, |_| Some(untaken), start + second(at)).is_empty()
+        };
+        for at in 1..600 {
+            assert!(!closed(at, 4_000_000 - at / 20), "a byte in twenty seconds");
+        }
+        // It took its last at 580.
+        assert!((600..610).all(|at| !closed(at, 3_999_971)));
+        assert!(closed(611, 3_999_971));
+    }
+
+    #[test]
     fn of_too_many_the_longest_idle_go_first_and_each_address_answers_for_itself() {
         let peers = Arc::new(Peers::new(Limits { most: 5, of_one: 2, ..Limits::default() }));
         let start = Instant::now();
@@ -211,13 +248,14 @@ mod tests {
         let owner = |peer: SocketAddr| Some(peer.ip());
         // They come one after another.
         for (at, _) in greedy.iter().enumerate() {
-            peers.overdue(greedy[..=at].iter().copied(), |_| None, start + Duration::from_millis(at as u64));
+            let now = start + Duration::from_millis(at as u64);
+            peers.overdue(greedy[..=at].iter().copied(), |_| None, |_| None, now);
         }
         let all = || greedy.iter().copied().chain([other]);
-        let closed = peers.overdue(all(), owner, start + second(1));
+        let closed = peers.overdue(all(), owner, |_| None, start + second(1));
         assert_eq!(closed, greedy[..2], "the first two of the one that has four");
         let here: Vec<_> = (1..=4).map(|port| peer("127.0.0.1", port)).collect();
-        let closed = peers.overdue(all().chain(here), |_| None, start + second(1));
+        let closed = peers.overdue(all().chain(here), |_| None, |_| None, start + second(1));
         assert_eq!(closed, greedy[..4], "nine are four more than there may be");
     }
 }

@@ -1,6 +1,11 @@
 //! The sockets of this process, as the system lists them.
 
-use std::{collections::HashMap, io, net::SocketAddr, os::fd::RawFd};
+use std::{
+    collections::HashMap,
+    fs, io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    os::fd::RawFd,
+};
 
 use nix::{
     dir::Dir,
@@ -53,6 +58,38 @@ pub(super) fn shut(fd: RawFd, whose: SocketAddr) {
     }
 }
 
+/// How many bytes of what was sent each peer of this port has not taken yet. None where the system does not say so.
+pub(super) fn untaken(port: u16) -> HashMap<SocketAddr, u64> {
+    let lists = ["/proc/self/net/tcp", "/proc/self/net/tcp6"]
+        .map(|list| fs::read_to_string(list).unwrap_or_default());
+    lists.iter().flat_map(|list| list.lines().skip(1)).filter_map(|line| untaken_of(line, port)).collect()
+}
+
+/// What a line of the list says, if it is of this port: number, address here, address there, state, bytes to send and to read.
+fn untaken_of(line: &str, port: u16) -> Option<(SocketAddr, u64)> {
+    let mut fields = line.split_ascii_whitespace().skip(1);
+    let (here, there) = (listed(fields.next()?)?, listed(fields.next()?)?);
+    let (to_send, _) = fields.nth(1)?.split_once(':')?;
+    (here.port() == port).then_some(())?;
+    Some((there, u64::from_str_radix(to_send, 16).ok()?))
+}
+
+/// An address as the list has it: words of four bytes, each as this machine orders them, and the port.
+fn listed(text: &str) -> Option<SocketAddr> {
+    let (address, port) = text.split_once(':')?;
+    let word = |at: usize| {
+        let word = address.get(at * 8..at * 8 + 8)?;
+        Some(u32::from_str_radix(word, 16).ok()?.to_ne_bytes())
+    };
+    let ip: IpAddr = if address.len() == 8 {
+        Ipv4Addr::from(word(0)?).into()
+    } else {
+        let words = [word(0)?, word(1)?, word(2)?, word(3)?].concat();
+        Ipv6Addr::from(<[u8; 16]>::try_from(words).ok()?).into()
+    };
+    Some(SocketAddr::new(ip, u16::from_str_radix(port, 16).ok()?))
+}
+
 fn peer(fd: RawFd) -> Option<SocketAddr> {
     getpeername::<SockaddrStorage>(fd).ok().as_ref().and_then(address)
 }
@@ -64,4 +101,30 @@ fn address(address: &SockaddrStorage) -> Option<SocketAddr> {
     }
     let six = address.as_sockaddr_in6()?;
     Some(SocketAddr::new(six.ip().into(), six.port()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::Write as _,
+        net::{TcpListener, TcpStream},
+    };
+
+    use super::*;
+
+    #[test]
+    fn what_a_peer_has_not_taken_is_known() {
+        for here in ["127.0.0.1:0", "[::1]:0"] {
+            let Ok(listener) = TcpListener::bind(here) else { continue };
+            let port = listener.local_addr().unwrap().port();
+            let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            let (mut server, _) = listener.accept().unwrap();
+            server.set_nonblocking(true).unwrap();
+            let piece = [0; 1 << 16];
+            while server.write(&piece).is_ok() {}
+            let peer = client.local_addr().unwrap();
+            assert!(untaken(port)[&peer] >= 1 << 16, "{here}");
+            assert!(!untaken(port.wrapping_add(1)).contains_key(&peer));
+        }
+    }
 }

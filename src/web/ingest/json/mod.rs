@@ -165,10 +165,10 @@ pub(super) fn judged(read: serde_json::Result<Record>) -> Record {
 }
 
 /// The record that cells with names make; `sender` is who its id is unique for.
-pub(super) fn of_cells<'a>(cells: impl Iterator<Item = (&'a str, &'a str)>, sender: &str) -> Record {
+pub(super) fn of_cells<'a>(cells: impl Iterator<Item = (&'a str, Cow<'a, str>)>, sender: &str) -> Record {
     let mut draft = Draft::default();
     for (name, cell) in cells {
-        draft.put(Cow::Borrowed(name), Held::Text(Cow::Borrowed(cell)));
+        draft.put(Cow::Borrowed(name), Held::Text(cell));
     }
     draft.judge(sender)
 }

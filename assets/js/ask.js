@@ -40,6 +40,8 @@ export function start() {
     const form = event.target;
     if (!(form instanceof HTMLFormElement) || form.id !== "ask") return;
     if (event.formData.get("period") === "custom") return void event.formData.delete("period");
+    // A named period without ends is counted back from now, in no zone; beside ends, which an address may have, both count.
+    if (["from", "to"].some((name) => event.formData.get(name))) return;
     for (const name of ["from", "to", "tz"]) event.formData.delete(name);
   });
   document.addEventListener("click", (event) => {

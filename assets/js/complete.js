@@ -34,8 +34,8 @@ async function options(text, signal) {
   if (!name) return text ? FIELDS.filter(([field = ""]) => field.startsWith(text.toLowerCase()) && field !== text).map(([text = "", hint = ""]) => ({ text, hint })) : [];
   if (!KNOWN.has(name)) return [];
   if (name === "outcome") return ["success", "failure", "unknown"].filter((each) => each.startsWith(value)).map((each) => ({ text: `outcome:${each}`, hint: "" }));
-  const query = new URLSearchParams({ field: name, period: "all", limit: "8" });
-  if (value) query.set("q", `${name}:${value}*`);
+  // Asked at each key, and no look at what anybody did: either says so.
+  const query = new URLSearchParams({ field: name, limit: "8", ...(value ? { prefix: value } : { typing: "1" }) });
   const answer = await fetch(`/api/v1/activity/facets?${query}`, { signal, credentials: "same-origin" });
   if (!answer.ok) return [];
   /** @type {{items?: {value: string, count: number}[]}} */

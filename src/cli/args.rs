@@ -232,6 +232,22 @@ pub(super) enum App {
         #[arg(long)]
         headers: Option<String>,
     },
+    /// Change what is named of an app; the rest of it stays
+    #[command(
+        after_help = "Examples: rollcall app set wiki --groups staff,it\n          rollcall app set wiki --groups ''   open to everybody"
+    )]
+    Set {
+        name: String,
+        /// Scheme, host and, if unusual, port
+        #[arg(long, required_unless_present_any = ["groups", "headers"])]
+        url: Option<String>,
+        /// All groups that may open it from now on
+        #[arg(long, value_name = "a,b", value_delimiter = ',')]
+        groups: Option<Vec<String>>,
+        /// Identity headers besides Remote-…: remote, x-auth-request, x-forwarded or x-webauth
+        #[arg(long)]
+        headers: Option<String>,
+    },
     /// Set the webhook of an app and print its secret, once; or show it
     #[command(
         after_help = "Examples: rollcall app hook wiki --url https://wiki.example.org/rollcall\n          rollcall app hook wiki\n          rollcall app hook wiki --remove"

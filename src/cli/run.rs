@@ -20,6 +20,7 @@ use crate::{
         App,
         accounts::{AccountError, Details},
         activity::LookError,
+        apps::AppError,
         hooks::HookError,
     },
     model::{
@@ -298,6 +299,12 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
             runtime.block_on(app.set_app(&by, given))?;
             writeln!(io.out, "{} {name}", if there { "changed" } else { "added" })?;
         }
+        args::App::Set { name, url, groups, headers } => {
+            let headers = headers.map(|family| family.parse()).transpose()?;
+            let change = app::AppChange { url, groups: groups.map(named), headers };
+            runtime.block_on(app.change_app(&by, &name, change)).map_err(no_app)?;
+            writeln!(io.out, "changed {name}")?;
+        }
         args::App::Hook { name, url: Some(url), .. } => {
             let (_, secret) = runtime.block_on(app.put_hook(&by, &name, &url)).map_err(no_hook)?;
             writeln!(io.out, "{}", secret.reveal())?;
@@ -317,14 +324,18 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
             table::write(io.out, ["App", "Address", "Groups", "Headers"], &rows)?;
         }
         args::App::Remove { name } => {
-            runtime.block_on(app.remove_app(&by, &name)).map_err(|error| match error {
-                crate::domain::apps::AppError::Unknown(_) => No(error.to_string()).into(),
-                error => anyhow::Error::from(error),
-            })?;
+            runtime.block_on(app.remove_app(&by, &name)).map_err(no_app)?;
             writeln!(io.out, "removed {name}")?;
         }
     }
     Ok(0)
+}
+
+fn no_app(error: AppError) -> anyhow::Error {
+    match error {
+        AppError::Unknown(_) => No(error.to_string()).into(),
+        error => error.into(),
+    }
 }
 
 /// Where an app is told, and what it was told last.

@@ -4,7 +4,7 @@ use super::{App as Rollcall, Gone, ingest::is_own};
 use crate::{
     model::{
         activity::action,
-        app::{App, GivenApp, HeaderFamily},
+        app::{App, AppChange, GivenApp, HeaderFamily},
         site::{NotASite, Site},
         user::{Actor, UserName, unseen},
     },
@@ -17,7 +17,7 @@ pub(super) const LONGEST: usize = 64;
 /// What would be called so has no page: `/apps/add` is another one, and browsers take dots out of addresses.
 const RESERVED: [&str; 3] = ["add", ".", ".."];
 
-/// Why an app could not be registered or removed.
+/// Why an app could not be registered, changed or removed.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     /// The name cannot be one.
@@ -34,7 +34,7 @@ pub enum AppError {
     Taken(Site, String),
     /// One of this name is there already.
     #[error(
-        "there is an app {0} already; it can be changed by `rollcall app add` or the API, or removed first"
+        "there is an app {0} already; change that one instead, on its page, by `rollcall app set` or the API"
     )]
     Known(String),
     /// There is no such app.
@@ -56,7 +56,8 @@ impl Rollcall {
 
     /// Registers an app. Fails where one of its name is there.
     pub async fn add_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
-        self.put_app(by, app.name.clone(), move |known| match known {
+        let name = new_name(&app.name)?;
+        self.put_app(by, name, move |known| match known {
             Some(_) => Err(AppError::Known(app.name.clone())),
             None => Ok(app.clone()),
         })
@@ -66,8 +67,8 @@ impl Rollcall {
     /// Registers an app, or changes the one of that name, of which what is not given stays: an app that is open to some is opened to
     /// everybody only by whoever says so, with groups that are none.
     pub async fn set_app(&self, by: &Actor, given: GivenApp) -> Result<(), AppError> {
-        let now = self.now();
-        self.put_app(by, given.name.clone(), move |known| {
+        let (name, now) = (new_name(&given.name)?, self.now());
+        self.put_app(by, name, move |known| {
             let GivenApp { name, url, groups, headers } = given.clone();
             let (had, family, created) = known.map_or_else(
                 || (Vec::new(), HeaderFamily::default(), now),
@@ -79,6 +80,22 @@ impl Rollcall {
         .await
     }
 
+    /// Changes an app that is there. Its sessions, its webhook and its activities stay its own.
+    pub async fn change_app(&self, by: &Actor, name: &str, change: AppChange) -> Result<(), AppError> {
+        let unknown = name.to_owned();
+        self.put_app(by, name.to_owned(), move |known| {
+            let app = known.ok_or_else(|| AppError::Unknown(unknown.clone()))?;
+            let AppChange { url, groups, headers } = change.clone();
+            Ok(App {
+                url: url.unwrap_or(app.url),
+                groups: groups.unwrap_or(app.groups),
+                headers: headers.unwrap_or(app.headers),
+                ..app
+            })
+        })
+        .await
+    }
+
     /// Puts what `make` makes of the app of this name.
     async fn put_app(
         &self,
@@ -86,13 +103,6 @@ impl Rollcall {
         name: String,
         make: impl Fn(Option<App>) -> Result<App, AppError> + Send + 'static,
     ) -> Result<(), AppError> {
-        let name = name.trim().to_owned();
-        if name.is_empty() || name.len() > LONGEST || name.chars().any(|c| c == '/' || unseen(c)) {
-            return Err(AppError::Name);
-        }
-        if is_own(&name) || RESERVED.contains(&UserName::fold(&name).as_str()) {
-            return Err(AppError::Reserved(name));
-        }
         let (added, changed) = (self.did(by, action::APP_ADDED), self.did(by, action::APP_CHANGED));
         let put = self.change(by, move |write| {
             let apps = write.apps()?;
@@ -129,4 +139,16 @@ impl Rollcall {
         removed.done().await?;
         Ok(self.0.apps.refresh(&self.0.store)?)
     }
+}
+
+/// A name as a new app may have it.
+fn new_name(name: &str) -> Result<String, AppError> {
+    let name = name.trim();
+    if name.is_empty() || name.len() > LONGEST || name.chars().any(|c| c == '/' || unseen(c)) {
+        return Err(AppError::Name);
+    }
+    if is_own(name) || RESERVED.contains(&UserName::fold(name).as_str()) {
+        return Err(AppError::Reserved(name.to_owned()));
+    }
+    Ok(name.to_owned())
 }

@@ -32,6 +32,17 @@ pub struct GivenApp {
     pub headers: Option<HeaderFamily>,
 }
 
+/// What is to be changed of an app: what is not given stays as it is.
+#[derive(Clone, Debug, Default)]
+pub struct AppChange {
+    /// Its address.
+    pub url: Option<String>,
+    /// Who may open it; none of them are everybody.
+    pub groups: Option<Vec<String>>,
+    /// How it is told who is there.
+    pub headers: Option<HeaderFamily>,
+}
+
 /// The families of identity headers that programs understand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum HeaderFamily {

@@ -28,4 +28,14 @@ for path, calls in document["paths"].items():
         for media, body in call.get("requestBody", {}).get("content", {}).items():
             if "example" in body:
                 check(f"{method} {path} {media}", body["schema"], body["example"])
+        for status, answer in call["responses"].items():
+            for media, body in answer.get("content", {}).items():
+                if "example" in body:
+                    check(f"{method} {path} {status} {media}", body["schema"], body["example"])
+        for parameter in call.get("parameters", []):
+            if "example" in parameter:
+                check(f"{method} {path} {parameter['name']}", parameter["schema"], parameter["example"])
+record = document["paths"]["/api/v1/activity"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+for time in ["2026-01-31T08:00:00Z", 1769846400, 1769846400.5, 1769846400000, 1769846400000000000, None]:
+    check("a time", record, {"user": "ann", "action": "backup", "time": time})
 print(checked)

@@ -1,7 +1,7 @@
 //! Finding what was done. What is expected follows from the records below by a few lines of plain Rust, never
 //! from the index.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use super::{
@@ -374,7 +374,7 @@ fn a_histogram_counts_everything_once() {
 fn a_clock_that_runs_ahead_does_not_press_the_last_day_together() {
     let house = House::new().with_admin("ada");
     let program = house.program("loader", &["activity:write"]);
-    let at = |hours: i64| (house.now() + jiff::SignedDuration::from_hours(hours)).to_string();
+    let at = |hours: i64| (house.now() + SignedDuration::from_hours(hours)).to_string();
     let records = [-20, -2, 20].map(|hours| json!({"user": "bob", "action": "tick", "time": at(hours)}));
     assert_eq!(program.post("/api/v1/activity", &json!(records)).ok()["accepted"], 3);
     house.caught_up();
@@ -554,5 +554,79 @@ fn a_page_of_a_search_that_is_not_understood_says_so_and_keeps_what_was_typed() 
         let text = page.text();
         assert!(text.contains(&format!("value=\"{typed}\"")) && text.contains(why), "{asked}: {text}");
     }
+    let page = ada.get("/activity?q=backup+-usr:mia").text();
+    assert!(page.contains("Column 9: there is no field &#34;usr&#34;; did you mean user:"), "{page}");
     assert_eq!(ada.get("/activity?q=%22port:80%22").status, 200, "in quotation marks it is text");
+}
+
+/// Links of a page that lead to an address that begins so.
+fn links(page: &str, address: &str) -> Vec<String> {
+    let all = page.split("href=\"").filter_map(|rest| rest.split_once('"'));
+    all.map(|(link, _)| link.replace("&#38;", "&")).filter(|link| link.starts_with(address)).collect()
+}
+
+#[test]
+fn a_period_and_ends_mean_the_same_on_the_page_as_in_the_api() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("vault", &["activity:write"]);
+    // Now is 2026-03-15T12:00:00Z.
+    let record = |time: &str| json!({"user": "bob", "action": "tick", "time": time});
+    let records = ["2026-03-01T00:00:00Z", "2026-03-09T00:00:00Z", "2026-03-12T00:00:00Z"].map(record);
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).status, 200);
+    house.caught_up();
+    let ada = house.signed_in("ada");
+    for (range, expected) in [
+        ("period=7d&from=2026-03-01", 2),
+        ("period=7d&to=2026-03-10", 1),
+        ("period=7d&from=2026-03-10&to=2026-03-31", 1),
+        ("period=24h&from=2026-03-01", 0),
+        ("period=all&from=2026-03-02", 2),
+        ("period=custom&from=2026-03-02", 2),
+        ("from=2026-03-02", 2),
+        ("period=custom", 3),
+        ("period=1m", 3),
+    ] {
+        let found = ada.get(&format!("/api/v1/activity?q=action:tick&{range}")).ok();
+        assert_eq!(found["total"]["value"], expected, "{range}");
+        let page = ada.get(&format!("/activity?q=action:tick&wait=1&{range}")).text();
+        assert_eq!(page.matches("<tr data-id").count(), expected, "{range}");
+        for link in
+            links(&page, "/api/v1/activity.csv").iter().chain(&links(&page, "/activity?q=action:tick&"))
+        {
+            let followed = ada.get(link).text();
+            if link.contains(".csv") {
+                assert_eq!(followed.lines().count(), expected + 1, "{range}: {link}");
+            } else {
+                let rows = followed.matches("<tr data-id").count();
+                // A bar of the chart is a part of it.
+                assert!(
+                    rows == expected || (link.contains('T') && rows < expected),
+                    "{range}: {link}: {rows}"
+                );
+            }
+        }
+    }
+    let both = ada.get("/activity?period=7d&from=2026-03-10").text();
+    assert!(
+        both.contains("<option value=\"7d\" selected>") && both.contains("value=\"2026-03-10\""),
+        "{both}"
+    );
+    assert!(both.contains("class=\"custom open\""), "both are seen");
+}
+
+#[test]
+fn no_row_that_a_page_shows_is_missing_from_its_download_however_late_that_is() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("vault", &["activity:write"]);
+    let record = |time: &str| json!({"user": "bob", "action": "tick", "time": time});
+    let records = ["2026-03-14T12:00:00Z", "2026-03-15T12:00:00Z", "2026-03-15T12:30:00Z"].map(record);
+    assert_eq!(program.post("/api/v1/activity", &json!(records)).status, 200);
+    house.caught_up();
+    let ada = house.signed_in("ada");
+    let page = ada.get("/activity?q=action:tick&period=24h").text();
+    assert_eq!(page.matches("<tr data-id").count(), 3, "one is of a clock that runs ahead");
+    house.later(SignedDuration::from_mins(10));
+    let download = links(&page, "/api/v1/activity.csv").remove(0);
+    assert_eq!(ada.get(&download).text().lines().count(), 4, "{download}");
+    assert_eq!(ada.get("/activity?q=action:tick&period=24h").text().matches("<tr data-id").count(), 2);
 }

@@ -136,6 +136,14 @@ fn apps_are_added_listed_and_removed() {
         folder.run(&opened).says("changed notes");
         let apps = listed(folder, &["app", "list"]);
         assert!(apps[0].starts_with("notes  https://notes.example.org            x-webauth"), "{apps:?}");
+        folder.run(&["app", "set", "notes", "--groups", "it"]).says("changed notes");
+        let apps = listed(folder, &["app", "list"]);
+        assert!(apps[0].starts_with("notes  https://notes.example.org  it        x-webauth"), "{apps:?}");
+        folder
+            .run(&["app", "set", "notes", "--url", "https://wiki.example.org"])
+            .refuses(2, "is registered at");
+        folder.run(&["app", "set", "notes"]).refuses(2, "--url");
+        folder.run(&["app", "set", "nowhere", "--groups", "it"]).refuses(1, "there is no app nowhere");
         folder.run(&["app", "remove", "notes"]).says("removed notes");
         folder.run(&["app", "remove", "wiki"]).says("removed wiki");
         folder.run(&["app", "remove", "wiki"]).refuses(1, "wiki");

@@ -131,6 +131,7 @@ const DOORS: &[(&str, &[&str])] = &[
         &[
             "POST /api/v1/apps",
             "DELETE /api/v1/apps/<_>",
+            "PATCH /api/v1/apps/<_>",
             "DELETE /api/v1/apps/<_>/hook",
             "GET /api/v1/apps/<_>/hook",
             "PUT /api/v1/apps/<_>/hook",
@@ -146,6 +147,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "POST /api/v1/users/<_>/password",
             "DELETE /api/v1/users/<_>/second-factor",
             "GET /apps",
+            "POST /apps/<_>",
             "POST /apps/<_>/remove",
             "GET /apps/<_>/webhook",
             "POST /apps/<_>/webhook",

@@ -216,6 +216,39 @@ fn an_app_that_is_open_to_some_is_opened_to_everybody_only_by_who_says_so() {
 }
 
 #[test]
+fn an_app_is_changed_by_what_is_given_and_from_the_next_request_on() {
+    let house = house();
+    let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
+    let vault = "https://vault.example.org:8443/";
+    assert_eq!(ask(&ann, vault).status, 403);
+    assert_eq!(ada.patch("/api/v1/apps/vault", &json!({"headers": "x-webauth"})).status, 204);
+    assert_eq!(ask(&ann, vault).status, 403, "what is not given stays");
+    let page = ada.get("/apps?change=vault").text();
+    assert!(
+        page.contains("Change vault") && page.contains("value=\"https://vault.example.org:8443\""),
+        "{page}"
+    );
+    let wrong = ada.form("/apps/vault", &[("url", "nowhere"), ("groups", "")]);
+    assert!(wrong.status == 400 && wrong.text().contains("value=\"nowhere\""), "{}", wrong.text());
+    assert_eq!(ask(&ann, vault).status, 403);
+    assert_eq!(ada.form("/apps/vault", &[("url", vault), ("groups", "")]).status, 303);
+    let reply = ask(&ann, vault);
+    assert_eq!((reply.status, reply.header("X-WEBAUTH-USER")), (200, Some("ann")), "the headers stayed");
+    let told = house.log("action=app-changed");
+    let open_to = |whom: &str| format!("https://vault.example.org:8443, open to {whom}");
+    assert_eq!(each(&told, "detail"), [open_to("everybody"), open_to("staff")]);
+    let taken = json!({"url": "https://wiki.example.org"});
+    assert_eq!(ada.patch("/api/v1/apps/vault", &taken).refusal(), "409 conflict url");
+    assert_eq!(ada.patch("/api/v1/apps/vault", &json!({"headers": "x"})).refusal(), "400 bad_field headers");
+    assert_eq!(ada.patch("/api/v1/apps/nowhere", &json!({})).refusal(), "404 not_found");
+    assert_eq!(ada.form("/apps/nowhere", &[("url", vault)]).status, 404);
+    assert_eq!(ada.get("/apps?change=nowhere").status, 404);
+    let moved = json!({"url": "https://safe.example.org"});
+    assert_eq!(ada.patch("/api/v1/apps/vault", &moved).status, 204);
+    assert_eq!((ask(&ann, vault).status, ask(&ann, "https://safe.example.org/").status), (403, 200));
+}
+
+#[test]
 fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_file() {
     let house = house();
     let ann = house.signed_in("ann");

@@ -220,3 +220,19 @@ fn commands_and_streams_are_looks_and_none_is_lost_when_the_server_stops() {
         ]
     );
 }
+
+#[test]
+fn what_is_proposed_while_one_types_is_no_look() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    for proposed in ["prefix=mi", "typing=1"] {
+        let values = ada.get(&format!("/api/v1/activity/facets?field=user&limit=8&{proposed}")).items();
+        assert!(each(&values, "value").contains(&"mia".to_owned()), "{proposed}: {values:?}");
+        house.later(SignedDuration::from_secs(4));
+        assert_eq!(looks(&house), Vec::<Value>::new(), "{proposed}");
+    }
+    // What is counted of what somebody looks for is one, once it stands.
+    ada.get("/api/v1/activity/facets?field=action&user=mia&typing=1").ok();
+    house.later(SignedDuration::from_secs(4));
+    assert_eq!(each(&looks(&house), "detail"), ["user=mia"]);
+}

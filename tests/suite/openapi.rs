@@ -9,7 +9,7 @@ use std::{
 };
 
 use rocket::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     clients::{good, python},
@@ -135,7 +135,102 @@ fn the_document_is_one_of_openapi_and_its_examples_are_what_they_say() {
         .unwrap();
     check.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
     let examples: u32 = good(&check.wait_with_output().unwrap()).trim().parse().unwrap();
-    assert!(examples >= 15, "{examples} examples");
+    assert!(examples >= 25, "{examples} examples");
+}
+
+/// What the document shows as the body of a request: by content type, and text where that is no JSON.
+fn examples<'d>(document: &'d Value, call: &'d Value) -> Vec<(&'d str, String)> {
+    let bodies = call["requestBody"]["content"].as_object().into_iter().flatten();
+    let shown = bodies.filter_map(|(media, body)| {
+        let own = body.get("example");
+        let named =
+            || document.pointer(&body["schema"]["$ref"].as_str()?.replacen('#', "", 1))?.get("example");
+        match own.or_else(named)? {
+            Value::String(text) => Some((media.as_str(), text.clone())),
+            json => Some((media.as_str(), json.to_string())),
+        }
+    });
+    shown.collect()
+}
+
+#[test]
+fn what_the_document_shows_as_a_request_is_taken() {
+    let house = House::new().with_admin("ada");
+    let document = document(&house);
+    let (ada, stranger) = (house.signed_in("ada"), house.stranger());
+    let vault = house.program("vault", &["activity:write", "session:write"]);
+    // In an order in which each finds what it is about: the address where it is another one, and who sends.
+    let (mut ann, mut session) = (stranger.clone(), String::new());
+    let mut tried = BTreeSet::new();
+    for (method, path) in [
+        ("POST", "/api/v1/users"),
+        ("POST", "/api/v1/signin"),
+        ("PATCH", "/api/v1/users/{user}"),
+        ("POST", "/api/v1/me/password"),
+        ("POST", "/api/v1/users/{user}/password"),
+        ("POST", "/api/v1/step-up"),
+        ("POST", "/api/v1/apps"),
+        ("PATCH", "/api/v1/apps/{name}"),
+        ("PUT", "/api/v1/apps/{name}/hook"),
+        ("POST", "/api/v1/tokens"),
+        ("POST", "/api/v1/sessions"),
+        ("POST", "/api/v1/sessions/{id}/touch"),
+        ("POST", "/api/v1/sessions/logout"),
+        ("POST", "/api/v1/activity"),
+        ("POST", "/es/_bulk"),
+        ("PUT", "/es/_bulk"),
+        ("POST", "/es/{index}/_bulk"),
+        ("PUT", "/es/{index}/_bulk"),
+        ("POST", "/v1/logs"),
+    ] {
+        let call = &document["paths"][path][method.to_lowercase()];
+        let address = path
+            .replace("{user}", "ann")
+            .replace("{name}", "wiki")
+            .replace("{index}", "shop")
+            .replace("{id}", &session);
+        for (media, body) in examples(&document, call) {
+            let caller = match path {
+                "/api/v1/signin" => &stranger,
+                "/api/v1/me/password" => &ann,
+                "/api/v1/sessions" | "/api/v1/sessions/{id}/touch" | "/api/v1/activity" => &vault,
+                _ if path.starts_with("/api/") => &ada,
+                _ => &vault,
+            };
+            let caller = caller.with("Content-Type", media);
+            let reply = caller.send(method.parse().unwrap(), &address, body.as_bytes());
+            assert!((200..300).contains(&reply.status), "{method} {path} {media} {body}: {}", reply.text());
+            match path {
+                "/api/v1/signin" => ann = stranger.with("Cookie", &reply.cookie()),
+                "/api/v1/sessions" => reply.json()["id"].as_str().unwrap().clone_into(&mut session),
+                "/es/_bulk" | "/es/{index}/_bulk" => assert_eq!(reply.json()["errors"], false, "{body}"),
+                "/v1/logs" => assert_eq!(reply.text(), "{}", "none of it was refused"),
+                "/api/v1/activity" => assert_eq!(reply.json()["rejected"], json!([]), "{body}"),
+                _ => {}
+            }
+            tried.insert((method.to_owned(), path.to_owned()));
+        }
+    }
+    let shown = calls(&document).into_iter().filter(|(.., call)| !examples(&document, call).is_empty());
+    let shown: BTreeSet<_> = shown.map(|(method, path, _)| (method, path)).collect();
+    assert_eq!(tried, shown, "every example was sent");
+}
+
+#[test]
+fn what_writes_to_the_log_says_that_the_disk_may_be_full() {
+    let house = House::new();
+    let document = document(&house);
+    // Shippers are told 503, which they understand.
+    let ours = |path: &str| !path.starts_with("/es") && !path.starts_with("/v1/");
+    let reading = ["/auth/nginx", "/auth/forward", "/api/v1/activity.csv", "/api/v1/activity.ndjson"];
+    for (method, path, call) in calls(&document) {
+        let writes = match method.as_str() {
+            "GET" => reading.contains(&path.as_str()),
+            "HEAD" => false,
+            _ => ours(&path),
+        };
+        assert_eq!(call["responses"].get("507").is_some(), writes, "{method} {path}");
+    }
 }
 
 /// Whatever is sent, the answer is one that the document tells of, and never a fault of ours. Streams do not end, and are

@@ -96,6 +96,10 @@ fn cloudevents_are_taken_alone_in_batches_and_in_headers() {
     assert_eq!(bodied.ok()["accepted"], 1);
     let plain = headers.with("ce-id", "4").with("ce-authid", "bob");
     assert_eq!(of_type(&plain, "text/plain", ACTIVITY, "three books").ok()["accepted"], 1);
+    let bare = headers.with("ce-id", "5").with("ce-authid", "cid").with("ce-type", "refunded");
+    let bare = of_type(&bare, "application/json", ACTIVITY, "");
+    assert_eq!(bare.ok()["accepted"], 1, "an event may have no data");
+    assert_eq!(each(&house.log("action=refunded"), "user"), ["cid"]);
     let found = house.log("action=paid");
     assert_eq!(each(&found, "user"), ["bob", "ann", "ann", "ann"]);
     assert!(found.iter().all(|found| found["target"] == "order 9"), "{found:?}");

@@ -35,6 +35,7 @@ fn what_only_the_user_should_do_takes_a_proof_that_is_not_old() {
         ("put", "/api/v1/apps/none/hook", json!({"url": "https://app.example.org"}), 404),
         ("post", "/api/v1/sessions/logout", several, 200),
         ("post", "/api/v1/apps", json!({"name": "wiki", "url": "https://wiki.example.org"}), 201),
+        ("patch", "/api/v1/apps/wiki", json!({"groups": ["staff"]}), 204),
         ("delete", "/api/v1/apps/wiki/hook", Value::Null, 404),
         ("delete", "/api/v1/apps/wiki", Value::Null, 204),
         ("patch", "/api/v1/users/mia", json!({"groups": ["staff"]}), 200),

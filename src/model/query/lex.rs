@@ -205,18 +205,22 @@ impl Lexer {
         }
         let identifier = name.starts_with(|c: char| c.is_alphabetic())
             && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '_' | '-' | '@'));
-        if !identifier || rest.starts_with(['/', '\\']) || rest.contains(':') {
+        if !identifier || rest.starts_with(['/', '\\']) {
             return Ok(None);
         }
-        let end = start + name.chars().count() + 1;
-        let lower = name.to_lowercase();
+        let (end, lower, nearest) =
+            (start + name.chars().count() + 1, name.to_lowercase(), Field::nearest(name));
+        // What has a second colon is no field, unless it is as good as one: `usr:arn:aws:iam::1` would find nothing, and not say why.
+        if rest.contains(':') && nearest.is_none() {
+            return Ok(None);
+        }
         let fault = if matches!(
             lower.as_str(),
             "attr." | "labels." | "attributes." | "attr" | "labels" | "attributes"
         ) {
             Fault::UnnamedAttribute
         } else {
-            Fault::UnknownField { name: name.to_owned(), nearest: Field::nearest(name) }
+            Fault::UnknownField { name: name.to_owned(), nearest }
         };
         Err(self.fault(start, end, fault))
     }

@@ -247,7 +247,7 @@ struct Facet {
         Looking,
         ("field" = inline(FacetName), Query, description = "The field whose values are counted."),
         ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many values; 20 if not given."),
-        ("prefix" = Option<String>, Query, description = "Values that begin so, of the whole log: the search says nothing then."),
+        ("prefix" = Option<String>, Query, description = "Values that begin so, of the whole log: the search says nothing then. Proposing them, or all while `typing` stands alone, is no look at what others did."),
     ),
     security(("session" = []), ("token" = ["activity:read"])),
     responses(
@@ -267,7 +267,9 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     })?;
     let limit = params.number("limit", 20, (1, 1000))?;
     let (by, scope) = (caller.actor(), caller.scope());
-    let prefix = params.get("prefix").map(str::to_owned);
+    // While somebody types and nothing is looked for yet, every value may be meant.
+    let proposing = looking.typing && looking.asked.0.is_empty();
+    let prefix = params.get("prefix").or(proposing.then_some("")).map(str::to_owned);
     let values = look(caller.app, move |app| {
         let behind = app.behind();
         let values = if let Some(prefix) = prefix {

@@ -1,11 +1,11 @@
 //! Apps of the organisation, for administrators.
 
-use rocket::{delete, get, http::Status, post};
+use rocket::{delete, get, http::Status, patch, post};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    model::app::{App, GivenApp, HeaderFamily, NotAHeaderFamily},
+    model::app::{App, AppChange, GivenApp, HeaderFamily, NotAHeaderFamily},
     web::{
         door::{Admin, Auditor, Fresh, Json},
         failure::{Failure, Refusal},
@@ -79,10 +79,47 @@ async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Fai
 #[post("/apps", data = "<body>")]
 async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<Status, Failure> {
     let Add { name, url, groups, headers } = body.0;
-    let headers = headers.map(|word| word.parse()).transpose();
-    let headers = headers.map_err(|error: NotAHeaderFamily| Failure::field("headers", error.to_string()))?;
+    let headers = family(headers)?;
     admin.app.set_app(&admin.actor(), GivenApp { name, url, groups, headers }).await?;
     Ok(Status::Created)
+}
+
+fn family(word: Option<String>) -> Result<Option<HeaderFamily>, Failure> {
+    let family = word.map(|word| word.parse()).transpose();
+    family.map_err(|error: NotAHeaderFamily| Failure::field("headers", error.to_string()))
+}
+
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = AppChange, example = json!({"groups": ["staff", "it"]}))]
+struct Change {
+    /// Where it is, with http or https.
+    url: Option<String>,
+    /// Who may in from now on: all of them, or everybody if there are none.
+    groups: Option<Vec<String>>,
+    /// How it is told who is there.
+    #[schema(value_type = Option<HeaderFamily>)]
+    headers: Option<String>,
+}
+
+/// Change an app: what is not given stays as it is.
+///
+/// It counts from the next request on. A webhook has a call of its own.
+#[utoipa::path(
+    request_body = Change,
+    security(("session" = [])),
+    responses(
+        (status = 204),
+        (status = 404, body = Refusal),
+        (status = 409, body = Refusal)
+    ),
+)]
+#[patch("/apps/<name>", data = "<body>")]
+async fn change(admin: Fresh<Admin<'_>>, name: &str, body: Json<Change>) -> Result<Status, Failure> {
+    let Change { url, groups, headers } = body.0;
+    let change = AppChange { url, groups, headers: family(headers)? };
+    admin.app.change_app(&admin.actor(), name, change).await?;
+    Ok(Status::NoContent)
 }
 
 /// Remove an app, and its webhook.
@@ -99,4 +136,4 @@ async fn remove(admin: Fresh<Admin<'_>>, name: &str) -> Result<Status, Failure> 
     Ok(Status::NoContent)
 }
 
-described![list, add, remove];
+described![list, add, change, remove];

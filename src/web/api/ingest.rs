@@ -101,8 +101,10 @@ struct NewRecord {
     action: String,
     /// In words.
     detail: Option<String>,
-    /// When it happened: RFC 3339, or seconds or milliseconds since 1970; now if not given.
-    #[schema(format = DateTime)]
+    /// When it happened, to the millisecond; now if not given. RFC 3339 with its zone, or a number since 1970, as such or as text, of which
+    /// the digits before the point say what it counts: 9 or 10 are seconds, 12 or 13 milliseconds, 15 or 16 microseconds, 18 or 19
+    /// nanoseconds.
+    #[schema(value_type = Option<Time>, inline)]
     time: Option<String>,
     /// In which program; the token's name if not given. `rollcall` is not to be had.
     app: Option<String>,
@@ -122,6 +124,28 @@ struct NewRecord {
     attributes: Option<std::collections::BTreeMap<String, String>>,
 }
 
+/// A time as it may be sent.
+enum Time {}
+
+impl utoipa::PartialSchema for Time {
+    fn schema() -> RefOr<Schema> {
+        let text = utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(utoipa::openapi::KnownFormat::DateTime)))
+            .examples(["2026-01-31T08:00:00Z"]);
+        let number = utoipa::openapi::schema::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::Number)
+            .minimum(Some(EARLIEST))
+            .examples([1_769_846_400, 1_769_846_400_000_i64]);
+        utoipa::openapi::schema::OneOfBuilder::new().item(text).item(number).into()
+    }
+}
+
+impl ToSchema for Time {}
+
+/// The least number that is a time: of nine digits, in seconds, it lies in 1973.
+const EARLIEST: u64 = 100_000_000;
+
 /// One record, or many.
 enum Records {}
 
@@ -129,7 +153,7 @@ impl utoipa::PartialSchema for Records {
     fn schema() -> RefOr<Schema> {
         let many = utoipa::openapi::schema::ArrayBuilder::new()
             .items(<NewRecord as utoipa::PartialSchema>::schema());
-        utoipa::openapi::OneOfBuilder::new()
+        utoipa::openapi::schema::OneOfBuilder::new()
             .item(<NewRecord as utoipa::PartialSchema>::schema())
             .item(many)
             .into()
@@ -203,8 +227,12 @@ impl<'r> FromRequest<'r> for Kind {
     request_body(content(
         (Records = "application/json"),
         (String = "application/x-ndjson", example = "{\"user\":\"ann\",\"action\":\"backup\"}\n{\"user\":\"bob\",\"action\":\"restore\"}\n"),
-        (Object = "application/cloudevents+json"),
-        (Object = "application/cloudevents-batch+json"),
+        (Object = "application/cloudevents+json", example = json!({
+            "specversion": "1.0", "id": "7", "source": "/shop", "type": "order.paid", "subject": "order 9", "authid": "ann", "data": {"amount": 3}
+        })),
+        (Vec<Object> = "application/cloudevents-batch+json", example = json!([
+            {"specversion": "1.0", "id": "8", "source": "/shop", "type": "order.sent", "subject": "order 9", "authid": "ann"}
+        ])),
     )),
     security(("token" = ["activity:write"])),
     responses(

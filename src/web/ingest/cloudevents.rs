@@ -7,7 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::{
-    Record,
+    MARK, Record,
     document::{ACTION, DETAIL, Document, Key, TARGET, TIME, USER},
 };
 
@@ -67,10 +67,13 @@ pub fn binary(
 ) -> Result<String, String> {
     let mut event: Map<String, Value> = attributes.map(|(name, value)| (name, value.into())).collect();
     let bare = content_type.split(';').next().unwrap_or_default().trim();
-    if bare == "application/json" || bare.ends_with("+json") {
+    let data = data.strip_prefix(MARK).unwrap_or(data);
+    if data.trim_ascii().is_empty() {
+        // The headers may be all there is to say: an event need not have data, of whatever type it would be.
+    } else if bare == "application/json" || bare.ends_with("+json") {
         let data = serde_json::from_slice(data).map_err(|error| format!("the body is not JSON: {error}"))?;
         event.insert("data".to_owned(), data);
-    } else if !data.is_empty() {
+    } else {
         let text = std::str::from_utf8(data).map_err(|_| "the body is not UTF-8".to_owned())?;
         event.insert("data".to_owned(), text.into());
     }
@@ -109,6 +112,22 @@ mod tests {
         );
         let own = own.unwrap();
         assert_eq!((&*own.user, &*own.action), ("bob", "paid"));
+    }
+
+    #[test]
+    fn an_event_in_headers_may_be_all_there_is_to_say() {
+        let attributes = || {
+            [("id", "1"), ("type", "x")].into_iter().map(|(name, value)| (name.to_owned(), value.to_owned()))
+        };
+        for kind in ["application/json", "application/vnd.shop+json; charset=utf-8", "text/plain", ""] {
+            for nothing in ["", " \n", "\u{feff}"] {
+                let event = binary(attributes(), kind, nothing.as_bytes()).unwrap();
+                assert_eq!(event, r#"{"id":"1","type":"x"}"#, "{kind}");
+            }
+        }
+        let marked = binary(attributes(), "application/json", "\u{feff}{\"a\":1}".as_bytes()).unwrap();
+        assert_eq!(marked, r#"{"data":{"a":1},"id":"1","type":"x"}"#);
+        assert!(binary(attributes(), "application/json", b"{").is_err());
     }
 
     #[test]

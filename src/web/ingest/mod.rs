@@ -15,6 +15,9 @@ use std::io;
 
 use crate::model::activity::NewActivity;
 
+/// What the tools of Windows write before UTF-8. It is no part of what they say.
+const MARK: &[u8] = b"\xef\xbb\xbf";
+
 /// A record that was read, or why it could not be.
 pub type Record = Result<NewActivity, String>;
 

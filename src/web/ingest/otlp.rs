@@ -10,10 +10,10 @@ use opentelemetry_proto::tonic::{
     logs::v1::LogRecord,
 };
 use prost::Message;
-use serde_json::{Map, Value};
+use serde_json::{Map, Number, Value};
 
 use super::{
-    Record,
+    MARK, Record,
     document::{DETAIL, Document, Key},
     json::too_long,
 };
@@ -24,6 +24,42 @@ pub const RECORDS: usize = 100_000;
 
 /// The most that a program may say of itself, in bytes as they are sent: it is kept with each of its records.
 const RESOURCE: usize = 16 << 10;
+
+/// Reads a request in JSON.
+pub fn of_json(bytes: &[u8]) -> serde_json::Result<ExportLogsServiceRequest> {
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
+    serde_json::from_slice(bytes).or_else(|error| {
+        // The JSON of protocol buffers writes a double that is no number as text, and any other as text too if it likes; the library
+        // takes numbers alone. That is rare, so it is looked for only where the reading failed.
+        let Ok(mut request) = serde_json::from_slice(bytes) else { return Err(error) };
+        read_doubles(&mut request);
+        serde_json::from_value(request).map_err(|_| error)
+    })
+}
+
+/// Puts numbers in the place of texts that stand for doubles. What is none is kept by its name, as JSON has no other form for it.
+fn read_doubles(value: &mut Value) {
+    match value {
+        Value::Array(list) => list.iter_mut().for_each(read_doubles),
+        Value::Object(fields) => {
+            if let Some(Value::String(text)) = fields.get("doubleValue") {
+                if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
+                    fields.insert("doubleValue".to_owned(), number.into());
+                } else if [NAN, INFINITY, NEG_INFINITY].contains(&text.as_str()) {
+                    let text = fields.remove("doubleValue").unwrap_or_default();
+                    fields.insert("stringValue".to_owned(), text);
+                }
+            }
+            fields.values_mut().for_each(read_doubles);
+        }
+        _ => {}
+    }
+}
+
+/// What doubles that are no numbers are called in the JSON of protocol buffers.
+const NAN: &str = "NaN";
+const INFINITY: &str = "Infinity";
+const NEG_INFINITY: &str = "-Infinity";
 
 /// Whether a request holds more than is looked at: a record or a scope of no length takes a hundred times the memory it was sent in.
 pub fn too_many(request: &ExportLogsServiceRequest) -> bool {
@@ -108,7 +144,15 @@ fn json(value: Option<AnyValue>) -> Value {
         Some(Any::StringValue(text)) => text.into(),
         Some(Any::BoolValue(yes)) => yes.into(),
         Some(Any::IntValue(number)) => number.into(),
-        Some(Any::DoubleValue(number)) => number.into(),
+        Some(Any::DoubleValue(number)) if number.is_finite() => number.into(),
+        Some(Any::DoubleValue(number)) if number.is_nan() => NAN.into(),
+        Some(Any::DoubleValue(number)) => {
+            if number.is_sign_positive() {
+                INFINITY.into()
+            } else {
+                NEG_INFINITY.into()
+            }
+        }
         Some(Any::BytesValue(bytes)) => BASE64.encode(&bytes).into(),
         Some(Any::ArrayValue(list)) => list.values.into_iter().map(|value| json(Some(value))).collect(),
         Some(Any::KvlistValue(pairs)) => {
@@ -124,7 +168,32 @@ mod tests {
     use super::*;
 
     fn read(json: &str) -> Vec<Record> {
-        records(serde_json::from_str(json).unwrap(), "shop".to_owned()).collect()
+        records(of_json(json.as_bytes()).unwrap(), "shop".to_owned()).collect()
+    }
+
+    #[test]
+    fn what_is_no_number_is_kept_by_its_name() {
+        let pair = |key: &str, value: &str| format!(r#"{{"key":"{key}","value":{{"doubleValue":{value}}}}}"#);
+        let request = |pairs: &[String]| {
+            let pairs = pairs.join(",");
+            format!(
+                "\u{feff}{{\"resourceLogs\":[{{\"scopeLogs\":[{{\"logRecords\":[{{\"attributes\":[{pairs}]}}]}}]}}]}}"
+            )
+        };
+        let pairs =
+            [pair("a", r#""NaN""#), pair("b", r#""-Infinity""#), pair("c", r#""1.5""#), pair("d", "2.5")];
+        let record = read(&request(&pairs)).remove(0).unwrap();
+        let kept: Vec<_> =
+            record.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        assert_eq!(kept, [("a", "NaN"), ("b", "-Infinity"), ("c", "1.5"), ("d", "2.5")]);
+        for wrong in [r#""much""#, r#""inf""#, r#""1e999""#] {
+            assert!(of_json(request(&[pair("a", wrong)]).as_bytes()).is_err(), "{wrong}");
+        }
+        for (number, name) in [(f64::NAN, NAN), (f64::INFINITY, INFINITY), (f64::NEG_INFINITY, NEG_INFINITY)]
+        {
+            let value = AnyValue { value: Some(any_value::Value::DoubleValue(number)) };
+            assert_eq!(json(Some(value)), Value::from(name), "as protocol buffers too");
+        }
     }
 
     #[test]

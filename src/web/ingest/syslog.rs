@@ -9,7 +9,7 @@ use std::{mem, net::IpAddr};
 use chrono::Datelike as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use syslog_loose::{Message, Variant};
+use syslog_loose::{Message, Protocol, Variant};
 
 use super::{
     Record,
@@ -19,6 +19,9 @@ use crate::{
     domain::ingest::{CLAIMED, is_own},
     model::activity::NewActivity,
 };
+
+/// What structured data is called that could not be read, by the Elastic Common Schema.
+const STRUCTURED: &str = "log.syslog.structured_data";
 
 /// Structured data of these names says something of the message, not of what happened.
 const OF_THE_MESSAGE: [&str; 3] = ["timeQuality", "origin", "meta"];
@@ -33,7 +36,7 @@ pub fn message(bytes: &[u8], from: IpAddr, now: Timestamp) -> Record {
         return Err("the message is empty".to_owned());
     }
     let year = |(month, ..): (u32, u32, u32, u32, u32)| year_of(month, now);
-    Ok(read(&syslog_loose::parse_message_with_year(text, year, Variant::Either), from))
+    Ok(read(text, &syslog_loose::parse_message_with_year(text, year, Variant::Either), from))
 }
 
 /// The year of a date that names none: the one that puts it nearest to now, for December comes in January too.
@@ -46,7 +49,7 @@ fn year_of(month: u32, now: Timestamp) -> i32 {
     }
 }
 
-fn read(message: &Message<&str>, from: IpAddr) -> NewActivity {
+fn read(text: &str, message: &Message<&str>, from: IpAddr) -> NewActivity {
     let body = message.msg.trim_start_matches('\u{feff}').trim();
     let json = body.strip_prefix("@cee:").unwrap_or(body).trim_start();
     let fields = json.starts_with('{').then(|| serde_json::from_str::<Map<_, _>>(json));
@@ -56,14 +59,17 @@ fn read(message: &Message<&str>, from: IpAddr) -> NewActivity {
             document.set(DETAIL[0], body);
             document
         });
+    let mut whole = true;
     for element in &message.structured_data {
         for (name, value) in element.params() {
             let own = !OF_THE_MESSAGE.contains(&element.id) && is_known(name) && !document.has(name);
             let name = if own { (*name).to_owned() } else { format!("{}.{name}", element.id) };
-            if !document.has(&name) {
-                document.set(name, value);
-            }
+            whole &= document.add(name, value.into()).is_ok();
         }
+    }
+    let written = structured(text, message);
+    if !whole || !written.is_empty() && written != as_read(message) {
+        document.set(STRUCTURED, written);
     }
     let host =
         message.hostname.filter(|host| !host.is_empty()).map_or_else(|| from.to_string(), str::to_owned);
@@ -100,12 +106,31 @@ fn read(message: &Message<&str>, from: IpAddr) -> NewActivity {
     record
 }
 
+/// The structured data of a message of RFC 5424 as it was written; empty where there is none. Of what is not written as it should be
+/// the parser reads as much as it can and passes over the rest.
+fn structured<'t>(text: &'t str, message: &Message<&str>) -> &'t str {
+    let Protocol::RFC5424(_) = message.protocol else { return "" };
+    // The message is the end of the text. Before the data stand six words: priority and version, time, host, program, process and id.
+    let head = &text[..text.len().saturating_sub(message.msg.len())];
+    let data = (0..6).fold(head, |rest, _| {
+        let rest = rest.trim_start();
+        &rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..]
+    });
+    data.trim().trim_matches('-')
+}
+
+/// Structured data as the parser read it; elements that say nothing are none of it.
+fn as_read(message: &Message<&str>) -> String {
+    let elements = message.structured_data.iter().filter(|element| !element.params.is_empty());
+    elements.map(ToString::to_string).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::model::activity::limits;
+    use crate::{domain::ingest::check, model::activity::limits};
 
     fn at(now: &str, text: &[u8]) -> Record {
         message(text, "10.0.0.9".parse().unwrap(), now.parse().unwrap())
@@ -203,6 +228,38 @@ mod tests {
     }
 
     #[test]
+    fn structured_data_that_cannot_be_read_is_kept_as_it_was_written() {
+        let kept = |text: &str| {
+            let record = one(text);
+            let kept = record.attributes.iter().find(|(name, _)| name == STRUCTURED);
+            (record.detail.clone(), kept.map(|(_, written)| written.clone()))
+        };
+        for (data, written) in [
+            ("-", None),
+            (r#"[a b="c"][d e="\]\"" f="g"]"#, None),
+            (r#"[a b="c"][d e=]"#, Some(r#"[a b="c"][d e=]"#)),
+            (r"[a b='c']", Some(r"[a b='c']")),
+            ("[marked]", Some("[marked]")),
+        ] {
+            let read = kept(&format!("<13>1 2026-01-02T03:04:05Z web1 shop 77 paid {data} three books"));
+            assert_eq!(read, ("three books".to_owned(), written.map(str::to_owned)), "{data}");
+        }
+        assert_eq!(kept("<13>1 - web1 shop - - -"), (String::new(), None));
+        assert_eq!(kept("<13>Mar 15 11:59:00 web1 shop: [a b=] x"), ("[a b=] x".to_owned(), None));
+        let twice = one(r#"<13>1 - web1 shop - - [origin ip="10.0.0.1" ip="10.0.0.2"] x"#);
+        let addresses = ["10.0.0.1", "10.0.0.2"].map(str::to_owned);
+        let named = twice.attributes.iter().filter(|(name, _)| name.starts_with("origin.ip"));
+        assert_eq!(
+            named.map(|(_, value)| value.clone()).collect::<Vec<_>>(),
+            addresses,
+            "a name may come again"
+        );
+        let many: Vec<String> = (0..40).map(|n| format!(r#"ip="10.0.0.{n}""#)).collect();
+        let data = format!("[origin {}]", many.join(" "));
+        assert_eq!(kept(&format!("<13>1 - web1 shop - - {data} x")).1, Some(data), "but not without end");
+    }
+
+    #[test]
     fn a_date_without_a_year_is_the_nearest() {
         let year = |now: &str, text: &str| {
             at(now, text.as_bytes()).unwrap().time.unwrap().to_string()[..4].to_owned()
@@ -235,6 +292,7 @@ mod tests {
             "Mar 15 11:59:00",
             "Feb 30 25:61:61",
             "Mar 31 02:30:00 2026",
+            "Dec 31 262142 23:59:59",
             "2026-13-99T99:99:99Z",
             "2026-01-02T03:04:05.678Z",
             "[a b=\"c\"]",
@@ -262,6 +320,7 @@ mod tests {
             let read = at("2026-03-15T12:00:00Z", &bytes);
             if let Ok(record) = read {
                 prop_assert!(!record.app.is_empty());
+                prop_assert!(check(&record).is_ok(), "it can be kept: {record:?}");
             }
         }
     }

@@ -19,6 +19,7 @@ use crate::{
         facet::FacetField,
         filter::{Filter, Order},
         id::{ActivityId, SessionId},
+        period::Range,
         query::{Query, QueryError},
         session::Scope,
     },
@@ -182,6 +183,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Agai
         view.tail = asked.with(STREAM, &[typing, &[("last_event_id", &known.to_string())]].concat());
     }
     view.behind = behind.map(views::activity::behind).unwrap_or_default();
+    view.download = download(&meant, &looking);
     view.total = total.map(|value| Total { value, exact: behind.is_none() });
     view.chart = spread.map(|spread| chart(&meant, &looking, &spread));
     view.slow = (!wait && (total.is_none() || view.chart.is_none()))
@@ -194,6 +196,19 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Agai
     view.older = page.next.map(|next| meant.with("/activity", &[("cursor", &next)]));
     view.newer = later.then(|| meant.href("/activity"));
     answer(&view, part.0).map(Again::asking)
+}
+
+/// The address of the CSV. A period that is counted back from now begins where it does on the page, however long that stands open: no
+/// row that is shown is missing from the file.
+fn download(meant: &Search, looking: &Looking) -> String {
+    let Range { from, to } = looking.filter.range;
+    let pinned = if from == Timestamp::MIN {
+        meant.clone()
+    } else {
+        let to = if to == Timestamp::MAX { String::new() } else { crate::web::wire::time(to) };
+        meant.between(&crate::web::wire::time(from), &to)
+    };
+    pinned.href("/api/v1/activity.csv")
 }
 
 /// The count or the chart alone, where the page asks for what it could not wait for.

@@ -4,7 +4,7 @@ use rocket::{get, http::Status, post, routes};
 
 use super::{Html, Part, Redirect, field, inside, list, now, see, show};
 use crate::{
-    model::app::{App, HeaderFamily},
+    model::app::{App, AppChange, HeaderFamily},
     web::{
         door::{Admin, FreshForm, Params},
         failure::Failure,
@@ -27,14 +27,19 @@ const fn hint(family: HeaderFamily) -> &'static str {
     }
 }
 
-fn form(name: Input, url: Input, groups: Input, chosen: HeaderFamily) -> AppForm {
+/// What a form leads to: another page, or the form again with what is wrong.
+type Done = Result<Redirect, (Status, Html)>;
+
+/// The form of a new app, or of the one that is called `known`.
+fn form(known: Option<&str>, [name, url, groups]: [Input; 3], chosen: HeaderFamily) -> AppForm {
     let choice = |family: HeaderFamily| Choice {
         value: family.to_string(),
         label: family.to_string(),
         hint: hint(family).to_owned(),
         chosen: family == chosen,
     };
-    AppForm { name, url, groups, headers: HeaderFamily::ALL.map(choice).into() }
+    let known = known.map(str::to_owned);
+    AppForm { known, name, url, groups, headers: HeaderFamily::ALL.map(choice).into() }
 }
 
 async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Result<Apps, Failure> {
@@ -58,16 +63,42 @@ async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Resu
     Ok(Apps { frame: inside(admin, Page::Apps, params), rows: rows.collect(), form })
 }
 
+/// The form of an app that is there, with what is known of it.
+async fn as_it_is(admin: &Admin<'_>, name: &str) -> Result<AppForm, Failure> {
+    let known = apart(admin.app, |app| app.apps()).await?.into_iter().find(|app| app.name == name);
+    let app = known.ok_or_else(|| Failure::not_found("there is no such app"))?;
+    let typed = [Input::of(&app.name), Input::of(&app.url), Input::of(app.groups.join(", "))];
+    Ok(form(Some(&app.name), typed, app.headers))
+}
+
+/// The page again, with what was typed and what is wrong with it; or the failure, where it is about no field.
+async fn again(
+    admin: &Admin<'_>,
+    known: Option<&str>,
+    sent: &FreshForm,
+    chosen: HeaderFamily,
+    failure: Failure,
+) -> Result<Done, Failure> {
+    if failure.about().is_none() {
+        return Err(failure);
+    }
+    let typed = ["name", "url", "groups"].map(|name| field(sent.text(name), name, &failure));
+    let view = page(admin, &Params::default(), Some(form(known, typed, chosen))).await?;
+    Ok(Err((failure.status(), show(&view)?)))
+}
+
 #[get("/apps")]
 async fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
-    let blank = Input::default;
-    let blank = params.flag("add").then(|| form(blank(), blank(), blank(), HeaderFamily::Remote));
-    let view = page(&admin, &params, blank).await?;
+    let open = match params.get("change") {
+        None => params.flag("add").then(|| form(None, Default::default(), HeaderFamily::Remote)),
+        Some(name) => Some(as_it_is(&admin, name).await?),
+    };
+    let view = page(&admin, &params, open).await?;
     if part.0 == "results" { show(&view.as_results()) } else { show(&view) }
 }
 
 #[post("/apps/add", data = "<sent>")]
-async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Status, Html)>, Failure> {
+async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<Done, Failure> {
     let headers = sent.parsed("headers")?.unwrap_or_default();
     let app = App {
         name: sent.text("name").trim().to_owned(),
@@ -78,13 +109,21 @@ async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<Result<Redirect, (Stat
     };
     match admin.app.add_app(&admin.actor(), app).await.map_err(Failure::from) {
         Ok(()) => Ok(Ok(see("/apps?done=app-added"))),
-        Err(failure) if failure.about().is_none() => Err(failure),
-        Err(failure) => {
-            let typed = |name| field(sent.text(name), name, &failure);
-            let again = form(typed("name"), typed("url"), typed("groups"), headers);
-            let view = page(&admin, &Params::default(), Some(again)).await?;
-            Ok(Err((failure.status(), show(&view)?)))
-        }
+        Err(failure) => again(&admin, None, &sent, headers, failure).await,
+    }
+}
+
+#[post("/apps/<name>", data = "<sent>", rank = 9)]
+async fn change(admin: Admin<'_>, name: &str, sent: FreshForm) -> Result<Done, Failure> {
+    let headers: Option<HeaderFamily> = sent.parsed("headers")?;
+    let change = AppChange {
+        url: Some(sent.text("url").to_owned()),
+        groups: Some(list(sent.text("groups"))),
+        headers,
+    };
+    match admin.app.change_app(&admin.actor(), name, change).await.map_err(Failure::from) {
+        Ok(()) => Ok(Ok(see("/apps?done=saved"))),
+        Err(failure) => again(&admin, Some(name), &sent, headers.unwrap_or_default(), failure).await,
     }
 }
 
@@ -95,5 +134,5 @@ async fn remove(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redire
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![all, add, remove]
+    routes![all, add, change, remove]
 }

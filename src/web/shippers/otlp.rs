@@ -22,7 +22,7 @@ use crate::web::{
     failure::Failure,
     ingest::{
         body::{self, Packing, bare},
-        otlp::{RECORDS, records, too_many},
+        otlp::{RECORDS, of_json, records, too_many},
         take::{Fate, take},
     },
     looking::apart,
@@ -140,7 +140,9 @@ impl<'r> Responder<'r, 'static> for Answer {
 /// What was refused stands in the partial success of the answer, which is encoded as the request was.
 #[utoipa::path(
     request_body(content(
-        (Object = "application/json"),
+        (Object = "application/json", example = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+            "timeUnixNano": "1769846400000000000", "eventName": "order.paid", "attributes": [{"key": "user.name", "value": {"stringValue": "ann"}}]
+        }]}]}]})),
         (String = "application/x-protobuf"),
     )),
     security(("token" = ["activity:write"])),
@@ -162,7 +164,7 @@ async fn logs(
     let request = apart(shipper.app, move |_| match encoding {
         Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice())
             .map_err(|_| Failure::bad_request("the body is no export request of OTLP in protocol buffers")),
-        Encoding::Json => serde_json::from_slice(&bytes).map_err(|error: serde_json::Error| {
+        Encoding::Json => of_json(&bytes).map_err(|error| {
             let (line, column) = (error.line(), error.column());
             let why = "the body is no export request of OTLP in JSON";
             Failure::bad_request(format!("{why}: look at line {line}, column {column}"))

@@ -97,6 +97,8 @@ impl Total {
 /// Where a search went wrong: the text around the place, and a sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    /// Where it begins, in characters: the first is 1.
+    pub column: usize,
     /// What stands before the fault.
     pub before: String,
     /// The word that caused it; empty at the end of the text.
@@ -120,7 +122,8 @@ impl Fault {
             .find(|(_, c)| c.is_whitespace() || matches!(c, '(' | ')'))
             .map_or(rest.len(), |(at, _)| at);
         let (word, after) = rest.split_at(end);
-        Self { before: before.into(), word: word.into(), after: after.into(), message: message.to_string() }
+        let [before, word, after] = [before, word, after].map(str::to_owned);
+        Self { column, before, word, after, message: message.to_string() }
     }
 }
 

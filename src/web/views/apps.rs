@@ -15,7 +15,7 @@ pub struct Apps {
     pub frame: Frame,
     /// Every app.
     pub rows: Vec<AppRow>,
-    /// The form for a new one, if it is open.
+    /// The form for a new one or for one that is there, if it is open.
     pub form: Option<AppForm>,
 }
 
@@ -41,6 +41,8 @@ pub struct AppRow {
 /// What is typed about an app.
 #[derive(Clone, Debug, Default)]
 pub struct AppForm {
+    /// The app that is changed; a new one if there is none.
+    pub known: Option<String>,
     /// The name.
     pub name: Input,
     /// Where it is.

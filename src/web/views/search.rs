@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use crate::model::period::Period;
+
 /// The parameters of `/activity`, as they were given. Empty ones are left out of every address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
@@ -19,7 +21,7 @@ pub struct Search {
     pub session: String,
     /// An address or a network.
     pub ip: String,
-    /// One of the contract's names; empty where `from` and `to` say it.
+    /// One of the contract's names, or `custom` where `from` and `to` alone say it; empty stands for that too.
     pub period: String,
     /// A date or RFC 3339.
     pub from: String,
@@ -34,8 +36,13 @@ pub struct Search {
 impl Search {
     /// Every parameter that is given, in the contract's order.
     pub fn pairs(&self) -> Vec<(&'static str, &str)> {
-        let zone = if self.from.is_empty() && self.to.is_empty() { "" } else { self.tz.as_str() };
-        let period = if self.is_custom() { "" } else { self.period.as_str() };
+        let zone = if self.has_ends() { self.tz.as_str() } else { "" };
+        let period = match self.period.as_str() {
+            "custom" if self.has_ends() => "",
+            // Nothing at all would stand for the month.
+            "custom" => Period::All.as_str(),
+            named => named,
+        };
         [
             ("q", self.q.as_str()),
             ("user", &self.user),
@@ -55,9 +62,14 @@ impl Search {
         .collect()
     }
 
-    /// Whether two ends are given rather than a named period.
+    /// Whether ends are given rather than a named period.
     pub fn is_custom(&self) -> bool {
-        self.period == "custom" || !self.from.is_empty() || !self.to.is_empty()
+        self.period == "custom" || (self.period.is_empty() && self.has_ends())
+    }
+
+    /// Whether an end is given. Beside a named period both count, as everywhere: what is in the one and in the other.
+    pub fn has_ends(&self) -> bool {
+        !self.from.is_empty() || !self.to.is_empty()
     }
 
     /// Whether an end is an instant, which a date field cannot hold.
@@ -178,6 +190,17 @@ mod tests {
         let drag = search.between("2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z");
         assert_eq!(drag.href(""), "?from=2026-01-01T00:00:00Z&to=2026-01-02T00:00:00Z");
         assert!(drag.is_custom() && drag.is_exact());
+    }
+
+    #[test]
+    fn a_named_period_stands_beside_ends_and_custom_beside_nothing_is_everything() {
+        let both = Search { period: "7d".into(), from: "2026-01-01".into(), ..Search::default() };
+        assert_eq!(both.href(""), "?period=7d&from=2026-01-01");
+        assert!(!both.is_custom() && both.has_ends());
+        let ends = Search { period: "custom".into(), ..both };
+        assert_eq!((ends.href("").as_str(), ends.is_custom()), ("?from=2026-01-01", true));
+        let neither = Search { from: String::new(), ..ends };
+        assert_eq!((neither.href("").as_str(), neither.is_custom()), ("?period=all", true));
     }
 
     #[test]

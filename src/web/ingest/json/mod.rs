@@ -25,7 +25,7 @@ use self::{
     held::{Any, Held, name_of},
 };
 use super::{
-    Record, Records, cloudevents,
+    MARK, Record, Records, cloudevents,
     document::{Document, Key},
 };
 use crate::model::activity::limits;
@@ -176,7 +176,7 @@ pub(super) fn of_cells<'a>(cells: impl Iterator<Item = (&'a str, Cow<'a, str>)>,
 /// Reads a line of NDJSON that has come whole; none where the line is empty.
 pub fn line(bytes: &[u8], sender: &str) -> Option<Record> {
     let bytes = bytes.trim_ascii();
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     if bytes.is_empty() {
         return None;
     }

@@ -359,7 +359,11 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
     };
     page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
     page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
-    page("apps-add", Apps { frame: frame(Page::Apps, Role::Admin), rows, form: Some(form) }.render());
+    let change =
+        AppForm { known: Some("wiki".into()), url: Input::of("https://wiki.example.com"), ..form.clone() };
+    let open = |form| Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: Some(form) };
+    page("apps-add", open(form).render());
+    page("apps-change", open(change).render());
     let settings = |error: &str, progress| {
         Settings {
         frame: frame(Page::Settings, Role::Admin),

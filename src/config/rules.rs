@@ -1,0 +1,184 @@
+//! What settings that belong together may be: each fault is a sentence that begins with the name of its setting.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use crate::{
+    domain::evidence::Outlet,
+    model::site::Site,
+    web::{door::Networks, front},
+};
+
+/// Where the certificate comes from, if Rollcall is to speak TLS itself.
+pub(super) fn tls(
+    files: (Option<PathBuf>, Option<PathBuf>),
+    self_signed: bool,
+    listen: Option<SocketAddr>,
+    public_url: Option<&str>,
+    fault: &mut impl FnMut(String),
+) -> Option<front::Source> {
+    let source = match files {
+        (None, None) if !self_signed => return None,
+        (None, None) => front::Source::SelfSigned { names: front::names(listen?, public_url, host_name()) },
+        (Some(certificate), Some(key)) if !self_signed => front::Source::Files { certificate, key },
+        _ if self_signed => {
+            fault("tls-self-signed: leave it out where tls-cert and tls-key are set".to_owned());
+            return None;
+        }
+        _ => {
+            fault("tls-cert, tls-key: the certificate and its key are set together".to_owned());
+            return None;
+        }
+    };
+    if public_url.is_some_and(|url| !url.starts_with("https://")) {
+        fault("public-url: Rollcall speaks TLS itself, so the address begins with https://".to_owned());
+    }
+    Some(source)
+}
+
+/// Where checkpoints go.
+pub(super) fn outlets(
+    file: Option<PathBuf>,
+    syslog: Option<String>,
+    webhook: Option<String>,
+    fault: &mut impl FnMut(String),
+) -> Vec<Outlet> {
+    let mut outlets: Vec<Outlet> = file.map(Outlet::File).into_iter().collect();
+    if let Some(text) = syslog {
+        match text.parse() {
+            Ok(address) => outlets.push(Outlet::Syslog(address)),
+            Err(_) => {
+                fault(format!(
+                    "checkpoint-syslog: {text:?} is not an address with a port, like 10.0.0.9:514"
+                ));
+            }
+        }
+    }
+    if let Some(text) = webhook {
+        match text.parse::<http::Uri>() {
+            Ok(uri) if matches!(uri.scheme_str(), Some("http" | "https")) => {
+                outlets.push(Outlet::Webhook(uri));
+            }
+            _ => fault(format!(
+                "checkpoint-webhook: {text:?} is not an address like https://keeper.example.org/rollcall"
+            )),
+        }
+    }
+    outlets
+}
+
+/// The networks of an option that lists some; one that would `verb` anybody is a fault.
+pub(super) fn networks(
+    option: &str,
+    written: Option<Vec<String>>,
+    verb: &str,
+    fault: &mut impl FnMut(String),
+) -> Option<Networks> {
+    let mut networks = Vec::new();
+    for text in written?.iter().flat_map(|text| text.split(',')) {
+        match Networks::parse(text.trim()) {
+            Some(network) if network.prefix_len() > 0 => networks.push(network),
+            Some(_) => fault(format!("{option}: {text} would {verb} anybody; name the network itself")),
+            None => fault(format!("{option}: {text:?} is not an address or a network like 10.0.0.0/8")),
+        }
+    }
+    Some(Networks(networks))
+}
+
+/// What this machine is called, where the system says so.
+pub(super) fn host_name() -> Option<String> {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
+}
+
+/// Whether it is to be plain HTTP beyond this machine, which is a fault unless the operator has `insisted`. Whoever trusts
+/// a proxy has said who speaks TLS; otherwise nobody does.
+pub(super) fn plain_http(
+    listen: Option<SocketAddr>,
+    proxies: Option<&Networks>,
+    insisted: bool,
+    fault: &mut impl FnMut(String),
+) -> bool {
+    let beyond = listen.is_some_and(|listen| !listen.ip().is_loopback());
+    let plain = beyond && proxies.is_none_or(|proxies| proxies.0.is_empty());
+    if plain && !insisted {
+        fault(
+            "listen: beyond this machine passwords could be read on the way; speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
+                .to_owned(),
+        );
+    }
+    plain
+}
+
+/// The domain whose apps a sign-in opens at once. What browsers would take no cookie for is a fault.
+pub(super) fn cookie_domain(
+    written: Option<String>,
+    public_url: Option<&str>,
+    fault: &mut impl FnMut(String),
+) -> Option<String> {
+    let domain = written?.trim_start_matches('.').to_ascii_lowercase();
+    let own = public_url.and_then(|url| url.parse::<Site>().ok());
+    if !domain.contains('.') || domain.parse::<std::net::IpAddr>().is_ok() {
+        fault(format!("cookie-domain: {domain:?} is not a domain like example.org"));
+    } else if is_everybodys(&domain) {
+        fault(format!(
+            "cookie-domain: below {domain} anybody may have a name, and browsers take no cookie for it; name your own, like example.{domain}"
+        ));
+    } else if !own.is_some_and(|own| own.under(&domain)) {
+        fault(format!(
+            "cookie-domain: browsers take it only from an address in {domain}; set public-url to one, like https://rollcall.{domain}"
+        ));
+    }
+    Some(domain)
+}
+
+/// Whether anybody may register a name right below a domain, as far as it can be told without the whole of the public suffix
+/// list: browsers have that, it changes every week, and it is as large as the rest of this binary's text. These are what
+/// somebody would write who takes the end of their address for their domain.
+fn is_everybodys(domain: &str) -> bool {
+    // What comes before a country's own ending in most countries that have such.
+    const SECOND: [&str; 16] = [
+        "ac", "co", "com", "edu", "gob", "gov", "gv", "ltd", "mil", "ne", "net", "nom", "or", "org", "plc",
+        "sch",
+    ];
+    const OTHERS: [&str; 28] = [
+        "go.id",
+        "go.jp",
+        "go.kr",
+        "go.th",
+        "me.uk",
+        "nhs.uk",
+        "asso.fr",
+        "id.au",
+        "geek.nz",
+        "duckdns.org",
+        "ddns.net",
+        "dyndns.org",
+        "dynv6.net",
+        "no-ip.org",
+        "synology.me",
+        "myfritz.net",
+        "ts.net",
+        "github.io",
+        "gitlab.io",
+        "pages.dev",
+        "workers.dev",
+        "fly.dev",
+        "web.app",
+        "vercel.app",
+        "netlify.app",
+        "onrender.com",
+        "herokuapp.com",
+        "azurewebsites.net",
+    ];
+    let second = domain.split_once('.').filter(|(_, country)| country.len() == 2);
+    OTHERS.contains(&domain) || second.is_some_and(|(second, _)| SECOND.contains(&second))
+}
+
+pub(super) fn this_machine() -> Networks {
+    Networks(["127.0.0.0/8", "::1"].into_iter().filter_map(Networks::parse).collect())
+}
+
+/// Scheme and host, with a port or without, and nothing behind.
+pub(super) fn good_origin(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', '\\', ' ']))
+}

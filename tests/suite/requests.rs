@@ -333,3 +333,24 @@ fn a_request_names_its_host_once() {
     assert_eq!(status("GET /healthz HTTP/1.0\r\n"), "200");
     assert_eq!(status(&format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n")), "400");
 }
+
+#[test]
+fn nobody_fills_the_servers_log_by_being_refused() {
+    let folder = Folder::with_admin();
+    let file = folder.path().join("said");
+    let server = folder.serve_saying(&file);
+    let nobody = server.bearer("rct_none");
+    for path in
+        ["/auth/nginx", "/auth/forward", "/auth/denied", "/es", "/.rollcall/start", "/metrics", "/none"]
+    {
+        assert!(nobody.get(path).status >= 400, "{path}");
+    }
+    for path in
+        ["/es/_bulk", "/v1/logs", "/api/v1/activity", "/api/v1/tokens", "/settings/retention", "/tokens/add"]
+    {
+        assert!(nobody.post(path, &json!({})).status >= 400, "{path}");
+    }
+    nobody.get("/api/v1/openapi.json?x=y");
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+}

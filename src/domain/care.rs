@@ -210,7 +210,7 @@ pub fn restore(
     if let Some(fault) = verdict.proof.faults.first() {
         return Err(CareError::Evidence(*fault));
     }
-    if let Some(broken) = verdict.broken.first() {
+    if let Some((broken, _)) = verdict.broken.first() {
         return Err(CareError::Checkpoint(broken.size));
     }
     let users = restored.snapshot()?.users()?.len();

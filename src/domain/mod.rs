@@ -28,6 +28,7 @@ pub mod places;
 pub mod random;
 mod refusals;
 pub mod retention;
+pub mod returned;
 mod second_factor;
 mod server;
 pub mod sessions;

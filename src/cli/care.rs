@@ -1,16 +1,21 @@
 //! Care of the data folder: backups, their way back, and checks.
 
-use std::{io::Write, path::Path};
+use std::{
+    io::{self, Write},
+    path::Path,
+};
 
 use super::{
     files::Files,
     run::{Io, No},
+    shown,
 };
 use crate::{
     domain::{
         App,
         care::{self, CareError},
         clock::Clock,
+        returned::{Returned, Since},
     },
     model::{noun, user::Actor},
     store::{self, BackupError, OpenError},
@@ -60,7 +65,7 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
     let clock = Clock::system();
     let restored = care::restore(folder, input, &clock, &mut |rows, total| progress.rows(rows, total));
     let restored = restored.map_err(no)?;
-    let care::Restored { activities, users, ended, tokens, made, aside } = restored;
+    let care::Restored { activities, users, ended, returned, made, aside } = restored;
     writeln!(
         files.out,
         "restored {} and {users} {}; {} ended",
@@ -74,13 +79,37 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
             "its last checkpoint is of {made:.0}: what was done after that is not in it, password changes and revocations among it"
         )?;
     }
-    if !tokens.is_empty() {
-        writeln!(files.out, "these tokens work, also such as were revoked since: {}", tokens.join(", "))?;
-    }
+    say_returned(&returned, &mut files.out)?;
     if let Some(aside) = aside {
         writeln!(files.out, "what was there is kept as {}", aside.display())?;
     }
     Ok(files.finish(0)?)
+}
+
+/// Says what opens something again, and with which command it is closed.
+fn say_returned(returned: &Returned, out: &mut dyn Write) -> io::Result<()> {
+    let Returned { tokens, since } = returned;
+    if !tokens.is_empty() {
+        let more = if since.is_none() { ", also such as were revoked since" } else { "" };
+        writeln!(out, "these tokens work{more}: {}", tokens.join(", "))?;
+    }
+    let Some(Since { tokens, users, roles, passwords }) = since else {
+        return writeln!(
+            out,
+            "there is no telling what was taken away since: look through `rollcall user list` and `rollcall token list`"
+        );
+    };
+    let back = [
+        (tokens, "tokens that worked no more, and do", "token revoke NAME"),
+        (users, "users who were removed or disabled since, and can sign in", "user disable NAME"),
+        (roles, "users who had another role since, and have that of then", "user set NAME --role R"),
+        (passwords, "users who had another password since, and have that of then", "user password NAME"),
+    ];
+    for (names, what, command) in back.into_iter().filter(|(names, ..)| !names.is_empty()) {
+        let names = shown::plain(&names.join(", "));
+        writeln!(out, "{what}: {names}; to undo it: rollcall {command}")?;
+    }
+    Ok(())
 }
 
 /// What is not whole is an answer; everything else is a fault.

@@ -164,19 +164,22 @@ fn tell_of_panics() {
     }));
 }
 
+/// Whether something is said: warnings and errors of our own. Rocket warns of every guard that refuses a request, in the name of the
+/// module in which the route stands with `::_` behind it, so that anybody could fill the log by being refused; its errors there
+/// are faults of its own.
+fn is_heard(metadata: &log::Metadata<'_>) -> bool {
+    let (target, level) = (metadata.target(), metadata.level());
+    let own = target == "rollcall" || target.starts_with("rollcall::");
+    own && level <= if target.ends_with("::_") { log::Level::Error } else { log::Level::Warn }
+}
+
 /// Warnings and errors go to stderr, a line each.
 fn log_to_stderr() {
     struct Stderr;
 
     impl log::Log for Stderr {
         fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
-            // Rocket's macros speak in the name of the module their route stands in, of every guard that refuses
-            // a request; our own words on requests come from `web::failure` and `web::download`.
-            let rocket = ["api", "assets", "gate", "pages", "shippers"];
-            let target = metadata.target();
-            let own = target.starts_with("rollcall") && target != "rollcall::web";
-            let room = target.strip_prefix("rollcall::web::").and_then(|rest| rest.split("::").next());
-            metadata.level() <= log::Level::Warn && own && !room.is_some_and(|room| rocket.contains(&room))
+            is_heard(metadata)
         }
 
         fn log(&self, record: &log::Record<'_>) {
@@ -192,4 +195,26 @@ fn log_to_stderr() {
 
     // Whoever comes second has one already.
     let _ = log::set_logger(&Stderr).map(|()| log::set_max_level(log::LevelFilter::Warn));
+}
+
+#[cfg(test)]
+mod tests {
+    use log::{Level, Metadata};
+
+    use super::*;
+
+    #[test]
+    fn what_any_room_of_ours_complains_of_is_heard_and_no_guard_that_refuses() {
+        let heard = |target: &str, level| is_heard(&Metadata::builder().target(target).level(level).build());
+        for room in
+            ["web::pages::activity", "web::pages::settings", "web::gate::check", "web", "store::health"]
+        {
+            let room = format!("rollcall::{room}");
+            assert!(heard(&room, Level::Error) && heard(&room, Level::Warn), "{room}");
+            assert!(!heard(&room, Level::Info), "{room}");
+            let refused = format!("{room}::_");
+            assert!(heard(&refused, Level::Error) && !heard(&refused, Level::Warn), "{refused}");
+        }
+        assert!(!heard("rocket::server", Level::Error) && !heard("rollcaller", Level::Error));
+    }
 }

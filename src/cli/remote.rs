@@ -4,7 +4,7 @@
 //! frame     kind (1 byte), length (4 bytes, big-endian), payload
 //! client    Command (JSON), then Input … until one is empty, or Abort (text)
 //! server    Taken, then Output …, Seal …, Progress (8 bytes, big-endian, and 8 more where the end is known) …,
-//!           then Exit (1 byte) or Failure (1 byte, text)
+//!           then Exit (1 byte) or Failure (1 byte, text); and Alive every second until then
 //! ```
 //!
 //! The command's files are opened by the client, in its own folder and with its own rights.
@@ -17,7 +17,7 @@ use std::{
         net::{UnixListener, UnixStream},
     },
     path::{Path, PathBuf},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::Duration,
 };
@@ -41,6 +41,12 @@ const FRAME: usize = 1 << 20;
 /// How long a server that runs may take to say that it has a command; then it is stopped, or stuck.
 const ANSWER: Duration = Duration::from_secs(10);
 
+/// How often a server that carries a command out says that it is there.
+const BEAT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1_000 });
+
+/// How long it may say nothing: then it is stopped, or the machine has come to a stand.
+const SILENCE: Duration = Duration::from_millis(if cfg!(test) { 50 } else { 15_000 });
+
 /// How long is waited before the next try when no command can be taken.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -56,6 +62,7 @@ enum Kind {
     Abort = 7,
     Seal = 8,
     Taken = 9,
+    Alive = 10,
 }
 
 fn send(mut stream: &UnixStream, kind: Kind, payload: &[u8]) -> io::Result<()> {
@@ -81,6 +88,7 @@ fn receive(mut stream: &UnixStream) -> io::Result<(Kind, Vec<u8>)> {
         Kind::Abort,
         Kind::Seal,
         Kind::Taken,
+        Kind::Alive,
     ];
     let kind = kinds.into_iter().find(|kind| *kind as u8 == head[0]).ok_or_else(bad)?;
     let length = u32::from_be_bytes([head[1], head[2], head[3], head[4]]) as usize;
@@ -122,15 +130,13 @@ impl Client {
         self.stream.set_write_timeout(Some(ANSWER))?;
         send(&self.stream, Kind::Command, &serde_json::to_vec(command)?)?;
         let first = receive(&self.stream);
-        if let Err(error) = &first
-            && matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
-        {
+        if first.as_ref().is_err_and(is_silence) {
             anyhow::bail!(
                 "the server that runs on this folder does not answer; it was stopped or is stuck: let it go on, or end it, and try again"
             );
         }
-        // From here on it takes as long as it takes.
-        self.stream.set_read_timeout(None)?;
+        // From here on it takes as long as it takes, and the server says every second that it is at it.
+        self.stream.set_read_timeout(Some(SILENCE))?;
         self.stream.set_write_timeout(None)?;
         let (mut first, upstream) = (Some(first), self.stream.try_clone()?);
         let mut input = std::mem::replace(&mut files.input, Box::new(io::empty()));
@@ -150,8 +156,16 @@ impl Client {
         });
         loop {
             let next = first.take().unwrap_or_else(|| receive(&self.stream));
-            let (kind, payload) =
-                next.map_err(|_| anyhow::anyhow!("the server went away before the command was done"))?;
+            let (kind, payload) = next.map_err(|error| {
+                if is_silence(&error) {
+                    anyhow::anyhow!(
+                        "the server that runs on this folder has said nothing for {} seconds; it was stopped or is stuck, and whether the command was done is not known: let it go on, or end it, and look before you try again",
+                        SILENCE.as_secs()
+                    )
+                } else {
+                    anyhow::anyhow!("the server went away before the command was done")
+                }
+            })?;
             match kind {
                 Kind::Output => files.out.write_all(&payload)?,
                 Kind::Seal => files.seal.write_all(&payload)?,
@@ -166,10 +180,15 @@ impl Client {
                     let text = String::from_utf8_lossy(text).into_owned();
                     return Err(if *code == run::NO { run::No(text).into() } else { anyhow::anyhow!(text) });
                 }
-                Kind::Command | Kind::Input | Kind::Abort | Kind::Taken => {}
+                Kind::Command | Kind::Input | Kind::Abort | Kind::Taken | Kind::Alive => {}
             }
         }
     }
+}
+
+/// Whether this is that nothing was said for as long as may be.
+fn is_silence(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut)
 }
 
 /// The server's side: takes commands until it is dropped.
@@ -241,8 +260,10 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
     let (mut out, mut seal, mut progress) =
         (output(Kind::Output), output(Kind::Seal), output(Kind::Progress));
     let mut io = Io { input: &mut input, out: &mut out, seal: &mut seal, progress: &mut progress };
+    let beating = beat(&stream)?;
     let _inside = runtime.enter();
     let outcome = run::run(app, runtime, command, &mut io);
+    drop(beating);
     let stream = locked(&stream);
     match outcome {
         Ok(code) => send(&stream, Kind::Exit, &[code]),
@@ -251,6 +272,20 @@ fn serve(stream: &UnixStream, app: &App, runtime: &Handle) -> io::Result<()> {
             send(&stream, Kind::Failure, &[&[run::code(&error)], text.as_bytes()].concat())
         }
     }
+}
+
+/// Says every [`BEAT`] that we are there, until what it returns is dropped or the client has gone.
+fn beat(stream: &Arc<Mutex<UnixStream>>) -> io::Result<mpsc::Sender<()>> {
+    let (beating, stopped) = mpsc::channel();
+    let stream = Arc::clone(stream);
+    thread::Builder::new().name("beat".into()).spawn(move || {
+        while stopped.recv_timeout(BEAT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if send(&locked(&stream), Kind::Alive, &[]).is_err() {
+                break;
+            }
+        }
+    })?;
+    Ok(beating)
 }
 
 fn locked(stream: &Mutex<UnixStream>) -> std::sync::MutexGuard<'_, UnixStream> {
@@ -314,7 +349,10 @@ impl Watcher for Output {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser as _;
+
     use super::*;
+    use crate::cli::args::Cli;
 
     #[test]
     fn commands_are_taken_again_after_there_were_no_files_left_and_nobody_spins_meanwhile() {
@@ -325,5 +363,28 @@ mod tests {
         };
         assert_eq!(next(accept, || pauses += 1), "a command");
         assert_eq!((tries, pauses), (4, 3));
+    }
+
+    #[test]
+    fn a_server_that_is_at_it_says_so_until_it_is_done() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let theirs = Arc::new(Mutex::new(theirs));
+        let beating = beat(&theirs).unwrap();
+        for _ in 0..3 {
+            assert!(receive(&ours).is_ok_and(|(kind, said)| kind == Kind::Alive && said.is_empty()));
+        }
+        drop((beating, theirs));
+        while receive(&ours).is_ok() {}
+    }
+
+    #[test]
+    fn a_server_that_falls_silent_in_the_middle_of_a_command_is_given_up() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        send(&theirs, Kind::Taken, &[]).unwrap();
+        let command = Cli::parse_from(["rollcall", "reindex"]).command.unwrap();
+        let mut files = Files::open(&command).unwrap();
+        let said = Client { stream: ours }.execute(&command, &mut files).unwrap_err().to_string();
+        assert!(said.contains("has said nothing for") && said.contains("is not known"), "{said}");
+        assert!(receive(&theirs).is_ok_and(|(kind, _)| kind == Kind::Command));
     }
 }

@@ -151,7 +151,9 @@ fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) 
     let progress = &mut files.progress;
     let mut told = |done, all| progress.rows(done, Some(all));
     let held = proof::hold(&mut opened(file)?, &mut opened(seal)?, said, &mut told).map_err(no)?;
-    let whole = held.whole() && !foreign && outside.as_ref().is_none_or(Outside::stands);
+    // Whoever has the key can sign a seal of any day; only the log says of when it is.
+    let placed = held.said.place.is_some();
+    let whole = held.whole() && placed && !foreign && outside.as_ref().is_none_or(Outside::stands);
     let known = key.is_some() && !foreign;
     let judged = Judged { held, known, foreign, outside, outside_broken: broken, whole };
     if command.json {
@@ -280,7 +282,7 @@ impl Judged {
             )?,
             None => writeln!(
                 out,
-                "Log          the seal is of a version that did not write it there: only its signature was held against it"
+                "Log          NOT PROVEN: the seal ends without the proof that the log names it, so nothing says of when it is; have it again from the activity that tells of the export (Seals, or /api/v1/activity/ID/seal)"
             )?,
         }
         if let Some(outside) = &self.outside {
@@ -373,12 +375,18 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
             proof.size
         )?,
     }
-    match (verdict.broken.first(), &verdict.newest) {
-        (Some(broken), _) => writeln!(out, "Checkpoints  NOT CONSISTENT with its own {}", of(broken))?,
-        (None, Some(newest)) => {
-            writeln!(out, "Checkpoints  consistent with its own, the newest {}", of(newest))?;
-        }
-        (None, None) => writeln!(out, "Checkpoints  none was signed yet")?,
+    for (broken, standing) in verdict.broken.iter().take(LISTED) {
+        let why =
+            if *standing == Standing::Foreign { ": it is not as this log's key has signed it" } else { "" };
+        writeln!(out, "Checkpoints  NOT CONSISTENT with its own {}{why}", of(broken))?;
+    }
+    if verdict.broken.len() > LISTED {
+        writeln!(out, "Checkpoints  and {} more", verdict.broken.len() - LISTED)?;
+    }
+    match &verdict.newest {
+        _ if !verdict.broken.is_empty() => {}
+        Some(newest) => writeln!(out, "Checkpoints  consistent with its own, the newest {}", of(newest))?,
+        None => writeln!(out, "Checkpoints  none was signed yet")?,
     }
     for (checkpoint, standing) in &verdict.outside {
         let of = of(checkpoint);
@@ -426,19 +434,26 @@ fn say_broken(broken: usize, out: &mut dyn Write) -> std::io::Result<()> {
     )
 }
 
+/// The word of a standing in `--json`.
+const fn word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Consistent => "consistent",
+        Standing::Shorter => "newest_missing",
+        Standing::Other => "not_consistent",
+        Standing::Foreign => "another_key",
+        Standing::Untold => "changed_before",
+    }
+}
+
 fn as_json(verdict: &Verdict, broken: usize) -> Value {
     let proof = &verdict.proof;
     let fault =
         |fault: &Fault| json!({"first": fault.first, "last": fault.last, "trouble": fault.to_string()});
-    let standing = |(outside, standing): &(Checkpoint, Standing)| {
-        let word = match standing {
-            Standing::Consistent => "consistent",
-            Standing::Shorter => "newest_missing",
-            Standing::Other => "not_consistent",
-            Standing::Foreign => "another_key",
-            Standing::Untold => "changed_before",
-        };
-        json!({"checkpoint": as_checkpoint(outside), "standing": word})
+    let outside = |(checkpoint, standing): &(Checkpoint, Standing)| json!({"checkpoint": as_checkpoint(checkpoint), "standing": word(*standing)});
+    let broken_own = |(checkpoint, standing): &(Checkpoint, Standing)| {
+        let mut shown = as_checkpoint(checkpoint);
+        shown["standing"] = word(*standing).into();
+        shown
     };
     json!({
         "whole": verdict.whole(),
@@ -448,8 +463,8 @@ fn as_json(verdict: &Verdict, broken: usize) -> Value {
         "faults": proof.faults.iter().take(LISTED).map(fault).collect::<Vec<_>>(),
         "fault_count": proof.faults.len(),
         "newest_checkpoint": verdict.newest.as_ref().map(as_checkpoint),
-        "broken_checkpoints": verdict.broken.iter().map(as_checkpoint).collect::<Vec<_>>(),
-        "outside": verdict.outside.iter().map(standing).collect::<Vec<_>>(),
+        "broken_checkpoints": verdict.broken.iter().map(broken_own).collect::<Vec<_>>(),
+        "outside": verdict.outside.iter().map(outside).collect::<Vec<_>>(),
         "outside_broken": broken,
         "unprotected": verdict.unprotected(),
         "key": verdict.key.to_string(),

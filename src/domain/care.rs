@@ -9,7 +9,7 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{App, activity::LookError, clock::Clock, evidence, random};
+use super::{App, activity::LookError, clock::Clock, evidence, random, returned::Returned};
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
@@ -20,8 +20,7 @@ use crate::{
         user::Actor,
     },
     store::{
-        self, BackupError, FILE, Fault, OpenError, Progress, Sessions as _, Store, StoreError, Tokens as _,
-        Users as _,
+        self, BackupError, FILE, Fault, OpenError, Progress, Sessions as _, Store, StoreError, Users as _,
         index::{Deadline, SearchError},
     },
 };
@@ -101,8 +100,8 @@ pub struct Restored {
     pub users: usize,
     /// So many sessions that were live in it have ended.
     pub ended: usize,
-    /// The tokens that work again: some may have been revoked since.
-    pub tokens: Vec<String>,
+    /// What of it opens something, also where it had been closed since.
+    pub returned: Returned,
     /// When the last checkpoint in it was signed, which is within a minute of its last activity: what was written since is not in it.
     pub made: Option<Timestamp>,
     /// Where the data is that was there before, if there was any.
@@ -210,15 +209,16 @@ pub fn restore(
     if let Some(fault) = verdict.proof.faults.first() {
         return Err(CareError::Evidence(*fault));
     }
-    if let Some(broken) = verdict.broken.first() {
+    if let Some((broken, _)) = verdict.broken.first() {
         return Err(CareError::Checkpoint(broken.size));
     }
     let users = restored.snapshot()?.users()?.len();
     if users == 0 {
         return Err(CareError::Nobody);
     }
-    let tokens = restored.snapshot()?.tokens()?.into_iter().map(|(_, token)| token);
-    let tokens = tokens.filter(|token| token.valid(clock.now())).map(|token| token.name).collect();
+    // What was there may be damaged, and then nothing is known of it.
+    let before = held.as_ref().and_then(|held| returned(&restored, Some(held), clock.now()).ok());
+    let returned = before.map_or_else(|| returned(&restored, None, clock.now()), Ok)?;
     let made = verdict.newest.map(|newest| newest.time);
     let ended = end_all(&restored, clock.now())?;
     drop(restored);
@@ -247,7 +247,15 @@ pub fn restore(
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(place(folder))?;
     // Only now may others have the folder: what they find in it is what was restored.
     drop(held);
-    Ok(Restored { activities, users, ended, tokens, made, aside })
+    Ok(Restored { activities, users, ended, returned, made, aside })
+}
+
+/// What a backup brings back, held against the data that was there, if it can be read.
+fn returned(backup: &Store, before: Option<&Store>, now: Timestamp) -> Result<Returned, StoreError> {
+    store::sift(|| {
+        let before = before.map(Store::snapshot).transpose()?;
+        Returned::of(&backup.snapshot()?, before.as_ref(), now)
+    })
 }
 
 /// Ends what was live when the backup was made, and tells the log of the restore.

@@ -2,8 +2,9 @@
 //!
 //! A view is a question to the log by one asker. Turning its pages, counting and charting it, following it live, looking
 //! closer at a part of its period or at the whole word of which the beginning was asked for, asking on for what has come since, and
-//! asking the same again within [`VIEW`] are the same view; so the log does not fill with its own reading. While somebody types,
-//! the view is what stands there when they pause for [`PAUSE`].
+//! asking the same again within [`VIEW`] are the same view; so the log does not fill with its own reading. A single activity that is read
+//! by its number is a part of any view that shows it, and otherwise a look at whoever did it. While somebody types, the view is what
+//! stands there when they pause for [`PAUSE`].
 //!
 //! The activity is handed to the writer behind the answer, which does not wait for it. Whether it was written is looked at
 //! in the next sweep, and said in the server's log if it was not.
@@ -11,7 +12,7 @@
 use std::{
     collections::HashMap,
     mem,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -20,10 +21,11 @@ use jiff::Timestamp;
 use super::App;
 use crate::{
     model::{
-        activity::{NewActivity, action, limits},
+        activity::{Activity, NewActivity, action, limits},
         filter::{Asked, Filter},
         id::SessionId,
         period::Range,
+        query::{Candidate, Matcher},
         session::Scope,
         user::{Actor, UserName},
     },
@@ -62,11 +64,13 @@ struct Lately {
 }
 
 /// A question, in which period, and when it was asked.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct View {
     question: u64,
     /// The question that it was while its last word was typed.
     begun: u64,
+    /// Which activities it shows, in whatever period.
+    shows: Arc<Matcher>,
     range: Range,
     at: Timestamp,
 }
@@ -74,10 +78,17 @@ struct View {
 impl View {
     /// A look that goes up to now goes on: a program that asks again and again until the moment that it asks at follows the
     /// log, and what is new each time had not happened when it began. Its clock need not be ours.
-    fn new(question: u64, begun: u64, range: Range, at: Timestamp) -> Self {
-        let lately = at.checked_sub(VIEW).unwrap_or(Timestamp::MIN);
+    fn new(question: u64, begun: u64, filter: &Filter, at: Timestamp) -> Self {
+        let (range, lately) = (filter.range, at.checked_sub(VIEW).unwrap_or(Timestamp::MIN));
         let to = if range.to >= lately { Timestamp::MAX } else { range.to };
-        Self { question, begun, range: Range { to, ..range }, at }
+        let everywhen = Filter { range: Range::ALL, ..filter.clone() };
+        let shows = Arc::new(Matcher::new(&everywhen, &Scope::All));
+        Self { question, begun, shows, range: Range { to, ..range }, at }
+    }
+
+    fn shows(&self, one: &Candidate, now: Timestamp) -> bool {
+        let Range { from, to } = self.range;
+        self.lasts(now) && (from..to).contains(&one.activity().time) && self.shows.matches(one)
     }
 
     fn age(&self, now: Timestamp) -> Option<Duration> {
@@ -130,7 +141,7 @@ impl App {
         }
         let question = asked.fingerprint();
         let begun = if filter.query.grows_with_a_star() { asked.begun().fingerprint() } else { question };
-        let view = View::new(question, begun, filter.range, self.now());
+        let view = View::new(question, begun, filter, self.now());
         let mut looks = self.0.looks.lock();
         let lately = looks.askers.entry(asker(by)).or_default();
         if lately.knows(&view) {
@@ -149,6 +160,23 @@ impl App {
         lately.tell(view);
         let written = self.hand_in(vec![told]);
         looks.written.push(written);
+    }
+
+    /// Takes note that `by` read this one activity: where none of their views shows it, they looked at whoever did it. Does not wait.
+    pub fn note_one(&self, by: &Actor, scope: &Scope, one: &Activity) {
+        let (seen, now) = (Candidate::from(one.clone()), self.now());
+        let shown = |lately: &Lately| lately.told.iter().any(|told| told.shows(&seen, now));
+        if self.0.looks.lock().askers.get(&asker(by)).is_some_and(shown) {
+            return;
+        }
+        let asked = Asked(vec![("user", one.user.clone())]);
+        self.note_look(
+            by,
+            scope,
+            &Filter { user: Some(one.user.clone()), ..Filter::default() },
+            &asked,
+            false,
+        );
     }
 
     /// What `by` has typed counts as looked at: one of the rows was opened. Does not wait.

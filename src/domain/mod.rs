@@ -28,6 +28,7 @@ pub mod places;
 pub mod random;
 mod refusals;
 pub mod retention;
+pub mod returned;
 mod second_factor;
 mod server;
 pub mod sessions;
@@ -66,7 +67,7 @@ use self::{
     password::Hasher,
     refusals::Refusals,
     retention::Outlook,
-    sessions::{Bonds, Limits},
+    sessions::{Bonds, Limits, Singles},
     setup::Setup,
     sign_in::Half,
     tail::Tail,
@@ -122,6 +123,7 @@ struct Parts {
     streams: Turns<Option<Who>>,
     intakes: Turns<(String, Load)>,
     setup: Setup,
+    singles: Singles,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
     /// When the clock was last looked at, and how long it had run then.
@@ -225,6 +227,7 @@ impl App {
             streams: Turns::default(),
             intakes: Turns::default(),
             setup,
+            singles: Singles::default(),
             retaining: Mutex::default(),
             seen: Mutex::default(),
             tail: Tail::default(),

@@ -303,6 +303,9 @@ impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
         match error {
             redb::DatabaseError::DatabaseAlreadyOpen => Self::Taken,
+            redb::DatabaseError::Storage(redb::StorageError::Io(error)) if disk::backend::is_full(&error) => {
+                Self::Store(StoreError::Full)
+            }
             other => Self::Damaged(other.to_string()),
         }
     }

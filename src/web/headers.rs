@@ -103,7 +103,8 @@ impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for Dressed<R> {
     }
 }
 
-/// A request names one host (RFC 9112, section 3.2). Whoever stands in front of us may have gone by the other of two.
+/// A request names one host (RFC 9112, section 3.2), and one that is ours. Whoever stands in front of us may have gone by the other of
+/// two.
 pub(super) struct OneHost;
 
 #[rocket::async_trait]
@@ -116,10 +117,15 @@ impl Fairing for OneHost {
         let hosts = request.headers().get("Host").count();
         // A plain probe of whether we live may be of HTTP/1.0, which had no hosts.
         let probe = matches!(request.uri().path().as_str(), "/healthz" | "/readyz");
-        if hosts == 1 || (hosts == 0 && probe) {
+        if hosts == 0 && probe {
             return;
         }
-        Failure::bad_request("a request names its host, once").turn_away(request);
+        if hosts != 1 {
+            return Failure::bad_request("a request names its host, once").turn_away(request);
+        }
+        if let Some(failure) = door::stray(request) {
+            failure.turn_away(request);
+        }
     }
 }
 

@@ -7,10 +7,10 @@ use std::{
     sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    house::fixture,
+    house::{PASSWORD, fixture},
     server::{Done, Folder},
 };
 
@@ -110,13 +110,13 @@ fn a_restore_says_what_comes_back_with_it_and_refuses_what_nobody_could_sign_in_
     let file = elsewhere.path().join("all.backup");
     backup(&folder, &file).says("");
     folder.run(&["token", "revoke", "old"]).ok();
-    for _ in 0..2 {
-        let restored = restore(&folder, &file);
-        assert!(
-            restored.ok().contains("these tokens work, also such as were revoked since: old"),
-            "{}",
-            restored.out
-        );
+    for worked in [false, true] {
+        let said = restore(&folder, &file);
+        assert!(said.ok().contains("these tokens work: old\n"), "{}", said.out);
+        let since = said
+            .out
+            .contains("tokens that worked no more, and do: old; to undo it: rollcall token revoke NAME");
+        assert_eq!(since, !worked, "{}", said.out);
     }
     let aside = fs::read_dir(folder.path()).unwrap().flatten();
     let aside = aside.filter(|file| file.file_name().to_string_lossy().contains(".before-")).count();
@@ -126,6 +126,54 @@ fn a_restore_says_what_comes_back_with_it_and_refuses_what_nobody_could_sign_in_
     backup(&empty, &file).says("");
     restore(&folder, &file).refuses(1, "no account in it");
     assert_eq!(found(&folder, "app:s3"), 137);
+}
+
+#[test]
+fn what_was_taken_away_since_a_backup_and_comes_back_with_it_is_said() {
+    let folder = Folder::with_admin();
+    for name in ["mia", "otto", "zoe", "eve"] {
+        folder.run_with(&["user", "add", name, "--password-stdin"], PASSWORD).ok();
+    }
+    folder.run(&["user", "set", "eve", "--role", "admin"]).ok();
+    for name in ["kept", "leaked"] {
+        folder.run(&["token", "add", name, "--scope", "activity:write"]).ok();
+    }
+    let server = folder.serve();
+    for (maker, name) in [("ada", "hers"), ("eve", "stopped")] {
+        let made = json!({"name": name, "scopes": ["activity:write"]});
+        assert_eq!(server.signed_in(maker).post("/api/v1/tokens", &made).status, 201);
+    }
+    assert_eq!(server.stop(), Some(0));
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (file, later) = (elsewhere.path().join("all.backup"), elsewhere.path().join("later.backup"));
+    backup(&folder, &file).says("");
+    folder.run(&["token", "revoke", "leaked"]).ok();
+    folder.run(&["user", "remove", "mia"]).ok();
+    folder.run(&["user", "disable", "otto"]).ok();
+    folder.run_with(&["user", "password", "zoe", "--password-stdin"], "seven quiet herons stand").ok();
+    folder.run(&["user", "set", "eve", "--role", "member"]).ok();
+    backup(&folder, &later).says("");
+    let said = restore(&folder, &file);
+    let lines: Vec<&str> =
+        said.ok().lines().filter(|line| line.contains("token") || line.contains("user")).collect();
+    assert_eq!(
+        lines[1..],
+        [
+            "these tokens work: hers, kept, leaked, stopped",
+            "tokens that worked no more, and do: leaked, stopped; to undo it: rollcall token revoke NAME",
+            "users who were removed or disabled since, and can sign in: mia, otto; to undo it: rollcall user disable NAME",
+            "users who had another role since, and have that of then: eve; to undo it: rollcall user set NAME --role R",
+            "users who had another password since, and have that of then: zoe; to undo it: rollcall user password NAME",
+        ]
+    );
+    // Where there is nothing to hold it against that is said, and what does not work is not named.
+    let said = restore(&Folder::new(), &later);
+    assert!(
+        said.ok().contains("these tokens work, also such as were revoked since: hers, kept\n"),
+        "{}",
+        said.out
+    );
+    assert!(said.out.contains("there is no telling what was taken away since"), "{}", said.out);
 }
 
 #[test]

@@ -157,6 +157,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "GET /settings",
             "GET /settings/address",
             "POST /settings/geo",
+            "POST /settings/geo/again",
             "POST /settings/geo/reset",
             "POST /settings/retention",
             "POST /settings/second-factor",

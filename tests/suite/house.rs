@@ -67,6 +67,8 @@ pub(crate) struct House {
     clock: Clock,
     client: Client,
     runtime: Runtime,
+    /// The host that people name.
+    host: String,
     /// What [`House::log`] reads the log with.
     reader: String,
     _folder: TempDir,
@@ -109,9 +111,11 @@ impl House {
         let listen = "127.0.0.1:0".parse().unwrap();
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let host = settings.public_url.as_deref().and_then(|url| url.split("://").nth(1));
+        let host = host.unwrap_or(HOST).to_owned();
         let rocket = furnish(web::rocket(app.clone(), settings, listen, folder.path()));
         let client = runtime.block_on(Client::untracked(rocket)).unwrap();
-        let mut house = Self { app, clock, client, runtime, reader: String::new(), _folder: folder };
+        let mut house = Self { app, clock, client, runtime, host, reader: String::new(), _folder: folder };
         house.reader = house.token("reader", &["activity:read"]);
         house
     }
@@ -137,7 +141,8 @@ impl House {
 
     /// A browser in London that nobody is signed in on.
     pub(crate) fn stranger(&self) -> Caller<'_> {
-        let headers = [("Host", HOST), ("Sec-Fetch-Site", "same-origin"), ("User-Agent", FIREFOX)];
+        let headers =
+            [("Host", self.host.as_str()), ("Sec-Fetch-Site", "same-origin"), ("User-Agent", FIREFOX)];
         Caller {
             house: self,
             headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(),
@@ -169,7 +174,7 @@ impl House {
     /// A program with this token, in no browser.
     pub(crate) fn bearer(&self, token: &str) -> Caller<'_> {
         let headers = vec![
-            ("Host".to_owned(), HOST.to_owned()),
+            ("Host".to_owned(), self.host.clone()),
             ("Authorization".to_owned(), format!("Bearer {token}")),
         ];
         Caller { house: self, headers, from: LONDON.parse().unwrap() }

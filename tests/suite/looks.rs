@@ -100,6 +100,32 @@ fn who_reads_one_activity_after_the_other_by_number_looks_at_those_who_did_them(
 }
 
 #[test]
+fn an_activity_that_is_read_alone_is_a_part_of_the_view_that_shows_it_or_a_look_at_who_did_it() {
+    let house = house();
+    let id = house.log("action=tick")[0]["id"].as_str().unwrap().to_owned();
+    let read = |caller: &Caller<'_>| {
+        assert_eq!(caller.get(&format!("/activity/{id}")).status, 200);
+        assert_eq!(caller.get(&format!("/api/v1/activity/{id}")).status, 200);
+    };
+    read(&house.signed_in("otto"));
+    let told = looks(&house);
+    assert_eq!(each(&told, "detail"), ["user=mia"]);
+    assert_eq!(told[0]["target"], "mia");
+    // By a page, from a view that shows it; and from one that shows something else.
+    let ada = house.signed_in("ada");
+    ada.get("/activity?q=tick&period=all");
+    read(&ada);
+    assert_eq!(each(&looks(&house)[1..], "detail"), ["q=tick period=all"]);
+    let ada = house.signed_in("ada");
+    ada.get("/activity?q=tick&from=2020-01-01&to=2020-02-01&period=custom");
+    read(&ada);
+    assert_eq!(each(&looks(&house)[3..], "detail"), ["user=mia"]);
+    house.later(SignedDuration::from_mins(10));
+    read(&ada);
+    assert_eq!(looks(&house).len(), 5, "a view lasts ten minutes");
+}
+
+#[test]
 fn who_looks_for_themselves_alone_is_not_told_of() {
     let house = house();
     let (mia, ada) = (house.signed_in("mia"), house.signed_in("ada"));

@@ -312,18 +312,21 @@ fn so_many_searches_run_at_once_and_nobody_else_waits_for_them() {
     assert_eq!(ada.get("/activity").status, 200);
 }
 
+/// What the server at `address` answers to a request with this head.
+fn answer(address: &str, head: &str) -> String {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap();
+    let mut answer = String::new();
+    let _ = stream.read_to_string(&mut answer);
+    answer
+}
+
 #[test]
 fn a_request_names_its_host_once() {
     let folder = Folder::with_admin();
     let server = folder.serve();
     let host = server.address().to_owned();
-    let status = |head: &str| {
-        let mut stream = TcpStream::connect(&host).unwrap();
-        stream.write_all(format!("{head}Connection: close\r\n\r\n").as_bytes()).unwrap();
-        let mut answer = String::new();
-        let _ = stream.read_to_string(&mut answer);
-        answer.split(' ').nth(1).unwrap_or_default().to_owned()
-    };
+    let status = |head: &str| answer(&host, head).split(' ').nth(1).unwrap_or_default().to_owned();
     for path in ["/signin", "/api/v1/me", "/auth/forward", "/no-such-page"] {
         assert_eq!(status(&format!("GET {path} HTTP/1.1\r\n")), "400", "{path} without a host");
         let two = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nHost: evil.test\r\n");
@@ -332,4 +335,74 @@ fn a_request_names_its_host_once() {
     assert_eq!(status(&format!("GET /signin HTTP/1.1\r\nHost: {host}\r\n")), "200");
     assert_eq!(status("GET /healthz HTTP/1.0\r\n"), "200");
     assert_eq!(status(&format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n")), "400");
+}
+
+#[test]
+fn nobody_fills_the_servers_log_by_being_refused() {
+    let folder = Folder::with_admin();
+    let file = folder.path().join("said");
+    let server = folder.serve_saying(&file);
+    let nobody = server.bearer("rct_none");
+    for path in
+        ["/auth/nginx", "/auth/forward", "/auth/denied", "/es", "/.rollcall/start", "/metrics", "/none"]
+    {
+        assert!(nobody.get(path).status >= 400, "{path}");
+    }
+    for path in
+        ["/es/_bulk", "/v1/logs", "/api/v1/activity", "/api/v1/tokens", "/settings/retention", "/tokens/add"]
+    {
+        assert!(nobody.post(path, &json!({})).status >= 400, "{path}");
+    }
+    nobody.get("/api/v1/openapi.json?x=y");
+    assert_eq!(server.stop(), Some(0));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "");
+}
+
+#[test]
+fn a_request_in_the_name_of_another_site_is_sent_to_the_public_address() {
+    let folder = Folder::with_admin();
+    let token = folder.run(&["token", "add", "shipper", "--scope", "activity:read"]).ok().trim().to_owned();
+    let server = folder.serve_as(&["--public-url", "https://rollcall.example.org"]);
+    let ask = |path: &str, host: &str, more: &str| {
+        answer(server.address(), &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\n{more}"))
+    };
+    let status =
+        |path: &str, host: &str| ask(path, host, "").split(' ').nth(1).unwrap_or_default().to_owned();
+    for host in ["evil.test", "evil.test:8080", "rollcall.example.org.evil.test", "127.0.0.1.evil.test"] {
+        for path in ["/", "/signin", "/setup", "/api/v1/me", "/api/v1/openapi.json", "/metrics", "/none"] {
+            assert_eq!(status(path, host), "421", "{path} at {host}");
+        }
+    }
+    let told = ask("/api/v1/me", "evil.test", "");
+    assert!(
+        told.contains(r#""code":"other_host""#) && told.contains("https://rollcall.example.org"),
+        "{told}"
+    );
+    assert!(ask("/signin", "evil.test", "").contains("Rollcall is at https://rollcall.example.org"));
+    let port = server.address().split(':').nth(1).unwrap();
+    for host in [
+        "rollcall.example.org",
+        "ROLLCALL.example.org.:443",
+        "localhost",
+        "127.0.0.1",
+        "[::1]",
+        "rollcall.localhost",
+    ] {
+        assert_eq!(status("/signin", host), "200", "{host}");
+    }
+    assert_eq!(status("/metrics", &format!("localhost:{port}")), "200");
+    // Who looks whether we live, who asks for an app, and who shows a token need not know the address.
+    assert_eq!((status("/healthz", "rollcall"), status("/readyz", "rollcall")), ("200".into(), "200".into()));
+    assert_eq!(
+        (status("/auth/nginx", "wiki.test"), status("/.rollcall/start", "wiki.test")),
+        ("403".into(), "403".into())
+    );
+    let shown = format!("Authorization: Bearer {token}\r\n");
+    assert!(ask("/api/v1/activity?limit=1", "rollcall:8080", &shown).starts_with("HTTP/1.1 200"));
+    drop(server);
+    let behind =
+        folder.serve_as(&["--public-url", "https://rollcall.example.org", "--trusted-proxy", "127.0.0.1"]);
+    assert!(
+        answer(behind.address(), "GET /signin HTTP/1.1\r\nHost: upstream\r\n").starts_with("HTTP/1.1 200")
+    );
 }

@@ -196,7 +196,15 @@ fn a_seal_that_is_forged_or_of_another_installation_is_said() {
     refuses(&format!("{}{their_place}", &seal[..place]), "its checkpoint is not what its key has signed");
     fs::write(beside(&export), &seal[..place]).unwrap();
     let (code, verdict) = export.verified(&[]);
-    assert_eq!((code, &verdict["activity"]), (0, &Value::Null), "one of an earlier version: {verdict}");
+    assert_eq!(
+        (code, &verdict["whole"], &verdict["activity"]),
+        (1, &json!(false), &Value::Null),
+        "{verdict}"
+    );
+    assert_eq!(verdict["faults"], json!([]), "the file is what was signed, and nothing says when that was");
+    let key = verdict["key"].as_str().unwrap();
+    let said = Folder::new().run(&["verify", file, "--key", key]);
+    assert!(said.code == 1 && said.out.contains("Log          NOT PROVEN: "), "{}", said.out);
     refuses("nonsense", "no seal of an export");
     fs::remove_file(beside(&export)).unwrap();
     Folder::new().run(&["verify", file]).refuses(2, "has no seal beside it");

@@ -1,7 +1,8 @@
 //! What takes a fresh proof of who one is.
 
 use jiff::SignedDuration;
-use rollcall::{domain::sessions::Limits, model::user::Actor};
+use rocket::http::Method;
+use rollcall::domain::sessions::Limits;
 use serde_json::{Value, json};
 
 use super::{
@@ -40,6 +41,8 @@ fn what_only_the_user_should_do_takes_a_proof_that_is_not_old() {
         ("delete", "/api/v1/apps/wiki", Value::Null, 204),
         ("patch", "/api/v1/users/mia", json!({"groups": ["staff"]}), 200),
         ("patch", "/api/v1/users/mia", json!({"role": "auditor"}), 200),
+        ("patch", "/api/v1/users/mia", json!({"disabled": true}), 200),
+        ("patch", "/api/v1/users/mia", json!({"disabled": false}), 200),
         ("post", "/api/v1/users/mia/password", json!({"password": "another horse battery staple"}), 204),
         ("post", "/api/v1/users", json!({"user": "nora", "password": PASSWORD}), 201),
         ("delete", "/api/v1/users/max/second-factor", Value::Null, 404),
@@ -60,11 +63,6 @@ fn what_only_the_user_should_do_takes_a_proof_that_is_not_old() {
     assert_eq!(ada.get("/api/v1/users").ok()["total"], 3, "nothing was done");
     // What is not of this kind goes on.
     assert_eq!(ada.patch("/api/v1/users/mia", &json!({"full_name": "Mia"})).status, 200);
-    assert_eq!(ada.patch("/api/v1/users/mia", &json!({"disabled": true})).status, 200);
-    let again = ada.patch("/api/v1/users/mia", &json!({"disabled": false}));
-    assert_eq!(again.refusal(), "403 step_up_required", "who is let in again is another matter");
-    let mia = "mia".parse().unwrap();
-    house.wait(house.app.set_disabled(&Actor::console(), &mia, false)).unwrap();
     assert_eq!(
         ada.post("/api/v1/sessions/logout", &json!({"sessions": [id("mia")]})).ok(),
         json!({"ended": 1})
@@ -169,4 +167,72 @@ fn how_long_a_proof_is_fresh_can_be_set() {
     let ada = house.signed_in("ada");
     house.later(SignedDuration::from_mins(1));
     assert_eq!(ada.post("/api/v1/tokens", &json!({"name": "a", "scopes": ["metrics"]})).status, 403);
+}
+
+#[test]
+fn other_sessions_that_are_ended_one_by_one_ask_at_the_second() {
+    let house = stale();
+    let ada = house.signed_in("ada");
+    later(&house, &ada);
+    let others = ["mia", "max", "ada", "max", "mia"].map(|user| house.signed_in(user));
+    let end = |n: usize| ada.delete(&format!("/api/v1/sessions/{}", others[n].session()));
+    assert_eq!(ada.delete("/api/v1/sessions/none").status, 404, "nothing was ended");
+    assert_eq!(end(0).status, 204, "in a hurry");
+    // By whichever door, and one's own too, but not the one at hand.
+    assert_eq!(end(1).refusal(), "403 step_up_required");
+    assert_eq!(end(2).refusal(), "403 step_up_required");
+    let one = json!({"sessions": [others[1].session()]});
+    assert_eq!(ada.post("/api/v1/sessions/logout", &one).refusal(), "403 step_up_required");
+    let fields = [("session", others[1].session()), ("confirmed", "1".to_owned())];
+    let fields = fields.each_ref().map(|(name, value)| (*name, value.as_str()));
+    assert_eq!(ada.form("/sessions/logout", &fields).status, 403);
+    assert!(others[1..].iter().all(Caller::is_in));
+    let second = house.signed_in("ada");
+    assert_eq!(second.post("/api/v1/signout", &Value::Null).status, 204);
+    house.later(SignedDuration::from_mins(10));
+    assert_eq!(end(3).status, 204, "not for ever");
+    assert_eq!(end(1).status, 403);
+    assert_eq!(ada.post("/api/v1/step-up", &json!({"password": PASSWORD})).status, 204);
+    assert_eq!((end(1).status, end(2).status, end(4).status), (204, 204, 204));
+}
+
+#[test]
+fn ending_several_of_ones_own_asks_too() {
+    let house = stale();
+    let mia = house.signed_in("mia");
+    later(&house, &mia);
+    let others = [house.signed_in("mia"), house.signed_in("mia")];
+    let all = json!({"all": true, "except_current": true});
+    assert_eq!(mia.post("/api/v1/sessions/logout", &all).refusal(), "403 step_up_required");
+    assert!(others.iter().all(Caller::is_in));
+    assert_eq!(mia.post("/api/v1/step-up", &json!({"password": PASSWORD})).status, 204);
+    assert_eq!(mia.post("/api/v1/sessions/logout", &all).ok(), json!({"ended": 2}));
+}
+
+#[test]
+fn keeping_somebody_out_and_exchanging_the_cities_asks_on_the_page() {
+    let house = stale();
+    let ada = house.signed_in("ada");
+    later(&house, &ada);
+    for at in ["/users/mia/disable", "/users/mia/enable", "/settings/geo/reset"] {
+        let asked = ada.form(at, &[]);
+        assert!(asked.status == 403 && asked.text().contains("Is it you, ada?"), "{at}");
+    }
+    // A file is not carried along: it is chosen again.
+    let upload = || {
+        let body = "--x\r\nContent-Disposition: form-data; name=\"csrf\"\r\n\r\nnone\r\n--x--\r\n";
+        ada.with("Content-Type", "multipart/form-data; boundary=x").send(
+            Method::Post,
+            "/settings/geo",
+            body.as_bytes(),
+        )
+    };
+    let asked = upload();
+    let then = r#"name="step-up-then" value="/settings/geo/again""#;
+    assert!(asked.status == 403 && asked.text().contains(then), "{}", asked.text());
+    let own = [("step-up-then", "/settings/geo/again"), ("step-up-proof", PASSWORD)];
+    assert_eq!(ada.form("/step-up", &own).header("Location"), Some("/settings/geo/again"));
+    let led = ada.form("/settings/geo/again", &[]);
+    assert_eq!((led.status, led.header("Location")), (303, Some("/settings?done=geo-again#geo")));
+    assert!(!upload().text().contains("Is it you"), "the form is asked about now");
 }

@@ -38,8 +38,8 @@ pub struct Verdict {
     pub key: VerifyingKey,
     /// The newest checkpoint that the log itself keeps, if it keeps any.
     pub newest: Option<Checkpoint>,
-    /// Those of its own that it does not fit.
-    pub broken: Vec<Checkpoint>,
+    /// Those of its own that speak against it: it does not go on from them, or its key has not signed them.
+    pub broken: Vec<(Checkpoint, Standing)>,
     /// Those from outside, as they were given.
     pub outside: Vec<(Checkpoint, Standing)>,
 }
@@ -212,7 +212,10 @@ fn sign(write: &mut Write<'_>, key: &SigningKey, now: Timestamp) -> Result<(Chec
 fn said(verdict: &Verdict) -> String {
     let Proof { present, faults, .. } = &verdict.proof;
     let first = faults.first().map(Fault::to_string);
-    let broken = verdict.broken.first().map(|broken| format!("checkpoint {} does not fit", broken.size));
+    let broken = verdict.broken.first().map(|(broken, standing)| match standing {
+        Standing::Foreign => format!("checkpoint {} is not as this log's key has signed it", broken.size),
+        _ => format!("checkpoint {} does not fit", broken.size),
+    });
     let stand = verdict.outside.iter().find(|(_, standing)| *standing != Standing::Consistent);
     let stand = stand.map(|(outside, _)| format!("checkpoint {} from outside does not fit", outside.size));
     first
@@ -230,10 +233,12 @@ fn judge(
 ) -> Verdict {
     let newest = own.last().map(|(checkpoint, _)| checkpoint.clone());
     let signed = signed(&own, key);
-    let broken = own.into_iter().zip(signed).filter(|((own, _), signed)| {
-        !signed || !matches!(standing(own, &proof), Standing::Consistent | Standing::Untold)
+    let judged = own.into_iter().zip(signed).map(|((checkpoint, _), signed)| {
+        let standing = if signed { standing(&checkpoint, &proof) } else { Standing::Foreign };
+        (checkpoint, standing)
     });
-    let broken = broken.map(|((checkpoint, _), _)| checkpoint).collect();
+    let broken =
+        judged.filter(|(_, standing)| !matches!(standing, Standing::Consistent | Standing::Untold)).collect();
     let outside = outside.into_iter().map(|(checkpoint, note)| {
         let ours = note.is_of(key) && checkpoint.origin == key.name();
         let standing = if ours { standing(&checkpoint, &proof) } else { Standing::Foreign };
@@ -317,8 +322,14 @@ mod tests {
         let (checkpoint, note) = read.checkpoint_at(sizes[20], key.public()).unwrap().unwrap();
         let forged = Checkpoint { time: at(1_700_000_000), ..checkpoint };
         store.write(at(1_800_100_000), move |write| write.put_checkpoint(&forged, &note)).wait().unwrap();
-        let broken: Vec<u64> = judged().broken.iter().map(|broken| broken.size).collect();
-        assert_eq!(broken, [sizes[20]]);
+        let verdict = judged();
+        let broken: Vec<_> =
+            verdict.broken.iter().map(|(broken, standing)| (broken.size, *standing)).collect();
+        assert_eq!(broken, [(sizes[20], Standing::Foreign)]);
+        assert_eq!(
+            said(&verdict),
+            format!("checkpoint {} is not as this log's key has signed it", sizes[20])
+        );
     }
 
     fn seed(store: &Store) -> [u8; 32] {

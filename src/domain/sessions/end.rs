@@ -156,12 +156,6 @@ impl App {
         Ok(ended)
     }
 
-    /// Whether ending these is more than a user does to their own: several of them are other people's.
-    pub fn is_bulk(&self, user: &UserName, ids: &[SessionId]) -> bool {
-        let others = ids.iter().filter_map(|id| self.0.live.known(*id)).filter(|live| live.user != *user);
-        others.take(2).count() > 1
-    }
-
     /// The live sessions that `mandate` reaches, of `user` only if one is named.
     pub fn reachable(&self, mandate: &Mandate, user: Option<&UserName>) -> Vec<SessionId> {
         let (all, now) = (self.0.live.all(), self.now());

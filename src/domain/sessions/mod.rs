@@ -3,6 +3,7 @@
 
 mod binding;
 mod end;
+mod singles;
 mod start;
 mod sweep;
 
@@ -11,6 +12,7 @@ use std::{collections::HashMap, net::IpAddr, sync::Arc, time::Duration};
 use jiff::{SignedDuration, Timestamp};
 
 pub(super) use self::binding::Bonds;
+pub(in crate::domain) use self::singles::Singles;
 pub use self::start::Registration;
 pub(super) use self::start::{Proof, Start};
 use super::{

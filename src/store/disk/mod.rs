@@ -2,6 +2,7 @@
 //! copy while everybody goes on.
 
 pub(super) mod backend;
+mod first;
 mod reserve;
 
 use std::{
@@ -106,18 +107,17 @@ impl Disk {
         let _ = fs::remove_file(beside(&path));
         // redb would begin anew; but where there is an index or a reserve there was something.
         let left = ["index", "reserve"].into_iter().find(|name| folder.join(name).exists());
-        match fs::metadata(&path) {
+        let current = match fs::metadata(&path) {
             Ok(file) if file.len() == 0 && left.is_some() => {
                 return Err(OpenError::Damaged("it is empty".into()));
             }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                if let Some(left) = left {
-                    return Err(OpenError::Missing(left));
-                }
-            }
-            _ => {}
-        }
-        let current = RwLock::new(open(&path)?);
+            Err(error) if error.kind() == io::ErrorKind::NotFound => match left {
+                Some(left) => return Err(OpenError::Missing(left)),
+                None => first::begin(&path)?,
+            },
+            _ => open(&path)?,
+        };
+        let current = RwLock::new(current);
         let reserve = Some(Reserve::of(folder));
         Ok(Self { current, path: Some(path), reserve, unsettled: AtomicBool::new(false) })
     }

@@ -11,12 +11,7 @@ use utoipa::{
 
 use crate::{
     domain::{activity::LookError, evidence::SealError, export::Told},
-    model::{
-        activity::limits,
-        facet::FacetField,
-        filter::{Asked, Filter},
-        id::ActivityId,
-    },
+    model::{activity::limits, facet::FacetField, id::ActivityId},
     web::{
         door::{ActivityRead, Caller, Params},
         download::{Download, Format, Label},
@@ -118,11 +113,8 @@ async fn one(
     let (by, scope) = (caller.actor(), caller.scope());
     let found = apart(caller.app, move |app| {
         let found = app.activity(&scope, id)?;
-        // Whoever goes through the log by its numbers looks at what each of those users did.
         if let Some(found) = &found {
-            let asked = Asked(vec![("user", found.user.clone())]);
-            let filter = Filter { user: Some(found.user.clone()), ..Filter::default() };
-            app.note_look(&by, &scope, &filter, &asked, false);
+            app.note_one(&by, &scope, found);
         }
         Ok::<_, LookError>(found)
     });

@@ -135,7 +135,8 @@ const NOT_ITS_APP: &str = "this token is made for one app, and this is no sessio
 
 /// End a session: it is refused from now on, and its end is on disk before the answer.
 ///
-/// One that has ended already is answered the same. With the token that registered it, it is its user's signing out.
+/// One that has ended already is answered the same. With the token that registered it, it is its user's signing out. Of a user whose
+/// proof is old it is `step_up_required` at the second other session within ten minutes.
 #[utoipa::path(
     security(("session" = []), ("token" = ["session:write"])),
     responses(
@@ -158,9 +159,21 @@ async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failu
     } else if let (Some(live), true) = (caller.app.live(session.id), caller.registered(&session)) {
         caller.app.sign_out_of_app(&by, &live).await?;
     } else {
+        prove(&caller, &[session.id])?;
         caller.app.log_out(&by, &caller.mandate(), &[session.id], "").await?;
     }
     Ok(Status::NoContent)
+}
+
+/// Refuses whoever would end more than one other session, at once or one by one, and has not shown for a while who they are. Programs
+/// show it each time.
+fn prove(caller: &Caller<'_, SessionWrite>, ids: &[SessionId]) -> Result<(), Failure> {
+    match &caller.identity {
+        Identity::User(member) if member.app.takes_a_proof(&member.live, &member.mandate(), ids) => {
+            member.must_be_fresh()
+        }
+        _ => Ok(()),
+    }
 }
 
 #[derive(Deserialize, ToSchema)]
@@ -192,7 +205,7 @@ struct Ended {
 /// End several sessions.
 ///
 /// Those that are listed, all of a user, or all: just one of the three. Of those that are listed, what is unknown or beyond
-/// one's reach is passed over.
+/// one's reach is passed over. Of a user whose proof is old several others are `step_up_required`.
 #[utoipa::path(
     request_body = Logout,
     security(("session" = []), ("token" = ["session:write"])),
@@ -222,11 +235,7 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
         }
     };
     let ids: Vec<SessionId> = ids.into_iter().filter(|id| Some(*id) != current).collect();
-    if let Identity::User(member) = &caller.identity
-        && member.app.is_bulk(&member.user.name, &ids)
-    {
-        member.must_be_fresh()?;
-    }
+    prove(&caller, &ids)?;
     let ended = caller.app.log_out(&caller.actor(), &mandate, &ids, &reason).await?;
     Ok(Answer(Ended { ended: ended.len() }))
 }

@@ -180,9 +180,9 @@ async fn change(admin: Admin<'_>, user: &str, body: Json<Change>) -> Result<Answ
     let (user, by) = (name(user)?, admin.actor());
     let Change { role: word, full_name, email, groups, disabled } = body.0;
     let details = Details { role: role(word.as_deref())?, full_name, email, groups, disabled };
-    // What apps let people in by, and who is let in again. Disabling is what an administrator in a hurry does.
-    let lets_in = details.disabled == Some(false);
-    if lets_in || details.role.is_some() || details.groups.is_some() || details.email.is_some() {
+    // What apps let people in by, and who is let in at all: disabling ends all of somebody's sessions, another administrator's too.
+    let Details { role, groups, email, disabled, full_name: _ } = &details;
+    if role.is_some() || groups.is_some() || email.is_some() || disabled.is_some() {
         admin.must_be_fresh()?;
     }
     let changed = admin.app.change_user(&by, &user, details).await?;

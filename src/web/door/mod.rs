@@ -12,6 +12,7 @@ mod caller;
 mod cookie;
 mod fresh;
 mod guards;
+mod host;
 mod json;
 mod lease;
 mod lines;
@@ -40,7 +41,7 @@ pub use self::{
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
-pub(super) use self::{lease::Recheck, whence::own_address};
+pub(super) use self::{host::stray, lease::Recheck, whence::own_address};
 use crate::{
     domain::{App, metrics},
     web::front::Front,

@@ -91,6 +91,14 @@ impl Failure {
         Self::new(Status::MisdirectedRequest, "misdirected", message)
     }
 
+    /// The request names another host than that of the public address.
+    pub fn other_host(own: &str) -> Self {
+        let message = format!(
+            "Rollcall is at {own}, and this request names another host; use that address, or start Rollcall with the other one as --public-url"
+        );
+        Self::new(Status::MisdirectedRequest, "other_host", message)
+    }
+
     /// There is no app at this address.
     pub fn no_app(site: &Site) -> Self {
         let message = format!("no app is registered at {site}; an administrator adds it under Apps");

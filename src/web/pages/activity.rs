@@ -304,6 +304,7 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
     });
     let (activity, session) = found.await?.ok_or_else(unknown)?;
     member.app.settle_look(&member.actor());
+    member.app.note_one(&member.actor(), &member.scope(), &activity);
     let (asked, at) = (search(&params), now(member.app));
     let mut fields = Field::all(&activity, &asked, &at);
     if let Some(session) = session {

@@ -237,6 +237,7 @@ fn notice(done: &str) -> Option<Notice> {
         "hook-retried" => "What was waiting is told now.",
         "retention" => "The retention is set.",
         "geo" => "The new city database is in use.",
+        "geo-again" => "Thank you. Now choose the file once more.",
         "geo-reset" => "The built-in city database is in use again.",
         _ => return None,
     };

@@ -399,7 +399,7 @@ async fn log_out(member: Member<'_>, form: Form) -> Result<Result<Redirect, Html
     if !form.flag("confirmed") {
         return confirm(&member, &form, &ids).map(Err);
     }
-    if member.app.is_bulk(&member.user.name, &ids) {
+    if member.app.takes_a_proof(&member.live, &mandate, &ids) {
         member.must_be_fresh_for(&form)?;
     }
     let mut events = member.app.watch_sessions();

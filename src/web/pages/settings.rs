@@ -17,7 +17,7 @@ use crate::{
         retention::{BadRetention, Keep, Retention},
     },
     web::{
-        door::{Admin, Form, FreshForm, Params},
+        door::{Admin, Form, Fresh, FreshForm, Params},
         failure::Failure,
         front::Certificate,
         looking::apart,
@@ -199,7 +199,7 @@ struct Upload<'r> {
 
 #[post("/settings/geo", data = "<upload>")]
 async fn replace(
-    admin: Admin<'_>,
+    admin: Fresh<Admin<'_>>,
     upload: Multipart<Upload<'_>>,
 ) -> Result<Result<Redirect, (Status, Html)>, Failure> {
     if upload.csrf != admin.form_token() {
@@ -228,8 +228,14 @@ async fn replace(
     }
 }
 
+/// Where it goes on when somebody who came with a file has shown who they are: the file is not carried along.
+#[post("/settings/geo/again", data = "<_form>")]
+fn choose_again(_admin: Admin<'_>, _form: FreshForm) -> Redirect {
+    see("/settings?done=geo-again#geo")
+}
+
 #[post("/settings/geo/reset", data = "<_form>")]
-async fn reset(admin: Admin<'_>, _form: Form) -> Result<Redirect, Failure> {
+async fn reset(admin: Admin<'_>, _form: FreshForm) -> Result<Redirect, Failure> {
     let by = admin.actor();
     apart(admin.app, move |app| app.reset_geo(&by)).await?;
     Ok(see("/settings?done=geo-reset"))
@@ -314,5 +320,5 @@ fn confirm(admin: &Admin<'_>, sent: &Form, outlook: &Outlook, token: String) -> 
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![all, replace, reset, demand, retain]
+    routes![all, replace, choose_again, reset, demand, retain]
 }

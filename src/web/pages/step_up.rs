@@ -15,9 +15,11 @@ use crate::web::{
 const THEN: &str = "step-up-then";
 const PROOF: &str = "step-up-proof";
 
-/// The page that asks, instead of an answer to `request` with the form that it brought.
+/// The page that asks, instead of an answer to `request` with the form that it brought. A form with a file is not carried: it goes on
+/// at `…/again`, which leads to where the file is chosen.
 pub(in crate::web) fn page(request: &Request<'_>, fields: Vec<(String, String)>) -> Result<Html, Failure> {
-    let then = request.uri().to_string();
+    let with_file = request.content_type().is_some_and(|kind| kind.is_form_data());
+    let then = if with_file { format!("{}/again", request.uri().path()) } else { request.uri().to_string() };
     match Member::peek(request) {
         Some(member) => ask(&member, then, fields, Input::default()),
         None => show(&crate::web::views::notice::Failure::of(401, outside())),

@@ -192,7 +192,7 @@ fn address(user: &User) -> String {
 }
 
 #[post("/users/<name>/disable", data = "<_form>")]
-async fn disable(admin: Admin<'_>, name: &str, _form: Form) -> Result<Redirect, Failure> {
+async fn disable(admin: Admin<'_>, name: &str, _form: FreshForm) -> Result<Redirect, Failure> {
     let user = known(&admin, name)?;
     admin.app.set_disabled(&admin.actor(), &user.name, true).await?;
     Ok(see(format!("{}?done=disabled", address(&user))))

@@ -213,3 +213,27 @@ fn while_every_write_fails_it_says_that_it_is_not_ready_and_it_recovers_when_the
             .unwrap_or_else(|why| panic!("{calls} {error}: {why}"));
     }
 }
+
+#[test]
+fn whatever_fails_at_the_first_start_the_next_one_begins() {
+    /// How many of each call are tried: the first are those that make the file.
+    const TRIED: u32 = 5;
+    if !Strace::is_there() {
+        return loudly("no first start was made to fail: that takes strace, and the right to trace");
+    }
+    let mut refused = 0;
+    for (call, at) in CALLS.into_iter().flat_map(|call| (1..=TRIED).map(move |at| (call, at))) {
+        let folder = Folder::new();
+        let strace = Strace::new(call).answering(&format!("{call}:error=ENOSPC:when={at}"));
+        match folder.try_serve_under(&strace.command()) {
+            Ok(server) => server.kill(),
+            Err(said) => {
+                refused += 1;
+                assert!(said.contains("the disk is full"), "{call} {at}: {said}");
+            }
+        }
+        assert_eq!(folder.serve().stop(), Some(0), "{call} {at}");
+    }
+    loudly(&format!("the first start failed {refused} times, and the next one began"));
+    assert!(refused > 5, "only {refused} failed");
+}

@@ -13,6 +13,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Activity, Command, Geo, GeoCommand, User, Verify};
+use crate::store;
 
 /// How much of an export is written at a time, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -71,8 +72,8 @@ impl Drop for Unfinished {
 }
 
 impl Files {
-    /// Opens what `command` names.
-    pub(super) fn open(command: &Command) -> anyhow::Result<Self> {
+    /// Opens what `command` names. What it writes must not lie in the data folder `folder`.
+    pub(super) fn open(command: &Command, folder: &Path) -> anyhow::Result<Self> {
         let mut bar = None;
         let input: Box<dyn Read + Send> = match command {
             Command::User(User::Add { .. } | User::Password { .. }) => Box::new(io::stdin()),
@@ -117,8 +118,10 @@ impl Files {
                             opened.with_context(|| format!("{} could not be opened", file.display()))?;
                         Box::new(BufWriter::with_capacity(BUFFER, opened))
                     }
-                    Some(file) if file.is_dir() => return Err(folder(file)),
+                    Some(file) if file.is_dir() => return Err(is_folder(file)),
                     Some(file) => {
+                        allow(folder, file)?;
+                        allow(folder, &sealed(file))?;
                         let (begun, beside) = Unfinished::begin(&sealed(file), 0o666)?;
                         unfinished.push(begun);
                         seal = Box::new(BufWriter::with_capacity(BUFFER, beside));
@@ -128,8 +131,9 @@ impl Files {
                     }
                 }
             }
-            Command::Backup { file } if file.is_dir() => return Err(folder(file)),
+            Command::Backup { file } if file.is_dir() => return Err(is_folder(file)),
             Command::Backup { file } => {
+                allow(folder, file)?;
                 // All that is known of everybody is in it.
                 let (begun, part) = Unfinished::begin(file, 0o600)?;
                 unfinished.push(begun);
@@ -175,12 +179,20 @@ pub(super) fn sealed(file: &Path) -> PathBuf {
 fn read(file: &Path) -> anyhow::Result<File> {
     let opened = File::open(file).with_context(|| format!("{} could not be opened", file.display()))?;
     if opened.metadata()?.is_dir() {
-        return Err(folder(file));
+        return Err(is_folder(file));
     }
     Ok(opened)
 }
 
-fn folder(file: &Path) -> anyhow::Error {
+/// Refuses what would write over the data: a folder that is named twice in one command is a slip, and would cost everything.
+fn allow(folder: &Path, file: &Path) -> anyhow::Result<()> {
+    match store::forbids(folder, file) {
+        Some(why) => anyhow::bail!(why),
+        None => Ok(()),
+    }
+}
+
+fn is_folder(file: &Path) -> anyhow::Error {
     anyhow::anyhow!("{} is a folder; name a file", file.display())
 }
 

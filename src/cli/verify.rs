@@ -66,7 +66,6 @@ enum Kind {
 impl Kind {
     /// Tells by how it begins. An export begins with whatever there is, so its seal must be there.
     fn of(file: &Path, seal: Option<&Path>) -> anyhow::Result<Self> {
-        const REDB: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
         if let Some(seal) = seal {
             return Ok(Self::Export(seal.to_owned()));
         }
@@ -74,7 +73,7 @@ impl Kind {
         opened(file)?.take(32).read_to_end(&mut start)?;
         let beside = files::sealed(file);
         // One whose beginning is damaged is known by its name.
-        if start.starts_with(REDB) || file.extension().is_some_and(|ending| ending == "redb") {
+        if start.starts_with(store::MAGIC) || file.extension().is_some_and(|ending| ending == "redb") {
             Ok(Self::DataFile)
         } else if beside.exists() {
             Ok(Self::Export(beside))

@@ -56,7 +56,7 @@ fn a_whole_log_is_proven_with_a_server_and_without_one() {
     assert_eq!((code, &alone["whole"], &alone["fault_count"]), (0, &json!(true), &json!(0)));
     assert!(alone["present"].as_u64().unwrap() > 700 && alone["unprotected"].is_null(), "{alone}");
     let server = folder.serve();
-    let kept = folder.path().join("kept.txt");
+    let kept = folder.beside("kept.txt");
     std::fs::write(&kept, checkpoint(&server)).unwrap();
     let said = folder.run(&["verify", "--checkpoint", kept.to_str().unwrap()]);
     let lines: Vec<&str> = said.ok().lines().map(|line| line.split("  ").next().unwrap()).collect();
@@ -97,7 +97,7 @@ fn an_older_copy_of_the_file_is_found_by_a_checkpoint_from_outside() {
     let file = folder.path().join("rollcall.redb");
     let older = std::fs::read(&file).unwrap();
     import(&folder, 500);
-    let kept = folder.path().join("kept.txt");
+    let kept = folder.beside("kept.txt");
     let server = folder.serve_with(&["--checkpoint-file", kept.to_str().unwrap()]);
     server.signed_in("ada").get_until("/settings", |reply| reply.text().contains("that of "));
     drop(server);
@@ -120,7 +120,7 @@ fn an_older_copy_of_the_file_is_found_by_a_checkpoint_from_outside() {
 #[test]
 fn a_backup_is_proven_without_a_folder_and_a_changed_log_is_not_restored() {
     let folder = filled(300);
-    let (good, bad) = (folder.path().join("good.backup"), folder.path().join("bad.backup"));
+    let (good, bad) = (folder.beside("good.backup"), folder.beside("bad.backup"));
     folder.run(&["backup", good.to_str().unwrap()]).ok();
     let nowhere = Folder::new();
     let (code, verdict) = verified(&nowhere, &[good.to_str().unwrap()]);

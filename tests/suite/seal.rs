@@ -38,7 +38,7 @@ impl Export {
         };
         let records: Vec<String> = (0..ROWS).map(record).collect();
         folder.run_with(&["activity", "import", "-"], records.join("\n")).ok();
-        let file = folder.path().join(format!("out.{form}"));
+        let file = folder.beside(&format!("out.{form}"));
         let export = ["activity", "export", "app:t", "--order", "asc", "--format", form, "-o"];
         folder.run(&[&export[..], &[file.to_str().unwrap()]].concat()).ok();
         let text = fs::read_to_string(&file).unwrap();

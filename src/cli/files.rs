@@ -2,7 +2,7 @@
 //! the progress bar.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io::{self, BufReader, BufWriter, IsTerminal, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -41,18 +41,21 @@ impl Unfinished {
     fn begin(file: &Path, mode: u32) -> anyhow::Result<(Self, File)> {
         // Behind a symbolic link stands what is meant.
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        // Whoever could not read what was there may not read what replaces it.
-        let rights = std::fs::metadata(&file).ok().map(|metadata| metadata.permissions());
+        let before = std::fs::metadata(&file).ok().map(|metadata| metadata.permissions().mode());
         let mut part = file.clone().into_os_string();
         part.push(format!(".{}.part", std::process::id()));
         let part = PathBuf::from(part);
         // Left by a process of this number that was killed.
         let _ = std::fs::remove_file(&part);
-        let mode = rights.as_ref().map_or(mode, |rights| rights.mode() & mode);
+        // Whoever could not read what was there may not read what replaces it; nor may anybody who could, if it is only for its
+        // owner. The owner, whose it is, always may.
+        let rights = before.map(|before| before & mode | 0o600);
+        let mode = rights.unwrap_or(mode);
         let begun = File::options().write(true).create_new(true).mode(mode).open(&part);
         let begun = begun.with_context(|| format!("{} could not be made", part.display()))?;
         if let Some(rights) = rights {
-            begun.set_permissions(rights)?;
+            // What the process takes from every file it makes is nothing that was taken from this one.
+            begun.set_permissions(Permissions::from_mode(rights))?;
         }
         Ok((Self { part, file }, begun))
     }

@@ -256,6 +256,25 @@ fn nothing_is_written_over_the_data_whichever_way_leads_there() {
 }
 
 #[test]
+fn a_backup_is_its_owners_alone_whatever_it_replaces() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::with_admin();
+    let (file, export) = (folder.beside("all.backup"), folder.beside("all.csv"));
+    let over = |file: &std::path::Path, before: u32, command: &[&str]| {
+        std::fs::write(file, "x").unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(before)).unwrap();
+        folder.run(&[command, &[file.to_str().unwrap()]].concat()).ok();
+        std::fs::metadata(file).unwrap().permissions().mode() & 0o7777
+    };
+    for before in [0o666, 0o755, 0o640, 0o600, 0o400] {
+        assert_eq!(over(&file, before, &["backup"]), 0o600, "over {before:o}");
+    }
+    for (before, after) in [(0o600, 0o600), (0o640, 0o640), (0o666, 0o666), (0o755, 0o644)] {
+        assert_eq!(over(&export, before, &["activity", "export", "-o"]), after, "over {before:o}");
+    }
+}
+
+#[test]
 fn an_export_into_a_device_leaves_the_device_there() {
     use std::os::unix::fs::FileTypeExt as _;
     let folder = Folder::with_admin();

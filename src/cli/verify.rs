@@ -337,14 +337,26 @@ fn as_checkpoint(checkpoint: &Checkpoint) -> Value {
 /// The checkpoints that were kept elsewhere, and how many pieces of their file are no whole one.
 fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<(Vec<Note>, usize)> {
     let Some(file) = &command.checkpoint else { return Ok((Vec::new(), 0)) };
-    let (mut text, name) = (String::new(), file.display());
-    input.take(LARGEST).read_to_string(&mut text).with_context(|| format!("{name} could not be read"))?;
+    let (mut bytes, name) = (Vec::new(), file.display());
+    input.take(LARGEST).read_to_end(&mut bytes).with_context(|| format!("{name} could not be read"))?;
+    // One byte that a disk lost is one checkpoint's, and must not cost the others.
+    let text = String::from_utf8_lossy(&bytes);
     if text.starts_with(seal::MAGIC) {
         // The one that an export's seal is proven under.
         let proof = text.find(inclusion::MAGIC).and_then(|at| text[at..].parse::<Inclusion>().ok());
         return Ok((vec![proof.with_context(|| format!("the seal {name} holds no checkpoint"))?.note], 0));
     }
-    Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))
+    let nothing = || format!("{name} holds no checkpoint");
+    let (notes, mut broken) = Note::read_all(&text).with_context(nothing)?;
+    let (damaged, notes): (Vec<Note>, Vec<Note>) = notes.into_iter().partition(is_damaged);
+    broken += damaged.len();
+    anyhow::ensure!(!notes.is_empty(), nothing());
+    Ok((notes, broken))
+}
+
+/// Whether a note has what was put in the place of bytes that are no text. No checkpoint ever says that.
+fn is_damaged(note: &Note) -> bool {
+    note.to_string().contains(char::REPLACEMENT_CHARACTER)
 }
 
 fn tell(verdict: &Verdict, broken: usize, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {

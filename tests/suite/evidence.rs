@@ -118,6 +118,30 @@ fn an_older_copy_of_the_file_is_found_by_a_checkpoint_from_outside() {
 }
 
 #[test]
+fn a_checkpoint_with_a_byte_that_is_no_text_is_said_and_costs_no_other() {
+    let folder = filled(300);
+    let server = folder.serve();
+    let first = checkpoint(&server);
+    drop(server);
+    let kept = folder.beside("kept.txt");
+    let put = |bytes: &[u8]| std::fs::write(&kept, bytes).unwrap();
+    let file = kept.to_str().unwrap();
+    let lines = first.trim_end();
+    // Wherever it lies: in what is signed, at the end of a line, in the dash before the signature, and in the signature.
+    for at in [0, lines.find('\n').unwrap(), lines.find('\u{2014}').unwrap() + 1, lines.len() - 4] {
+        let mut damaged = lines.as_bytes().to_vec();
+        damaged[at] = 0xff;
+        put(&[&damaged, "\n\n".as_bytes(), lines.as_bytes(), b"\n\n"].concat());
+        let (code, verdict) = verified(&folder, &["--checkpoint", file]);
+        assert!(code == 0 && verdict["outside_broken"].as_u64() > Some(0), "byte {at}: {verdict}");
+        let outside = verdict["outside"].as_array().unwrap();
+        assert_eq!((outside.len(), &outside[0]["standing"]), (1, &json!("consistent")), "{verdict}");
+        put(&[&damaged[..], b"\n\n"].concat());
+        folder.run(&["verify", "--checkpoint", file]).refuses(2, "holds no checkpoint");
+    }
+}
+
+#[test]
 fn a_backup_is_proven_without_a_folder_and_a_changed_log_is_not_restored() {
     let folder = filled(300);
     let (good, bad) = (folder.beside("good.backup"), folder.beside("bad.backup"));

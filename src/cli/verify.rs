@@ -144,7 +144,10 @@ fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) 
         ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", file.display())),
         error => No(format!("{}: {error}", seal.display())).into(),
     };
-    let said = proof::statement(&mut opened(seal)?).map_err(no)?;
+    let said = proof::statement(&mut opened(seal)?).map_err(|error| match error {
+        ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", seal.display())),
+        error => no(error),
+    })?;
     let foreign = key.as_ref().is_some_and(|key| *key != said.statement.key);
     let outside = Outside::of(outside, &said)?;
     let progress = &mut files.progress;

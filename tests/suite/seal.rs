@@ -224,6 +224,24 @@ fn a_seal_that_is_forged_or_of_another_installation_is_said() {
     Folder::new().run(&["verify", file, "--key", "x"]).refuses(2, "not a key");
 }
 
+#[test]
+fn a_seal_with_a_damaged_byte_is_what_is_said_to_be_damaged() {
+    let export = Export::of("csv");
+    let (file, beside) = (export.file.to_str().unwrap(), format!("{}.seal", export.file.display()));
+    let seal = fs::read(&beside).unwrap();
+    let nowhere = Folder::new();
+    let place = String::from_utf8_lossy(&seal).find("c2sp.org/tlog-proof@v1").unwrap();
+    let statement = seal.windows(2).position(|two| two == b"\n\n").unwrap();
+    // In the rows, at the end of one, in the statement, in the proof, and in the last byte.
+    for at in [statement / 2, statement, statement + 3, place - 8, place + 4, seal.len() - 1] {
+        let mut damaged = seal.clone();
+        damaged[at] |= 0x80;
+        fs::write(&beside, damaged).unwrap();
+        let words = format!("rollcall: {beside}: the seal is forged or damaged");
+        nowhere.run(&["verify", file]).refuses(1, &words);
+    }
+}
+
 /// A folder with two users and what both did, in a hundred rows each.
 fn shared() -> Folder {
     let folder = Folder::with_admin();

@@ -2,7 +2,7 @@
 //! the progress bar.
 
 use std::{
-    fs::File,
+    fs::{File, Permissions},
     io::{self, BufReader, BufWriter, IsTerminal, Read, Write},
     os::unix::fs::{OpenOptionsExt, PermissionsExt},
     path::{Path, PathBuf},
@@ -13,6 +13,7 @@ use anyhow::Context;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::args::{Activity, Command, Geo, GeoCommand, User, Verify};
+use crate::store;
 
 /// How much of an export is written at a time, in bytes.
 const BUFFER: usize = 256 << 10;
@@ -40,18 +41,21 @@ impl Unfinished {
     fn begin(file: &Path, mode: u32) -> anyhow::Result<(Self, File)> {
         // Behind a symbolic link stands what is meant.
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-        // Whoever could not read what was there may not read what replaces it.
-        let rights = std::fs::metadata(&file).ok().map(|metadata| metadata.permissions());
+        let before = std::fs::metadata(&file).ok().map(|metadata| metadata.permissions().mode());
         let mut part = file.clone().into_os_string();
         part.push(format!(".{}.part", std::process::id()));
         let part = PathBuf::from(part);
         // Left by a process of this number that was killed.
         let _ = std::fs::remove_file(&part);
-        let mode = rights.as_ref().map_or(mode, |rights| rights.mode() & mode);
+        // Whoever could not read what was there may not read what replaces it; nor may anybody who could, if it is only for its
+        // owner. The owner, whose it is, always may.
+        let rights = before.map(|before| before & mode | 0o600);
+        let mode = rights.unwrap_or(mode);
         let begun = File::options().write(true).create_new(true).mode(mode).open(&part);
         let begun = begun.with_context(|| format!("{} could not be made", part.display()))?;
         if let Some(rights) = rights {
-            begun.set_permissions(rights)?;
+            // What the process takes from every file it makes is nothing that was taken from this one.
+            begun.set_permissions(Permissions::from_mode(rights))?;
         }
         Ok((Self { part, file }, begun))
     }
@@ -71,8 +75,8 @@ impl Drop for Unfinished {
 }
 
 impl Files {
-    /// Opens what `command` names.
-    pub(super) fn open(command: &Command) -> anyhow::Result<Self> {
+    /// Opens what `command` names. What it writes must not lie in the data folder `folder`.
+    pub(super) fn open(command: &Command, folder: &Path) -> anyhow::Result<Self> {
         let mut bar = None;
         let input: Box<dyn Read + Send> = match command {
             Command::User(User::Add { .. } | User::Password { .. }) => Box::new(io::stdin()),
@@ -117,8 +121,10 @@ impl Files {
                             opened.with_context(|| format!("{} could not be opened", file.display()))?;
                         Box::new(BufWriter::with_capacity(BUFFER, opened))
                     }
-                    Some(file) if file.is_dir() => return Err(folder(file)),
+                    Some(file) if file.is_dir() => return Err(is_folder(file)),
                     Some(file) => {
+                        allow(folder, file)?;
+                        allow(folder, &sealed(file))?;
                         let (begun, beside) = Unfinished::begin(&sealed(file), 0o666)?;
                         unfinished.push(begun);
                         seal = Box::new(BufWriter::with_capacity(BUFFER, beside));
@@ -128,8 +134,9 @@ impl Files {
                     }
                 }
             }
-            Command::Backup { file } if file.is_dir() => return Err(folder(file)),
+            Command::Backup { file } if file.is_dir() => return Err(is_folder(file)),
             Command::Backup { file } => {
+                allow(folder, file)?;
                 // All that is known of everybody is in it.
                 let (begun, part) = Unfinished::begin(file, 0o600)?;
                 unfinished.push(begun);
@@ -175,12 +182,20 @@ pub(super) fn sealed(file: &Path) -> PathBuf {
 fn read(file: &Path) -> anyhow::Result<File> {
     let opened = File::open(file).with_context(|| format!("{} could not be opened", file.display()))?;
     if opened.metadata()?.is_dir() {
-        return Err(folder(file));
+        return Err(is_folder(file));
     }
     Ok(opened)
 }
 
-fn folder(file: &Path) -> anyhow::Error {
+/// Refuses what would write over the data: a folder that is named twice in one command is a slip, and would cost everything.
+fn allow(folder: &Path, file: &Path) -> anyhow::Result<()> {
+    match store::forbids(folder, file) {
+        Some(why) => anyhow::bail!(why),
+        None => Ok(()),
+    }
+}
+
+fn is_folder(file: &Path) -> anyhow::Error {
     anyhow::anyhow!("{} is a folder; name a file", file.display())
 }
 

@@ -89,7 +89,7 @@ pub fn main() -> ExitCode {
 
 /// Runs a command in the server that holds the folder, or in this process.
 fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
-    let mut files = files::Files::open(&command)?;
+    let mut files = files::Files::open(&command, folder)?;
     if let Command::Verify(verify) = &command
         && let Some(file) = &verify.file
     {

@@ -56,14 +56,19 @@ pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
         let _ = setrlimit(Resource::RLIMIT_NOFILE, most, most);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    // From the beginning, which may take long where the index is made anew.
+    let hung_up = {
+        let _inside = runtime.enter();
+        signal(SignalKind::hangup())?
+    };
     let app = App::open(folder, config.geo.as_deref(), Clock::system(), config.limits.clone())?;
-    let served = runtime.block_on(run(folder, config, app, command.demo));
+    let served = runtime.block_on(run(folder, config, app, command.demo, hung_up));
     // Somebody's name may still be looked up, which nothing can interrupt and nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow::Result<()> {
+async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hung_up: Signal) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let mut welcome = None;
     if demo {
@@ -82,6 +87,8 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool) -> anyhow:
         );
     }
     let front = front(folder, &mut config).await?;
+    let shown = config.door.front.as_ref().map(|front| front.certificate.clone());
+    tokio::spawn(heed_hangups(hung_up, shown));
     let syslog = match config.syslog {
         None => None,
         Some(settings) => {
@@ -230,6 +237,15 @@ impl Stop {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}
         }
+    }
+}
+
+/// SIGHUP asks for what the server has from files to be read anew, as those ask who exchange certificates; a terminal that is closed
+/// sends it too. Neither ends the server.
+async fn heed_hangups(mut hung_up: Signal, certificate: Option<Arc<Certificate>>) {
+    while hung_up.recv().await.is_some() {
+        let Some(certificate) = certificate.clone() else { continue };
+        let _ = tokio::task::spawn_blocking(move || certificate.read_anew()).await;
     }
 }
 

@@ -66,7 +66,6 @@ enum Kind {
 impl Kind {
     /// Tells by how it begins. An export begins with whatever there is, so its seal must be there.
     fn of(file: &Path, seal: Option<&Path>) -> anyhow::Result<Self> {
-        const REDB: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
         if let Some(seal) = seal {
             return Ok(Self::Export(seal.to_owned()));
         }
@@ -74,7 +73,7 @@ impl Kind {
         opened(file)?.take(32).read_to_end(&mut start)?;
         let beside = files::sealed(file);
         // One whose beginning is damaged is known by its name.
-        if start.starts_with(REDB) || file.extension().is_some_and(|ending| ending == "redb") {
+        if start.starts_with(store::MAGIC) || file.extension().is_some_and(|ending| ending == "redb") {
             Ok(Self::DataFile)
         } else if beside.exists() {
             Ok(Self::Export(beside))
@@ -145,7 +144,10 @@ fn verify_export(file: &Path, seal: &Path, command: &Verify, files: &mut Files) 
         ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", file.display())),
         error => No(format!("{}: {error}", seal.display())).into(),
     };
-    let said = proof::statement(&mut opened(seal)?).map_err(no)?;
+    let said = proof::statement(&mut opened(seal)?).map_err(|error| match error {
+        ProofError::Io(_) => anyhow::Error::from(error).context(format!("{}", seal.display())),
+        error => no(error),
+    })?;
     let foreign = key.as_ref().is_some_and(|key| *key != said.statement.key);
     let outside = Outside::of(outside, &said)?;
     let progress = &mut files.progress;
@@ -338,14 +340,26 @@ fn as_checkpoint(checkpoint: &Checkpoint) -> Value {
 /// The checkpoints that were kept elsewhere, and how many pieces of their file are no whole one.
 fn outside(command: &Verify, input: &mut dyn Read) -> anyhow::Result<(Vec<Note>, usize)> {
     let Some(file) = &command.checkpoint else { return Ok((Vec::new(), 0)) };
-    let (mut text, name) = (String::new(), file.display());
-    input.take(LARGEST).read_to_string(&mut text).with_context(|| format!("{name} could not be read"))?;
+    let (mut bytes, name) = (Vec::new(), file.display());
+    input.take(LARGEST).read_to_end(&mut bytes).with_context(|| format!("{name} could not be read"))?;
+    // One byte that a disk lost is one checkpoint's, and must not cost the others.
+    let text = String::from_utf8_lossy(&bytes);
     if text.starts_with(seal::MAGIC) {
         // The one that an export's seal is proven under.
         let proof = text.find(inclusion::MAGIC).and_then(|at| text[at..].parse::<Inclusion>().ok());
         return Ok((vec![proof.with_context(|| format!("the seal {name} holds no checkpoint"))?.note], 0));
     }
-    Note::read_all(&text).with_context(|| format!("{name} holds no checkpoint"))
+    let nothing = || format!("{name} holds no checkpoint");
+    let (notes, mut broken) = Note::read_all(&text).with_context(nothing)?;
+    let (damaged, notes): (Vec<Note>, Vec<Note>) = notes.into_iter().partition(is_damaged);
+    broken += damaged.len();
+    anyhow::ensure!(!notes.is_empty(), nothing());
+    Ok((notes, broken))
+}
+
+/// Whether a note has what was put in the place of bytes that are no text. No checkpoint ever says that.
+fn is_damaged(note: &Note) -> bool {
+    note.to_string().contains(char::REPLACEMENT_CHARACTER)
 }
 
 fn tell(verdict: &Verdict, broken: usize, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {

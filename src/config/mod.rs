@@ -23,6 +23,7 @@ use self::{
 use crate::{
     domain::{evidence::Outlet, password::Cost, sessions::Limits},
     model::bond::Binding,
+    store,
     web::{door, front, syslog},
 };
 
@@ -157,7 +158,17 @@ impl Config {
             .merge(Serialized::defaults(around))
             .merge(Serialized::defaults(command_line));
         // Each has the form of its setting by now.
-        Self::meant(raw.extract().map_err(|error| BadConfig(vec![error.to_string()]))?)
+        let config = Self::meant(raw.extract().map_err(|error| BadConfig(vec![error.to_string()]))?)?;
+        // What is appended to one of our own files spoils it, and whoever can change the folder can change what lies there.
+        let files = config.checkpoints.iter().filter_map(|outlet| match outlet {
+            Outlet::File(file) => Some(file),
+            _ => None,
+        });
+        let forbidden: Vec<String> = files
+            .filter_map(|file| store::forbids(folder, file))
+            .map(|why| format!("checkpoint-file: {why}"))
+            .collect();
+        if forbidden.is_empty() { Ok(config) } else { Err(BadConfig(forbidden)) }
     }
 
     fn meant(raw: Raw) -> Result<Self, BadConfig> {

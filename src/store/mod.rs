@@ -14,6 +14,7 @@ mod codec;
 mod disk;
 mod evidence;
 mod factors;
+mod guard;
 mod health;
 mod hooks;
 pub mod index;
@@ -50,6 +51,7 @@ pub use self::{
     check::check_file,
     evidence::Evidence,
     factors::Factors,
+    guard::{MAGIC, forbids},
     health::Health,
     hooks::{DeliveryCursor, Hooks},
     log::{Appended, Fault, Horizons, Log, Proof, Random, Trouble, Way, read_entry},

@@ -160,11 +160,11 @@ fn the_command_searches_and_exports_the_same_with_a_server_and_without() {
     look();
     let _server = folder.serve();
     look();
-    let target = folder.path().join("out.ndjson");
+    let target = folder.beside("out.ndjson");
     let export = ["activity", "export", "app:s3", "--format", "ndjson", "-o", target.to_str().unwrap()];
     folder.run(&export).ok();
     assert_eq!(std::fs::read_to_string(&target).unwrap().lines().count(), 137);
-    assert!(!folder.path().join("out.ndjson.part").exists());
+    assert!(!folder.beside("out.ndjson.part").exists());
 }
 
 #[test]

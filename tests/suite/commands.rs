@@ -232,6 +232,57 @@ fn an_export_is_written_whole_or_not_at_all() {
 }
 
 #[test]
+fn nothing_is_written_over_the_data_whichever_way_leads_there() {
+    both_ways(|folder| {
+        let data = folder.path().join("rollcall.redb");
+        let (name, way, seal) = (data.to_str().unwrap(), folder.beside("way"), folder.beside("out.csv.seal"));
+        let (copy, linked) = (folder.beside("copy.redb"), folder.beside("linked"));
+        std::os::unix::fs::symlink(folder.path(), &way).unwrap();
+        std::os::unix::fs::symlink(&data, &seal).unwrap();
+        std::fs::copy(&data, &copy).unwrap();
+        std::fs::hard_link(&data, &linked).unwrap();
+        let (over_way, out) = (way.join("index/meta.json"), folder.beside("out.csv"));
+        let new = folder.path().join("rollcall.new");
+        for file in [name, over_way.to_str().unwrap(), new.to_str().unwrap()] {
+            let own = format!("{file} is the data folder's own; name another place");
+            folder.run(&["backup", file]).refuses(2, &own);
+            folder.run(&["activity", "export", "-o", file]).refuses(2, &own);
+            let serve = ["serve", "--listen", "127.0.0.1:0", "--checkpoint-file", file];
+            folder.run(&serve).refuses(2, &own);
+        }
+        folder.run(&["activity", "export", "-o", out.to_str().unwrap()]).refuses(2, "the data folder's own");
+        for file in [&copy, &linked] {
+            let (file, why) = (file.to_str().unwrap(), "is a data file, which nothing else replaces");
+            folder.run(&["backup", file]).refuses(2, why);
+            folder.run(&["activity", "export", "-o", file]).refuses(2, why);
+            folder.run(&["serve", "--checkpoint-file", file]).refuses(2, why);
+        }
+        assert!(std::fs::read(&data).unwrap().starts_with(b"redb"));
+        assert!(!new.exists() && folder.run(&["user", "list"]).ok().contains("ada"));
+        assert!(folder.run(&["activity", "search"]).ok().contains("user-added"), "all of it is there");
+    });
+}
+
+#[test]
+fn a_backup_is_its_owners_alone_whatever_it_replaces() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = Folder::with_admin();
+    let (file, export) = (folder.beside("all.backup"), folder.beside("all.csv"));
+    let over = |file: &std::path::Path, before: u32, command: &[&str]| {
+        std::fs::write(file, "x").unwrap();
+        std::fs::set_permissions(file, std::fs::Permissions::from_mode(before)).unwrap();
+        folder.run(&[command, &[file.to_str().unwrap()]].concat()).ok();
+        std::fs::metadata(file).unwrap().permissions().mode() & 0o7777
+    };
+    for before in [0o666, 0o755, 0o640, 0o600, 0o400] {
+        assert_eq!(over(&file, before, &["backup"]), 0o600, "over {before:o}");
+    }
+    for (before, after) in [(0o600, 0o600), (0o640, 0o640), (0o666, 0o666), (0o755, 0o644)] {
+        assert_eq!(over(&export, before, &["activity", "export", "-o"]), after, "over {before:o}");
+    }
+}
+
+#[test]
 fn an_export_into_a_device_leaves_the_device_there() {
     use std::os::unix::fs::FileTypeExt as _;
     let folder = Folder::with_admin();

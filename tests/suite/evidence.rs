@@ -56,7 +56,7 @@ fn a_whole_log_is_proven_with_a_server_and_without_one() {
     assert_eq!((code, &alone["whole"], &alone["fault_count"]), (0, &json!(true), &json!(0)));
     assert!(alone["present"].as_u64().unwrap() > 700 && alone["unprotected"].is_null(), "{alone}");
     let server = folder.serve();
-    let kept = folder.path().join("kept.txt");
+    let kept = folder.beside("kept.txt");
     std::fs::write(&kept, checkpoint(&server)).unwrap();
     let said = folder.run(&["verify", "--checkpoint", kept.to_str().unwrap()]);
     let lines: Vec<&str> = said.ok().lines().map(|line| line.split("  ").next().unwrap()).collect();
@@ -97,7 +97,7 @@ fn an_older_copy_of_the_file_is_found_by_a_checkpoint_from_outside() {
     let file = folder.path().join("rollcall.redb");
     let older = std::fs::read(&file).unwrap();
     import(&folder, 500);
-    let kept = folder.path().join("kept.txt");
+    let kept = folder.beside("kept.txt");
     let server = folder.serve_with(&["--checkpoint-file", kept.to_str().unwrap()]);
     server.signed_in("ada").get_until("/settings", |reply| reply.text().contains("that of "));
     drop(server);
@@ -118,9 +118,33 @@ fn an_older_copy_of_the_file_is_found_by_a_checkpoint_from_outside() {
 }
 
 #[test]
+fn a_checkpoint_with_a_byte_that_is_no_text_is_said_and_costs_no_other() {
+    let folder = filled(300);
+    let server = folder.serve();
+    let first = checkpoint(&server);
+    drop(server);
+    let kept = folder.beside("kept.txt");
+    let put = |bytes: &[u8]| std::fs::write(&kept, bytes).unwrap();
+    let file = kept.to_str().unwrap();
+    let lines = first.trim_end();
+    // Wherever it lies: in what is signed, at the end of a line, in the dash before the signature, and in the signature.
+    for at in [0, lines.find('\n').unwrap(), lines.find('\u{2014}').unwrap() + 1, lines.len() - 4] {
+        let mut damaged = lines.as_bytes().to_vec();
+        damaged[at] = 0xff;
+        put(&[&damaged, "\n\n".as_bytes(), lines.as_bytes(), b"\n\n"].concat());
+        let (code, verdict) = verified(&folder, &["--checkpoint", file]);
+        assert!(code == 0 && verdict["outside_broken"].as_u64() > Some(0), "byte {at}: {verdict}");
+        let outside = verdict["outside"].as_array().unwrap();
+        assert_eq!((outside.len(), &outside[0]["standing"]), (1, &json!("consistent")), "{verdict}");
+        put(&[&damaged[..], b"\n\n"].concat());
+        folder.run(&["verify", "--checkpoint", file]).refuses(2, "holds no checkpoint");
+    }
+}
+
+#[test]
 fn a_backup_is_proven_without_a_folder_and_a_changed_log_is_not_restored() {
     let folder = filled(300);
-    let (good, bad) = (folder.path().join("good.backup"), folder.path().join("bad.backup"));
+    let (good, bad) = (folder.beside("good.backup"), folder.beside("bad.backup"));
     folder.run(&["backup", good.to_str().unwrap()]).ok();
     let nowhere = Folder::new();
     let (code, verdict) = verified(&nowhere, &[good.to_str().unwrap()]);

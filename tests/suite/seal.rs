@@ -38,7 +38,7 @@ impl Export {
         };
         let records: Vec<String> = (0..ROWS).map(record).collect();
         folder.run_with(&["activity", "import", "-"], records.join("\n")).ok();
-        let file = folder.path().join(format!("out.{form}"));
+        let file = folder.beside(&format!("out.{form}"));
         let export = ["activity", "export", "app:t", "--order", "asc", "--format", form, "-o"];
         folder.run(&[&export[..], &[file.to_str().unwrap()]].concat()).ok();
         let text = fs::read_to_string(&file).unwrap();
@@ -222,6 +222,24 @@ fn a_seal_that_is_forged_or_of_another_installation_is_said() {
     assert!(said.out.contains("NOT THE ONE that was given"), "{}", said.out);
     assert_eq!(export.verified(&["--seal", theirs.to_str().unwrap()]).0, 1, "the seal of another export");
     Folder::new().run(&["verify", file, "--key", "x"]).refuses(2, "not a key");
+}
+
+#[test]
+fn a_seal_with_a_damaged_byte_is_what_is_said_to_be_damaged() {
+    let export = Export::of("csv");
+    let (file, beside) = (export.file.to_str().unwrap(), format!("{}.seal", export.file.display()));
+    let seal = fs::read(&beside).unwrap();
+    let nowhere = Folder::new();
+    let place = String::from_utf8_lossy(&seal).find("c2sp.org/tlog-proof@v1").unwrap();
+    let statement = seal.windows(2).position(|two| two == b"\n\n").unwrap();
+    // In the rows, at the end of one, in the statement, in the proof, and in the last byte.
+    for at in [statement / 2, statement, statement + 3, place - 8, place + 4, seal.len() - 1] {
+        let mut damaged = seal.clone();
+        damaged[at] |= 0x80;
+        fs::write(&beside, damaged).unwrap();
+        let words = format!("rollcall: {beside}: the seal is forged or damaged");
+        nowhere.run(&["verify", file]).refuses(1, &words);
+    }
 }
 
 /// A folder with two users and what both did, in a hundred rows each.

@@ -1,10 +1,10 @@
 //! The real binary: as a server in a process of its own, and as commands.
 
 use std::{
-    fs::{File, Permissions},
+    fs::{self, File, Permissions},
     io::{self, BufRead, BufReader, Read as _, Write as _},
     net::{TcpListener, TcpStream},
-    os::unix::fs::PermissionsExt as _,
+    os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
     thread,
@@ -31,7 +31,6 @@ pub(crate) struct Folder {
 
 impl Folder {
     pub(crate) fn new() -> Self {
-        // As the command makes it, or it would say that it closes it to others.
         Self::of(tempfile::Builder::new().permissions(Permissions::from_mode(0o700)).tempdir().unwrap())
     }
 
@@ -52,7 +51,10 @@ impl Folder {
     }
 
     fn of(own: TempDir) -> Self {
-        Self { path: own.path().to_owned(), _own: Some(own) }
+        let path = own.path().join("data");
+        // As the command makes it, or it would say that it closes it to others.
+        fs::DirBuilder::new().mode(0o700).create(&path).unwrap();
+        Self { path, _own: Some(own) }
     }
 
     fn and_admin(self) -> Self {
@@ -63,6 +65,11 @@ impl Folder {
 
     pub(crate) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// A file beside the folder, on the same disk: nothing that a command writes may lie in it.
+    pub(crate) fn beside(&self, name: &str) -> PathBuf {
+        self.path.with_file_name(name)
     }
 
     /// A command on the folder, not yet run. The test's cities spare it unpacking its own.

@@ -215,6 +215,38 @@ fn a_changed_pair_is_shown_without_a_restart_and_a_bad_one_is_not() {
 }
 
 #[test]
+fn a_hangup_has_the_pair_read_anew_and_ends_no_server() {
+    let plain = Folder::with_admin();
+    let server = plain.serve();
+    server.signal("HUP");
+    server.signed_in("ada");
+    assert_eq!(server.stop(), Some(0));
+
+    let folder = Folder::with_admin();
+    let (certificate, key) = pair(folder.path(), "now");
+    let (second, second_key) = pair(folder.path(), "second");
+    let other = fingerprint(&fs::read(&second).unwrap());
+    // Files that look as if nothing had changed: of one length, and of one time.
+    let padded = |path: &Path| {
+        let mut text = fs::read(path).unwrap();
+        text.resize(4096, b'\n');
+        text
+    };
+    for file in [&certificate, &key] {
+        fs::write(file, padded(file)).unwrap();
+    }
+    let server = folder.serve_with(&["--tls-cert", text(&certificate), "--tls-key", text(&key)]);
+    for (from, to) in [(&second, &certificate), (&second_key, &key)] {
+        let before = fs::metadata(to).unwrap().modified().unwrap();
+        fs::write(to, padded(from)).unwrap();
+        fs::File::options().write(true).open(to).unwrap().set_modified(before).unwrap();
+    }
+    server.signal("HUP");
+    shown_soon(&server, &other);
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn files_that_cannot_be_used_end_the_start_with_the_reason() {
     let folder = Folder::new();
     let (certificate, key) = pair(folder.path(), "one");

@@ -23,7 +23,7 @@ use tokio::{
 use crate::{
     domain::{App, hooks},
     model::{checkpoint::Checkpoint, hook::Try, note::Note},
-    store::StoreError,
+    store::{self, StoreError},
 };
 
 /// How often a checkpoint is signed while anything is written.
@@ -127,6 +127,11 @@ fn append_by(
 ) -> io::Result<()> {
     let mut file = OpenOptions::new().create(true).read(true).append(true).open(path)?;
     let before = file.metadata()?.len();
+    // A link may have come to lead elsewhere since the start.
+    let mut start = [0; store::MAGIC.len()];
+    if before > 0 && file.read_exact(&mut start).is_ok() && start == store::MAGIC {
+        return Err(io::Error::other("it is a data file, to which nothing is appended; name another place"));
+    }
     let begin = if before > 0 && !ends_a_note(&mut file)? { "\n\n" } else { "" };
     let text = format!("{begin}{text}\n");
     let written = put(&mut file, text.as_bytes());
@@ -266,6 +271,16 @@ mod tests {
         let failed = append_by(full, &path, "two\n").unwrap_err();
         assert_eq!(failed.kind(), io::ErrorKind::StorageFull);
         assert_eq!(fs::read_to_string(&path).unwrap(), "one\n\n");
+    }
+
+    #[test]
+    fn nothing_is_appended_to_a_data_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoints");
+        let data = [store::MAGIC, b"data"].concat();
+        fs::write(&path, &data).unwrap();
+        assert!(append(&path, "one\n").unwrap_err().to_string().contains("is a data file"));
+        assert_eq!(fs::read(&path).unwrap(), data);
     }
 
     #[tokio::test]

@@ -140,8 +140,10 @@ impl Held {
 pub fn statement(seal: &mut dyn BufRead) -> Result<Said, ProofError> {
     let mut lines = Lines { seal, before: ActivityId(0), ended: false };
     let mut sum = Sha256::new();
-    if lines.next()?.as_deref() != Some(MAGIC) {
-        return Err(NotASeal.into());
+    match lines.next() {
+        Ok(Some(first)) if first == MAGIC => {}
+        Err(ProofError::Io(error)) => return Err(error.into()),
+        _ => return Err(NotASeal.into()),
     }
     sum.update(format!("{MAGIC}\n"));
     let mut rows = 0;
@@ -149,8 +151,9 @@ pub fn statement(seal: &mut dyn BufRead) -> Result<Said, ProofError> {
         sum.update(format!("{line}\n"));
         rows += lines.block(&line)?.rows.len() as u64;
     }
-    let mut end = String::new();
-    lines.seal.take(NOTES).read_to_string(&mut end)?;
+    let mut end = Vec::new();
+    lines.seal.take(NOTES).read_to_end(&mut end)?;
+    let end = String::from_utf8(end).map_err(|_| ProofError::Forged("what it ends with is no text"))?;
     let proof = end.find(inclusion::MAGIC).unwrap_or(end.len());
     let (notes, proof) = end.split_at(proof);
     let (notes, broken) = Note::read_all(notes).map_err(|_| NotASeal)?;
@@ -236,7 +239,8 @@ impl Lines<'_> {
         if line.is_empty() {
             return Ok(None);
         }
-        let line = String::from_utf8(line).map_err(|_| NotASeal)?;
+        // It began as a seal does, so it was one.
+        let line = String::from_utf8(line).map_err(|_| ProofError::Forged("a line of it is no text"))?;
         Ok(Some(line.strip_suffix('\n').ok_or(NotASeal)?.to_owned()))
     }
 

@@ -183,12 +183,23 @@ impl Certificate {
         }
     }
 
+    /// Reads the files anew at once, whether they look as if they had changed or not, for whoever asks for it.
+    pub fn read_anew(&self) {
+        if let Origin::Files(certificate, key) = &self.origin {
+            let now = stamps([certificate, key]);
+            self.write().seen = now;
+            self.take(Pair::read(certificate, key), now);
+        }
+    }
+
     fn take(&self, pair: Result<Pair, TlsError>, read: [Option<Stamp>; 2]) {
         let mut shown = self.write();
         shown.read = read;
         match pair {
             Ok(pair) => {
-                log::warn!("another certificate is shown from now on: {}", pair.facts.fingerprint);
+                if pair.facts.fingerprint != shown.pair.facts.fingerprint {
+                    log::warn!("another certificate is shown from now on: {}", pair.facts.fingerprint);
+                }
                 if let Some(fault) = pair.facts.fault(self.clock.now()) {
                     log::warn!("{fault}");
                 }

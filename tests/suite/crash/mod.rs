@@ -235,7 +235,7 @@ impl<'a> Life<'a> {
 
 /// Where the backups of a folder go.
 fn backup_of(folder: &Folder) -> std::path::PathBuf {
-    folder.path().join("all.backup")
+    folder.beside("all.backup")
 }
 
 fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {

@@ -382,7 +382,7 @@ mod tests {
         let (ours, theirs) = UnixStream::pair().unwrap();
         send(&theirs, Kind::Taken, &[]).unwrap();
         let command = Cli::parse_from(["rollcall", "reindex"]).command.unwrap();
-        let mut files = Files::open(&command).unwrap();
+        let mut files = Files::open(&command, Path::new("none")).unwrap();
         let said = Client { stream: ours }.execute(&command, &mut files).unwrap_err().to_string();
         assert!(said.contains("has said nothing for") && said.contains("is not known"), "{said}");
         assert!(receive(&theirs).is_ok_and(|(kind, _)| kind == Kind::Command));

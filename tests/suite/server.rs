@@ -289,7 +289,7 @@ impl Server {
     pub(crate) fn lose_tracer(&self) {
         let start = Instant::now();
         loop {
-            let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+            let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
             let tracer = status.lines().find_map(|line| line.strip_prefix("TracerPid:")).unwrap().trim();
             if tracer == "0" {
                 break;

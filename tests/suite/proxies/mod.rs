@@ -211,6 +211,17 @@ fn an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(street: &St
     assert_eq!(own.header("Answered-By"), Some("vault"), "{}", own.text());
 }
 
+/// With the most characters that a sign-in leads back to, each of which is encoded in three.
+fn a_long_address_leads_to_the_sign_in_and_back(street: &Street) {
+    let asked = format!("{WIKI}/?");
+    let asked = asked.clone() + &"&".repeat(8192 - asked.len());
+    let mut browser = street.browser();
+    let (at, page) = browser.open(&asked);
+    assert!(at.starts_with(&format!("{ROLLCALL}/signin?rd=")), "{} {at:.80}: {}", page.status, street.said());
+    let (at, reply) = browser.sign_in(&page.text(), "ann");
+    assert!(at == asked && reached(&reply), "{} {at:.80}: {}", reply.status, street.said());
+}
+
 fn an_app_is_sent_its_own_cookies_and_none_of_rollcalls(street: &Street, cookies: &str) {
     let others = "__Host-rollcall=H1; rollcall=H2; __Secure-rollcall-apps=H3";
     let own = ["theme=dark", "myrollcall=1", "a=b=c"];
@@ -311,6 +322,7 @@ fn holds(proxy: Proxy) {
     who_may_not_open_the_app_is_told_so_on_a_page(&street, &ann);
     what_a_client_says_of_itself_is_not_believed(&street, &ann);
     an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(&street, &cookies);
+    a_long_address_leads_to_the_sign_in_and_back(&street);
     an_app_is_sent_its_own_cookies_and_none_of_rollcalls(&street, &cookies);
     the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);
     a_logout_is_seen_by_the_very_next_request(&street, &cookies);

@@ -245,9 +245,9 @@ impl Proxy {
             Self::Nginx => {
                 let main = texts.write("nginx.conf", |text| {
                     let text = text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
-                    let (maps, site) = text.split_at(text.find("server {\n").unwrap());
-                    let sites = texts.for_each_app(site);
-                    format!("{}http {{\n{}{maps}{sites}}}\n", texts.nginx(), texts.nginx_http())
+                    // As the text says: the whole of it once more for each app.
+                    let sites = texts.for_each_app(&text);
+                    format!("{}http {{\n{}{sites}}}\n", texts.nginx(), texts.nginx_http())
                 });
                 command.args(["-c", &main]);
             }

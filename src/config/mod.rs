@@ -24,7 +24,10 @@ use crate::{
     domain::{evidence::Outlet, password::Cost, sessions::Limits},
     model::bond::Binding,
     store,
-    web::{door, front, syslog},
+    web::{
+        door::{self, SetIn},
+        front, syslog,
+    },
 };
 
 /// The settings as they are written: everything may be left out, and nothing is understood yet.
@@ -148,17 +151,35 @@ pub struct BadConfig(Vec<String>);
 impl Config {
     /// Reads the settings that hold in the data folder `folder`, under those of the command line.
     pub fn read(folder: &Path, command_line: &Raw) -> Result<Self, BadConfig> {
+        Self::read_from(folder, |name| std::env::var(name).ok(), command_line)
+    }
+
+    /// The same, in this environment.
+    fn read_from(
+        folder: &Path,
+        variable: impl Fn(&str) -> Option<String>,
+        command_line: &Raw,
+    ) -> Result<Self, BadConfig> {
         let mut faults = Vec::new();
         let written = of_file(&folder.join(FILE), &mut faults);
-        let around = of_environment(|name| std::env::var(name).ok(), &mut faults);
+        let around = of_environment(variable, &mut faults);
         if !faults.is_empty() {
             return Err(BadConfig(faults));
         }
+        let from = |name: &str, on_command_line: bool| match () {
+            () if on_command_line => SetIn::CommandLine,
+            () if around.contains_key(name) => SetIn::Environment,
+            () if written.contains_key(name) => SetIn::File,
+            () => SetIn::Nowhere,
+        };
+        let trusted_proxies_from = from("trusted-proxy", command_line.trusted_proxy.is_some());
+        let client_header_from = from("client-header", command_line.client_header.is_some());
         let raw = Figment::from(Serialized::defaults(written))
             .merge(Serialized::defaults(around))
             .merge(Serialized::defaults(command_line));
         // Each has the form of its setting by now.
-        let config = Self::meant(raw.extract().map_err(|error| BadConfig(vec![error.to_string()]))?)?;
+        let mut config = Self::meant(raw.extract().map_err(|error| BadConfig(vec![error.to_string()]))?)?;
+        config.door = door::Settings { trusted_proxies_from, client_header_from, ..config.door };
         // What is appended to one of our own files spoils it, and whoever can change the folder can change what lies there.
         let files = config.checkpoints.iter().filter_map(|outlet| match outlet {
             Outlet::File(file) => Some(file),
@@ -255,7 +276,9 @@ impl Config {
                     cookie_domain,
                     public_url,
                     trusted_proxies: trusted_proxies.unwrap_or_default(),
+                    trusted_proxies_from: SetIn::default(),
                     client_header,
+                    client_header_from: SetIn::default(),
                 },
                 tls,
                 geo: raw.geo,
@@ -340,6 +363,27 @@ mod tests {
         std::fs::write(&file, "lisen = \"x\"\n").unwrap();
         let error = Config::read(folder.path(), &line).unwrap_err().to_string();
         assert!(error.contains("lisen"), "{error}");
+    }
+
+    #[test]
+    fn of_the_settings_that_advice_is_given_on_it_is_remembered_where_they_come_from() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |file: &str, variable: Option<&str>, line: Option<&str>| {
+            std::fs::write(folder.path().join(FILE), file).unwrap();
+            let around = |name: &str| variable.filter(|_| name.starts_with("ROLLCALL_TRUSTED"));
+            let trusted_proxy = line.map(|line| vec![line.to_owned()]);
+            let line = Raw { trusted_proxy, ..Raw::default() };
+            let door =
+                Config::read_from(folder.path(), |name| around(name).map(str::to_owned), &line).unwrap().door;
+            (door.trusted_proxies.to_string(), door.trusted_proxies_from, door.client_header_from)
+        };
+        let file = "trusted-proxy = \"10.0.0.2\"\nclient-header = \"forwarded\"\n";
+        let (line, variable) = (Some("10.0.0.4"), Some("10.0.0.3"));
+        let said = |proxy: &str, from, header| (format!("[{proxy}]"), from, header);
+        assert_eq!(read(file, variable, line), said("\"10.0.0.4\"", SetIn::CommandLine, SetIn::File));
+        assert_eq!(read("", variable, None), said("\"10.0.0.3\"", SetIn::Environment, SetIn::Nowhere));
+        assert_eq!(read(file, None, None), said("\"10.0.0.2\"", SetIn::File, SetIn::File));
+        assert_eq!(read("", None, None), said("", SetIn::Nowhere, SetIn::Nowhere));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::{
     net::TcpStream,
 };
 
-use rollcall::web::door::{Naming, Networks, Settings};
+use rollcall::web::door::{Naming, Networks, SetIn, Settings};
 
 use super::{
     house::{Caller, House, PASSWORD},
@@ -77,6 +77,48 @@ fn a_second_proxy_is_added_to_the_line_and_not_put_in_place_of_the_first() {
     let said = page(&ada);
     assert!(said.contains("If 192.168.7.1 is another proxy of yours"), "{said}");
     assert!(said.contains("trusted-proxy = [\"10.0.0.0/24\", \"192.168.7.1\"]"), "{said}");
+}
+
+#[test]
+fn what_mends_it_is_said_where_the_setting_was_made_and_counts() {
+    let advised = |from: SetIn| {
+        let trusted_proxies = Networks(["10.0.0.0/24"].into_iter().filter_map(Networks::parse).collect());
+        let settings = Settings {
+            trusted_proxies,
+            trusted_proxies_from: from,
+            client_header_from: from,
+            ..Settings::default()
+        };
+        let house = House::with_settings(settings).with_admin("ada");
+        let ada = house.signed_in("ada").at("10.0.0.2").with("X-Forwarded-For", "216.160.83.56, 192.168.7.1");
+        page(&ada.with("Forwarded", "for=216.160.83.56"))
+    };
+    for (from, place, trust, pin) in [
+        (
+            SetIn::CommandLine,
+            "On the command line of rollcall serve :",
+            "--trusted-proxy 10.0.0.0/24 --trusted-proxy 192.168.7.1",
+            "--client-header forwarded",
+        ),
+        (
+            SetIn::Environment,
+            "In the environment of rollcall serve :",
+            "ROLLCALL_TRUSTED_PROXY=10.0.0.0/24,192.168.7.1",
+            "ROLLCALL_CLIENT_HEADER=forwarded",
+        ),
+        (
+            SetIn::File,
+            "In rollcall.toml :",
+            "trusted-proxy = [\"10.0.0.0/24\", \"192.168.7.1\"]",
+            "client-header = \"forwarded\"",
+        ),
+    ] {
+        let said = advised(from);
+        for line in [trust, pin] {
+            assert!(said.contains(&format!("{place} {line}")), "{line}: {said}");
+        }
+    }
+    assert_eq!(advised(SetIn::Nowhere), advised(SetIn::File));
 }
 
 #[test]

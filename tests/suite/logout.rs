@@ -132,6 +132,8 @@ fn a_program_ends_sessions_in_its_own_name() {
     assert_eq!(program.post(LOGOUT, &json!({"user": "mia", "reason": "left"})).ok(), json!({"ended": 1}));
     assert!(!mia.is_in());
     assert_eq!(endings(&ada, &id), ["ended", "system", "token leavers", "left"]);
+    let page = ada.get(&format!("/sessions/{id}")).text();
+    assert!(page.contains("ended by token leavers"), "{page}");
 }
 
 #[test]

@@ -159,7 +159,8 @@ fn no_address_of_shippers_opens_to_a_session_or_to_another_scope() {
         .collect();
     assert!(theirs.len() > 10, "{all:?}");
     for (method, address) in theirs {
-        let address = address.replace("<kind>/<_name..>", "_template/x").replace("<index>", "x");
+        let address =
+            address.replace("<kind>/<_name..>", "_template/x").replace("<index>", "x").replace("<id>", "1");
         assert_eq!(ada.send(*method, &address, b"{}").status, 401, "{method} {address}");
         assert_eq!(reader.send(*method, &address, b"{}").status, 403, "{method} {address}");
     }
@@ -232,6 +233,97 @@ fn each_item_of_a_bulk_is_answered_for_itself() {
         201,
         "ids are each token's own"
     );
+}
+
+#[test]
+fn a_document_alone_is_taken_as_a_bulk_of_one_and_answered_for_itself() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    let good = "{\n  \"user\": {\"name\": \"ann\"},\n  \"event\": {\"action\": \"x\"}\n}\n";
+    let send = |method: Method, path: &str, body: &str| {
+        let reply = beats.with("Content-Type", "application/json").send(method, path, body.as_bytes());
+        assert_eq!(reply.header("X-Elastic-Product"), Some("Elasticsearch"));
+        (reply.status, reply.json())
+    };
+    let (post, put) = (Method::Post, Method::Put);
+    let shards = json!({"total": 1, "successful": 1, "failed": 0});
+    let told = |id: &str, result: &str| json!({"_index": "logs", "_id": id, "_version": 1, "result": result, "_shards": shards, "_seq_no": 0, "_primary_term": 1});
+    for (method, path, status, id, result) in [
+        (put, "/es/logs/_doc/1", 201, "1", "created"),
+        (put, "/es/logs/_doc/1", 200, "1", "noop"),
+        (post, "/es/logs/_doc/1?refresh=true", 200, "1", "noop"),
+        (put, "/es/logs/_create/a%2Fb", 201, "a/b", "created"),
+        (post, "/es/logs/_create/3", 201, "3", "created"),
+        (post, "/es/logs/_doc/4?op_type=create", 201, "4", "created"),
+    ] {
+        assert_eq!(send(method, path, good), (status, told(id, result)), "{method} {path}");
+    }
+    for (method, path) in [
+        (put, "/es/logs/_create/1"),
+        (post, "/es/logs/_create/1"),
+        (put, "/es/logs/_doc/1?op_type=create"),
+        (post, "/es/logs/_doc/1?op_type=create"),
+    ] {
+        let (status, said) = send(method, path, good);
+        assert_eq!((status, &said["status"]), (409, &json!(409)), "{method} {path}");
+        assert_eq!(said["error"]["type"], "version_conflict_engine_exception");
+        assert_eq!(
+            said["error"]["root_cause"][0]["reason"],
+            "[1]: version conflict, document already exists"
+        );
+    }
+    let (status, said) = send(post, "/es/logs/_doc", good);
+    assert_eq!(status, 201);
+    let found = house.log("app=beats");
+    assert_eq!(found.len(), 5);
+    assert_eq!(said, told(found[0]["id"].as_str().unwrap(), "created"), "without an id it is the log's");
+    assert!(found.iter().all(|found| found["attributes"]["_index"] == "logs" && found["user"] == "ann"));
+    // The same document in a bulk is the same document.
+    let again = bulk(
+        &beats,
+        &[json!({"create": {"_index": "logs", "_id": "a/b"}}), json!({"user": "ann", "action": "x"})],
+    );
+    assert_eq!(again.ok()["items"][0]["create"]["status"], 409);
+    for (body, kind, why) in [
+        ("{\"message\": \"nobody\"}", "document_parsing_exception", "user is missing or empty"),
+        (
+            "{\"user\": \"ann\",\n \"action\": \"x\", \"message\": \"two\nlines\"}",
+            "document_parsing_exception",
+            "",
+        ),
+        (
+            "{\"user\": \"ann\", \"action\": \"x\"}\n{\"user\": \"bob\", \"action\": \"x\"}",
+            "document_parsing_exception",
+            "",
+        ),
+        (" \n", "bad_request", "the body holds no document; send one as JSON"),
+    ] {
+        let (status, said) = send(post, "/es/logs/_doc", body);
+        assert_eq!((status, &said["error"]["type"]), (400, &json!(kind)), "{body}: {said}");
+        let reason = said["error"]["reason"].as_str().unwrap();
+        assert!(if why.is_empty() { !reason.is_empty() } else { reason == why }, "{body}: {reason}");
+    }
+    assert_eq!(
+        send(put, "/es/logs/_doc/9?op_type=update", good).1["error"]["reason"],
+        "op_type is index or create"
+    );
+}
+
+#[test]
+fn whoever_changes_or_removes_a_document_is_told_that_the_log_is_append_only() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    for (method, path) in [
+        (Method::Delete, "/es/logs/_doc/1"),
+        (Method::Post, "/es/logs/_update/1"),
+        (Method::Post, "/es/logs/_delete_by_query"),
+        (Method::Delete, "/es/logs"),
+    ] {
+        let reply = beats.with("Content-Type", "application/json").send(method, path, b"{}");
+        let said = reply.json();
+        assert_eq!(reply.refusal(), "405 method_not_allowed", "{method} {path}");
+        assert!(said["error"]["reason"].as_str().unwrap().contains("the log is append-only"), "{said}");
+    }
 }
 
 #[test]

@@ -62,8 +62,26 @@ pub struct Settings {
     pub cookie_domain: Option<String>,
     /// Whose word on the client's address, and on what is asked of an app, is believed.
     pub trusted_proxies: Networks,
+    /// Where that was set.
+    pub trusted_proxies_from: SetIn,
     /// The one header in which that word is looked for; where it is not set, `X-Forwarded-For` if it comes, else `Forwarded`.
     pub client_header: Option<Naming>,
+    /// Where that was set.
+    pub client_header_from: SetIn,
+}
+
+/// Where a setting comes from, and where it is changed: what is said in another place may count less.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SetIn {
+    /// The command line.
+    CommandLine,
+    /// The environment.
+    Environment,
+    /// `rollcall.toml`.
+    File,
+    /// Nowhere: nobody set it, so that it can be set in any of them.
+    #[default]
+    Nowhere,
 }
 
 /// The application behind the door. Private, so that no handler can ask Rocket for it.

@@ -4,7 +4,7 @@ use rocket::{get, routes};
 
 use super::{Html, inside, show};
 use crate::web::{
-    door::{Admin, Finding, HOPS, Naming, Networks, Params, Why},
+    door::{Admin, Finding, HOPS, Naming, Networks, Params, SetIn, Settings, Why},
     failure::Failure,
     views::{
         Page,
@@ -56,7 +56,7 @@ fn address(admin: Admin<'_>, params: Params) -> Result<Html, Failure> {
         why: why(&found),
         hops: hops(&found),
         headers: headers(&admin, &found),
-        advice: advice(&found, &admin.way_in().trusted_proxies, &told),
+        advice: advice(&found, admin.way_in(), &told),
         garbled,
     })
 }
@@ -124,45 +124,46 @@ fn headers(admin: &Admin<'_>, found: &Finding) -> Vec<Header> {
 }
 
 /// What would mend it, if this is not the client.
-fn advice(found: &Finding, trusted: &Networks, told: &dyn Fn(Naming) -> bool) -> Vec<Advice> {
-    let rollcall = |when: String, line: String| Advice { when, line, file: "rollcall.toml" };
-    let trust = |ip| {
-        let mut all = trusted.clone();
+fn advice(found: &Finding, settings: &Settings, told: &dyn Fn(Naming) -> bool) -> Vec<Advice> {
+    let trust_all = |when: String, all: &Networks| trusting(when, all, settings.trusted_proxies_from);
+    let trust = |when: String, ip| {
+        let mut all = settings.trusted_proxies.clone();
         all.0.push(ip);
-        format!("trusted-proxy = {all}")
+        trust_all(when, &all)
     };
     let both = Naming::ALL.into_iter().all(told);
     let other = |read| if read == Naming::Forwarded { Naming::XForwardedFor } else { Naming::Forwarded };
-    let pin = |naming: Naming| format!("client-header = \"{}\"", naming.as_str().to_ascii_lowercase());
+    let pin = |when: String, naming| pinning(when, naming, settings.client_header_from);
     let mut advice = Vec::new();
     match found.source.why {
-        Why::Peer if Naming::ALL.into_iter().any(told) => advice.push(rollcall(
+        Why::Peer if Naming::ALL.into_iter().any(told) => advice.push(trust(
             format!("If {} is your proxy, say so; nobody else should be named here.", found.source.peer),
-            trust(found.source.peer.into()),
+            found.source.peer.into(),
         )),
         Why::Peer | Why::OnlyProxies => {}
         Why::Silent => match Naming::ALL.into_iter().find(|naming| told(*naming)) {
-            Some(naming) => advice.push(rollcall(
-                format!("If the proxy says it in {naming}, have that header read."),
-                pin(naming),
-            )),
+            Some(naming) => {
+                advice.push(pin(format!("If the proxy says it in {naming}, have that header read."), naming))
+            }
             None => advice.push(Advice {
                 when: "Have the proxy say it.".to_owned(),
-                line: "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;".to_owned(),
+                place: "In",
                 file: "nginx.conf (other proxies say it by themselves)",
+                line: "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;".to_owned(),
             }),
         },
-        Why::Client => advice.push(rollcall(
+        Why::Client => advice.push(trust(
             format!("If {} is another proxy of yours, and not you, say so.", found.source.client),
-            trust(found.source.client.into()),
+            found.source.client.into(),
         )),
         Why::Garbled => advice.push(Advice {
             when: format!(
                 "Have the proxy write addresses alone, at most {} of them; nginx does with this line.",
                 grouped(HOPS as u64)
             ),
-            line: "proxy_set_header X-Forwarded-For $remote_addr;".to_owned(),
+            place: "In",
             file: "nginx.conf",
+            line: "proxy_set_header X-Forwarded-For $remote_addr;".to_owned(),
         }),
     }
     if let Some(read) = found.source.read.filter(|_| both) {
@@ -170,13 +171,49 @@ fn advice(found: &Finding, trusted: &Networks, told: &dyn Fn(Naming) -> bool) ->
         let when = format!(
             "Both {read} and {other} came, and {read} was read. If your proxy writes {other}, have that one read: the client may have sent the other."
         );
-        advice.push(rollcall(when, pin(other)));
+        advice.push(pin(when, other));
     }
     if found.source.why == Why::OnlyProxies {
         let when = "If people sit in a network that is named as a whole, name the proxies in it alone, each by its address.";
-        advice.push(rollcall(when.to_owned(), format!("trusted-proxy = [\"{}\"]", found.source.peer)));
+        advice.push(trust_all(when.to_owned(), &Networks(vec![found.source.peer.into()])));
     }
     advice
+}
+
+/// To trust just these proxies, said where it counts.
+fn trusting(when: String, all: &Networks, from: SetIn) -> Advice {
+    let line = match from {
+        SetIn::CommandLine => {
+            all.names().map(|name| format!("--trusted-proxy {name}")).collect::<Vec<_>>().join(" ")
+        }
+        SetIn::Environment => {
+            format!("ROLLCALL_TRUSTED_PROXY={}", all.names().collect::<Vec<_>>().join(","))
+        }
+        SetIn::File | SetIn::Nowhere => format!("trusted-proxy = {all}"),
+    };
+    said(when, from, line)
+}
+
+/// To read this header, said where it counts.
+fn pinning(when: String, naming: Naming, from: SetIn) -> Advice {
+    let name = naming.as_str().to_ascii_lowercase();
+    let line = match from {
+        SetIn::CommandLine => format!("--client-header {name}"),
+        SetIn::Environment => format!("ROLLCALL_CLIENT_HEADER={name}"),
+        SetIn::File | SetIn::Nowhere => format!("client-header = \"{name}\""),
+    };
+    said(when, from, line)
+}
+
+/// A setting is changed where it was set: the command line counts before the environment, and that before the file, so what
+/// is said in a lower place than before is said in vain. What was set nowhere is said in the file.
+fn said(when: String, from: SetIn, line: String) -> Advice {
+    let (place, file) = match from {
+        SetIn::CommandLine => ("On the command line of", "rollcall serve"),
+        SetIn::Environment => ("In the environment of", "rollcall serve"),
+        SetIn::File | SetIn::Nowhere => ("In", "rollcall.toml"),
+    };
+    Advice { when, place, file, line }
 }
 
 /// A value that is not too long to be shown.

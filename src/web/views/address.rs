@@ -55,8 +55,10 @@ pub struct Header {
 pub struct Advice {
     /// When this is the right thing to do, in a sentence.
     pub when: String,
-    /// The line of configuration.
-    pub line: String,
-    /// Where the line belongs.
+    /// Where that is said: `In`, `On the command line of`.
+    pub place: &'static str,
+    /// The file or program.
     pub file: &'static str,
+    /// What is said there.
+    pub line: String,
 }

@@ -197,10 +197,10 @@ impl Over {
         let how = match (ending.by, ending.by_user.as_deref()) {
             (EndedBy::User, None) => "signed out".to_owned(),
             (EndedBy::User, Some(by)) if by == user => format!("signed out by {by}"),
-            (EndedBy::Admin | EndedBy::User, Some(by)) => format!("ended by {by}"),
+            (EndedBy::Admin | EndedBy::User | EndedBy::System, Some(by)) => format!("ended by {by}"),
             (EndedBy::Admin, None) => "ended by an administrator".to_owned(),
             (EndedBy::Policy, _) => "timed out".to_owned(),
-            (EndedBy::System, _) => "ended by Rollcall".to_owned(),
+            (EndedBy::System, None) => "ended by Rollcall".to_owned(),
         };
         Self { at: Moment::new(ending.at, now), how, reason: ending.reason.clone() }
     }

@@ -8,7 +8,7 @@ use super::{
     http::Reply,
     server::{Client, Connection},
 };
-use street::{Browser, Proxy, READERS, ROLLCALL, Street, VAULT, WIKI};
+use street::{Browser, Doorway, Proxy, READERS, ROLLCALL, Street, VAULT, WIKI};
 
 /// Whether a request reached the app.
 fn reached(reply: &Reply) -> bool {
@@ -211,6 +211,29 @@ fn an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(street: &St
     assert_eq!(own.header("Answered-By"), Some("vault"), "{}", own.text());
 }
 
+fn a_host_that_no_site_names_is_refused(proxy: Proxy, street: &Street, cookies: &str) {
+    let refusal = if matches!(proxy, Proxy::Apache) { 400 } else { 421 };
+    for host in ["other.example.org", "198.51.100.7"] {
+        for path in ["/", "/.rollcall/start"] {
+            for cookies in [cookies, ""] {
+                let reply = street.at(host, cookies).get(path);
+                assert_eq!(reply.status, refusal, "{host} {path}: {}", reply.text());
+            }
+        }
+    }
+}
+
+/// With the most characters that a sign-in leads back to, each of which is encoded in three.
+fn a_long_address_leads_to_the_sign_in_and_back(street: &Street) {
+    let asked = format!("{WIKI}/?");
+    let asked = asked.clone() + &"&".repeat(8192 - asked.len());
+    let mut browser = street.browser();
+    let (at, page) = browser.open(&asked);
+    assert!(at.starts_with(&format!("{ROLLCALL}/signin?rd=")), "{} {at:.80}: {}", page.status, street.said());
+    let (at, reply) = browser.sign_in(&page.text(), "ann");
+    assert!(at == asked && reached(&reply), "{} {at:.80}: {}", reply.status, street.said());
+}
+
 fn an_app_is_sent_its_own_cookies_and_none_of_rollcalls(street: &Street, cookies: &str) {
     let others = "__Host-rollcall=H1; rollcall=H2; __Secure-rollcall-apps=H3";
     let own = ["theme=dark", "myrollcall=1", "a=b=c"];
@@ -311,6 +334,8 @@ fn holds(proxy: Proxy) {
     who_may_not_open_the_app_is_told_so_on_a_page(&street, &ann);
     what_a_client_says_of_itself_is_not_believed(&street, &ann);
     an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(&street, &cookies);
+    a_host_that_no_site_names_is_refused(proxy, &street, &cookies);
+    a_long_address_leads_to_the_sign_in_and_back(&street);
     an_app_is_sent_its_own_cookies_and_none_of_rollcalls(&street, &cookies);
     the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);
     a_logout_is_seen_by_the_very_next_request(&street, &cookies);
@@ -336,4 +361,16 @@ fn nginx_lets_in_whom_rollcall_lets_in() {
 #[test]
 fn caddy_lets_in_whom_rollcall_lets_in() {
     holds(Proxy::Caddy);
+}
+
+#[test]
+fn caddy_refuses_what_it_has_no_site_for_and_leads_to_tls_whoever_asks_for_one_it_has() {
+    let Some(caddy) = Doorway::of_caddy_with_certificates() else { return };
+    let led = caddy.answer("wiki.example.org");
+    assert!(
+        led.starts_with("HTTP/1.1 308 ") && led.contains("\r\nLocation: https://wiki.example.org/page\r\n"),
+        "{led}"
+    );
+    let refused = caddy.answer("other.example.org");
+    assert!(refused.starts_with("HTTP/1.1 421 "), "{refused}");
 }

@@ -2,6 +2,7 @@
 
 use std::{
     fs::{self, Permissions},
+    io::{Read as _, Write as _},
     net::TcpStream,
     os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
@@ -65,7 +66,7 @@ impl Proxy {
 }
 
 /// A proxy that runs before some of the apps.
-struct Doorway {
+pub(super) struct Doorway {
     /// Where its files are: it may give up the right to read ours.
     files: TempDir,
     process: Child,
@@ -192,6 +193,34 @@ impl Doorway {
         doorway
     }
 
+    /// Caddy with the manual's text, changed as that says for sites with certificates, which it makes itself here. None where it is
+    /// not installed.
+    pub(super) fn of_caddy_with_certificates() -> Option<Self> {
+        let program = Proxy::Caddy.installed()?;
+        let files = tempfile::tempdir().unwrap();
+        let (port, tls) = (free_port(), free_port());
+        let text = manual("Caddyfile").replace("http://wiki.example.org {", "wiki.example.org {");
+        let text = text.replace("\nhttp:// {", "\nhttp://, https:// {");
+        let own = format!(
+            "{{\n\tadmin off\n\thttp_port {port}\n\thttps_port {tls}\n\tlocal_certs\n\tskip_install_trust\n\tdefault_bind 127.0.0.1\n}}\n"
+        );
+        let file = files.path().join("Caddyfile");
+        fs::write(&file, own + &text).unwrap();
+        let mut command = Command::new(program);
+        caddy(&mut command, &file.display().to_string(), files.path());
+        Some(Self::open(files, command, port))
+    }
+
+    /// What it answers to whoever asks for this host without TLS.
+    pub(super) fn answer(&self, host: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        write!(stream, "GET /page HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
     fn said(&self) -> String {
         let said = |name| fs::read_to_string(self.files.path().join(name)).unwrap_or_default();
         ["proxy.log", "apache.err"].map(said).concat()
@@ -245,9 +274,9 @@ impl Proxy {
             Self::Nginx => {
                 let main = texts.write("nginx.conf", |text| {
                     let text = text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
-                    let (maps, site) = text.split_at(text.find("server {\n").unwrap());
-                    let sites = texts.for_each_app(site);
-                    format!("{}http {{\n{}{maps}{sites}}}\n", texts.nginx(), texts.nginx_http())
+                    // As the text says: the whole of it once more for each app.
+                    let sites = texts.for_each_app(&text);
+                    format!("{}http {{\n{}{sites}}}\n", texts.nginx(), texts.nginx_http())
                 });
                 command.args(["-c", &main]);
             }
@@ -260,18 +289,31 @@ impl Proxy {
                     let lines =
                         text.lines().map(|line| line.trim().strip_prefix("# ").filter(meant).unwrap_or(line));
                     let text = lines.collect::<Vec<_>>().join("\n") + "\n";
-                    let sites = texts.for_each_app(&text.replace("http://wiki.example.org {\n", &site));
-                    format!("{{\n\tadmin off\n}}\n{sites}")
+                    let text = text.replace("http://wiki.example.org {\n", &site);
+                    // As the text says: the site once more for each app, and what refuses all others once.
+                    let (site, others) = text.split_at(text.find("# Whoever asks for a host").unwrap());
+                    let all = format!("http://:{port} {{\n\tbind 127.0.0.1\n");
+                    let others = others.replace("\nhttp:// {\n", &format!("\n{all}"));
+                    format!("{{\n\tadmin off\n}}\n{}{others}", texts.for_each_app(site))
                 });
-                command.args(["run", "--adapter", "caddyfile", "--config", &main]);
-                // It keeps what it knows in folders of its own.
-                for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
-                    command.env(folder, texts.to);
-                }
+                caddy(&mut command, &main, texts.to);
             }
         }
         command
     }
+}
+
+/// Has Caddy run with this configuration, and keep what it knows in this folder.
+fn caddy(command: &mut Command, config: &str, to: &Path) {
+    command.args(["run", "--adapter", "caddyfile", "--config", config]);
+    for folder in ["HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"] {
+        command.env(folder, to);
+    }
+}
+
+/// A text of the manual.
+fn manual(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/proxies").join(name)).unwrap()
 }
 
 /// The manual's texts, for these ports.
@@ -289,8 +331,7 @@ struct Files<'a> {
 impl Files<'_> {
     /// Writes one of them, and returns where it is.
     fn write(&self, name: &str, change: impl FnOnce(String) -> String) -> String {
-        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join("assets/proxies").join(name);
-        let text = fs::read_to_string(from).unwrap().replace("127.0.0.1:8080", &self.rollcall);
+        let text = manual(name).replace("127.0.0.1:8080", &self.rollcall);
         let file = self.to.join(name);
         fs::write(&file, change(text)).unwrap();
         file.display().to_string()

@@ -19,15 +19,20 @@ impl Networks {
     pub fn parse(text: &str) -> Option<IpNet> {
         text.parse::<IpNet>().ok().or_else(|| text.parse::<IpAddr>().ok().map(IpNet::from))
     }
+
+    /// Each as the settings name it; a network of one is its address.
+    pub fn names(&self) -> impl Iterator<Item = String> {
+        self.0.iter().map(|network| {
+            let alone = network.prefix_len() == network.max_prefix_len();
+            if alone { network.addr().to_string() } else { network.to_string() }
+        })
+    }
 }
 
 impl fmt::Display for Networks {
-    /// As a list in `rollcall.toml`; a network of one is its address.
+    /// As a list in `rollcall.toml`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let one = |network: &IpNet| {
-            let alone = network.prefix_len() == network.max_prefix_len();
-            if alone { format!("\"{}\"", network.addr()) } else { format!("\"{network}\"") }
-        };
-        write!(f, "[{}]", self.0.iter().map(one).collect::<Vec<_>>().join(", "))
+        let names = self.names().map(|name| format!("\"{name}\""));
+        write!(f, "[{}]", names.collect::<Vec<_>>().join(", "))
     }
 }

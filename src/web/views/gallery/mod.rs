@@ -298,6 +298,7 @@ fn client_address() -> ClientAddress {
         advice: vec![Advice {
             when: "If 2001:db8:cafe:17:4b1d:9f00:aa10:77 is another proxy of yours, and not you, say so.".into(),
             line: "trusted-proxy = [\"10.0.0.0/8\", \"2001:db8:cafe:17:4b1d:9f00:aa10:77\"]".into(),
+            place: "In",
             file: "rollcall.toml",
         }],
         garbled: "Since the server started every such header from a trusted proxy could be read.".into(),

@@ -21,6 +21,7 @@ use crate::{
         accounts::{AccountError, Details},
         activity::LookError,
         apps::AppError,
+        geo::Source,
         hooks::HookError,
     },
     model::{
@@ -484,7 +485,13 @@ fn lookup(app: &App, ip: IpAddr, io: &mut Io<'_>) -> anyhow::Result<u8> {
     if let (Some(latitude), Some(longitude)) = (place.latitude, place.longitude) {
         line("Position", format!("{latitude}, {longitude}"))?;
     }
-    line("Database", format!("{} of {}", info.database_type, day(info.built)))?;
+    line(
+        "Database",
+        match &info.problem {
+            Some(problem) if info.source == Source::Nowhere => format!("none: {problem}"),
+            _ => format!("{} of {}", info.database_type, day(info.built)),
+        },
+    )?;
     let found = place.country.is_some() || place.city.is_some() || Network::of(ip) != Network::Public;
     Ok(if found { 0 } else { NO })
 }

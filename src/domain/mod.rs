@@ -148,9 +148,6 @@ pub enum StartError {
     /// The index folder.
     #[error("the search index could not be opened: {0}")]
     Index(String),
-    /// The city database.
-    #[error("the city database could not be opened: {0}")]
-    Geo(String),
 }
 
 impl From<StoreError> for StartError {
@@ -176,7 +173,9 @@ impl App {
     ) -> Result<Self, StartError> {
         let index = Index::open(&folder.join("index"), Arc::new(store.log()))
             .map_err(|error| StartError::Index(error.to_string()))?;
-        let geo = Geo::open(&folder.join("geo"), geo).map_err(|error| StartError::Geo(error.to_string()))?;
+        let places = folder.join("geo");
+        // What is known of places is the least of it: nobody is to be kept out for want of it.
+        let geo = Geo::open(&places, geo).unwrap_or_else(|error| Geo::unknowing(&places, &error));
         let snapshot = store.snapshot()?;
         index.forget(snapshot.horizon()?);
         let live = Arc::new(LiveTable::of(snapshot.live_sessions()?));

@@ -139,6 +139,109 @@ fn an_index_that_is_gone_or_damaged_is_built_anew() {
     assert_eq!(count(), 137, "every file was cut in half");
 }
 
+/// A pipe that nobody ever writes into.
+fn pipe(path: &std::path::Path) {
+    assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
+}
+
+#[test]
+fn whatever_stands_in_the_place_of_the_index_it_is_made_anew() {
+    use std::{fs, os::unix::fs::symlink};
+    let folder = Folder::with_admin();
+    let index = folder.path().join("index");
+    type Damage<'a> = (&'a str, &'a dyn Fn());
+    let damages: [Damage<'_>; 6] = [
+        ("a file", &|| {
+            fs::remove_dir_all(&index).unwrap();
+            fs::write(&index, "x").unwrap();
+        }),
+        ("a pipe", &|| {
+            fs::remove_dir_all(&index).unwrap();
+            pipe(&index);
+        }),
+        ("a link to nowhere", &|| {
+            fs::remove_dir_all(&index).unwrap();
+            symlink("/nowhere", &index).unwrap();
+        }),
+        ("a pipe in it", &|| {
+            fs::remove_file(index.join("meta.json")).unwrap();
+            pipe(&index.join("meta.json"));
+        }),
+        ("a folder in it", &|| {
+            fs::remove_file(index.join("meta.json")).unwrap();
+            fs::create_dir(index.join("meta.json")).unwrap();
+        }),
+        ("files beside it", &|| {
+            fs::remove_dir_all(&index).unwrap();
+            fs::write(folder.path().join("index.new"), "x").unwrap();
+            fs::write(folder.path().join("index.old"), "x").unwrap();
+        }),
+    ];
+    for (what, damage) in damages {
+        damage();
+        assert!(folder.run(&["user", "list"]).ok().contains("ada"), "{what}");
+        damage();
+        assert_eq!(folder.run(&["verify"]).code, 0, "{what}");
+        damage();
+        let server = folder.serve();
+        let ada = server.signed_in("ada");
+        ada.get_until("/api/v1/activity?action=user-added", |reply| {
+            reply.status == 200 && reply.items().len() == 1
+        });
+        drop(server);
+        assert!(folder.run(&["check"]).ok().contains("all is as it was written"), "{what}");
+    }
+}
+
+#[test]
+fn whatever_stands_in_the_place_of_the_city_database_keeps_nobody_out() {
+    use std::{fs, os::unix::fs::symlink};
+    let folder = Folder::with_admin();
+    let geo = folder.path().join("geo");
+    // With the database that came with it, which is unpacked into the folder.
+    let london = || {
+        let mut command = folder.command(&["geo", "81.2.69.142"]);
+        let done = command.env_remove("ROLLCALL_GEO").output().unwrap();
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let known = london();
+    assert!(known.contains("London"), "{known}");
+    let entries = fs::read_dir(&geo).unwrap().map(|entry| entry.unwrap().path());
+    let unpacked = entries.into_iter().find(|path| path.to_str().unwrap().contains("city-")).unwrap();
+    fs::remove_file(&unpacked).unwrap();
+    fs::create_dir_all(unpacked.join("in it")).unwrap();
+    assert_eq!(london(), known, "a folder in its place");
+    fs::remove_file(&unpacked).unwrap();
+    pipe(&unpacked);
+    pipe(&geo.join("1-0.tmp"));
+    assert_eq!(london(), known, "a pipe in its place");
+    for option in ["option.mmdb", "given.mmdb"] {
+        fs::create_dir_all(geo.join(option)).unwrap();
+        assert!(folder.run(&["geo", "81.2.69.142"]).ok().contains("London"), "a folder as {option}");
+        assert_eq!(london(), known, "a folder as {option}");
+    }
+    for _ in 0..2 {
+        fs::remove_dir_all(&geo).unwrap();
+        fs::write(&geo, "x").unwrap();
+        assert_eq!(london(), known, "a file in the place of the folder");
+    }
+    assert_eq!(fs::read(folder.path().join("geo.aside")).unwrap(), b"x", "it was nothing of ours to remove");
+
+    // A folder in which nobody can write.
+    fs::remove_dir_all(&geo).unwrap();
+    symlink("/proc", &geo).unwrap();
+    assert!(folder.run(&["user", "list"]).ok().contains("ada"));
+    assert_eq!(folder.run(&["verify"]).code, 0);
+    let said = folder.run(&["geo", "81.2.69.142"]);
+    assert!(said.code == 1 && said.out.contains("none: the city database is not used: "), "{}", said.out);
+    let server = folder.serve();
+    let page = server.signed_in("ada").get("/settings").text().to_owned();
+    assert!(page.contains("the city database is not used: cannot keep city databases in"), "{page}");
+    drop(server);
+    fs::remove_file(&geo).unwrap();
+    assert_eq!(london(), known, "and all is well once it can be made");
+}
+
 fn walk_files(folder: &std::path::Path) -> Vec<std::path::PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {

@@ -50,10 +50,31 @@ impl Draft {
 
 impl Folder {
     pub(super) fn open(path: &Path) -> Result<Self, GeoError> {
-        let folder = Self { path: path.to_owned() };
-        let created = DirBuilder::new().recursive(true).mode(0o700).create(path);
-        created.and_then(|()| folder.clear()).map_err(|error| folder.fault(error))?;
+        let folder = Self::at(path);
+        folder.make_way().map_err(|error| folder.fault(error))?;
+        folder.make().and_then(|()| folder.clear()).map_err(|error| folder.fault(error))?;
         Ok(folder)
+    }
+
+    /// The folder as it may be, which is made when something is to be kept in it.
+    pub(super) fn at(path: &Path) -> Self {
+        Self { path: path.to_owned() }
+    }
+
+    fn make(&self) -> io::Result<()> {
+        DirBuilder::new().recursive(true).mode(0o700).create(&self.path)
+    }
+
+    /// Moves aside what stands in its place and is no folder.
+    fn make_way(&self) -> io::Result<()> {
+        if fs::symlink_metadata(&self.path).is_err() || self.path.is_dir() {
+            return Ok(());
+        }
+        let aside = self.path.with_extension("aside");
+        clear_way(&aside)?;
+        fs::rename(&self.path, &aside)?;
+        log::warn!("{} is no folder; it is kept as {}", self.path.display(), aside.display());
+        Ok(())
     }
 
     /// Copies a database in and vets the copy, which nobody can change any more.
@@ -84,7 +105,8 @@ impl Folder {
 
     /// Forgets the database that was put in.
     pub(super) fn forget(&self) -> Result<(), GeoError> {
-        match fs::remove_file(self.path.join(GIVEN)) {
+        let path = self.path.join(GIVEN);
+        match clear_way(&path).and_then(|()| fs::remove_file(path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(self.fault(error)),
             _ => Ok(()),
         }
@@ -100,7 +122,9 @@ impl Folder {
     pub(super) fn built_in(&self) -> Result<Database, GeoError> {
         let name = built_in_name();
         let path = self.path.join(&name);
-        let is_whole = File::open(&path).and_then(sha256).is_ok_and(|sum| sum == UNPACKED_SHA256);
+        // To open a pipe is to wait for its other end.
+        let is_whole =
+            path.is_file() && File::open(&path).and_then(sha256).is_ok_and(|sum| sum == UNPACKED_SHA256);
         if !is_whole {
             let mut draft = self.draft()?;
             let unpacked = zstd::Decoder::new(packed::reader()).map_err(|_| GeoError::BuiltIn)?;
@@ -115,6 +139,8 @@ impl Folder {
 
     fn draft(&self) -> Result<Draft, GeoError> {
         static COUNTER: AtomicU32 = AtomicU32::new(0);
+        // Since the start the folder may have gone, or come to be possible. What keeps it from being made keeps the copy as well.
+        let _ = self.make();
         let count = COUNTER.fetch_add(1, Ordering::Relaxed);
         let path = self.path.join(format!("{}-{count}{UNFINISHED}", process::id()));
         let file =
@@ -148,6 +174,7 @@ impl Folder {
         let finished = draft
             .file
             .sync_all()
+            .and_then(|()| clear_way(&path))
             .and_then(|()| fs::rename(&draft.path, &path))
             .and_then(|()| File::open(&self.path)?.sync_all());
         finished.map_err(|error| self.fault(error))?;
@@ -162,7 +189,8 @@ impl Folder {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let is_old = name == OPTION || (name.starts_with("city-") && name != current);
-            let is_abandoned = || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
+            let is_abandoned =
+                || !path.is_file() || File::open(&path).is_ok_and(|file| file.try_lock().is_ok());
             if is_old || (name.ends_with(UNFINISHED) && is_abandoned()) {
                 let _ = fs::remove_file(&path);
             }
@@ -179,6 +207,15 @@ impl Drop for Draft {
     /// Finds nothing to remove when it was finished.
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes a folder that stands where a file is to be: all else a rename replaces.
+fn clear_way(path: &Path) -> io::Result<()> {
+    if fs::symlink_metadata(path).is_ok_and(|about| about.is_dir()) {
+        fs::remove_dir_all(path)
+    } else {
+        Ok(())
     }
 }
 

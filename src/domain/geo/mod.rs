@@ -53,7 +53,8 @@ pub struct Geo {
 
 #[derive(Debug)]
 struct Serving {
-    database: Database,
+    /// None where no database can be kept: places are unknown then.
+    database: Option<Database>,
     info: Info,
     /// What it was asked last: a log names few addresses, again and again. It goes with its database.
     places: Memo<IpAddr, Place, 8192>,
@@ -87,6 +88,8 @@ pub enum Source {
     Given,
     /// Named at the start, until the next.
     Option(PathBuf),
+    /// There is none.
+    Nowhere,
 }
 
 /// The link that a database's licence asks for.
@@ -109,6 +112,12 @@ impl Geo {
         Ok(Self { folder, serving: RwLock::new(serving), changing: Mutex::new(()) })
     }
 
+    /// Knows no place, because no database could be opened, and says why. One may be put in later.
+    pub fn unknowing(dir: &Path, why: &GeoError) -> Self {
+        let serving = Serving::unknowing(refused("the city database", why));
+        Self { folder: Folder::at(dir), serving: RwLock::new(serving), changing: Mutex::new(()) }
+    }
+
     /// Where an address is, as far as the database knows. Addresses of private networks are nowhere; an IPv4
     /// address inside an IPv6 one counts as the IPv4 address.
     pub fn place(&self, ip: IpAddr) -> Place {
@@ -116,7 +125,8 @@ impl Geo {
             Network::Private | Network::Loopback | Network::LinkLocal | Network::Shared => Place::default(),
             Network::Public | Network::Reserved => {
                 let (ip, serving) = (ip.to_canonical(), self.serving());
-                serving.places.get(&ip, || serving.database.place(ip))
+                let place = |database: &Database| database.place(ip);
+                serving.places.get(&ip, || serving.database.as_ref().map(place).unwrap_or_default())
             }
         }
     }
@@ -208,7 +218,20 @@ impl Serving {
 
     fn new(database: Database, source: Source) -> Self {
         let info = database.info(source);
-        Self { database, info, places: Memo::default() }
+        Self { database: Some(database), info, places: Memo::default() }
+    }
+
+    fn unknowing(problem: String) -> Self {
+        let info = Info {
+            database_type: "none".to_owned(),
+            built: Timestamp::UNIX_EPOCH,
+            nodes: 0,
+            ip_version: 6,
+            source: Source::Nowhere,
+            attribution: None,
+            problem: Some(problem),
+        };
+        Self { database: None, info, places: Memo::default() }
     }
 
     fn with(mut self, problem: Option<String>) -> Self {

@@ -1,6 +1,12 @@
 //! The folder of the index as Tantivy sees it: files that are mapped by [`Map`], so that what was looked at can be let go.
 
-use std::{fmt, fs::File, io, path::Path, sync::Arc};
+use std::{
+    fmt,
+    fs::{self, File},
+    io,
+    path::Path,
+    sync::Arc,
+};
 
 use tantivy::directory::{
     Directory, DirectoryLock, FileHandle, Lock, MmapDirectory, OwnedBytes, WatchCallback, WatchHandle,
@@ -25,9 +31,20 @@ impl Files {
 
     /// The bytes of a file; none of an empty one, which cannot be mapped.
     fn bytes(&self, file: &Path) -> io::Result<OwnedBytes> {
-        let file = File::open(self.path.join(file))?;
+        let path = self.path.join(file);
+        must_be_file(&path)?;
+        let file = File::open(path)?;
         let empty = file.metadata()?.len() == 0;
         Ok(if empty { OwnedBytes::empty() } else { OwnedBytes::new(Map::of(&file)?) })
+    }
+}
+
+/// Refuses what is there and no file, such as a pipe: to open one is to wait for its other end.
+pub(super) fn must_be_file(path: &Path) -> io::Result<()> {
+    if fs::metadata(path)?.is_file() {
+        Ok(())
+    } else {
+        Err(io::Error::new(io::ErrorKind::InvalidData, "it is no file"))
     }
 }
 
@@ -61,7 +78,12 @@ impl Directory for Files {
     }
 
     fn atomic_read(&self, path: &Path) -> Result<Vec<u8>, OpenReadError> {
-        self.folder.atomic_read(path)
+        match must_be_file(&self.path.join(path)) {
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(OpenReadError::wrap_io_error(error, path.to_owned()))
+            }
+            _ => self.folder.atomic_read(path),
+        }
     }
 
     fn atomic_write(&self, path: &Path, data: &[u8]) -> io::Result<()> {

@@ -54,7 +54,7 @@ impl Folder {
                 Self::begin(path)
             }
             Err(error) => {
-                if path.exists() {
+                if fs::symlink_metadata(path).is_ok() {
                     log::warn!("the search index cannot be opened and is built anew: {}", brief(&error));
                 }
                 Self::begin(path)
@@ -77,6 +77,7 @@ impl Folder {
     }
 
     fn existing(path: &Path) -> Result<Self, TantivyError> {
+        refuse_what_waits(path)?;
         let index = Index::open(Files::open(path)?)?;
         let (schema, _) = schema::schema();
         if index.schema() != schema || *index.settings() != schema::settings() {
@@ -99,7 +100,8 @@ impl Folder {
         commit.commit()?;
         drop(writer);
         drop(index);
-        if path.exists() {
+        // Whatever it is: a file, a pipe or a link to nowhere may stand in its place.
+        if fs::symlink_metadata(path).is_ok() {
             fs::rename(path, &old)?;
         }
         fs::rename(&new, path)?;
@@ -158,8 +160,22 @@ fn beside(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// Refuses a folder in which a pipe, a socket or a device lies. Tantivy opens what has the right name, and to open a pipe is to wait
+/// for its other end.
+fn refuse_what_waits(path: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(path)? {
+        let path = entry?.path();
+        if fs::metadata(&path).is_ok_and(|about| !about.is_file() && !about.is_dir()) {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, format!("{} is no file", path.display())));
+        }
+    }
+    Ok(())
+}
+
+/// Removes whatever is there: what stands in the place of a folder need not be one.
 fn remove(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
+    let is_folder = fs::symlink_metadata(path).is_ok_and(|about| about.is_dir());
+    match if is_folder { fs::remove_dir_all(path) } else { fs::remove_file(path) } {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }

@@ -16,7 +16,7 @@ use tantivy::{
     directory::{FileSlice, footer::Footer},
 };
 
-use super::brief;
+use super::{brief, files::must_be_file};
 
 /// How much of a file is read at once, in bytes.
 const CHUNK: usize = 1 << 20;
@@ -89,6 +89,7 @@ struct Sum {
 impl Sum {
     /// Begins with a file, which has to end as all of them do. What is not of that form can make Tantivy panic.
     fn of(file: &Path) -> io::Result<Self> {
+        must_be_file(file)?;
         let footer = catch_unwind(AssertUnwindSafe(|| Footer::extract_footer(FileSlice::open(file)?)));
         let nonsense = || io::Error::new(io::ErrorKind::InvalidData, "its end cannot be made sense of");
         let (footer, body) = footer.unwrap_or_else(|_| Err(nonsense()))?;

@@ -80,11 +80,11 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
     let app = admin.app;
     let info = app.geo().info();
     let date = info.built.to_zoned_datetime(jiff::tz::TimeZone::UTC).date();
-    let mut facts = vec![
-        Fact::new("Database", info.database_type.clone()),
-        Fact::new("Built", date.to_string()),
-        Fact::new("Source", source(&info.source)),
-    ];
+    let mut facts = vec![Fact::new("Database", info.database_type.clone())];
+    if info.source != Source::Nowhere {
+        facts.push(Fact::new("Built", date.to_string()));
+        facts.push(Fact::new("Source", source(&info.source)));
+    }
     if let Some(problem) = &info.problem {
         facts.push(Fact::new("Problem", problem.clone()));
     }
@@ -179,6 +179,7 @@ fn source(source: &Source) -> String {
     match source {
         Source::BuiltIn => "came with Rollcall".to_owned(),
         Source::Given => "put in by an administrator".to_owned(),
+        Source::Nowhere => "nowhere".to_owned(),
         Source::Option(path) => format!("named at the start: {}", path.display()),
     }
 }

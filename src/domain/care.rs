@@ -228,8 +228,10 @@ pub fn restore(
     }
     // Derived from another log, and not to be told from one of this.
     let index = folder.join("index");
-    if index.exists() {
-        fs::remove_dir_all(&index).map_err(place(&index))?;
+    if let Ok(there) = fs::symlink_metadata(&index) {
+        // What stands in its place may be no folder.
+        let removed = if there.is_dir() { fs::remove_dir_all(&index) } else { fs::remove_file(&index) };
+        removed.map_err(place(&index))?;
     }
     let aside = live.exists().then(|| {
         let mut names = (0..).map(|nth| match nth {

@@ -190,6 +190,12 @@ fn whatever_stands_in_the_place_of_the_index_it_is_made_anew() {
         });
         drop(server);
         assert!(folder.run(&["check"]).ok().contains("all is as it was written"), "{what}");
+        let backup = folder.beside("all.backup");
+        let backup = backup.to_str().unwrap();
+        folder.run(&["backup", backup]).ok();
+        damage();
+        folder.run(&["restore", backup]).ok();
+        folder.run(&["check"]).ok();
     }
 }
 

@@ -21,9 +21,8 @@ use self::{
     written::{FILE, of_environment, of_file},
 };
 use crate::{
-    domain::{evidence::Outlet, password::Cost, sessions::Limits},
+    domain::{care::forbids, evidence::Outlet, password::Cost, sessions::Limits},
     model::bond::Binding,
-    store,
     web::{
         door::{self, SetIn},
         front, syslog,
@@ -186,7 +185,7 @@ impl Config {
             _ => None,
         });
         let forbidden: Vec<String> = files
-            .filter_map(|file| store::forbids(folder, file))
+            .filter_map(|file| forbids(folder, file))
             .map(|why| format!("checkpoint-file: {why}"))
             .collect();
         if forbidden.is_empty() { Ok(config) } else { Err(BadConfig(forbidden)) }

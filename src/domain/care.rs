@@ -9,6 +9,8 @@ use std::{
 
 use jiff::Timestamp;
 
+pub use crate::store::forbids;
+
 use super::{App, activity::LookError, clock::Clock, evidence, random, returned::Returned};
 use crate::{
     model::{

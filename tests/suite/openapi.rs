@@ -181,13 +181,22 @@ fn what_the_document_shows_as_a_request_is_taken() {
         ("PUT", "/es/_bulk"),
         ("POST", "/es/{index}/_bulk"),
         ("PUT", "/es/{index}/_bulk"),
+        ("POST", "/es/{index}/_doc"),
+        ("POST", "/es/{index}/_doc/{id}"),
+        ("PUT", "/es/{index}/_doc/{id}"),
+        ("POST", "/es/{index}/_create/{id}"),
+        ("PUT", "/es/{index}/_create/{id}"),
         ("POST", "/v1/logs"),
     ] {
         let call = &document["paths"][path][method.to_lowercase()];
         let address = path
             .replace("{user}", "ann")
             .replace("{name}", "wiki")
-            .replace("{index}", "shop")
+            // What is to be made anew must not be there.
+            .replace(
+                "{index}",
+                &format!("{}-{}", path.split('/').nth(3).unwrap_or_default(), method.to_lowercase()),
+            )
             .replace("{id}", &session);
         for (media, body) in examples(&document, call) {
             let caller = match path {

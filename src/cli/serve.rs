@@ -57,18 +57,18 @@ pub(super) fn serve(folder: &Path, command: &Serve) -> anyhow::Result<()> {
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     // From the beginning, which may take long where the index is made anew.
-    let hung_up = {
+    let hangups = {
         let _inside = runtime.enter();
         signal(SignalKind::hangup())?
     };
     let app = App::open(folder, config.geo.as_deref(), Clock::system(), config.limits.clone())?;
-    let served = runtime.block_on(run(folder, config, app, command.demo, hung_up));
+    let served = runtime.block_on(run(folder, config, app, command.demo, hangups));
     // Somebody's name may still be looked up, which nothing can interrupt and nobody waits for any more.
     runtime.shutdown_timeout(Duration::from_secs(1));
     served
 }
 
-async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hung_up: Signal) -> anyhow::Result<()> {
+async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hangups: Signal) -> anyhow::Result<()> {
     let mut stop = Stop::listen()?;
     let mut welcome = None;
     if demo {
@@ -88,18 +88,8 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hung_up: S
     }
     let front = front(folder, &mut config).await?;
     let shown = config.door.front.as_ref().map(|front| front.certificate.clone());
-    tokio::spawn(heed_hangups(hung_up, shown));
-    let syslog = match config.syslog {
-        None => None,
-        Some(settings) => {
-            let at = settings.listen;
-            let bound = syslog::Listener::bind(settings).await;
-            Some(
-                bound
-                    .map_err(|error| anyhow::anyhow!("syslog could not be listened for at {at}: {error}"))?,
-            )
-        }
-    };
+    tokio::spawn(heed_hangups(hangups, shown));
+    let syslog = syslog(config.syslog).await?;
     let heard = syslog.as_ref().and_then(|listener| listener.address().ok());
     let uploads = empty_uploads(folder)?;
     let public_url = config.door.public_url.clone();
@@ -181,6 +171,14 @@ fn empty_uploads(folder: &Path) -> io::Result<PathBuf> {
     Ok(uploads)
 }
 
+/// Listens for syslog, where it is to.
+async fn syslog(settings: Option<syslog::Settings>) -> anyhow::Result<Option<syslog::Listener>> {
+    let Some(settings) = settings else { return Ok(None) };
+    let at = settings.listen;
+    let bound = syslog::Listener::bind(settings).await;
+    bound.map(Some).map_err(|error| anyhow::anyhow!("syslog could not be listened for at {at}: {error}"))
+}
+
 /// Listens with TLS, where Rollcall speaks it itself, and tells the door. It is taken from there once the web server behind it
 /// listens too.
 async fn front(folder: &Path, config: &mut Config) -> anyhow::Result<Mutex<Option<Listener>>> {
@@ -242,8 +240,8 @@ impl Stop {
 
 /// SIGHUP asks for what the server has from files to be read anew, as those ask who exchange certificates; a terminal that is closed
 /// sends it too. Neither ends the server.
-async fn heed_hangups(mut hung_up: Signal, certificate: Option<Arc<Certificate>>) {
-    while hung_up.recv().await.is_some() {
+async fn heed_hangups(mut hangups: Signal, certificate: Option<Arc<Certificate>>) {
+    while hangups.recv().await.is_some() {
         let Some(certificate) = certificate.clone() else { continue };
         let _ = tokio::task::spawn_blocking(move || certificate.read_anew()).await;
     }

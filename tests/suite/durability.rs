@@ -144,12 +144,14 @@ fn pipe(path: &std::path::Path) {
     assert!(std::process::Command::new("mkfifo").arg(path).status().unwrap().success());
 }
 
+/// What stands there instead, and how it comes there.
+type Damage<'a> = (&'a str, &'a dyn Fn());
+
 #[test]
 fn whatever_stands_in_the_place_of_the_index_it_is_made_anew() {
     use std::{fs, os::unix::fs::symlink};
     let folder = Folder::with_admin();
     let index = folder.path().join("index");
-    type Damage<'a> = (&'a str, &'a dyn Fn());
     let damages: [Damage<'_>; 6] = [
         ("a file", &|| {
             fs::remove_dir_all(&index).unwrap();
@@ -241,7 +243,7 @@ fn whatever_stands_in_the_place_of_the_city_database_keeps_nobody_out() {
     let said = folder.run(&["geo", "81.2.69.142"]);
     assert!(said.code == 1 && said.out.contains("none: the city database is not used: "), "{}", said.out);
     let server = folder.serve();
-    let page = server.signed_in("ada").get("/settings").text().to_owned();
+    let page = server.signed_in("ada").get("/settings").text().clone();
     assert!(page.contains("the city database is not used: cannot keep city databases in"), "{page}");
     drop(server);
     fs::remove_file(&geo).unwrap();

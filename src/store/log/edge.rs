@@ -143,22 +143,15 @@ impl Edge {
                 self.changed = true;
                 continue;
             }
-            let was;
-            let kept = match self.filled.iter().position(|(filled, _)| *filled == number) {
-                Some(at) => {
-                    was = self.filled[at].1.len();
-                    Kept::read(&self.filled[at].1)?
-                }
-                None => {
-                    let tile = tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?;
-                    was = tile.value().len();
-                    Kept::read(tile.value())?
-                }
+            let before = if let Some((_, tile)) = self.filled.iter().find(|(filled, _)| *filled == number) {
+                tile.clone()
+            } else {
+                tiles.get(number).map_err(StoreError::file)?.ok_or_else(damaged)?.value().to_vec()
             };
-            let Kept::Full(root, mut tile) = kept else { return Err(damaged()) };
+            let Kept::Full(root, mut tile) = Kept::read(&before)? else { return Err(damaged()) };
             tile.forget(&leaves, &cuts);
             let value = tile::write_full(&root, &tile);
-            grown += size::difference(was, Some(value.len()));
+            grown += size::difference(before.len(), Some(value.len()));
             self.filled.retain(|(filled, _)| *filled != number);
             tiles.insert(number, value.as_slice()).map_err(StoreError::file)?;
         }

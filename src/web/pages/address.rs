@@ -143,7 +143,7 @@ fn advice(found: &Finding, settings: &Settings, told: &dyn Fn(Naming) -> bool) -
         Why::Peer | Why::OnlyProxies => {}
         Why::Silent => match Naming::ALL.into_iter().find(|naming| told(*naming)) {
             Some(naming) => {
-                advice.push(pin(format!("If the proxy says it in {naming}, have that header read."), naming))
+                advice.push(pin(format!("If the proxy says it in {naming}, have that header read."), naming));
             }
             None => advice.push(Advice {
                 when: "Have the proxy say it.".to_owned(),

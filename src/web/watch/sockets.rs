@@ -120,7 +120,7 @@ mod tests {
             let client = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
             let (mut server, _) = listener.accept().unwrap();
             server.set_nonblocking(true).unwrap();
-            let piece = [0; 1 << 16];
+            let piece = vec![0; 1 << 16];
             while server.write(&piece).is_ok() {}
             let peer = client.local_addr().unwrap();
             assert!(untaken(port)[&peer] >= 1 << 16, "{here}");

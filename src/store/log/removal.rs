@@ -6,7 +6,7 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         StoreError, View, Write, codec,
-        tables::{KEY_RUNS, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
+        tables::{KEY_RUNS, LOG_BLOCKS, LOG_TILES, LOG_VOLUMES, META},
     },
 };
 
@@ -82,7 +82,7 @@ impl Write<'_> {
     }
 }
 
-/// A page of the log that changes: its key, what takes its place, and the leaves of the activities that it loses.
+/// A block that changes: its key, what takes its place, and the leaves of the activities that it loses.
 type Change = (u64, Option<Vec<u8>>, Vec<(u64, Hash)>);
 
 /// What is left of blocks of which some is gone, put together in as few as it fits into.
@@ -177,15 +177,18 @@ impl Work {
         while let Some(first) = from {
             from = self.remove_rows(first, &mut removal)?;
         }
+        if let Some(first) = self.first_run_hidden_of(horizon, last)? {
+            self.bind_up_to(last)?;
+            let mut from = Some(first);
+            while let Some(first) = from {
+                from = self.remove_rows(first, &mut removal)?;
+            }
+        }
         for volume in removal.emptied.difference(&removal.kept).copied() {
             self.write(move |write| {
                 let mut volumes = write.edit(LOG_VOLUMES)?;
                 volumes.retain_in((volume, 0)..=(volume, u32::MAX), |_, _| false).map_err(StoreError::file)
             })?;
-        }
-        let mut from = Some(0);
-        while let Some(first) = from {
-            from = self.remove_records(first, &mut removal)?;
         }
         if removal.removed > 0 {
             self.remove_keys()?;
@@ -246,66 +249,48 @@ impl Work {
         let grown = packing.taken.cast_signed() - packing.freed.cast_signed();
         drop((log, leaves, read));
         removal.removed += gone_here;
-        self.change(changes, LOG_BLOCKS, grown, gone_here)?;
+        self.change(changes, grown, gone_here)?;
         Ok(next)
     }
 
-    /// Removes a slice from the runs, from the one with the key `first` on. What is left of one are the stretches whose ids
-    /// follow one another. Where the next slice begins, if there is more.
-    fn remove_records(&self, first: u64, removal: &mut Removal<'_>) -> Result<Option<u64>, Left> {
-        let Removal { horizon, last, .. } = removal;
+    /// The first of the runs, where something in them is hidden. What is left of a run would be many small ones, of which redb gives each
+    /// a page; so they are bound first, and what is hidden goes from the blocks.
+    fn first_run_hidden_of(&self, horizon: &Horizon, last: u64) -> Result<Option<u64>, Left> {
         let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.cache.volumes)?;
-        let mut leaves = Leaves::of(&read)?;
-        let (mut changes, mut gone_here, mut next) = (Vec::new(), 0, None);
-        for entry in log.runs.range(first..).map_err(StoreError::file)? {
+        let first = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
+        for entry in log.runs.range(..=last).map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
-            if changes.len() >= SLICE {
-                next = Some(key.value());
-                break;
-            }
-            let mut stretches: Vec<(u64, run::Draft)> = Vec::new();
             let mut records = run::records(key.value(), value.value())?;
-            let (mut gone, mut fallen) = (0, Vec::new());
-            let mut follows = false;
             while let Some((id, bytes)) = records.next()? {
-                if id != *last && horizon.hides(&record::read(id, bytes)?) {
-                    leaves.add(id, bytes, &mut fallen)?;
-                    (gone, follows) = (gone + 1, false);
-                    continue;
+                if id < last && horizon.hides(&record::read(id, bytes)?) {
+                    return Ok(first);
                 }
-                if !follows {
-                    stretches.push((id, run::Draft::default()));
-                }
-                // It came out of a page and fits into one.
-                follows = stretches.last_mut().is_some_and(|(_, stretch)| stretch.keep(bytes));
             }
-            if gone > 0 {
-                gone_here += gone;
-                changes.push((key.value(), None, fallen));
-                let kept = stretches.into_iter();
-                changes.extend(kept.map(|(id, mut run)| (id, Some(run.finish().to_vec()), Vec::new())));
-            }
+            self.go_on()?;
         }
-        drop((log, leaves, read));
-        removal.removed += gone_here;
-        self.change(changes, LOG_RUNS, 0, gone_here)?;
-        self.go_on()?;
-        Ok(next)
+        Ok(None)
     }
 
-    fn change(
-        &self,
-        changes: Vec<Change>,
-        table: TableDefinition<'static, u64, &'static [u8]>,
-        grown: i64,
-        removed: u64,
-    ) -> Result<(), Left> {
+    /// Moves all runs that begin with this activity or before it into volumes.
+    fn bind_up_to(&self, last: u64) -> Result<(), Left> {
+        loop {
+            let read = self.disk.read()?;
+            let log = Shelf::open(&read, &self.cache.volumes)?;
+            let first = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
+            drop((log, read));
+            if first.is_none_or(|first| first > last) || !self.bind(0)? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn change(&self, changes: Vec<Change>, grown: i64, removed: u64) -> Result<(), Left> {
         if changes.is_empty() {
             return Ok(());
         }
         self.write(move |write| {
-            let mut table = write.edit(table)?;
+            let mut table = write.edit(LOG_BLOCKS)?;
             for (key, value, _) in &changes {
                 match value {
                     Some(value) => table.insert(key, value.as_slice()).map(drop),

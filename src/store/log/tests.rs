@@ -434,6 +434,23 @@ fn every_page(read: &Read) -> u64 {
 }
 
 #[test]
+fn what_is_taken_out_of_runs_leaves_no_page_half_empty() {
+    let log = Bare::new();
+    log.work.measure().unwrap();
+    let mut some = numbered(0..20_000);
+    for activity in some.iter_mut().step_by(3) {
+        activity.action = "gone".into();
+    }
+    log.append(some);
+    let whole = log.read(|read| read.log_bytes().unwrap());
+    let gone = Horizon::new(vec![(Class::Action("gone".into()), i64::MAX)], i64::MIN);
+    assert_eq!(log.work.remove(&gone).unwrap(), 6667);
+    let left = log.read(|read| read.log_bytes().unwrap() - read.bytes_of_what_is_gone().unwrap());
+    assert!(left < whole / 2, "{left} of {whole}");
+    assert_eq!(log.all().len(), 13_333);
+}
+
+#[test]
 fn a_block_goes_on_where_ids_are_missing() {
     let log = Bare::new();
     log.append(numbered(0..3000));
@@ -486,7 +503,7 @@ fn what_was_removed_leaves_neither_volumes_nor_keys() {
         let volumes = read.transaction.open_table(tables::LOG_VOLUMES).unwrap().len().unwrap();
         (volumes, read.transaction.open_table(tables::KEY_CHUNKS).unwrap().len().unwrap())
     });
-    assert_eq!(pages, (0, 0));
+    assert_eq!(pages, (1, 0), "the one volume is that of what is left");
     assert_eq!(log.all().len(), 20_000);
 }
 

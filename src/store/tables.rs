@@ -9,7 +9,7 @@ use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTra
 use super::{OpenError, StoreError, disk::Disk};
 
 /// Format of the data file. It is raised when an older binary could no longer read what a newer one writes.
-pub(super) const FORMAT: u32 = 4;
+pub(super) const FORMAT: u32 = 5;
 
 /// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
 /// `horizon` (a record): what retention has taken out of the log. `sealed` (empty): every activity has its leaf.

@@ -6,11 +6,11 @@
 
 use std::collections::BTreeSet;
 
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, TableDefinition, TableHandle as _};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    block::{self, Block, Row},
+    block::{self, Block},
     bytes::damaged,
     keeper::{Left, SLICE, Work},
     record, run,
@@ -26,7 +26,7 @@ use crate::{
     },
     store::{
         StoreError, View, Write, codec,
-        tables::{KEY_RUNS, LOG_BLOCKS, LOG_TILES, LOG_VOLUMES, META},
+        tables::{KEY_RUNS, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
     },
 };
 
@@ -82,35 +82,47 @@ impl Write<'_> {
     }
 }
 
-/// A block that changes: its key, what takes its place, and the leaves of the activities that it loses.
+/// A page of the log that changes: its key, what takes its place, and the leaves of the activities that it loses.
 type Change = (u64, Option<Vec<u8>>, Vec<(u64, Hash)>);
 
-/// What is left of blocks of which some is gone, put together in as few as it fits into.
-#[derive(Default)]
-struct Packing {
-    block: Option<block::Draft>,
-    /// How many bytes of the file the new blocks take, and the old ones took.
-    taken: u64,
-    freed: u64,
+/// What is left of pages of which some is gone, put together in as few as it fits into.
+struct Packing<D> {
+    draft: Option<D>,
+    finish: fn(D) -> Option<(u64, Vec<u8>)>,
+    changes: Vec<Change>,
+    /// How many bytes of the file they take more than those that they were made of, or less.
+    grown: i64,
+    removed: u64,
 }
 
-impl Packing {
-    /// Adds a row, which comes behind all before it.
-    fn add(&mut self, volume: u64, row: &Row<'_>, changes: &mut Vec<Change>) {
-        if self.block.as_mut().is_some_and(|block| block.keep(volume, row)) {
-            return;
-        }
-        self.close(changes);
-        let mut block = block::Draft::sparse(volume, row.id);
-        block.keep(volume, row);
-        self.block = Some(block);
+impl<D> Packing<D> {
+    const fn new(finish: fn(D) -> Option<(u64, Vec<u8>)>) -> Self {
+        Self { draft: None, finish, changes: Vec::new(), grown: 0, removed: 0 }
     }
 
-    /// Ends the block at hand. Its key is that of its last row: behind those of the blocks that it was made of, or one of them.
-    fn close(&mut self, changes: &mut Vec<Change>) {
-        let Some((key, value)) = self.block.take().and_then(block::Draft::finish) else { return };
-        self.taken += size::of_value(value.len());
-        changes.push((key, Some(value), Vec::new()));
+    /// Takes a page out that loses `removed` activities, whose leaves are `fallen`.
+    fn take(&mut self, key: u64, length: usize, removed: u64, fallen: Vec<(u64, Hash)>) {
+        self.changes.push((key, None, fallen));
+        self.grown -= size::of_value(length).cast_signed();
+        self.removed += removed;
+    }
+
+    /// Adds what is left of it, which comes behind all before it, by `keep` to the page at hand or to one that `begin` makes.
+    fn add(&mut self, begin: impl FnOnce() -> D, keep: impl Fn(&mut D) -> bool) {
+        if self.draft.as_mut().is_some_and(&keep) {
+            return;
+        }
+        self.close();
+        let mut draft = begin();
+        keep(&mut draft);
+        self.draft = Some(draft);
+    }
+
+    /// Ends the page at hand. Whatever had its key was taken out before.
+    fn close(&mut self) {
+        let Some((key, value)) = self.draft.take().and_then(self.finish) else { return };
+        self.grown += size::of_value(value.len()).cast_signed();
+        self.changes.push((key, Some(value), Vec::new()));
     }
 }
 
@@ -177,12 +189,9 @@ impl Work {
         while let Some(first) = from {
             from = self.remove_rows(first, &mut removal)?;
         }
-        if let Some(first) = self.first_run_hidden_of(horizon, last)? {
-            self.bind_up_to(last)?;
-            let mut from = Some(first);
-            while let Some(first) = from {
-                from = self.remove_rows(first, &mut removal)?;
-            }
+        let mut from = Some(0);
+        while let Some(first) = from {
+            from = self.remove_records(first, &mut removal)?;
         }
         for volume in removal.emptied.difference(&removal.kept).copied() {
             self.write(move |write| {
@@ -203,11 +212,10 @@ impl Work {
         let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.cache.volumes)?;
         let mut leaves = Leaves::of(&read)?;
-        let (mut changes, mut gone_here, mut next) = (Vec::new(), 0, None);
-        let mut packing = Packing::default();
+        let (mut packing, mut next) = (Packing::new(block::Draft::finish), None);
         for entry in log.blocks.range(first..).map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
-            if changes.len() >= SLICE {
+            if packing.changes.len() >= SLICE {
                 next = Some(key.value());
                 break;
             }
@@ -230,67 +238,78 @@ impl Work {
             let gone = hidden.iter().filter(|hidden| **hidden).count();
             if gone == hidden.len() && gone > 0 { &mut *emptied } else { &mut *kept }.insert(volume);
             if gone == 0 {
-                // Rows stay in order: what is left of blocks before this one does not go behind it.
-                packing.close(&mut changes);
+                // Pages stay in order: what is left of those before this one does not go behind it.
+                packing.close();
                 continue;
             }
-            gone_here += gone as u64;
-            changes.push((key.value(), None, fallen));
-            packing.freed += size::of_value(value.value().len());
+            packing.take(key.value(), value.value().len(), gone as u64, fallen);
             let mut block = Block::open(key.value(), value.value())?;
             for hidden in hidden {
                 let row = block.next()?.ok_or_else(damaged)?;
                 if !hidden {
-                    packing.add(volume, &row, &mut changes);
+                    packing.add(|| block::Draft::sparse(volume, row.id), |block| block.keep(volume, &row));
                 }
             }
         }
-        packing.close(&mut changes);
-        let grown = packing.taken.cast_signed() - packing.freed.cast_signed();
         drop((log, leaves, read));
-        removal.removed += gone_here;
-        self.change(changes, grown, gone_here)?;
+        removal.removed += packing.removed;
+        self.change(packing, LOG_BLOCKS)?;
         Ok(next)
     }
 
-    /// The first of the runs, where something in them is hidden. What is left of a run would be many small ones, of which redb gives each
-    /// a page; so they are bound first, and what is hidden goes from the blocks.
-    fn first_run_hidden_of(&self, horizon: &Horizon, last: u64) -> Result<Option<u64>, Left> {
+    /// Removes a slice from the runs, likewise.
+    fn remove_records(&self, first: u64, removal: &mut Removal<'_>) -> Result<Option<u64>, Left> {
+        let Removal { horizon, last, .. } = removal;
         let read = self.disk.read()?;
         let log = Shelf::open(&read, &self.cache.volumes)?;
-        let first = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
-        for entry in log.runs.range(..=last).map_err(StoreError::file)? {
+        let mut leaves = Leaves::of(&read)?;
+        let (mut packing, mut next) = (Packing::new(run::Rest::finish), None);
+        for entry in log.runs.range(first..).map_err(StoreError::file)? {
             let (key, value) = entry.map_err(StoreError::file)?;
+            if packing.changes.len() >= SLICE {
+                next = Some(key.value());
+                break;
+            }
+            let (mut left, mut gone, mut fallen) = (Vec::new(), 0, Vec::new());
             let mut records = run::records(key.value(), value.value())?;
-            while let Some((id, bytes)) = records.next()? {
-                if id < last && horizon.hides(&record::read(id, bytes)?) {
-                    return Ok(first);
+            while let Some((id, record)) = records.next()? {
+                if id != *last && horizon.hides(&record::read(id, record)?) {
+                    leaves.add(id, record, &mut fallen)?;
+                    gone += 1;
+                } else {
+                    left.push((id, record));
                 }
             }
-            self.go_on()?;
-        }
-        Ok(None)
-    }
-
-    /// Moves all runs that begin with this activity or before it into volumes.
-    fn bind_up_to(&self, last: u64) -> Result<(), Left> {
-        loop {
-            let read = self.disk.read()?;
-            let log = Shelf::open(&read, &self.cache.volumes)?;
-            let first = log.runs.first().map_err(StoreError::file)?.map(|(key, _)| key.value());
-            drop((log, read));
-            if first.is_none_or(|first| first > last) || !self.bind(0)? {
-                return Ok(());
+            if gone == 0 {
+                packing.close();
+                continue;
+            }
+            packing.take(key.value(), value.value().len(), gone, fallen);
+            for (id, record) in left {
+                packing.add(|| run::Rest::new(id), |run| run.keep(id, record));
             }
         }
+        drop((log, leaves, read));
+        removal.removed += packing.removed;
+        self.change(packing, LOG_RUNS)?;
+        self.go_on()?;
+        Ok(next)
     }
 
-    fn change(&self, changes: Vec<Change>, grown: i64, removed: u64) -> Result<(), Left> {
+    fn change<D>(
+        &self,
+        mut packing: Packing<D>,
+        table: TableDefinition<'static, u64, &'static [u8]>,
+    ) -> Result<(), Left> {
+        packing.close();
+        let Packing { changes, grown, removed, .. } = packing;
         if changes.is_empty() {
             return Ok(());
         }
+        // Of runs there are never many: they are looked at one by one.
+        let blocks = if table.name() == LOG_BLOCKS.name() { grown } else { 0 };
         self.write(move |write| {
-            let mut table = write.edit(LOG_BLOCKS)?;
+            let mut table = write.edit(table)?;
             for (key, value, _) in &changes {
                 match value {
                     Some(value) => table.insert(key, value.as_slice()).map(drop),
@@ -301,7 +320,7 @@ impl Work {
             drop(table);
             let gone: Vec<(u64, Hash)> = changes.iter().flat_map(|(_, _, gone)| gone).copied().collect();
             let tiles = write.batch.edge.forget(&gone, write.transaction)?;
-            write.grow_log(grown, tiles, removed)
+            write.grow_log(blocks, tiles, removed)
         })?;
         self.cache.rows.forget();
         Ok(())

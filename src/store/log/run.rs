@@ -7,11 +7,11 @@
 //! ```
 //!
 //! It is filed under the id of its first activity; the others have the ids that follow. A run fills a page of the file
-//! and no more, so that one activity is read with one page. The format before had records one by one; such a row is a run
-//! of one.
+//! and no more, so that one activity is read with one page. What retention leaves of several runs is one with gaps, in which before
+//! each record stands how many ids are missing. The format before had records one by one; such a row is a run of one.
 
 use super::{
-    bytes::{self, HEAD, Input, put_slice},
+    bytes::{self, HEAD, Input, damaged, put, put_slice},
     record,
 };
 use crate::{
@@ -21,6 +21,9 @@ use crate::{
 
 /// The version of a run. Records of version 1 were rows of their own.
 const VERSION: u8 = 2;
+
+/// The version of a run with gaps.
+const WITH_GAPS: u8 = 3;
 
 /// The most bytes of a value that fits into a page of redb's (4096) with its key; what is larger takes two pages or more.
 pub(super) const PAGE: usize = 4076;
@@ -80,22 +83,59 @@ impl Draft {
     }
 }
 
+/// A run with gaps in the making: what is left of others.
+pub(super) struct Rest {
+    first: u64,
+    /// The id that the next record has, if none is missing before it.
+    next: u64,
+    bytes: Vec<u8>,
+}
+
+impl Rest {
+    /// An empty one for activities from the id `first` on.
+    pub(super) fn new(first: u64) -> Self {
+        Self { first, next: first, bytes: vec![0; HEAD] }
+    }
+
+    /// Adds a record, whose id is behind those before it, unless the run is full: then false.
+    pub(super) fn keep(&mut self, id: u64, record: &[u8]) -> bool {
+        let empty = self.next == self.first;
+        // A gap takes ten bytes at most, and a length three.
+        if !empty && self.bytes.len() + record.len() + 13 > PAGE {
+            return false;
+        }
+        put(&mut self.bytes, id - self.next);
+        put_slice(&mut self.bytes, record);
+        self.next = id + 1;
+        true
+    }
+
+    /// The run's key and value; none if it is empty.
+    pub(super) fn finish(mut self) -> Option<(u64, Vec<u8>)> {
+        if self.next == self.first {
+            return None;
+        }
+        bytes::seal(WITH_GAPS, &mut self.bytes);
+        Some((self.first, self.bytes))
+    }
+}
+
 /// The canonical records of a run, with their ids.
 pub(super) fn records(first: u64, value: &[u8]) -> Result<Records<'_>, StoreError> {
-    if value.first() == Some(&1) {
-        return Ok(Records {
-            next: first,
-            single: Some(codec::check("the log", 1, value)?),
-            rest: Input(&[]),
-        });
-    }
-    Ok(Records { next: first, single: None, rest: bytes::open(VERSION, value)? })
+    let (single, gaps, rest) = match value.first() {
+        Some(&1) => (Some(codec::check("the log", 1, value)?), false, Input(&[])),
+        Some(&WITH_GAPS) => (None, true, bytes::open(WITH_GAPS, value)?),
+        _ => (None, false, bytes::open(VERSION, value)?),
+    };
+    Ok(Records { next: first, single, gaps, rest })
 }
 
 /// See [`records`].
 pub(super) struct Records<'a> {
     next: u64,
     single: Option<&'a [u8]>,
+    /// Whether each record is preceded by how many ids are missing.
+    gaps: bool,
     rest: Input<'a>,
 }
 
@@ -105,10 +145,14 @@ impl<'a> Records<'a> {
         let record = match self.single.take() {
             Some(record) => record,
             None if self.rest.is_empty() => return Ok(None),
-            None => self.rest.slice()?,
+            None => {
+                let missing = if self.gaps { self.rest.number()? } else { 0 };
+                self.next = self.next.checked_add(missing).ok_or_else(damaged)?;
+                self.rest.slice()?
+            }
         };
         let id = self.next;
-        self.next += 1;
+        self.next = id.checked_add(1).ok_or_else(damaged)?;
         Ok(Some((id, record)))
     }
 }

@@ -63,7 +63,7 @@ impl People {
 }
 
 /// The longest full name, e-mail address or group, in bytes.
-const TEXT: usize = 256;
+pub(super) const TEXT: usize = 256;
 
 /// Who would be called so could not be told from Rollcall in the log, or has no page: `/users/add` is another one, and browsers
 /// take dots out of addresses.
@@ -181,6 +181,14 @@ pub struct Details {
     pub disabled: Option<bool>,
 }
 
+/// Whether somebody can be in all of these groups.
+pub(super) fn are_groups(groups: &[String]) -> bool {
+    let is_one = |group: &String| {
+        !group.is_empty() && group.len() <= TEXT && !group.chars().any(|c| c == ',' || c.is_control())
+    };
+    groups.len() <= 100 && groups.iter().all(is_one)
+}
+
 impl Details {
     fn check(&self) -> Result<(), AccountError> {
         let bad = |text: &str| text.len() > TEXT || text.chars().any(char::is_control);
@@ -190,8 +198,7 @@ impl Details {
         if self.email.as_deref().is_some_and(|email| !email.is_empty() && (bad(email) || !is_email(email))) {
             return Err(AccountError::Email);
         }
-        let bad_group = |group: &String| bad(group) || group.contains(',') || group.is_empty();
-        if self.groups.as_ref().is_some_and(|groups| groups.len() > 100 || groups.iter().any(bad_group)) {
+        if self.groups.as_ref().is_some_and(|groups| !are_groups(groups)) {
             return Err(AccountError::Text("groups", "a group (of at most 100, without commas)"));
         }
         Ok(())

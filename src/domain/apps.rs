@@ -1,6 +1,10 @@
 //! Apps of the organisation, as administrators register them.
 
-use super::{App as Rollcall, Gone, ingest::is_own};
+use super::{
+    App as Rollcall, Gone,
+    accounts::{TEXT, are_groups},
+    ingest::is_own,
+};
 use crate::{
     model::{
         activity::action,
@@ -26,6 +30,9 @@ pub enum AppError {
     /// The name stands for something else.
     #[error("an app cannot be called {0}: the name has a meaning of its own here")]
     Reserved(String),
+    /// A group is one that nobody can be in.
+    #[error("groups are at most 100, each of 1 to {TEXT} bytes without commas and control characters")]
+    Groups,
     /// The address is not one.
     #[error(transparent)]
     Url(#[from] NotASite),
@@ -109,6 +116,9 @@ impl Rollcall {
             let known = apps.iter().find(|known| known.name == name).cloned();
             let told = if known.is_some() { &changed } else { &added };
             let app = make(known)?;
+            if !are_groups(&app.groups) {
+                return Err(AppError::Groups);
+            }
             let site: Site = app.url.parse()?;
             let app = App { name: name.clone(), url: site.to_string(), ..app };
             if let Some(other) = apps.into_iter().find(|other| other.url == app.url && other.name != app.name)

@@ -133,9 +133,9 @@ impl App {
         self.0.intakes.take((program.to_owned(), load), load.most()).ok_or(IngestError::Busy)
     }
 
-    /// Checks a record that came in somebody's name, and completes it as [`App::admit`] does. One that names no app is of whoever sent it. One that came by
-    /// the token of an app is of that app, and of no session in which that app was not opened: else it could put words into
-    /// the mouth of another app, or deeds into the session of somebody who was never there.
+    /// Checks a record that came in somebody's name, and completes it as [`App::admit`] does. One that names no app is of whoever
+    /// sent it. One that came by the token of an app is of that app, and of no session in which that app was not opened: else it
+    /// could put words into the mouth of another app, or deeds into the session of somebody who was never there.
     pub fn admit_of(&self, voice: &Voice, mut activity: NewActivity) -> Result<NewActivity, RecordError> {
         if activity.app.is_empty() {
             activity.app.clone_from(voice.app.as_ref().unwrap_or(&voice.name));

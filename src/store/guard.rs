@@ -1,4 +1,4 @@
-//! What nobody may write over: the data folder, and data files wherever they lie.
+//! What nobody may write over: what Rollcall keeps in its data folder, and data files wherever they lie.
 
 use std::{
     fs::{self, File},

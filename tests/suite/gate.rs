@@ -182,6 +182,10 @@ fn whoever_may_not_open_an_app_is_told_so_by_the_sign_in_and_not_asked_for_a_pas
     assert!(house.signed_in("ada").get("/signin").text().contains("password"));
     let house = self::house();
     let ada = house.signed_in("ada");
+    for nobodys in ["a,b", "", "a\nb"] {
+        let closed = json!({"name": "closed", "url": "https://closed.example.com", "groups": [nobodys]});
+        assert_eq!(ada.post("/api/v1/apps", &closed).refusal(), "400 bad_field groups", "{nobodys:?}");
+    }
     let shop = json!({"name": "shop", "url": "https://shop.example.com", "groups": ["staff"]});
     assert_eq!(ada.post("/api/v1/apps", &shop).status, 201);
     let ann = house.signed_in("ann");

@@ -36,8 +36,8 @@ impl Singles {
 }
 
 impl App {
-    /// Whether the user of `live` has to show first who they are, before those of `ids` end that `mandate` reaches: where several are others than
-    /// the one at hand, or one is and another one was ended within [`WHILE`]. Where it need not be shown, it counts as ended.
+    /// Whether the user of `live` has to show first who they are, before those of `ids` end that `mandate` reaches: where several are
+    /// others than the one at hand, or one is and another one was ended within [`WHILE`]. Where it need not be shown, it counts as ended.
     pub fn takes_a_proof(&self, live: &Live, mandate: &Mandate, ids: &[SessionId]) -> bool {
         if self.is_fresh(live) {
             return false;

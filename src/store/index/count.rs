@@ -28,9 +28,9 @@ use crate::model::{
 /// So many counts are kept of each stretch: some ten kilobytes, of which there are a few dozen.
 const KEPT: NonZeroUsize = NonZeroUsize::MIN.saturating_add(127);
 
-/// Counts of a stretch that were not to be had by the length of a list and the ranks in it alone, with the documents of the period in which they
-/// were counted. A stretch never changes, so who asks again, with every page and every refresh, waits only for what has come
-/// since and where the period ends.
+/// Counts of a stretch that were not to be had by the length of a list and the ranks in it alone, with the documents of the period in
+/// which they were counted. A stretch never changes, so who asks again, with every page and every refresh, waits only for what has
+/// come since and where the period ends.
 pub(super) struct Counts(Mutex<LruCache<Arc<Question>, Counted>>);
 
 struct Counted {

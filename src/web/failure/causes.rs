@@ -149,6 +149,7 @@ impl From<AppError> for Failure {
         let message = error.to_string();
         match error {
             AppError::Name | AppError::Reserved(_) => Self::field("name", message),
+            AppError::Groups => Self::field("groups", message),
             AppError::Url(_) => Self::field("url", message),
             AppError::Known(_) => Self { field: Some("name"), ..Self::conflict(message) },
             AppError::Taken(..) => Self { field: Some("url"), ..Self::conflict(message) },

@@ -2,8 +2,7 @@
 //! do with what they get.
 
 use rocket::{
-    Data, Request, Response,
-    fairing::{Fairing, Info, Kind},
+    Request, Response,
     http::{Header, Method},
     response::{self, Responder},
 };
@@ -57,20 +56,7 @@ impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for FormLeadsTo<R> {
 }
 
 /// Sets the headers of every answer.
-pub(super) struct Headers;
-
-#[rocket::async_trait]
-impl Fairing for Headers {
-    fn info(&self) -> Info {
-        Info { name: "headers", kind: Kind::Response }
-    }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        dress(request, response);
-    }
-}
-
-fn dress(request: &Request<'_>, response: &mut Response<'_>) {
+pub(super) fn dress(request: &Request<'_>, response: &mut Response<'_>) {
     // A page that is shown elsewhere, or whose form leads elsewhere, has a policy of its own. One walk finds both: the
     // framework's own look-ups hash a name letter by letter.
     let mut unless_set = [(POLICY, Some(CONTENT_SECURITY_POLICY)), ("Cache-Control", Some("no-store"))];
@@ -92,7 +78,7 @@ fn dress(request: &Request<'_>, response: &mut Response<'_>) {
     }
 }
 
-/// An answer with these headers, where it may be that no fairing sees it.
+/// An answer with these headers, where it may be that no fairing has seen it.
 pub(super) struct Dressed<R>(pub(super) R);
 
 impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for Dressed<R> {
@@ -105,42 +91,25 @@ impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for Dressed<R> {
 
 /// A request names one host (RFC 9112, section 3.2), and one that is ours. Whoever stands in front of us may have gone by the other of
 /// two.
-pub(super) struct OneHost;
-
-#[rocket::async_trait]
-impl Fairing for OneHost {
-    fn info(&self) -> Info {
-        Info { name: "one host", kind: Kind::Request }
+pub(super) fn one_host(request: &mut Request<'_>) {
+    let [host] = door::lines(request, ["Host"]);
+    let (none, several) = (host.first.is_none(), host.again);
+    // A plain probe of whether we live may be of HTTP/1.0, which had no hosts.
+    if none && matches!(request.uri().path().as_str(), "/healthz" | "/readyz") {
+        return;
     }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        let hosts = request.headers().get("Host").count();
-        // A plain probe of whether we live may be of HTTP/1.0, which had no hosts.
-        let probe = matches!(request.uri().path().as_str(), "/healthz" | "/readyz");
-        if hosts == 0 && probe {
-            return;
-        }
-        if hosts != 1 {
-            return Failure::bad_request("a request names its host, once").turn_away(request);
-        }
-        if let Some(failure) = door::stray(request) {
-            failure.turn_away(request);
-        }
+    if none || several {
+        return Failure::bad_request("a request names its host, once").turn_away(request);
+    }
+    if let Some(failure) = door::stray(request) {
+        failure.turn_away(request);
     }
 }
 
 /// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it.
-pub(super) struct FormsArePosted;
-
-#[rocket::async_trait]
-impl Fairing for FormsArePosted {
-    fn info(&self) -> Info {
-        Info { name: "forms are posted", kind: Kind::Request }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if request.content_type().is_some_and(|kind| kind.is_form()) {
-            request.set_method(Method::Post);
-        }
+pub(super) fn forms_are_posted(request: &mut Request<'_>) {
+    let [kind] = door::lines(request, ["Content-Type"]);
+    if kind.first.is_some() && request.content_type().is_some_and(|kind| kind.is_form()) {
+        request.set_method(Method::Post);
     }
 }

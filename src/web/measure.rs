@@ -1,26 +1,14 @@
 //! Counts every request by the part of the server it was for.
 
-use rocket::{
-    Request, Response,
-    fairing::{Fairing, Info, Kind},
-};
+use rocket::{Request, Response};
 
 use super::{door, noted::Noted};
 use crate::domain::metrics::Part;
 
-/// Counts requests.
-pub(super) struct Measure;
-
-#[rocket::async_trait]
-impl Fairing for Measure {
-    fn info(&self) -> Info {
-        Info { name: "measure", kind: Kind::Response }
-    }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        let part = part(request.uri().path().as_str());
-        door::count(request, part, response.status().code, Noted::of(request).came.elapsed());
-    }
+/// Counts a request with the answer that it gets.
+pub(super) fn measure(request: &Request<'_>, response: &Response<'_>) {
+    let part = part(request.uri().path().as_str());
+    door::count(request, part, response.status().code, Noted::of(request).came.elapsed());
 }
 
 fn part(path: &str) -> Part {

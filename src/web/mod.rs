@@ -19,6 +19,7 @@ mod noted;
 mod openapi;
 mod paced;
 mod pages;
+mod passage;
 mod shippers;
 pub mod syslog;
 mod tail;
@@ -62,21 +63,10 @@ pub fn rocket(app: App, settings: door::Settings, listen: SocketAddr, folder: &P
         ..rocket::Config::default()
     };
     let watchman = watch::Watchman::new(settings.trusted_proxies.clone(), arrivals.clone());
-    // The watchman first, as it knows connections by the address they have here.
-    let mut rocket = rocket::custom(Figment::from(config)).attach(watchman);
-    if let Some(arrivals) = arrivals {
-        rocket = rocket.attach(arrivals);
-    }
-    let rocket = rocket
-        // Before these, so that what it puts in the place of an answer is counted and gets its headers too.
-        .attach(door::Recheck)
-        .attach(measure::Measure)
+    let rocket = rocket::custom(Figment::from(config))
+        // Empty, in the place of the one that Rocket would attach by itself: our headers say more.
         .attach(Shield::new())
-        .attach(headers::Headers)
-        .attach(headers::FormsArePosted)
-        .attach(headers::OneHost)
-        // Behind it, as what it has to say comes first.
-        .attach(unread::Unread)
+        .attach(passage::Passage { watchman, arrivals })
         .mount("/", assets::routes())
         .mount("/", pages::routes())
         .mount("/", api::health::routes())

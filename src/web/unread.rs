@@ -3,7 +3,7 @@
 //! Whoever looks for such a header afterwards finds none. A client behind a trusted proxy could so make away with the whole
 //! `X-Forwarded-For`, also with what the proxy had put behind it, and be believed what it says elsewhere. All that is to be had
 //! of it is the framework's own warning, which names the header and comes in the task of the request: the logger hands it on to
-//! [`heard`], and [`Unread`], which is asked next in that task, refuses the request. A test holds the framework to it.
+//! [`heard`], and [`refuse`], which is asked next in that task, turns the request away. A test holds the framework to it.
 
 use std::sync::{
     LazyLock, Mutex, PoisonError,
@@ -11,10 +11,7 @@ use std::sync::{
 };
 
 use lru::LruCache;
-use rocket::{
-    Data, Request,
-    fairing::{Fairing, Info, Kind},
-};
+use rocket::Request;
 use tokio::task;
 
 use super::failure::Failure;
@@ -83,18 +80,9 @@ pub(super) fn refusal() -> Option<Failure> {
     Some(Failure::bad_request(format!("the header {name} is no UTF-8; send it in ASCII, or percent-encoded")))
 }
 
-/// Refuses requests of which a header that matters could not be read.
-pub(super) struct Unread;
-
-#[rocket::async_trait]
-impl Fairing for Unread {
-    fn info(&self) -> Info {
-        Info { name: "unread", kind: Kind::Request }
-    }
-
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        if let Some(failure) = refusal() {
-            failure.turn_away(request);
-        }
+/// Refuses a request of which a header that matters could not be read.
+pub(super) fn refuse(request: &mut Request<'_>) {
+    if let Some(failure) = refusal() {
+        failure.turn_away(request);
     }
 }

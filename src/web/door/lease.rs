@@ -1,16 +1,11 @@
 //! The right to be answered: it is over with the session or token that a request came with.
 //!
 //! A session that is refused while a handler is still at work is answered no more: what the handler found is thrown away
-//! ([`Recheck`]). What goes on for longer, a stream or a download, asks its [`Lease`] as it goes.
+//! ([`recheck`]). What goes on for longer, a stream or a download, asks its [`Lease`] as it goes.
 
 use std::sync::Arc;
 
-use rocket::{
-    Request, Response,
-    fairing::{Fairing, Info, Kind},
-    http::Status,
-    response::Responder as _,
-};
+use rocket::{Request, Response, http::Status, response::Responder as _};
 
 use super::origin;
 use crate::{
@@ -45,26 +40,17 @@ impl Lease {
 
 /// Looks again whether whoever asks is still in, when all that is left to do is to send the answer. Only what reads is held
 /// back: who changed something is told what came of it, and one's own logout is such a change.
-pub(in crate::web) struct Recheck;
-
-#[rocket::async_trait]
-impl Fairing for Recheck {
-    fn info(&self) -> Info {
-        Info { name: "recheck", kind: Kind::Response }
+pub(in crate::web) fn recheck<'r>(request: &'r Request<'_>, response: &mut Response<'r>) {
+    if origin::is_unsafe(request.method()) {
+        return;
     }
-
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
-        if origin::is_unsafe(request.method()) {
-            return;
-        }
-        let Some(lease) = Noted::of(request).lease.get() else { return };
-        if lease.over() {
-            let failure = match lease {
-                Lease::Session(_) => Failure::not_signed_in(),
-                Lease::Token(..) => Failure::no_token(),
-            };
-            let bare = |_| Response::build().status(Status::Unauthorized).finalize();
-            *response = failure.respond_to(request).unwrap_or_else(bare);
-        }
+    let Some(lease) = Noted::of(request).lease.get() else { return };
+    if lease.over() {
+        let failure = match lease {
+            Lease::Session(_) => Failure::not_signed_in(),
+            Lease::Token(..) => Failure::no_token(),
+        };
+        let bare = |_| Response::build().status(Status::Unauthorized).finalize();
+        *response = failure.respond_to(request).unwrap_or_else(bare);
     }
 }

@@ -9,24 +9,27 @@ use rocket::Request;
 
 /// What stands under a name.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Line<'r> {
-    pub(super) name: &'static str,
+pub(in crate::web) struct Line<'r> {
+    pub(in crate::web) name: &'static str,
     /// The value of the first line of this name, if there is one.
-    pub(super) first: Option<&'r str>,
+    pub(in crate::web) first: Option<&'r str>,
     /// Whether there are more.
-    pub(super) again: bool,
+    pub(in crate::web) again: bool,
 }
 
 impl<'r> Line<'r> {
     /// The values of all lines of this name, in their order.
-    pub(super) fn all(self, request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
+    pub(in crate::web) fn all(self, request: &'r Request<'_>) -> impl Iterator<Item = &'r str> {
         let more = if self.again { Some(request.headers().get(self.name).skip(1)) } else { None };
         self.first.into_iter().chain(more.into_iter().flatten())
     }
 }
 
 /// The lines of these names, each in its place.
-pub(super) fn lines<'r, const N: usize>(request: &'r Request<'_>, names: [&'static str; N]) -> [Line<'r>; N] {
+pub(in crate::web) fn lines<'r, const N: usize>(
+    request: &'r Request<'_>,
+    names: [&'static str; N],
+) -> [Line<'r>; N] {
     let headers = request.headers();
     let mut lines = names.map(|name| Line { name, first: None, again: false });
     for header in headers.iter() {

@@ -41,7 +41,7 @@ pub use self::{
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
-pub(super) use self::{host::stray, lease::Recheck, whence::own_address};
+pub(super) use self::{host::stray, lease::recheck, lines::lines, whence::own_address};
 use crate::{
     domain::{App, metrics},
     web::front::Front,

@@ -6,10 +6,7 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use rocket::{
-    Data, Request,
-    fairing::{Fairing, Info, Kind},
-};
+use rocket::Request;
 
 use crate::web::failure::Failure;
 
@@ -29,6 +26,16 @@ impl Arrivals {
         self.table().get(&private).copied()
     }
 
+    /// Gives a request its client's address; one that has not come through the front is led to nowhere.
+    pub(in crate::web) fn introduce(&self, request: &mut Request<'_>) {
+        let client = request.remote().and_then(|private| self.client(private));
+        if let Some(client) = client {
+            request.set_remote(client);
+        } else {
+            Failure::not_through_the_front().turn_away(request);
+        }
+    }
+
     fn table(&self) -> MutexGuard<'_, HashMap<SocketAddr, SocketAddr>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,22 +50,5 @@ pub(super) struct Announced {
 impl Drop for Announced {
     fn drop(&mut self) {
         self.arrivals.table().remove(&self.private);
-    }
-}
-
-#[rocket::async_trait]
-impl Fairing for Arrivals {
-    fn info(&self) -> Info {
-        Info { name: "arrivals", kind: Kind::Request }
-    }
-
-    /// Gives the request its client's address; one that has not come through the front is led to nowhere.
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
-        let client = request.remote().and_then(|private| self.client(private));
-        if let Some(client) = client {
-            request.set_remote(client);
-        } else {
-            Failure::not_through_the_front().turn_away(request);
-        }
     }
 }

@@ -20,11 +20,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use rocket::{
-    Data, Orbit, Request, Response, Rocket,
-    fairing::{Fairing, Info, Kind},
-    response::Body,
-};
+use rocket::{Orbit, Request, Response, Rocket, response::Body};
 use tokio::{
     io::{AsyncRead, AsyncSeek, ReadBuf},
     time::{MissedTickBehavior, interval},
@@ -85,15 +81,9 @@ impl Watchman {
             Err(error) => log::debug!("the sockets could not be looked through: {error}"),
         }
     }
-}
 
-#[rocket::async_trait]
-impl Fairing for Watchman {
-    fn info(&self) -> Info {
-        Info { name: "watchman", kind: Kind::Liftoff | Kind::Request | Kind::Response }
-    }
-
-    async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
+    /// Begins to look through the sockets, until the server stops.
+    pub(super) fn start(&self, rocket: &Rocket<Orbit>) {
         let (watchman, port, mut stopping) = (self.clone(), rocket.config().port, rocket.shutdown());
         // Requests that come over no socket have nobody to wait for.
         if port == 0 {
@@ -115,13 +105,15 @@ impl Fairing for Watchman {
         });
     }
 
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+    /// Says that a request is being answered.
+    pub(super) fn begins(&self, request: &Request<'_>) {
         let noted = Noted::of(request);
         let answering = request.remote().map(|peer| Peers::answering(&self.peers, peer, noted.came));
         *noted.answering.lock().unwrap_or_else(PoisonError::into_inner) = answering;
     }
 
-    async fn on_response<'r>(&self, request: &'r Request<'_>, response: &mut Response<'r>) {
+    /// Says that its answer is handed out: now, or piece by piece.
+    pub(super) fn ends<'r>(request: &'r Request<'_>, response: &mut Response<'r>) {
         let kept = &Noted::of(request).answering;
         let Some(answering) = kept.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
         let body = response.body_mut();

@@ -24,6 +24,7 @@ use std::{
 };
 
 use clap::Parser;
+use nix::unistd::{AccessFlags, access};
 
 use self::{
     args::{Cli, Command},
@@ -100,7 +101,8 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
         let code = server.execute(&command, &mut files)?;
         return Ok(files.finish(code)?);
     }
-    if !folder.join(crate::store::FILE).exists() && !command.makes_a_folder() {
+    let data = folder.join(crate::store::FILE);
+    if !data.try_exists().map_err(|error| OpenError::of(folder, error))? && !command.makes_a_folder() {
         anyhow::bail!("there is no data in {}; name the folder with --data DIR", folder.display());
     }
     prepare(folder)?;
@@ -112,8 +114,11 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let config = Config::read(folder, &Raw::default())?;
     let app = match App::open(folder, config.geo.as_deref(), Clock::system(), config.limits) {
-        Err(StartError::Store(OpenError::Taken)) => {
-            anyhow::bail!("another rollcall is busy with {}; try again when it is done", folder.display())
+        Err(StartError::Store(OpenError::Taken(holder))) => {
+            anyhow::bail!(
+                "another rollcall{holder} is busy with {}; try again when it is done",
+                folder.display()
+            )
         }
         // That it is damaged is an answer to whoever asks whether it is whole.
         Err(StartError::Store(
@@ -141,13 +146,21 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
 fn prepare(folder: &Path) -> anyhow::Result<()> {
     use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
-    made.map_err(|error| anyhow::anyhow!("the data folder {} could not be made: {error}", folder.display()))?;
+    made.map_err(|error| {
+        anyhow::anyhow!(
+            "the data folder {} could not be made: {error}; name one with --data DIR that the user that rollcall runs as may make",
+            folder.display()
+        )
+    })?;
     let mut rights = std::fs::metadata(folder)?.permissions();
     if rights.mode() & 0o077 != 0 {
         rights.set_mode(0o700);
-        std::fs::set_permissions(folder, rights)?;
+        std::fs::set_permissions(folder, rights).map_err(|error| OpenError::of(folder, error))?;
         log::warn!("the data folder could be read by others; now it is its owner's alone");
     }
+    // Whatever is done needs to write there, be it the lock of the index; told here it is told once, and with what to do.
+    access(folder, AccessFlags::W_OK | AccessFlags::X_OK)
+        .map_err(|error| OpenError::of(folder, error.into()))?;
     Ok(())
 }
 

@@ -30,7 +30,10 @@ use super::{
     run::{self, Io},
     shown,
 };
-use crate::domain::App;
+use crate::{
+    domain::App,
+    store::{FILE, Holder},
+};
 
 /// The socket's name in the data folder.
 const SOCKET: &str = "control.sock";
@@ -38,8 +41,11 @@ const SOCKET: &str = "control.sock";
 /// The largest frame, in bytes.
 const FRAME: usize = 1 << 20;
 
-/// How long a server that runs may take to say that it has a command; then it is stopped, or stuck.
-const ANSWER: Duration = Duration::from_secs(10);
+/// How long a server that runs may take to say that it has a command before whoever sent it is told whom they wait for.
+const SOON: Duration = Duration::from_secs(2);
+
+/// How long it may take from then on; after that it is stopped, or stuck.
+const ANSWER: Duration = Duration::from_secs(8);
 
 /// How often a server that carries a command out says that it is there.
 const BEAT: Duration = Duration::from_millis(if cfg!(test) { 1 } else { 1_000 });
@@ -115,24 +121,36 @@ fn with_short_path<T>(folder: &Path, use_it: impl FnOnce(&Path) -> io::Result<T>
 /// The side of whoever typed a command.
 pub(super) struct Client {
     stream: UnixStream,
+    /// The data file that the server has.
+    file: PathBuf,
 }
 
 impl Client {
     /// The server on this folder, if one runs.
     pub(super) fn connect(folder: &Path) -> Option<Self> {
         let stream = with_short_path(folder, |path| UnixStream::connect(path)).ok()?;
-        Some(Self { stream })
+        Some(Self { stream, file: folder.join(FILE) })
     }
 
     /// Has the server run a command; its exit code.
     pub(super) fn execute(&mut self, command: &Command, files: &mut Files) -> anyhow::Result<u8> {
-        self.stream.set_read_timeout(Some(ANSWER))?;
+        self.stream.set_read_timeout(Some(SOON))?;
         self.stream.set_write_timeout(Some(ANSWER))?;
         send(&self.stream, Kind::Command, &serde_json::to_vec(command)?)?;
-        let first = receive(&self.stream);
+        let mut first = receive(&self.stream);
+        if first.as_ref().is_err_and(is_silence) {
+            log::warn!(
+                "the server that runs on this folder{} has not answered yet; it is waited for {} seconds more",
+                Holder::of(&self.file),
+                ANSWER.as_secs()
+            );
+            self.stream.set_read_timeout(Some(ANSWER))?;
+            first = receive(&self.stream);
+        }
         if first.as_ref().is_err_and(is_silence) {
             anyhow::bail!(
-                "the server that runs on this folder does not answer; it was stopped or is stuck: let it go on, or end it, and try again"
+                "the server that runs on this folder{} does not answer; it was stopped or is stuck: let it go on (kill -CONT), or end it, and try again",
+                Holder::of(&self.file)
             );
         }
         // From here on it takes as long as it takes, and the server says every second that it is at it.
@@ -159,7 +177,8 @@ impl Client {
             let (kind, payload) = next.map_err(|error| {
                 if is_silence(&error) {
                     anyhow::anyhow!(
-                        "the server that runs on this folder has said nothing for {} seconds; it was stopped or is stuck, and whether the command was done is not known: let it go on, or end it, and look before you try again",
+                        "the server that runs on this folder{} has said nothing for {} seconds; it was stopped or is stuck, and whether the command was done is not known: let it go on (kill -CONT), or end it, and look before you try again",
+                        Holder::of(&self.file),
                         SILENCE.as_secs()
                     )
                 } else {
@@ -383,7 +402,10 @@ mod tests {
         send(&theirs, Kind::Taken, &[]).unwrap();
         let command = Cli::parse_from(["rollcall", "reindex"]).command.unwrap();
         let mut files = Files::open(&command, Path::new("none")).unwrap();
-        let said = Client { stream: ours }.execute(&command, &mut files).unwrap_err().to_string();
+        let said = Client { stream: ours, file: PathBuf::new() }
+            .execute(&command, &mut files)
+            .unwrap_err()
+            .to_string();
         assert!(said.contains("has said nothing for") && said.contains("is not known"), "{said}");
         assert!(receive(&theirs).is_ok_and(|(kind, _)| kind == Kind::Command));
     }

@@ -81,10 +81,8 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hangups: S
     let control = Server::start(folder, app.clone(), tokio::runtime::Handle::current());
     let control =
         control.map_err(|error| anyhow::anyhow!("the command socket could not be made: {error}"))?;
-    if config.door.plain {
-        log::warn!(
-            "listening beyond this machine without TLS: passwords can be read on the way; put a proxy with TLS before it and name it with --public-url and --trusted-proxy"
-        );
+    if let Some(plain) = config.door.plain {
+        log::warn!("{}", plain.warning());
     }
     let front = front(folder, &mut config).await?;
     let shown = config.door.front.as_ref().map(|front| front.certificate.clone());

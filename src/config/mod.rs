@@ -224,8 +224,16 @@ impl Config {
         }
         let files = (raw.tls_cert, raw.tls_key);
         let tls = tls(files, raw.tls_self_signed, listen, public_url.as_deref(), &mut fault);
-        let plain =
-            tls.is_none() && plain_http(listen, trusted_proxies.as_ref(), raw.insecure_http, &mut fault);
+        let plain = match tls {
+            Some(_) => None,
+            None => plain_http(
+                listen,
+                trusted_proxies.as_ref(),
+                public_url.as_deref(),
+                raw.insecure_http,
+                &mut fault,
+            ),
+        };
         let cookie_domain = cookie_domain(raw.cookie_domain, public_url.as_deref(), &mut fault);
         let mut lasts = |name: &str, text: Option<String>, default: Duration| {
             let Some(text) = text else { return default };
@@ -293,6 +301,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::door::Plain;
 
     #[test]
     fn every_fault_is_told_at_once() {
@@ -319,10 +328,73 @@ mod tests {
         };
         let refused = beyond(None, false).unwrap_err().to_string();
         assert!(refused.contains("--insecure-http") && refused.contains("--trusted-proxy"), "{refused}");
-        assert!(beyond(None, true).unwrap().door.plain);
-        assert!(!beyond(Some("10.0.0.2"), false).unwrap().door.plain);
+        assert_eq!(beyond(None, true).unwrap().door.plain, Some(Plain::Here));
+        assert!(beyond(Some("10.0.0.2"), false).is_ok());
         let here = Raw { insecure_http: true, ..Raw::default() };
-        assert!(!Config::meant(here).unwrap().door.plain, "nobody else is on the way within this machine");
+        assert_eq!(
+            Config::meant(here).unwrap().door.plain,
+            None,
+            "nobody else is on the way in this machine"
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_may_speak_plain_http_to_browsers_is_warned_of() {
+        let plain = |listen: &str, proxies: &[&str], url: &str| {
+            let trusted_proxy = Some(proxies.iter().map(|&proxy| proxy.to_owned()).collect());
+            let public_url = Some(url.to_owned()).filter(|url| !url.is_empty());
+            let listen = Some(listen.to_owned());
+            Config::meant(Raw { listen, trusted_proxy, public_url, ..Raw::default() }).unwrap().door.plain
+        };
+        let (here, beyond) = ("127.0.0.1:8080", "0.0.0.0:8080");
+        for (listen, proxies, url) in [
+            (beyond, &["10.0.0.2"][..], ""),
+            (beyond, &["127.0.0.1"], ""),
+            (beyond, &["10.0.0.2"], "http://rollcall.example.org"),
+            (here, &["127.0.0.1", "10.0.0.2"], ""),
+            (here, &["127.0.0.1"], "http://rollcall.example.org"),
+            (here, &[], "http://rollcall.example.org"),
+        ] {
+            assert_eq!(
+                plain(listen, proxies, url),
+                Some(Plain::BeforeTheProxy),
+                "{listen} {proxies:?} {url}"
+            );
+        }
+        for (listen, proxies, url) in [
+            (here, &["127.0.0.1"][..], "https://rollcall.example.org"),
+            (beyond, &["10.0.0.2"], "https://rollcall.example.org"),
+            (here, &["127.0.0.1", "::1"], ""),
+            (here, &["127.0.0.1"], "http://localhost:8080"),
+            (here, &[], "http://[::1]:8080"),
+            (here, &[], ""),
+        ] {
+            assert_eq!(plain(listen, proxies, url), None, "{listen} {proxies:?} {url}");
+        }
+    }
+
+    #[test]
+    fn a_network_of_anybody_is_refused_however_it_is_written() {
+        let with = |networks: &str| {
+            let trusted_proxy = Some(vec![networks.to_owned()]);
+            Config::meant(Raw { trusted_proxy, ..Raw::default() }).map_err(|error| error.to_string())
+        };
+        for anybody in [
+            "0.0.0.0/0",
+            "::/0",
+            "0.0.0.0/1,128.0.0.0/1",
+            "::/1, 8000::/1",
+            "0.0.0.0/2,64.0.0.0/2,128.0.0.0/2,192.0.0.0/2",
+            "10.0.0.0/7",
+            "10.0.0.0/8,11.0.0.0/8",
+            "2000::/3",
+        ] {
+            let refused = with(anybody).unwrap_err();
+            assert!(refused.contains("would believe anybody; name"), "{anybody}: {refused}");
+        }
+        for own in ["10.0.0.0/8,172.16.0.0/12,192.168.0.0/16", "fc00::/7", "fd00::/8", "2001:db8::/32,::1"] {
+            assert!(with(own).is_ok(), "{own}");
+        }
     }
 
     #[test]

@@ -2,10 +2,15 @@
 
 use std::{net::SocketAddr, path::PathBuf};
 
+use ipnet::IpNet;
+
 use crate::{
     domain::evidence::Outlet,
     model::site::Site,
-    web::{door::Networks, front},
+    web::{
+        door::{Networks, Plain},
+        front,
+    },
 };
 
 /// Where the certificate comes from, if Rollcall is to speak TLS itself.
@@ -66,7 +71,9 @@ pub(super) fn outlets(
     outlets
 }
 
-/// The networks of an option that lists some; one that would `verb` anybody is a fault.
+/// The networks of an option that lists some. Where one, or what several come to together, would `verb` anybody, that is a fault:
+/// nobody's proxies or machines fill more than the largest private network of IPv4, 10.0.0.0/8, and no provider has as much as a /16
+/// of IPv6; halves and quarters of all there is are how somebody writes everybody who was refused 0.0.0.0/0.
 pub(super) fn networks(
     option: &str,
     written: Option<Vec<String>>,
@@ -76,12 +83,26 @@ pub(super) fn networks(
     let mut networks = Vec::new();
     for text in written?.iter().flat_map(|text| text.split(',')) {
         match Networks::parse(text.trim()) {
-            Some(network) if network.prefix_len() > 0 => networks.push(network),
-            Some(_) => fault(format!("{option}: {text} would {verb} anybody; name the network itself")),
+            Some(network) => networks.push(network),
             None => fault(format!("{option}: {text:?} is not an address or a network like 10.0.0.0/8")),
         }
     }
+    for all in IpNet::aggregate(&networks) {
+        if is_anybody(&all) {
+            fault(format!(
+                "{option}: {all} would {verb} anybody; name the address itself, like 10.0.0.2, or the network itself, which is no larger than 10.0.0.0/8, or than a /16 of IPv6"
+            ));
+        }
+    }
     Some(Networks(networks))
+}
+
+/// Whether a network is larger than anybody's own. Of IPv6, fc00::/7 is nobody's but one's own, all of it.
+fn is_anybody(network: &IpNet) -> bool {
+    match network {
+        IpNet::V4(network) => network.prefix_len() < 8,
+        IpNet::V6(network) => network.prefix_len() < 16 && !network.network().is_unique_local(),
+    }
 }
 
 /// What this machine is called, where the system says so.
@@ -89,23 +110,43 @@ pub(super) fn host_name() -> Option<String> {
     std::fs::read_to_string("/proc/sys/kernel/hostname").ok().map(|name| name.trim().to_owned())
 }
 
-/// Whether it is to be plain HTTP beyond this machine, which is a fault unless the operator has `insisted`. Whoever trusts
-/// a proxy has said who speaks TLS; otherwise nobody does.
+/// Whether passwords can be read on their way, where Rollcall speaks no TLS itself. That nobody else does either is a fault beyond
+/// this machine unless the operator has `insisted`. Whoever trusts a proxy has said who might, and with the public address whether it
+/// does; where that is not said, and anything is beyond this machine, it may be that it does not.
 pub(super) fn plain_http(
     listen: Option<SocketAddr>,
     proxies: Option<&Networks>,
+    public_url: Option<&str>,
     insisted: bool,
     fault: &mut impl FnMut(String),
-) -> bool {
+) -> Option<Plain> {
     let beyond = listen.is_some_and(|listen| !listen.ip().is_loopback());
-    let plain = beyond && proxies.is_none_or(|proxies| proxies.0.is_empty());
-    if plain && !insisted {
+    let proxies = proxies.map_or(&[][..], |proxies| &proxies.0);
+    if !beyond || !proxies.is_empty() {
+        let here = this_machine();
+        let is_here = |proxy| here.0.iter().any(|network| network.contains(proxy));
+        let open = match public_url {
+            Some(url) => !url.starts_with("https://") && !is_of_this_machine(url),
+            None => beyond || !proxies.iter().all(is_here),
+        };
+        return open.then_some(Plain::BeforeTheProxy);
+    }
+    if !insisted {
         fault(
             "listen: beyond this machine passwords could be read on the way; speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before it and name it with --trusted-proxy and --public-url, or say --insecure-http if it must be so"
                 .to_owned(),
         );
     }
-    plain
+    Some(Plain::Here)
+}
+
+/// Whether an address leads to the machine it is typed on.
+fn is_of_this_machine(url: &str) -> bool {
+    let Ok(url) = url.parse::<http::Uri>() else { return false };
+    let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// The domain whose apps a sign-in opens at once. What browsers would take no cookie for is a fault.

@@ -22,7 +22,8 @@ use crate::{
         user::Actor,
     },
     store::{
-        self, BackupError, FILE, Fault, OpenError, Progress, Sessions as _, Store, StoreError, Users as _,
+        self, BackupError, FILE, Fault, Holder, OpenError, Progress, Sessions as _, Store, StoreError,
+        Users as _,
         index::{Deadline, SearchError},
     },
 };
@@ -195,7 +196,7 @@ pub fn restore(
     let live = folder.join(FILE);
     let known = live.exists();
     let held = match known.then(|| Store::open(folder, clock.now(), random::bytes)) {
-        Some(Err(OpenError::Taken)) => return Err(OpenError::Taken.into()),
+        Some(Err(OpenError::Taken(holder))) => return Err(OpenError::Taken(holder).into()),
         Some(Ok(store)) => Some(store),
         Some(Err(_)) | None => None,
     };
@@ -226,7 +227,7 @@ pub fn restore(
     drop(restored);
     if !known && live.exists() {
         // A server has begun one meanwhile.
-        return Err(OpenError::Taken.into());
+        return Err(OpenError::Taken(Holder::of(&live)).into());
     }
     // Derived from another log, and not to be told from one of this.
     let index = folder.join("index");

@@ -79,7 +79,10 @@ use self::{
 pub use crate::store::{Health, StoreError};
 use crate::{
     model::{note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor},
-    store::{Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Write, index::Index},
+    store::{
+        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Users as _, Write,
+        index::Index,
+    },
 };
 
 /// Everything there is, assembled once. A handle: cloning it is cheap.
@@ -180,7 +183,6 @@ impl App {
         index.forget(snapshot.horizon()?);
         let live = Arc::new(LiveTable::of(snapshot.live_sessions()?));
         let bonds = Bonds::load(&store, &snapshot, clock.now(), limits.binding)?;
-        let throttle = Throttle::of(&live);
         let secret = match snapshot.installation_secret()? {
             Some(secret) => secret,
             None => make_secret(&store, clock.now())?,
@@ -193,6 +195,8 @@ impl App {
         let demands = Demands::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
+        // Nobody could have guessed at anything before there was an account.
+        let throttle = Throttle::of(&live, (!snapshot.nobody()?).then(|| clock.now()));
         let hasher = Hasher::new(limits.hash);
         let metrics = Metrics::new(store.meter(), hasher.work());
         let parts = Parts {

@@ -3,10 +3,12 @@
 //! A try is taken before the secret is looked at and given back if it was right, so that failures alone count, however
 //! many come at once. Each bucket holds a burst and fills at its own pace (GCRA, as in ATM Forum TM 4.0, annex C). A
 //! stranger's try is taken from three: the account's, the address's and everybody's. A browser that the user has signed
-//! in on before, and an address they have signed in from, have a bucket of their own instead, so that whoever fails
-//! on somebody's name from elsewhere does not keep them out.
+//! in on before, and an address they have signed in from, have a bucket of their own besides, which is asked first, so that
+//! whoever fails on somebody's name from elsewhere does not keep them out.
 //!
-//! Nothing of this goes to disk: a restart gives back a burst, which is fewer than ten tries on an account.
+//! Nothing of this goes to disk, and a restart must not be worth anything to whoever guesses. It is not known then which buckets
+//! were empty, so each of them begins with [`Rule::BEGINS`] tries and fills from there: whoever sits at an address of the
+//! user's, with a browser of the user's, and somewhere else besides has nine tries at the account and no more.
 
 use std::{
     collections::HashMap,
@@ -40,9 +42,19 @@ const TOLD: usize = 64;
 struct Rule {
     burst: u32,
     every: Duration,
+    /// Whether it is about tries at one account.
+    of_an_account: bool,
 }
 
 impl Rule {
+    /// How many tries a bucket holds that may have been emptied before a restart.
+    const BEGINS: u32 = 3;
+
+    /// How long such a bucket takes to be full, in milliseconds.
+    fn lacks(self) -> i64 {
+        millis(self.every) * i64::from(self.burst.saturating_sub(Self::BEGINS))
+    }
+
     /// How long an empty bucket takes to be full, in milliseconds.
     fn holds(self) -> i64 {
         millis(self.every) * i64::from(self.burst)
@@ -50,16 +62,16 @@ impl Rule {
 }
 
 /// An account: 8 tries and 12 an hour, which is under 300 a day of an attacker's.
-const ACCOUNT: Rule = Rule { burst: 8, every: Duration::from_mins(5) };
+const ACCOUNT: Rule = Rule { burst: 8, every: Duration::from_mins(5), of_an_account: true };
 /// A browser or an address that the user is known on.
-const FAMILIAR: Rule = Rule { burst: 8, every: Duration::from_mins(1) };
+const FAMILIAR: Rule = Rule { burst: 8, every: Duration::from_mins(1), of_an_account: true };
 /// An address (IPv6: a /64), behind which a whole office may sit.
-const ADDRESS: Rule = Rule { burst: 40, every: Duration::from_secs(3) };
+const ADDRESS: Rule = Rule { burst: 40, every: Duration::from_secs(3), of_an_account: false };
 /// Questions to a device, from an address: a whole office may open the page of the sign-in. Within the five minutes that they wait
 /// that makes 420 of the 65,536 that are remembered.
-const QUESTION: Rule = Rule { burst: 120, every: Duration::from_secs(1) };
+const QUESTION: Rule = Rule { burst: 120, every: Duration::from_secs(1), of_an_account: false };
 /// All strangers together.
-const EVERYBODY: Rule = Rule { burst: 100, every: Duration::from_millis(100) };
+const EVERYBODY: Rule = Rule { burst: 100, every: Duration::from_millis(100), of_an_account: false };
 
 /// Where a try comes from: an address, or the /64 of one of IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -113,8 +125,10 @@ pub(super) struct Throttle {
 }
 
 struct State {
-    /// When each bucket will be full again, in milliseconds; what is not here is full.
+    /// When each bucket will be full again, in milliseconds; what is not here is full, or as the start left it.
     buckets: LruCache<u64, i64>,
+    /// When the count began without what was counted before, in milliseconds; none where there was nothing to count.
+    restarted: Option<i64>,
     known: LruCache<u64, ()>,
     /// How often each brake has held somebody back, and until when the log is not told of it.
     refused: HashMap<Brake, u64>,
@@ -125,15 +139,17 @@ impl Default for Throttle {
     fn default() -> Self {
         let cache = |most| NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let (buckets, known) = (LruCache::new(cache(BUCKETS)), LruCache::new(cache(KNOWN)));
-        let state = State { buckets, known, refused: HashMap::new(), quiet_until: 0 };
+        let state = State { buckets, restarted: None, known, refused: HashMap::new(), quiet_until: 0 };
         Self { hasher: RandomState::new(), state: Mutex::new(state) }
     }
 }
 
 impl Throttle {
-    /// A throttle that knows from where users are signed in.
-    pub(super) fn of(live: &LiveTable) -> Self {
+    /// A throttle that knows from where users are signed in. Where somebody could have tried before, it is a restart, which was
+    /// then, at `restarted`.
+    pub(super) fn of(live: &LiveTable, restarted: Option<Timestamp>) -> Self {
         let throttle = Self::default();
+        throttle.lock().restarted = restarted.map(Timestamp::as_millisecond);
         for live in live.all() {
             throttle.remember(live.user.as_str(), Source::of(live.ip()));
         }
@@ -210,7 +226,8 @@ impl Throttle {
 
     /// Lets everybody try again on this account: it has a new password.
     pub(super) fn forget(&self, account: &str) {
-        self.lock().buckets.pop(&self.key("account", account));
+        // It has been full since long ago. One that is merely gone would begin as after a restart.
+        self.lock().buckets.put(self.key("account", account), 0);
     }
 
     /// How often each brake has held somebody back since this was last told, which is once a minute at most.
@@ -252,7 +269,8 @@ impl State {
         let mut filled = Vec::with_capacity(buckets.len());
         for (index, (key, rule)) in buckets.iter().enumerate() {
             let (every, most) = (millis(rule.every), rule.holds());
-            let full = self.buckets.get(key).copied().unwrap_or(now).max(now);
+            let full = self.buckets.get(key).copied().or_else(|| self.begins(*rule, now));
+            let full = full.unwrap_or(now).max(now);
             if full + every > now + most {
                 let wait = u64::try_from(full + every - now - most).unwrap_or_default();
                 return Err((index, TooMany { wait: Duration::from_millis(wait) }));
@@ -265,6 +283,14 @@ impl State {
             }
         }
         Ok(Try(buckets.to_vec()))
+    }
+
+    /// When a bucket that nothing was counted in is full, if the start took from it. Addresses and everybody begin full: a whole office
+    /// signs in after a restart, and their tries are at many accounts.
+    fn begins(&self, rule: Rule, now: i64) -> Option<i64> {
+        let restarted = self.restarted.filter(|_| rule.of_an_account)?;
+        // The clock may have gone back since.
+        Some((restarted + rule.lacks()).min(now + rule.lacks()))
     }
 
     fn tell(&mut self, brake: Brake) {
@@ -311,6 +337,40 @@ mod tests {
         let back = NOW - SignedDuration::from_hours(240);
         let wait = throttle.look(&trier("ann", "10.0.0.1"), back).unwrap_err().wait;
         assert!(wait <= ACCOUNT.every, "a clock that goes back: {wait:?}");
+    }
+
+    #[test]
+    fn a_restart_gives_back_fewer_than_ten_tries_and_all_of_them_in_time() {
+        let restarted = || {
+            let throttle = Throttle::of(&LiveTable::of([]), Some(NOW));
+            let ann = trier("ann", "192.0.2.1");
+            throttle.remember("ann", ann.source);
+            (throttle, Trier { browser: Some([1; 16]), ..ann })
+        };
+        // A browser of hers at an address of hers, the address without the browser, and elsewhere.
+        let (throttle, ann) = restarted();
+        let known = Trier { browser: None, ..ann.clone() };
+        let elsewhere = trier("ann", "198.51.100.1");
+        let tries = [&elsewhere, &known, &ann].map(|who| failures(&throttle, who, NOW));
+        assert_eq!(tries, [Rule::BEGINS; 3], "{tries:?}");
+        assert_eq!(failures(&restarted().0, &ann, NOW), 3 * Rule::BEGINS, "in whatever order");
+        // Whoever guesses from elsewhere keeps her out of nothing.
+        let (throttle, ann) = restarted();
+        failures(&throttle, &elsewhere, NOW);
+        assert!(throttle.look(&ann, NOW).is_ok() && throttle.look(&known, NOW).is_ok());
+        // The clock goes back: nobody waits longer for it.
+        let back = NOW - SignedDuration::from_hours(240);
+        assert_eq!(failures(&restarted().0, &elsewhere, back), Rule::BEGINS);
+        let later = NOW + SignedDuration::from_mins(25);
+        assert_eq!(failures(&restarted().0, &elsewhere, later), ACCOUNT.burst);
+        // A new password begins the count anew, now too.
+        let (throttle, _) = restarted();
+        throttle.forget("ann");
+        assert_eq!(failures(&throttle, &elsewhere, NOW), ACCOUNT.burst);
+        // An office that comes in at once is none of this.
+        let many = (0..100).map(|n| trier(&format!("u{n}"), "192.0.2.7"));
+        let taken = many.map_while(|who| throttle.take(&who, NOW).ok()).count();
+        assert_eq!(u32::try_from(taken), Ok(ADDRESS.burst));
     }
 
     #[test]

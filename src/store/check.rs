@@ -122,7 +122,7 @@ impl Read {
 pub fn check_file(folder: &Path) -> Result<(), OpenError> {
     let path = folder.join(FILE);
     let file = fs::File::options().read(true).write(true).open(&path);
-    let file = file.map_err(|error| OpenError::Io(path.display().to_string(), error))?;
+    let file = file.map_err(|error| OpenError::of(&path, error))?;
     if file.metadata().is_ok_and(|file| file.len() == 0) {
         // redb would make a new one of it.
         return Err(OpenError::Damaged("it is empty".into()));

@@ -49,6 +49,7 @@ pub use self::{
     backup::{BackupError, Progress, unpack as unpack_backup, write as write_backup},
     bonds::Bonds,
     check::check_file,
+    disk::Holder,
     evidence::Evidence,
     factors::Factors,
     guard::{MAGIC, forbids},
@@ -271,9 +272,16 @@ pub enum OpenError {
     /// The operating system refused.
     #[error("{0} could not be opened: {1}")]
     Io(String, #[source] io::Error),
+    /// The operating system lets nobody write there, or not the user that we run as.
+    #[error(
+        "{0} cannot be written to: {1}; let the user that rollcall runs as write there, or copy the data folder to where it may and name that with --data DIR; `rollcall verify FILE` proves a backup or a copy of the data file without writing"
+    )]
+    Unwritable(String, #[source] io::Error),
     /// Another process has it.
-    #[error("another rollcall is running on this data folder")]
-    Taken,
+    #[error(
+        "another rollcall{0} is running on this data folder; send commands while it runs, end it, or name another folder with --data DIR"
+    )]
+    Taken(Holder),
     /// Written by a later version.
     #[error(
         "the data folder was written in format {found} by rollcall {by}; this one knows format {known}: use that version or a later one"
@@ -301,10 +309,23 @@ pub enum OpenError {
     Store(#[from] StoreError),
 }
 
+impl OpenError {
+    /// Why what lies at `path` was not opened.
+    pub fn of(path: &Path, error: io::Error) -> Self {
+        let path = path.display().to_string();
+        match error.kind() {
+            io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+                Self::Unwritable(path, error)
+            }
+            _ => Self::Io(path, error),
+        }
+    }
+}
+
 impl From<redb::DatabaseError> for OpenError {
     fn from(error: redb::DatabaseError) -> Self {
         match error {
-            redb::DatabaseError::DatabaseAlreadyOpen => Self::Taken,
+            redb::DatabaseError::DatabaseAlreadyOpen => Self::Taken(Holder::default()),
             redb::DatabaseError::Storage(redb::StorageError::Io(error)) if disk::backend::is_full(&error) => {
                 Self::Store(StoreError::Full)
             }

@@ -1,10 +1,12 @@
 //! The command line: the same with a server on the folder and without one.
 
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, process::Command};
+
 use serde_json::Value;
 
 use super::{
     house::{PASSWORD, fixture},
-    server::{Client, Folder},
+    server::{Client, Done, Folder},
 };
 
 fn listed(folder: &Folder, args: &[&str]) -> Vec<String> {
@@ -270,7 +272,7 @@ fn a_backup_is_its_owners_alone_whatever_it_replaces() {
     let (file, export) = (folder.beside("all.backup"), folder.beside("all.csv"));
     let over = |file: &std::path::Path, before: u32, command: &[&str]| {
         std::fs::write(file, "x").unwrap();
-        std::fs::set_permissions(file, std::fs::Permissions::from_mode(before)).unwrap();
+        std::fs::set_permissions(file, Permissions::from_mode(before)).unwrap();
         folder.run(&[command, &[file.to_str().unwrap()]].concat()).ok();
         std::fs::metadata(file).unwrap().permissions().mode() & 0o7777
     };
@@ -287,7 +289,7 @@ fn an_export_into_a_device_leaves_the_device_there() {
     use std::os::unix::fs::FileTypeExt as _;
     let folder = Folder::with_admin();
     let pipe = folder.path().join("pipe");
-    assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+    assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
     let reader = std::thread::spawn({
         let pipe = pipe.clone();
         move || std::fs::read_to_string(pipe).unwrap()
@@ -319,10 +321,56 @@ fn a_command_does_not_wait_for_a_server_that_was_stopped() {
     let server = folder.serve();
     server.signal("STOP");
     let started = std::time::Instant::now();
-    folder.run(&["user", "list"]).refuses(2, "does not answer; it was stopped or is stuck");
+    let told = folder.run(&["user", "list"]);
+    let process = format!("the server that runs on this folder (process {})", server.process());
+    let lines: Vec<&str> = told.err.lines().collect();
+    let [waits, gives_up] = lines[..] else { panic!("{lines:?}") };
+    assert!(
+        waits.contains(&format!("{process} has not answered yet; it is waited for 8 seconds more")),
+        "{waits}"
+    );
+    assert!(
+        gives_up.contains(&format!("{process} does not answer; it was stopped or is stuck")),
+        "{gives_up}"
+    );
+    assert_eq!(told.code, 2);
     assert!(started.elapsed() < std::time::Duration::from_secs(30), "{:?}", started.elapsed());
     server.signal("CONT");
     folder.run(&["user", "list"]).ok();
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_to_is_refused_with_what_to_do_and_its_file_is_proven_all_the_same() {
+    let folder = Folder::with_admin();
+    let rights = |mode| std::fs::set_permissions(folder.path(), Permissions::from_mode(mode)).unwrap();
+    // For the administrator of the machine rights hold only without the power to pass over them.
+    let run = |args: &[&str]| {
+        let command = folder.command(args);
+        let mut without = Command::new("setpriv");
+        without.args(["--bounding-set", "-all"]).arg(command.get_program()).args(command.get_args());
+        let done = without.output();
+        match done {
+            Ok(done) if !String::from_utf8_lossy(&done.stderr).starts_with("setpriv:") => Done::of(done),
+            _ => folder.run(args),
+        }
+    };
+    let file = folder.path().join("rollcall.redb");
+    rights(0o500);
+    let whole = std::fs::read(&file).unwrap();
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["user", "list"], &["check"], &["verify"]] {
+        let refused = run(command);
+        refused.refuses(2, "cannot be written to: ");
+        assert!(
+            refused.err.contains("--data DIR") && refused.err.contains("rollcall verify FILE"),
+            "{}",
+            refused.err
+        );
+    }
+    run(&["verify", file.to_str().unwrap()]).ok();
+    rights(0o700);
+    std::fs::set_permissions(&file, Permissions::from_mode(0o400)).unwrap();
+    run(&["user", "list"]).refuses(2, "rollcall.redb cannot be written to: ");
+    assert_eq!(std::fs::read(&file).unwrap(), whole);
 }
 
 #[test]
@@ -438,7 +486,7 @@ fn a_folder_that_others_can_read_is_closed_and_that_is_said() {
     let file = folder.path().join("rollcall.redb");
     let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     for (path, open) in [(folder.path(), 0o755), (&file, 0o644)] {
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(open)).unwrap();
+        std::fs::set_permissions(path, Permissions::from_mode(open)).unwrap();
     }
     let done = folder.run(&["user", "list"]);
     assert!(done.ok().contains("ada") && done.err.contains("could be read by others"), "{}", done.err);

@@ -3,7 +3,7 @@
 //! Nothing is listed twice: a mounted address that no row names fails, and so does a row that names none.
 
 use rocket::http::Method;
-use rollcall::web::door::Settings;
+use rollcall::web::door::{Plain, Settings};
 use serde_json::{Value, json};
 
 use super::{
@@ -495,7 +495,7 @@ fn a_path_that_is_written_in_another_way_opens_no_more() {
 fn beyond_this_machine_it_speaks_plain_http_only_where_told_so_and_reminds_administrators() {
     let refused = Folder::with_admin().run(&["serve", "--listen", "0.0.0.0:0"]);
     refused.refuses(2, "--insecure-http");
-    let house = House::with_settings(Settings { plain: true, ..Settings::default() });
+    let house = House::with_settings(Settings { plain: Some(Plain::Here), ..Settings::default() });
     let house = house.with_admin("ada").with_auditor("olga");
     let reminder = "this is plain HTTP beyond this machine";
     let (ada, olga) = (house.signed_in("ada"), house.signed_in("olga"));
@@ -503,6 +503,20 @@ fn beyond_this_machine_it_speaks_plain_http_only_where_told_so_and_reminds_admin
         assert!(ada.get(page).text().contains(reminder), "{page}");
     }
     assert!(!olga.get("/sessions").text().contains(reminder), "who can do nothing about it");
+}
+
+#[test]
+fn a_proxy_that_nobody_says_speaks_tls_is_warned_of_at_the_start_and_on_pages() {
+    let folder = Folder::with_admin();
+    let said = folder.beside("said");
+    let reminder = "Passwords and sessions may be read on their way to the proxy";
+    let proxies = "trusted-proxy = [\"127.0.0.1\", \"10.0.0.2\"]\n";
+    std::fs::write(folder.path().join("rollcall.toml"), proxies).unwrap();
+    let server = folder.serve_saying(&said);
+    assert!(server.signed_in("ada").get("/sessions").text().contains(reminder));
+    server.stop();
+    let lines = std::fs::read_to_string(&said).unwrap();
+    assert!(lines.contains(reminder) && lines.contains("--public-url https://"), "{lines}");
 }
 
 #[test]

@@ -264,7 +264,15 @@ fn a_second_server_on_a_folder_is_refused_and_the_first_goes_on() {
     let folder = Folder::with_admin();
     let mut server = folder.serve();
     let second = folder.run(&["serve", "--listen", "127.0.0.1:0"]);
-    second.refuses(2, "another rollcall is running on this data folder");
+    second.refuses(
+        2,
+        &format!("another rollcall (process {}) is running on this data folder", server.process()),
+    );
+    // One that was stopped has it too, and nobody waits to hear that.
+    server.signal("STOP");
+    let second = folder.run(&["serve", "--listen", "127.0.0.1:0"]);
+    second.refuses(2, &format!("(process {})", server.process()));
+    server.signal("CONT");
     assert!(server.is_running());
     assert_eq!(server.stranger().get("/readyz").status, 200);
     folder.run(&["user", "list"]).ok();

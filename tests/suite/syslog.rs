@@ -116,7 +116,7 @@ fn a_wrong_address_or_network_is_refused_at_the_start() {
     folder.run(&["serve", "--syslog", "514"]).refuses(2, "syslog:");
     folder
         .run(&["serve", "--syslog", "127.0.0.1:0", "--syslog-from", "0.0.0.0/0"])
-        .refuses(2, "syslog-from:");
+        .refuses(2, "syslog-from: 0.0.0.0/0 would hear anybody; name the address itself");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
     folder.run(&["serve", "--listen", "127.0.0.1:0", "--syslog", &at]).refuses(2, &at);

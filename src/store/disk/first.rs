@@ -10,13 +10,13 @@ use std::{
 
 use redb::backends::FileBackend;
 
-use super::{Generation, beside, open_private};
+use super::{Generation, Holder, beside, open_private};
 use crate::store::OpenError;
 
 /// Makes the file beside its place and puts it there when it is whole. One that a kill or a full disk left by half would be
 /// refused at the next start as another program's. Of several who begin at the same moment one has the file, and the others are told so.
 pub(super) fn begin(path: &Path) -> Result<Generation, OpenError> {
-    let failed = |error| OpenError::Io(path.display().to_string(), error);
+    let failed = |error| OpenError::of(path, error);
     let new = beside(path);
     let file = open_private(&new).map_err(failed)?;
     let which = |file: &Metadata| (file.dev(), file.ino());
@@ -31,7 +31,7 @@ pub(super) fn begin(path: &Path) -> Result<Generation, OpenError> {
     if fs::metadata(path).map(|there| which(&there)).ok() != Some(ours) {
         return Err(match placed {
             Err(error) if !is_race(&error) => failed(error),
-            _ => OpenError::Taken,
+            _ => OpenError::Taken(Holder::of(path)),
         });
     }
     let _ = fs::remove_file(&new);

@@ -3,6 +3,7 @@
 
 pub(super) mod backend;
 mod first;
+mod holder;
 mod reserve;
 
 use std::{
@@ -24,6 +25,7 @@ use redb::{
     backends::{FileBackend, InMemoryBackend},
 };
 
+pub use self::holder::Holder;
 use self::{
     backend::{Backend, Fault, Medium},
     reserve::Reserve,
@@ -267,8 +269,14 @@ fn beside(path: &Path) -> PathBuf {
 }
 
 fn open(path: &Path) -> Result<Generation, OpenError> {
-    let file = open_private(path).map_err(|error| OpenError::Io(path.display().to_string(), error))?;
-    Generation::first(Arc::new(FileBackend::new(file)?))
+    let file = open_private(path).map_err(|error| OpenError::of(path, error))?;
+    let opened = FileBackend::new(file)
+        .map_err(OpenError::from)
+        .and_then(|backend| Generation::first(Arc::new(backend)));
+    opened.map_err(|error| match error {
+        OpenError::Taken(_) => OpenError::Taken(Holder::of(path)),
+        other => other,
+    })
 }
 
 /// Opens a file that nobody but its owner can read.

@@ -13,7 +13,7 @@ use rocket::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Finding, Lease, SetCookie, Settings, address, cookie, door,
+    Finding, Lease, Plain, SetCookie, Settings, address, cookie, door,
     origin::{self, Made},
     whence::{self, origin_of, party_of},
 };
@@ -233,8 +233,8 @@ impl<'r> Member<'r> {
         origin_of(self.request)
     }
 
-    /// Whether passwords can be read on their way here, because the operator insists.
-    pub fn plain(&self) -> bool {
+    /// Where passwords can be read on their way here, if anywhere.
+    pub fn plain(&self) -> Option<Plain> {
         door(self.request).settings.plain
     }
 

@@ -56,8 +56,8 @@ pub struct Settings {
     pub secure: bool,
     /// What speaks TLS before the web server, where Rollcall does so itself.
     pub front: Option<Front>,
-    /// Whether it is listened for beyond this machine without TLS, because the operator insists.
-    pub plain: bool,
+    /// Where passwords can be read on their way here, if anywhere.
+    pub plain: Option<Plain>,
     /// The domain whose apps a sign-in opens at once; Rollcall itself is reached in it.
     pub cookie_domain: Option<String>,
     /// Whose word on the client's address, and on what is asked of an app, is believed.
@@ -68,6 +68,29 @@ pub struct Settings {
     pub client_header: Option<Naming>,
     /// Where that was set.
     pub client_header_from: SetIn,
+}
+
+/// Where passwords can be read on their way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Plain {
+    /// It is listened for beyond this machine without TLS, because the operator insists.
+    Here,
+    /// A proxy stands before it, or somebody else who passes requests on, and nothing says that TLS is spoken there.
+    BeforeTheProxy,
+}
+
+impl Plain {
+    /// What is to be said of it, and what to do.
+    pub fn warning(self) -> &'static str {
+        match self {
+            Self::Here => {
+                "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before Rollcall and name it with --trusted-proxy and --public-url; and leave out --insecure-http."
+            }
+            Self::BeforeTheProxy => {
+                "Passwords and sessions may be read on their way to the proxy: the public address does not begin with https://. Have the proxy speak TLS, and say so with --public-url https://…, which keeps cookies to TLS too."
+            }
+        }
+    }
 }
 
 /// Where a setting comes from, and where it is changed: what is said in another place may count less.

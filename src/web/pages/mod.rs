@@ -157,11 +157,7 @@ fn inside(member: &Member<'_>, page: Page, params: &Params) -> Frame {
 
 /// Told to administrators only, like an alarm.
 fn insecure(member: &Member<'_>) -> Option<String> {
-    let told = member.user.role == Role::Admin && member.plain();
-    told.then(|| {
-        "Passwords and sessions can be read on their way here: this is plain HTTP beyond this machine. Speak TLS with --tls-cert and --tls-key or --tls-self-signed, or put a proxy with TLS before Rollcall and name it with --trusted-proxy and --public-url; and leave out --insecure-http."
-            .into()
-    })
+    member.plain().filter(|_| member.user.role == Role::Admin).map(|plain| plain.warning().into())
 }
 
 /// What is told to administrators only: everybody else can do nothing about it.

@@ -271,6 +271,18 @@ fn what_unpacks_to_more_than_is_held_is_refused_and_nothing_of_it_is_kept() {
     assert_eq!(send("zstd", &zstd).refusal(), "413 too_large");
     assert_eq!(send("gzip, gzip", &twice).refusal(), "415 unsupported_media_type");
     assert_eq!(send("gzip", &twice).status, 400, "it is unpacked once");
+    let mut small = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    small.write_all(record).unwrap();
+    let small = small.finish().unwrap();
+    assert_eq!(send("gzip", &small[..small.len() - 9]).status, 400, "it breaks off");
+    let mut wrong = small.clone();
+    let sum = small.len() - 8;
+    wrong[sum] ^= 1;
+    assert_eq!(send("gzip", &wrong).status, 400, "its sum is another");
+    // A frame of zstd that wants two gigabytes to be unpacked in, by its third byte behind the magic number, and one block as it is.
+    let block = u32::try_from(record.len()).unwrap() << 3 | 1;
+    let wide = [&[0x28, 0xb5, 0x2f, 0xfd, 0, (31 - 10) << 3], &block.to_le_bytes()[..3], record].concat();
+    assert_eq!(send("zstd", &wide).status, 400, "it takes more memory than anybody has for it");
     let plain = program.send(Method::Post, "/api/v1/activity", &blank.repeat(33));
     assert_eq!(plain.refusal(), "413 too_large");
     assert_eq!(house.log("action=bomb").len(), 0);

@@ -5,6 +5,10 @@ use std::sync::Barrier;
 use data_encoding::BASE32_NOPAD;
 use jiff::SignedDuration;
 use ring::hmac;
+use rollcall::{
+    domain::accounts::Details,
+    model::{demand::Demand, user::Actor},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -47,6 +51,18 @@ fn hidden(page: &Reply, name: &str) -> String {
     let (_, behind) =
         text.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {text}"));
     behind.split_once('"').unwrap().0.to_owned()
+}
+
+#[test]
+fn a_second_factor_makes_no_password_shorter() {
+    let house = House::new().with_admin("ada");
+    house.wait(house.app.set_demand(&Actor::console(), Demand::Everyone)).unwrap();
+    let add = |password: &str| {
+        house
+            .wait(house.app.add_user(&Actor::console(), "mia", password.to_owned(), Details::default()))
+            .is_ok()
+    };
+    assert!(!add("fourteen chars") && add("fifteen letters"));
 }
 
 #[test]

@@ -428,7 +428,7 @@ fn log_records_of_opentelemetry_are_taken_and_the_bad_ones_counted() {
 
 #[test]
 fn a_program_with_too_much_under_way_is_told_to_wait() {
-    let house = House::new();
+    let house = House::new().with_admin("ada");
     let shop = house.program("shop", &["activity:write"]);
     let record = json!({"user": "ann", "action": "x"});
     let mut turns: Vec<_> =
@@ -438,6 +438,11 @@ fn a_program_with_too_much_under_way_is_told_to_wait() {
         assert_eq!((reply.refusal().as_str(), reply.header("Retry-After")), ("429 busy", Some("1")));
     }
     assert_eq!(house.program("other", &["activity:write"]).post(ACTIVITY, &record).status, 200);
+    // People sign in, look and sign out as ever.
+    let (ada, other) = (house.signed_in("ada"), house.signed_in("ada"));
+    assert_eq!(ada.get("/activity").status, 200);
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{}", other.session())).status, 204);
+    assert!(!other.is_in());
     turns.pop();
     for _ in 0..3 {
         assert_eq!(shop.post(ACTIVITY, &record).status, 200, "each gives its turn back");

@@ -30,6 +30,9 @@ pub const WHOLE: usize = 32 << 20;
 /// From how many bytes on a body that is held in memory is a large one.
 const LARGE: usize = 1 << 20;
 
+/// How many bytes a reader must find free to learn that there is nothing more.
+const SPARE: usize = 4 << 10;
+
 /// How many bytes of a packed body are read at a time.
 const READ: usize = 64 << 10;
 
@@ -119,6 +122,9 @@ pub async fn whole(
         return Ok((bytes, None));
     }
     let turn = app.intake(program, Load::Whole)?;
+    // All there may be at once, and what a reader wants to have left at the end: a buffer that grows is copied into one of twice its
+    // length, which holds three times the bound by the time it is passed. What is not filled takes no memory.
+    bytes.reserve_exact(WHOLE + SPARE - LARGE);
     let read = body.take((WHOLE - LARGE) as u64 + 1).read_to_end(&mut bytes).await;
     read.map_err(|error| unreadable(&error))?;
     if bytes.len() > WHOLE { Err(Failure::too_large(WHOLE as u64)) } else { Ok((bytes, Some(turn))) }

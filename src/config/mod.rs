@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 
 use self::{
-    rules::{cookie_domain, good_origin, host_name, networks, outlets, plain_http, this_machine, tls},
+    rules::{cookie_domain, host_name, networks, origin, outlets, plain_http, this_machine, tls},
     written::{FILE, of_environment, of_file},
 };
 use crate::{
@@ -216,12 +216,7 @@ impl Config {
         });
         let checkpoints =
             outlets(raw.checkpoint_file, raw.checkpoint_syslog, raw.checkpoint_webhook, &mut fault);
-        let public_url = raw.public_url.map(|url| url.trim_end_matches('/').to_owned());
-        if let Some(url) = &public_url
-            && !good_origin(url)
-        {
-            fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
-        }
+        let public_url = raw.public_url.map(|url| origin(&url, &mut fault));
         let files = (raw.tls_cert, raw.tls_key);
         let tls = tls(files, raw.tls_self_signed, listen, public_url.as_deref(), &mut fault);
         let plain = match tls {

@@ -97,7 +97,7 @@ pub(super) fn networks(
     Some(Networks(networks))
 }
 
-/// Whether a network is larger than anybody's own. Of IPv6, fc00::/7 is nobody's but one's own, all of it.
+/// Whether a network is larger than anybody's own. Of IPv6, `fc00::/7` is nobody's but one's own, all of it.
 fn is_anybody(network: &IpNet) -> bool {
     match network {
         IpNet::V4(network) => network.prefix_len() < 8,
@@ -218,8 +218,17 @@ pub(super) fn this_machine() -> Networks {
     Networks(["127.0.0.0/8", "::1"].into_iter().filter_map(Networks::parse).collect())
 }
 
+/// The public address, without a slash at the end.
+pub(super) fn origin(written: &str, fault: &mut impl FnMut(String)) -> String {
+    let url = written.trim_end_matches('/');
+    if !good_origin(url) {
+        fault(format!("public-url: {url:?} is not an address like https://rollcall.example.org"));
+    }
+    url.to_owned()
+}
+
 /// Scheme and host, with a port or without, and nothing behind.
-pub(super) fn good_origin(url: &str) -> bool {
+fn good_origin(url: &str) -> bool {
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', '@', '\\', ' ']))
 }

@@ -239,18 +239,19 @@ fn a_restart_gives_back_fewer_than_ten_tries_and_keeps_the_user_out_of_nothing()
     let options = ["--trusted-proxy", "127.0.0.1"];
     let server = folder.serve_with(&options);
     let from = |server: &Server, ip: &str| server.stranger().with("X-Forwarded-For", ip);
-    let tried = |client: &Client, password: &str| {
+    let sign_in = |client: &Client, password: &str| {
         client.post("/api/v1/signin", &json!({"user": "ada", "password": password}))
     };
     // She is signed in from there, so that it is known after the restart too.
-    let signed_in = tried(&from(&server, "192.0.2.1"), PASSWORD);
+    let signed_in = sign_in(&from(&server, "192.0.2.1"), PASSWORD);
     assert_eq!(signed_in.status, 200);
     let marks = signed_in.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie"));
     let mark = marks.filter_map(|(_, mark)| mark.split(';').next()).find(|mark| mark.contains("browser"));
     let looked_at = |server: &Server| {
         let own = from(server, "192.0.2.1");
         let places = [from(server, "198.51.100.1"), own.clone(), own.with("Cookie", mark.unwrap())];
-        let tries = places.iter().map(|place| (0..50).take_while(|_| !is_held(&tried(place, WRONG))).count());
+        let tries =
+            places.iter().map(|place| (0..50).take_while(|_| !is_held(&sign_in(place, WRONG))).count());
         tries.sum::<usize>()
     };
     looked_at(&server);
@@ -260,6 +261,6 @@ fn a_restart_gives_back_fewer_than_ten_tries_and_keeps_the_user_out_of_nothing()
     assert!((3..10).contains(&tries), "{tries} tries");
     server.kill();
     let server = folder.serve_with(&options);
-    while !is_held(&tried(&from(&server, "198.51.100.1"), WRONG)) {}
-    assert_eq!(tried(&from(&server, "192.0.2.1"), PASSWORD).status, 200);
+    while !is_held(&sign_in(&from(&server, "198.51.100.1"), WRONG)) {}
+    assert_eq!(sign_in(&from(&server, "192.0.2.1"), PASSWORD).status, 200);
 }

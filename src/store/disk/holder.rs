@@ -57,7 +57,7 @@ mod tests {
         assert_eq!((has("fd:01:132"), has("fd:01:13")), (None, None));
         assert_eq!(
             (Holder(Some(9)).to_string(), Holder(None).to_string()),
-            (" (process 9)".into(), "".into())
+            (" (process 9)".into(), String::new())
         );
     }
 }

@@ -29,19 +29,22 @@ const RESOURCE: usize = 16 << 10;
 pub fn of_json(bytes: &[u8]) -> serde_json::Result<ExportLogsServiceRequest> {
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
     serde_json::from_slice(bytes).or_else(|error| {
-        // The JSON of protocol buffers writes a double that is no number as text, and any other as text too if it likes; the library
-        // takes numbers alone. That is rare, so it is looked for only where the reading failed.
+        // The JSON of protocol buffers writes a double that is no number as text, and any other as text too if it likes, and may
+        // write null for whatever is not set; the library takes numbers alone, and null hardly anywhere. That is rare, so it is
+        // looked for only where the reading failed.
         let Ok(mut request) = serde_json::from_slice(bytes) else { return Err(error) };
-        read_doubles(&mut request);
+        as_the_library_has_it(&mut request);
         serde_json::from_value(request).map_err(|_| error)
     })
 }
 
-/// Puts numbers in the place of texts that stand for doubles. What is none is kept by its name, as JSON has no other form for it.
-fn read_doubles(value: &mut Value) {
+/// Takes away what is null, and puts numbers in the place of texts that stand for doubles. What is none is kept by its name, as JSON
+/// has no other form for it.
+fn as_the_library_has_it(value: &mut Value) {
     match value {
-        Value::Array(list) => list.iter_mut().for_each(read_doubles),
+        Value::Array(list) => list.iter_mut().for_each(as_the_library_has_it),
         Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
             if let Some(Value::String(text)) = fields.get("doubleValue") {
                 if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
                     fields.insert("doubleValue".to_owned(), number.into());
@@ -50,7 +53,7 @@ fn read_doubles(value: &mut Value) {
                     fields.insert("stringValue".to_owned(), text);
                 }
             }
-            fields.values_mut().for_each(read_doubles);
+            fields.values_mut().for_each(as_the_library_has_it);
         }
         _ => {}
     }
@@ -193,6 +196,33 @@ mod tests {
         {
             let value = AnyValue { value: Some(any_value::Value::DoubleValue(number)) };
             assert_eq!(json(Some(value)), Value::from(name), "as protocol buffers too");
+        }
+    }
+
+    #[test]
+    fn what_is_null_is_not_set() {
+        let request = |resource: &str, scope: &str, record: &str| {
+            format!(
+                r#"{{"resourceLogs":[{{"resource":{resource},"scopeLogs":[{{"scope":{scope},"logRecords":[{record}]}}]}}]}}"#
+            )
+        };
+        let record = r#"{"timeUnixNano":"1767323045678901234","eventName":"order.paid"}"#;
+        let plain = read(&request(r#"{"attributes":[]}"#, r#"{"name":""}"#, record));
+        let nulls = r#"{"timeUnixNano":"1767323045678901234","observedTimeUnixNano":null,"eventName":"order.paid",
+            "severityText":null,"severityNumber":null,"body":null,"attributes":null,"droppedAttributesCount":null,
+            "flags":null,"traceId":null,"spanId":null}"#;
+        for (resource, scope) in
+            [("null", "null"), (r#"{"attributes":null}"#, r#"{"name":null,"attributes":null}"#)]
+        {
+            let read = read(&request(resource, scope, nulls));
+            assert_eq!(format!("{read:?}"), format!("{plain:?}"), "{resource} {scope}");
+        }
+        let within = r#"{"timeUnixNano":"1767323045678901234","eventName":"order.paid","body":{"stringValue":null},
+            "attributes":[{"key":"a","value":null},{"key":"b","value":{"stringValue":"x","intValue":null}}]}"#;
+        let record = read(&request("null", "null", within)).remove(0).unwrap();
+        assert!(record.attributes.contains(&("b".to_owned(), "x".to_owned())), "{:?}", record.attributes);
+        for nothing in [r#"{"resourceLogs":null}"#, r#"{"resourceLogs":[{"scopeLogs":null}]}"#, "{}"] {
+            assert!(read(nothing).is_empty(), "{nothing}");
         }
     }
 

@@ -418,6 +418,15 @@ fn log_records_of_opentelemetry_are_taken_and_the_bad_ones_counted() {
     let fields = ["user", "action", "detail", "ip", "city", "time"].map(|name| &found[0][name]);
     assert_eq!(fields, ["ann", "paid", "three books", LONDON, "London", "2026-03-01T08:00:00.123Z"]);
     assert_eq!(shop.post("/v1/logs", &json!({})).ok(), json!({}));
+    // What a program has nothing to say of it may write as null, as the JSON of protocol buffers has it.
+    let sparse = json!({"timeUnixNano": null, "severityText": null, "body": null, "traceId": null, "eventName": "refunded", "attributes": [
+        {"key": "user.name", "value": {"stringValue": "bob"}}, {"key": "reason", "value": null},
+    ]});
+    let request = json!({"resourceLogs": [
+        {"resource": null, "scopeLogs": [{"scope": null, "logRecords": [sparse]}, {"logRecords": null}]}, {"scopeLogs": null},
+    ]});
+    assert_eq!(shop.post("/v1/logs", &request).ok(), json!({}), "none of it was refused");
+    assert_eq!(each(&house.log("action=refunded"), "user"), ["bob"]);
     let refused = of_type(&shop, "application/json", "/v1/logs", "{");
     assert_eq!((refused.refusal().as_str(), &refused.json()["code"]), ("400 bad_request", &json!(3)));
     let binary = of_type(&shop, "application/x-protobuf", "/v1/logs", "\u{1}");

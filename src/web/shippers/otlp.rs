@@ -14,6 +14,7 @@ use rocket::{
     response::{self, Responder},
 };
 use serde::Serialize;
+use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::domain::ingest::Load;
@@ -128,8 +129,13 @@ impl<'r> Responder<'r, 'static> for Answer {
         let Self(encoding, told) = self;
         let bytes = match encoding {
             Encoding::Protobuf => told.encode_to_vec(),
-            Encoding::Json if told.partial_success.is_none() => b"{}".to_vec(),
-            Encoding::Json => serde_json::to_vec(&told).map_err(|_| Status::InternalServerError)?,
+            Encoding::Json => {
+                let told = told.partial_success.map_or_else(
+                    || json!({}),
+                    |partial| json!({"partialSuccess": {"rejectedLogRecords": partial.rejected_log_records, "errorMessage": partial.error_message}}),
+                );
+                told.to_string().into_bytes()
+            }
         };
         Ok(encoding.answer(bytes))
     }

@@ -1,5 +1,7 @@
 //! Log records of OpenTelemetry, by its semantic conventions.
 
+mod json;
+
 use std::sync::Arc;
 
 use data_encoding::{BASE64, HEXLOWER};
@@ -7,13 +9,14 @@ use jiff::Timestamp;
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,
     common::v1::{AnyValue, KeyValue, any_value},
-    logs::v1::LogRecord,
+    logs::v1::{LogRecord, SeverityNumber},
 };
 use prost::Message;
-use serde_json::{Map, Number, Value};
+use serde_json::{Map, Value};
 
+pub use self::json::read as of_json;
 use super::{
-    MARK, Record,
+    Record,
     document::{DETAIL, Document, Key},
     json::too_long,
 };
@@ -24,40 +27,6 @@ pub const RECORDS: usize = 100_000;
 
 /// The most that a program may say of itself, in bytes as they are sent: it is kept with each of its records.
 const RESOURCE: usize = 16 << 10;
-
-/// Reads a request in JSON.
-pub fn of_json(bytes: &[u8]) -> serde_json::Result<ExportLogsServiceRequest> {
-    let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
-    serde_json::from_slice(bytes).or_else(|error| {
-        // The JSON of protocol buffers writes a double that is no number as text, and any other as text too if it likes, and may
-        // write null for whatever is not set; the library takes numbers alone, and null hardly anywhere. That is rare, so it is
-        // looked for only where the reading failed.
-        let Ok(mut request) = serde_json::from_slice(bytes) else { return Err(error) };
-        as_the_library_has_it(&mut request);
-        serde_json::from_value(request).map_err(|_| error)
-    })
-}
-
-/// Takes away what is null, and puts numbers in the place of texts that stand for doubles. What is none is kept by its name, as JSON
-/// has no other form for it.
-fn as_the_library_has_it(value: &mut Value) {
-    match value {
-        Value::Array(list) => list.iter_mut().for_each(as_the_library_has_it),
-        Value::Object(fields) => {
-            fields.retain(|_, value| !value.is_null());
-            if let Some(Value::String(text)) = fields.get("doubleValue") {
-                if let Some(number) = text.parse().ok().and_then(Number::from_f64) {
-                    fields.insert("doubleValue".to_owned(), number.into());
-                } else if [NAN, INFINITY, NEG_INFINITY].contains(&text.as_str()) {
-                    let text = fields.remove("doubleValue").unwrap_or_default();
-                    fields.insert("stringValue".to_owned(), text);
-                }
-            }
-            fields.values_mut().for_each(as_the_library_has_it);
-        }
-        _ => {}
-    }
-}
 
 /// What doubles that are no numbers are called in the JSON of protocol buffers.
 const NAN: &str = "NaN";
@@ -96,7 +65,7 @@ fn about(attributes: Vec<KeyValue>) -> Result<Document, String> {
     if attributes.iter().map(Message::encoded_len).sum::<usize>() > RESOURCE {
         return Err(format!("the attributes of a resource can have at most {RESOURCE} bytes"));
     }
-    Document::of(attributes.into_iter().map(|pair| (pair.key, json(pair.value))).collect())
+    Document::of(attributes.into_iter().map(|pair| (pair.key, plain(pair.value))).collect())
 }
 
 fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Record {
@@ -105,9 +74,9 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
     }
     let mut document = Document::default();
     for pair in record.attributes {
-        document.add(pair.key, json(pair.value))?;
+        document.add(pair.key, plain(pair.value))?;
     }
-    match json(record.body) {
+    match plain(record.body) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 document.add(name, value)?;
@@ -126,7 +95,7 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
     }
     let others = [
         ("event.name", record.event_name),
-        ("log.level", record.severity_text),
+        ("log.level", level(record.severity_text, record.severity_number)),
         ("otel.scope.name", scope.to_owned()),
         ("trace.id", HEXLOWER.encode(&record.trace_id)),
         ("span.id", HEXLOWER.encode(&record.span_id)),
@@ -139,8 +108,18 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
     Ok(document.judge(sender, Key::Foreign))
 }
 
+/// How grave it is: in the words of the record, or by its number as the data model of OpenTelemetry calls that.
+fn level(text: String, number: i32) -> String {
+    if !text.is_empty() {
+        return text;
+    }
+    let known = SeverityNumber::try_from(number).ok().filter(|known| *known != SeverityNumber::Unspecified);
+    let name = known.and_then(|known| known.as_str_name().strip_prefix("SEVERITY_NUMBER_"));
+    name.unwrap_or_default().to_owned()
+}
+
 /// A value as JSON; bytes are written in base 64.
-fn json(value: Option<AnyValue>) -> Value {
+fn plain(value: Option<AnyValue>) -> Value {
     use any_value::Value as Any;
     match value.and_then(|value| value.value) {
         None | Some(Any::StringValueStrindex(_)) => Value::Null,
@@ -157,10 +136,10 @@ fn json(value: Option<AnyValue>) -> Value {
             }
         }
         Some(Any::BytesValue(bytes)) => BASE64.encode(&bytes).into(),
-        Some(Any::ArrayValue(list)) => list.values.into_iter().map(|value| json(Some(value))).collect(),
+        Some(Any::ArrayValue(list)) => list.values.into_iter().map(|value| plain(Some(value))).collect(),
         Some(Any::KvlistValue(pairs)) => {
             let fields: Map<_, _> =
-                pairs.values.into_iter().map(|pair| (pair.key, json(pair.value))).collect();
+                pairs.values.into_iter().map(|pair| (pair.key, plain(pair.value))).collect();
             fields.into()
         }
     }
@@ -189,40 +168,10 @@ mod tests {
         let kept: Vec<_> =
             record.attributes.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(kept, [("a", "NaN"), ("b", "-Infinity"), ("c", "1.5"), ("d", "2.5")]);
-        for wrong in [r#""much""#, r#""inf""#, r#""1e999""#] {
-            assert!(of_json(request(&[pair("a", wrong)]).as_bytes()).is_err(), "{wrong}");
-        }
         for (number, name) in [(f64::NAN, NAN), (f64::INFINITY, INFINITY), (f64::NEG_INFINITY, NEG_INFINITY)]
         {
             let value = AnyValue { value: Some(any_value::Value::DoubleValue(number)) };
-            assert_eq!(json(Some(value)), Value::from(name), "as protocol buffers too");
-        }
-    }
-
-    #[test]
-    fn what_is_null_is_not_set() {
-        let request = |resource: &str, scope: &str, record: &str| {
-            format!(
-                r#"{{"resourceLogs":[{{"resource":{resource},"scopeLogs":[{{"scope":{scope},"logRecords":[{record}]}}]}}]}}"#
-            )
-        };
-        let record = r#"{"timeUnixNano":"1767323045678901234","eventName":"order.paid"}"#;
-        let plain = read(&request(r#"{"attributes":[]}"#, r#"{"name":""}"#, record));
-        let nulls = r#"{"timeUnixNano":"1767323045678901234","observedTimeUnixNano":null,"eventName":"order.paid",
-            "severityText":null,"severityNumber":null,"body":null,"attributes":null,"droppedAttributesCount":null,
-            "flags":null,"traceId":null,"spanId":null}"#;
-        for (resource, scope) in
-            [("null", "null"), (r#"{"attributes":null}"#, r#"{"name":null,"attributes":null}"#)]
-        {
-            let read = read(&request(resource, scope, nulls));
-            assert_eq!(format!("{read:?}"), format!("{plain:?}"), "{resource} {scope}");
-        }
-        let within = r#"{"timeUnixNano":"1767323045678901234","eventName":"order.paid","body":{"stringValue":null},
-            "attributes":[{"key":"a","value":null},{"key":"b","value":{"stringValue":"x","intValue":null}}]}"#;
-        let record = read(&request("null", "null", within)).remove(0).unwrap();
-        assert!(record.attributes.contains(&("b".to_owned(), "x".to_owned())), "{:?}", record.attributes);
-        for nothing in [r#"{"resourceLogs":null}"#, r#"{"resourceLogs":[{"scopeLogs":null}]}"#, "{}"] {
-            assert!(read(nothing).is_empty(), "{nothing}");
+            assert_eq!(plain(Some(value)), Value::from(name), "as protocol buffers too");
         }
     }
 
@@ -236,7 +185,7 @@ mod tests {
                  {"key":"amount","value":{"intValue":"3"}}]},
               {"observedTimeUnixNano":"1767323045000000000","body":{"kvlistValue":{"values":[
                  {"key":"user","value":{"stringValue":"bob"}},{"key":"action","value":{"stringValue":"x"}}]}}},
-              {"body":{"stringValue":"nobody"}},
+              {"severityNumber":17,"body":{"stringValue":"nobody"}},
               {"timeUnixNano":"1767323045678901234","attributes":[{"key":"timestamp","value":{"stringValue":"12:00:01"}}]}]}]}]}"#;
         let read = read(text);
         let one = read[0].clone().unwrap();
@@ -252,7 +201,9 @@ mod tests {
         assert_eq!(pairs, [("amount", "3"), ("log.level", "INFO"), ("otel.scope.name", "orders"), trace]);
         let other = read[1].clone().unwrap();
         assert_eq!((&*other.user, &*other.action, other.time.is_some()), ("bob", "x", true));
-        assert_eq!(read[2].clone().unwrap().user, "", "the domain refuses it");
+        let nobody = read[2].clone().unwrap();
+        assert_eq!(nobody.user, "", "the domain refuses it");
+        assert!(nobody.attributes.contains(&("log.level".to_owned(), "ERROR".to_owned())), "{nobody:?}");
         let timed = read[3].clone().unwrap();
         assert_eq!(
             timed.time.unwrap().to_string(),

@@ -436,6 +436,31 @@ fn log_records_of_opentelemetry_are_taken_and_the_bad_ones_counted() {
 }
 
 #[test]
+fn a_request_of_otlp_that_holds_too_much_is_refused_before_it_is_read() {
+    let house = House::new();
+    let shop = house.program("shop", &["activity:write"]);
+    let request =
+        |records: &str| format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{records}]}}]}}]}}"#);
+    let most = "a request can hold at most";
+    for (records, why) in [
+        (vec!["{}"; 100_000].join(","), "100000 records"),
+        (
+            format!(r#"{{"attributes":[{}]}}"#, vec!["{}"; 2_000_001].join(",")),
+            "2000000 attributes and values",
+        ),
+    ] {
+        let refused = of_type(&shop, "application/json", "/v1/logs", &request(&records));
+        assert_eq!(refused.refusal(), "413 too_large", "{why}");
+        assert!(
+            refused.text().contains(&format!("{most} {why}; send them in several")),
+            "{}",
+            refused.text()
+        );
+    }
+    assert_eq!(house.log("app=shop").len(), 0);
+}
+
+#[test]
 fn a_program_with_too_much_under_way_is_told_to_wait() {
     let house = House::new().with_admin("ada");
     let shop = house.program("shop", &["activity:write"]);

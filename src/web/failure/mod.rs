@@ -192,8 +192,8 @@ impl Failure {
     }
 
     /// A body that holds too much.
-    pub fn too_many(most: usize) -> Self {
-        let message = format!("a request can hold at most {most} records; send them in several");
+    pub fn too_many(most: usize, what: &str) -> Self {
+        let message = format!("a request can hold at most {most} {what}; send them in several");
         Self::new(Status::PayloadTooLarge, "too_large", message)
     }
 

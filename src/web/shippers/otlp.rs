@@ -23,7 +23,7 @@ use crate::web::{
     failure::Failure,
     ingest::{
         body::{self, Packing, bare},
-        otlp::{RECORDS, of_json, records, too_many},
+        otlp::{Outline, of_json, records},
         take::{Fate, take},
     },
     looking::apart,
@@ -167,19 +167,26 @@ async fn logs(
 ) -> Result<Answer, Failure> {
     let _turn = shipper.app.intake(shipper.name(), Load::Any)?;
     let (bytes, _large) = body::whole(shipper.app, shipper.name(), packing.unpack(data)).await?;
-    let request = apart(shipper.app, move |_| match encoding {
-        Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice())
-            .map_err(|_| Failure::bad_request("the body is no export request of OTLP in protocol buffers")),
-        Encoding::Json => of_json(&bytes).map_err(|error| {
-            let (line, column) = (error.line(), error.column());
-            let why = "the body is no export request of OTLP in JSON";
-            Failure::bad_request(format!("{why}: look at line {line}, column {column}"))
-        }),
+    let request = apart(shipper.app, move |_| {
+        let outline = match encoding {
+            Encoding::Protobuf => Outline::of_protobuf(&bytes),
+            Encoding::Json => Outline::of_json(&bytes),
+        };
+        if let Some((most, what)) = outline.excess() {
+            return Err(Failure::too_many(most, what));
+        }
+        match encoding {
+            Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice()).map_err(|_| {
+                Failure::bad_request("the body is no export request of OTLP in protocol buffers")
+            }),
+            Encoding::Json => of_json(&bytes).map_err(|error| {
+                let (line, column) = (error.line(), error.column());
+                let why = "the body is no export request of OTLP in JSON";
+                Failure::bad_request(format!("{why}: look at line {line}, column {column}"))
+            }),
+        }
     })
     .await?;
-    if too_many(&request) {
-        return Err(Failure::too_many(RECORDS));
-    }
     let fates = take(&shipper, records(request, shipper.sender())).await?;
     let mut refused = fates.into_iter().filter_map(|fate| match fate {
         Fate::Refused(why) => Some(why),

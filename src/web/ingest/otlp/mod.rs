@@ -1,6 +1,7 @@
 //! Log records of OpenTelemetry, by its semantic conventions.
 
 mod json;
+mod outline;
 
 use std::sync::Arc;
 
@@ -14,16 +15,13 @@ use opentelemetry_proto::tonic::{
 use prost::Message;
 use serde_json::{Map, Value};
 
-pub use self::json::read as of_json;
+pub use self::{json::read as of_json, outline::Outline};
 use super::{
     Record,
     document::{DETAIL, Document, Key},
     json::too_long,
 };
 use crate::model::activity::limits;
-
-/// The most log records of a request, and the most scopes that hold them: a collector sends some thousands.
-pub const RECORDS: usize = 100_000;
 
 /// The most that a program may say of itself, in bytes as they are sent: it is kept with each of its records.
 const RESOURCE: usize = 16 << 10;
@@ -32,15 +30,6 @@ const RESOURCE: usize = 16 << 10;
 const NAN: &str = "NaN";
 const INFINITY: &str = "Infinity";
 const NEG_INFINITY: &str = "-Infinity";
-
-/// Whether a request holds more than is looked at: a record or a scope of no length takes a hundred times the memory it was sent in.
-pub fn too_many(request: &ExportLogsServiceRequest) -> bool {
-    let counts = request.resource_logs.iter().map(|resource| {
-        let records: usize = resource.scope_logs.iter().map(|scope| scope.log_records.len()).sum();
-        records + resource.scope_logs.len()
-    });
-    counts.sum::<usize>() > RECORDS
-}
 
 /// The records of a request, one after the other; ids are unique for `sender`. What a program says of itself is read once for
 /// all of its records.

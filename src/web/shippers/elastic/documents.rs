@@ -69,7 +69,7 @@ async fn taken(
     let index = index.map(str::to_owned);
     let (items, text) = apart(shipper.app, move |_| {
         let items = bulk::items(&text, index.as_deref()).map_err(|broken| match broken {
-            Broken::Many => Failure::too_many(bulk::ITEMS),
+            Broken::Many => Failure::too_many(bulk::ITEMS, "records"),
             Broken::Line(why) => Failure::bad_request(why),
         })?;
         Ok::<_, Failure>((Arc::new(items), text))

@@ -27,11 +27,15 @@ pub(super) struct Passage {
 #[rocket::async_trait]
 impl Fairing for Passage {
     fn info(&self) -> Info {
-        Info { name: "passage", kind: Kind::Liftoff | Kind::Request | Kind::Response }
+        Info { name: "passage", kind: Kind::Liftoff | Kind::Request | Kind::Response | Kind::Shutdown }
     }
 
     async fn on_liftoff(&self, rocket: &Rocket<Orbit>) {
         self.watchman.start(rocket);
+    }
+
+    async fn on_shutdown(&self, rocket: &Rocket<Orbit>) {
+        self.watchman.see_out(rocket).await;
     }
 
     async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {

@@ -12,18 +12,21 @@ mod sockets;
 
 use std::{
     cell::LazyCell,
+    collections::HashMap,
     io,
     net::{IpAddr, SocketAddr},
+    os::fd::RawFd,
     pin::Pin,
     sync::{Arc, PoisonError},
     task::{Context, Poll},
     time::{Duration, Instant},
 };
 
+use nix::sys::socket::Shutdown;
 use rocket::{Orbit, Request, Response, Rocket, response::Body};
 use tokio::{
     io::{AsyncRead, AsyncSeek, ReadBuf},
-    time::{MissedTickBehavior, interval},
+    time::{MissedTickBehavior, interval, timeout},
 };
 
 pub(super) use self::peers::Answering;
@@ -35,6 +38,9 @@ use super::{door::Networks, front::Arrivals, noted::Noted};
 
 /// How often the sockets are looked through.
 const ROUND: Duration = Duration::from_secs(1);
+
+/// How often, once the server stops.
+const LAST_ROUND: Duration = Duration::from_millis(20);
 
 /// Up to how many bytes an answer of a known length counts as sent when it is handed over: the system's buffers take it.
 const SMALL: usize = 64 << 10;
@@ -74,7 +80,7 @@ impl Watchman {
                 let owner = |peer| self.owner(peer);
                 for peer in self.peers.overdue(open.keys().copied(), owner, untaken, Instant::now()) {
                     if let Some(descriptor) = open.get(&peer) {
-                        sockets::shut(*descriptor, peer);
+                        sockets::shut(*descriptor, peer, Shutdown::Both);
                     }
                 }
             }
@@ -103,6 +109,37 @@ impl Watchman {
                 }
             }
         });
+    }
+
+    /// Waits until the last answer has been sent and the last connection has closed, as long as the framework would: it asks
+    /// only once whether there is still a connection, and where there is one, sleeps for all that time.
+    pub(super) async fn see_out(&self, rocket: &Rocket<Orbit>) {
+        let config = rocket.config();
+        let patience = Duration::from_secs(config.shutdown.grace.into());
+        let Ok(mut listing) = Listing::open() else { return };
+        let gone = async {
+            let mut tick = interval(LAST_ROUND);
+            loop {
+                tick.tick().await;
+                match listing.accepted_at(config.port) {
+                    Ok(open) if !open.is_empty() => self.dismiss(open),
+                    _ => break,
+                }
+            }
+            // What served the last connection may still be about to end.
+            tick.tick().await;
+        };
+        let _ = timeout(patience, gone).await;
+    }
+
+    /// Takes no further request from those who are not being answered. Only the reading ends, so that what is on its way to
+    /// them arrives: the framework sends it, finds that nothing more comes, and closes.
+    fn dismiss(&self, open: HashMap<SocketAddr, RawFd>) {
+        for (peer, descriptor) in open {
+            if !self.peers.is_answered(peer) {
+                sockets::shut(descriptor, peer, Shutdown::Read);
+            }
+        }
     }
 
     /// Says that a request is being answered.

@@ -103,6 +103,11 @@ impl Peers {
         Answering { peers: this.clone(), peer }
     }
 
+    /// Whether a request of this peer's is being answered.
+    pub(super) fn is_answered(&self, peer: SocketAddr) -> bool {
+        self.known().get(&peer).is_some_and(|known| known.running > 0)
+    }
+
     /// Whose connections of those that are `open` are to be closed, where `untaken` says how many bytes one has yet to take: first those that have let their time pass, then, where
     /// there are too many of one `owner`'s or in all, those that have been idle the longest.
     pub(super) fn overdue(

@@ -52,9 +52,9 @@ impl Listing {
 
 /// Shuts down this peer's connection: whoever reads it finds its end. Its number may have become another's since it was
 /// listed, so it is asked once more.
-pub(super) fn shut(fd: RawFd, whose: SocketAddr) {
+pub(super) fn shut(fd: RawFd, whose: SocketAddr, how: Shutdown) {
     if peer(fd) == Some(whose) {
-        let _ = shutdown(fd, Shutdown::Both);
+        let _ = shutdown(fd, how);
     }
 }
 

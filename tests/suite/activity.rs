@@ -234,6 +234,26 @@ fn a_parameter_that_is_misspelt_or_there_twice_asks_for_nothing() {
 }
 
 #[test]
+fn what_is_no_utf_8_is_refused_by_its_name_and_asks_for_nothing() {
+    let house = House::new().with_admin("ada");
+    let (ada, stranger) = (house.signed_in("ada"), house.stranger());
+    for (path, field) in [
+        ("activity?user=%ff", "user"),
+        ("activity?q=a&user=%C3%28", "user"),
+        ("activity.csv?q=backup%E2%82", "q"),
+        ("sessions?user=ann+%fe", "user"),
+    ] {
+        let refused = ada.get(&format!("/api/v1/{path}"));
+        assert_eq!(refused.refusal(), format!("400 bad_field {field}"), "{path}");
+    }
+    assert!(house.log("action=export").is_empty());
+    assert_eq!(ada.get("/activity?user=%ff").status, 400, "the page says so too");
+    let form = stranger.bare_form("/signin", "user=%ff&password=x");
+    assert_eq!(form.status, 400, "{}", form.text());
+    assert_eq!(ada.get("/api/v1/activity?user=%C3%A5sa&q=%2541").status, 200);
+}
+
+#[test]
 fn both_ends_of_a_period_are_where_they_are_said_to_be() {
     let house = House::new().with_admin("ada");
     let program = house.program("loader", &["activity:write"]);

@@ -74,7 +74,7 @@ async fn form(request: &Request<'_>, data: Data<'_>) -> Result<Params, Failure> 
     if !has_type(request, &["application/x-www-form-urlencoded"]) {
         return Err(Failure::media_type("this takes a form (application/x-www-form-urlencoded)"));
     }
-    Ok(Params::parse(&read(data, FORM).await?))
+    Params::parse(&read(data, FORM).await?)
 }
 
 /// A JSON body, with a `Content-Type` that says so.

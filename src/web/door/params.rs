@@ -1,5 +1,6 @@
 //! What stands behind the question mark.
 
+use percent_encoding::percent_decode_str;
 use rocket::{
     Request,
     outcome::Outcome,
@@ -20,11 +21,23 @@ use crate::web::{
 pub struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Decodes `a=b&c=d`.
-    pub fn parse(query: &str) -> Self {
+    /// Decodes `a=b&c=d`. What is no UTF-8 is refused: with something else in its place, it would be looked for, and kept, as what
+    /// nobody has said.
+    pub fn parse(query: &str) -> Result<Self, Failure> {
+        let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+        for (name, value) in pairs {
+            let is_text = |part: &str| percent_decode_str(part).decode_utf8().is_ok();
+            if !is_text(name) || !is_text(value) {
+                let name = percent_decode_str(name).decode_utf8_lossy().into_owned();
+                let said = name.escape_debug();
+                let message =
+                    format!("{said} is no UTF-8; encode it as UTF-8, then each byte as % and two digits");
+                return Err(Failure::field(name, message));
+            }
+        }
         let decoded = form_urlencoded::parse(query.as_bytes());
         let pairs = decoded.filter(|(_, value)| !value.is_empty());
-        Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
     }
 
     /// These pairs, as if they had been asked for.
@@ -120,10 +133,13 @@ impl<'r> FromRequest<'r> for Params {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, Self::Error> {
+        let known = request.route().and_then(openapi::parameters);
         let params = Self::parse(request.uri().query().map_or("", |query| query.as_str()));
-        match request.route().and_then(openapi::parameters).map(|known| params.hold_to(known)) {
-            Some(Err(failure)) => refuse(request, failure),
-            _ => Outcome::Success(params),
+        let held =
+            params.and_then(|params| known.map_or(Ok(()), |known| params.hold_to(known)).map(|()| params));
+        match held {
+            Ok(params) => Outcome::Success(params),
+            Err(failure) => refuse(request, failure),
         }
     }
 }

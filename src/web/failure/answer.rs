@@ -29,7 +29,7 @@ pub(in crate::web) struct Reason {
     message: Cow<'static, str>,
     /// What it is about, if about one field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     /// Where in that field, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,

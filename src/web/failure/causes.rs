@@ -72,7 +72,7 @@ impl From<SignInError> for Failure {
                 Self::new(Status::Unauthorized, "refused", message)
             }
             SignInError::Code => {
-                Self { field: Some("code"), ..Self::new(Status::Unauthorized, "wrong_code", message) }
+                Self { field: Some("code".into()), ..Self::new(Status::Unauthorized, "wrong_code", message) }
             }
             SignInError::Over => Self::new(Status::Unauthorized, "sign_in_over", message),
             SignInError::Busy => {
@@ -151,8 +151,8 @@ impl From<AppError> for Failure {
             AppError::Name | AppError::Reserved(_) => Self::field("name", message),
             AppError::Groups => Self::field("groups", message),
             AppError::Url(_) => Self::field("url", message),
-            AppError::Known(_) => Self { field: Some("name"), ..Self::conflict(message) },
-            AppError::Taken(..) => Self { field: Some("url"), ..Self::conflict(message) },
+            AppError::Known(_) => Self { field: Some("name".into()), ..Self::conflict(message) },
+            AppError::Taken(..) => Self { field: Some("url".into()), ..Self::conflict(message) },
             AppError::Unknown(_) => Self::not_found(message),
             AppError::Gone(gone) => gone.into(),
             AppError::Store(error) => error.into(),

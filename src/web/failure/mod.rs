@@ -32,7 +32,7 @@ pub struct Failure {
     status: Status,
     code: &'static str,
     message: Cow<'static, str>,
-    field: Option<&'static str>,
+    field: Option<Cow<'static, str>>,
     column: Option<usize>,
     retry_after: Option<u64>,
     /// What is asked for again before the rest goes on: the form that was sent, to be sent again.
@@ -135,13 +135,13 @@ impl Failure {
     /// The password was right, and the second factor is asked for.
     pub fn code_required() -> Self {
         let message = "this account has a second factor: send the code it shows as well";
-        Self { field: Some("code"), ..Self::new(Status::Unauthorized, "code_required", message) }
+        Self { field: Some("code".into()), ..Self::new(Status::Unauthorized, "code_required", message) }
     }
 
     /// The one-time code of the setup is wrong.
     pub fn wrong_code() -> Self {
         let message = "that is not the code; it stands in the terminal where the server was started";
-        Self { field: Some("code"), ..Self::new(Status::Forbidden, "wrong_code", message) }
+        Self { field: Some("code".into()), ..Self::new(Status::Forbidden, "wrong_code", message) }
     }
 
     /// There is nothing here, or nothing that the sender may know of.
@@ -155,8 +155,8 @@ impl Failure {
     }
 
     /// One thing that was sent was not understood.
-    pub fn field(field: &'static str, message: impl Into<Cow<'static, str>>) -> Self {
-        Self { field: Some(field), ..Self::new(Status::BadRequest, "bad_field", message) }
+    pub fn field(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: Some(field.into()), ..Self::new(Status::BadRequest, "bad_field", message) }
     }
 
     /// It stands against what is there.
@@ -266,8 +266,8 @@ impl Failure {
     }
 
     /// What the sentence is about, if it is about one field.
-    pub const fn about(&self) -> Option<&'static str> {
-        self.field
+    pub fn about(&self) -> Option<&str> {
+        self.field.as_deref()
     }
 
     /// In which column of that field, counted from 1.

@@ -48,7 +48,7 @@ pub enum LookError {
     #[error("{}", SearchError::TooSlow)]
     TooSlow,
     /// The index has not all of the log, or does not know whether it has, so nothing is exact.
-    #[error("{0}, so this would not be whole; it catches up by itself: ask again when it has")]
+    #[error("{0}, so this would not be whole; {remedy}", remedy = .0.remedy())]
     Behind(Behind),
     /// The index could not answer.
     #[error(transparent)]

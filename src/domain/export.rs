@@ -196,6 +196,10 @@ impl App {
             let lacks = self.log().last().0.saturating_sub(self.0.index.status().indexed.0);
             return Err(LookError::Behind(self.behind().unwrap_or(Behind::Lacks(lacks))).into());
         }
+        // What is damaged would be lacking, and no later try has it.
+        if let Some(damaged @ Behind::Damaged(_)) = self.behind() {
+            return Err(LookError::Behind(damaged).into());
+        }
         let (searcher, store) = self.one_moment()?;
         let looked = searcher.search(filter, scope);
         let promised = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;

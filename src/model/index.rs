@@ -14,6 +14,8 @@ pub struct Status {
     /// Whether it is as far as the log was when it last fell far behind: when it was opened, begun anew, or could not keep up. What
     /// it lacks from then on is on its way, and there within a second.
     pub caught_up: bool,
+    /// How many activities before `indexed` are damaged in the log, and so cannot be found.
+    pub left_out: u64,
     /// What it is doing.
     pub state: State,
 }
@@ -38,6 +40,18 @@ pub enum Behind {
     Lacks(u64),
     /// Its files are being verified, and nobody knows yet whether to believe them.
     Unverified,
+    /// So many activities of the log are damaged and could not be read.
+    Damaged(u64),
+}
+
+impl Behind {
+    /// What is to be done about it.
+    pub const fn remedy(self) -> &'static str {
+        match self {
+            Self::Lacks(_) | Self::Unverified => "it catches up by itself: ask again when it has",
+            Self::Damaged(_) => "`rollcall verify` names them, and a backup from before the damage has them",
+        }
+    }
 }
 
 impl fmt::Display for Behind {
@@ -45,6 +59,7 @@ impl fmt::Display for Behind {
         match self {
             Self::Lacks(lacks) => write!(f, "the search index lacks {lacks} activities of the log"),
             Self::Unverified => f.write_str("the files of the search index are being verified"),
+            Self::Damaged(lost) => write!(f, "{lost} activities of the log are damaged and cannot be read"),
         }
     }
 }

@@ -96,7 +96,7 @@ impl Folder {
         let index = schema::create(Files::open(&new).map_err(TantivyError::from)?)?;
         let mut writer = index.writer_with_num_threads::<Document>(1, 15_000_000)?;
         let mut commit = writer.prepare_commit()?;
-        commit.set_payload(&payload(ActivityId(0)));
+        commit.set_payload(&payload(ActivityId(0), 0));
         commit.commit()?;
         drop(writer);
         drop(index);
@@ -117,10 +117,20 @@ impl Folder {
 
     /// How far the index has followed, as its last commit says; none if another version wrote it.
     pub(super) fn indexed(&self) -> Option<ActivityId> {
+        self.said(1).map(ActivityId)
+    }
+
+    /// How many activities before that it had to leave out, because the log could not read them any more.
+    pub(super) fn left_out(&self) -> u64 {
+        self.said(2).unwrap_or_default()
+    }
+
+    /// A number of the last commit's payload.
+    fn said(&self, at: usize) -> Option<u64> {
         let payload = self.index.load_metas().ok()?.payload?;
-        let (version, indexed) = payload.split_once(' ')?;
-        (version.parse() == Ok(VERSION)).then_some(())?;
-        indexed.parse().ok().map(ActivityId)
+        let mut words = payload.split(' ');
+        (words.next()?.parse() == Ok(VERSION)).then_some(())?;
+        words.nth(at - 1)?.parse().ok()
     }
 
     /// The index as its last commit left it.
@@ -148,8 +158,12 @@ impl Folder {
 }
 
 /// What a commit remembers: the version of the format, and the last activity in it.
-pub(super) fn payload(indexed: ActivityId) -> String {
-    format!("{VERSION} {}", indexed.0)
+/// And, where there are any, how many before it were left out.
+pub(super) fn payload(indexed: ActivityId, left_out: u64) -> String {
+    match left_out {
+        0 => format!("{VERSION} {}", indexed.0),
+        left_out => format!("{VERSION} {} {left_out}", indexed.0),
+    }
 }
 
 /// `index` becomes `index.new`.

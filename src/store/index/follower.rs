@@ -27,7 +27,10 @@ use super::{
     sums::Rounds,
 };
 use crate::{
-    model::{id::ActivityId, index::State},
+    model::{
+        id::ActivityId,
+        index::{Behind, State},
+    },
     store::{aside::step_aside, map},
 };
 
@@ -157,12 +160,15 @@ impl Follower {
         let writer: IndexWriter<Document> = self.folder.index.writer_with_options(options)?;
         writer.set_merge_policy(Box::new(Neighbours::new(self.folder.index.clone())));
         let indexed = self.folder.indexed().unwrap_or(ActivityId(0));
+        let left_out = self.folder.left_out();
+        self.shared.set_left_out(left_out);
         self.shared.set_state(State::Following);
         let now = Instant::now();
         let session = Session {
             follower: self,
             writer,
             read: indexed,
+            left_out,
             waiting: None,
             tidied: now,
             rewriting: None,
@@ -180,6 +186,8 @@ struct Session<'a> {
     writer: IndexWriter<Document>,
     /// The last activity that was added.
     read: ActivityId,
+    /// How many before it the log could not read any more.
+    left_out: u64,
     /// Since when something waits for its commit.
     waiting: Option<Instant>,
     /// When merges and what is gone were last looked for.
@@ -247,7 +255,14 @@ impl Session<'_> {
     /// Adds some of what is new, and says how much.
     fn read_batch(&mut self) -> Result<usize, Failure> {
         let Follower { source, folder, .. } = self.follower;
-        let batch = source.read(self.read, BATCH)?;
+        let batch = match source.read(self.read, BATCH) {
+            Ok(batch) => batch,
+            Err(error) => {
+                let last = source.damaged_behind(self.read)?.ok_or(error)?;
+                self.leave_out(last);
+                return Ok(1);
+            }
+        };
         for activity in &batch {
             // A source that repeats itself must not make an activity be found twice.
             if activity.id > self.read {
@@ -261,9 +276,23 @@ impl Session<'_> {
         Ok(batch.len())
     }
 
+    /// Goes on behind activities that are damaged, up to `last`: what comes after them is found, and no answer is called whole.
+    fn leave_out(&mut self, last: ActivityId) {
+        log::error!(
+            "the activities {} to {} of the log are damaged, and cannot be read or found; {}",
+            self.read.0 + 1,
+            last.0,
+            Behind::Damaged(0).remedy()
+        );
+        self.left_out += last.0.saturating_sub(self.read.0);
+        self.read = last;
+        self.follower.shared.set_left_out(self.left_out);
+        self.waiting.get_or_insert_with(Instant::now);
+    }
+
     fn commit(&mut self) -> Result<(), Failure> {
         let mut commit = self.writer.prepare_commit()?;
-        commit.set_payload(&payload(self.read));
+        commit.set_payload(&payload(self.read, self.left_out));
         commit.commit()?;
         self.waiting = None;
         self.publish()

@@ -110,7 +110,10 @@ impl Index {
             State::Following => false,
             State::Retrying(_) | State::Stopped => true,
         };
-        (lacks > 0 && (stands || !status.caught_up || lacks > status::FAR)).then_some(Behind::Lacks(lacks))
+        if lacks > 0 && (stands || !status.caught_up || lacks > status::FAR) {
+            return Some(Behind::Lacks(lacks));
+        }
+        (status.left_out > 0).then_some(Behind::Damaged(status.left_out))
     }
 
     /// Holds every file against its check sum: the first that is not as it was written, by its name. What is damaged is made anew, as

@@ -10,8 +10,11 @@ pub trait Source: Send + Sync + 'static {
     fn last(&self) -> ActivityId;
 
     /// At most `max` activities behind `after`, in the order of their ids and without a gap that could still be filled.
-    /// Empty if there is none.
+    /// Empty if there is none. What is damaged ends it, and fails where it is the first.
     fn read(&self, after: ActivityId, max: usize) -> Result<Vec<Activity>, SourceError>;
+
+    /// The last of the activities right behind `after` that are damaged, so that no later try will read them; none if they are not.
+    fn damaged_behind(&self, after: ActivityId) -> Result<Option<ActivityId>, SourceError>;
 
     /// Waits until [`Source::read`] has something behind `after`, but not longer than `at_most`, and returns the newest id.
     fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId;

@@ -35,6 +35,8 @@ struct Inner {
     anew: bool,
     /// How often it has been.
     begun: u64,
+    /// How many activities were left out, because the log could not read them any more.
+    left_out: u64,
 }
 
 /// How the follower is to end.
@@ -56,6 +58,7 @@ impl Shared {
             stop: None,
             anew: false,
             begun: 0,
+            left_out: 0,
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), doubt: Arc::default() }
     }
@@ -68,7 +71,8 @@ impl Shared {
         let inner = self.lock();
         let indexed = inner.snapshot.indexed;
         let caught_up = indexed >= inner.goal;
-        Status { indexed, last: inner.last.max(indexed), caught_up, state: inner.state.clone() }
+        let (last, left_out) = (inner.last.max(indexed), inner.left_out);
+        Status { indexed, last, caught_up, left_out, state: inner.state.clone() }
     }
 
     pub(super) fn wait_for(&self, id: ActivityId, at_most: Duration) -> bool {
@@ -123,6 +127,11 @@ impl Shared {
         let mut inner = self.lock();
         inner.last = last;
         inner.goal = last;
+    }
+
+    /// Says how many activities had to be left out until now.
+    pub(super) fn set_left_out(&self, left_out: u64) {
+        self.lock().left_out = left_out;
     }
 
     pub(super) fn set_state(&self, state: State) {

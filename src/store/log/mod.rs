@@ -326,6 +326,12 @@ impl Source for Log {
         read.activities_after(after, most).map_err(|error| SourceError(error.into()))
     }
 
+    fn damaged_behind(&self, after: ActivityId) -> Result<Option<ActivityId>, SourceError> {
+        let read = Read::of(&self.disk, &self.cache).map_err(|error| SourceError(error.into()))?;
+        let damaged = read.shelf().and_then(|shelf| shelf.damaged_behind(after.0));
+        damaged.map(|last| last.map(ActivityId)).map_err(|error| SourceError(error.into()))
+    }
+
     fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId {
         self.tail.wait(after, at_most)
     }

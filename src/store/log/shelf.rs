@@ -117,13 +117,42 @@ impl<'a> Shelf<'a> {
     /// At most `most` activities that came after `after`, in order of arrival.
     pub(super) fn after(&self, after: u64, most: usize) -> Result<Vec<Activity>, StoreError> {
         let mut found = Vec::with_capacity(most.min(4096));
-        if after.saturating_add(1) < self.open {
-            self.after_in_blocks(after, most, &mut found)?;
-        }
-        if found.len() < most {
-            self.after_in_runs(after, most, &mut found)?;
+        match self.gather_after(after, most, &mut found) {
+            // They are had all the same, and whoever asks for what is behind them learns of the damage.
+            Err(StoreError::Damaged(_)) if !found.is_empty() => {}
+            gathered => gathered?,
         }
         Ok(found)
+    }
+
+    fn gather_after(&self, after: u64, most: usize, found: &mut Vec<Activity>) -> Result<(), StoreError> {
+        if after.saturating_add(1) < self.open {
+            self.after_in_blocks(after, most, found)?;
+        }
+        if found.len() < most {
+            self.after_in_runs(after, most, found)?;
+        }
+        Ok(())
+    }
+
+    /// The last id of the block or run right behind `after`, if that is damaged.
+    pub(super) fn damaged_behind(&self, after: u64) -> Result<Option<u64>, StoreError> {
+        match self.after(after, 1) {
+            Ok(_) => return Ok(None),
+            Err(StoreError::Damaged(_)) => {}
+            Err(error) => return Err(error),
+        }
+        if after.saturating_add(1) < self.open
+            && let Some(row) = self.blocks.range(after.saturating_add(1)..).map_err(StoreError::file)?.next()
+        {
+            return Ok(Some(row.map_err(StoreError::file)?.0.value()));
+        }
+        // A run reaches as far as the next begins.
+        let next = self.runs.range(after.saturating_add(2)..).map_err(StoreError::file)?.next();
+        match next {
+            Some(row) => Ok(Some(row.map_err(StoreError::file)?.0.value() - 1)),
+            None => Ok(None),
+        }
     }
 
     fn after_in_blocks(&self, after: u64, most: usize, found: &mut Vec<Activity>) -> Result<(), StoreError> {

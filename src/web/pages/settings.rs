@@ -12,7 +12,7 @@ use crate::{
     model::{
         bond::Binding,
         demand::{Demand, NotADemand},
-        index::State,
+        index::{Behind, State},
         noun::noun,
         retention::{BadRetention, Keep, Retention},
     },
@@ -23,6 +23,7 @@ use crate::{
         looking::apart,
         views::{
             Page,
+            activity::behind,
             notice::Confirm,
             parts::{Fact, Input},
             settings::{self as views, Geo, Index, Settings},
@@ -93,6 +94,7 @@ fn page(admin: &Admin<'_>, params: &Params, geo_error: &str, retention: views::R
     let (done, all) = (status.indexed.0, status.last.0);
     let line = match &status.state {
         State::Retrying(why) => format!("The index cannot be written ({why}); it tries again by itself."),
+        _ if done >= all && status.left_out > 0 => behind(Behind::Damaged(status.left_out)),
         _ if done >= all => {
             format!("All {} {} can be searched.", grouped(all), noun(all, "activity", "activities"))
         }

@@ -75,8 +75,18 @@ pub struct Total {
 
 /// What is said above the results while the index has not all of the log, or does not know whether it has.
 pub fn behind(behind: Behind) -> String {
-    let Behind::Lacks(lacks) = behind else {
-        return "The files of the search index are being verified. Until that is done rows, count and chart may not be right, and there is no download.".to_owned();
+    let lacks = match behind {
+        Behind::Lacks(lacks) => lacks,
+        Behind::Unverified => {
+            return "The files of the search index are being verified. Until that is done rows, count and chart may not be right, and there is no download.".to_owned();
+        }
+        Behind::Damaged(lost) => {
+            return format!(
+                "{} {} of the log cannot be read: the data file is damaged. Everything else is found, but rows, count and chart are not complete, and there is no download. Run rollcall verify, which names them; a backup from before the damage has them.",
+                grouped(lost),
+                noun(lost, "activity", "activities")
+            );
+        }
     };
     let (noun, are) = if lacks == 1 { ("activity", "is") } else { ("activities", "are") };
     format!(

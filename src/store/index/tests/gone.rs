@@ -151,7 +151,7 @@ fn a_kill_between_deletion_and_rewriting_brings_nothing_back_and_loses_nothing()
         assert!(!purge.rewritten().is_empty());
         purge.delete(&writer).unwrap();
         let mut commit = writer.prepare_commit().unwrap();
-        commit.set_payload(&payload(ActivityId(2000)));
+        commit.set_payload(&payload(ActivityId(2000), 0));
         commit.commit().unwrap();
         assert!(folder.index.load_metas().unwrap().segments.iter().any(tantivy::SegmentMeta::has_deletes));
     }

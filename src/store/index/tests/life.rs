@@ -235,7 +235,7 @@ fn an_index_of_another_log_or_version_is_made_again() {
     assert_all_found(&index, 200);
     index.stop();
     let meta = fs::read_to_string(path.join("meta.json")).unwrap();
-    let payload = payload(ActivityId(200));
+    let payload = payload(ActivityId(200), 0);
     assert!(meta.contains(&payload), "{meta}");
     fs::write(path.join("meta.json"), meta.replace(&payload, "0 200")).unwrap();
     assert_all_found(&open(&path, &log(200)), 200);
@@ -254,6 +254,32 @@ fn a_log_that_cannot_be_read_is_tried_again_while_searches_go_on() {
     assert_all_found(&index, 100);
     log.broken.store(false, Ordering::SeqCst);
     assert_all_found(&index, 101);
+}
+
+#[test]
+fn what_is_damaged_in_the_log_is_left_out_and_what_comes_after_it_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let (path, log) = (dir.path().join("index"), log(1000));
+    *log.damaged.lock().unwrap() = Some((401, 420));
+    let found = |index: &Index| {
+        let search = index.searcher().search(&Filter::default(), &Scope::All);
+        search.count(&Deadline::never()).unwrap()
+    };
+    let index = open(&path, &log);
+    assert!(index.wait_for(ActivityId(1000), LONG));
+    assert_eq!((found(&index), index.lacks(ActivityId(1000))), (980, Some(Behind::Damaged(20))));
+    log.append(numbered(1001));
+    assert!(index.wait_for(ActivityId(1001), LONG));
+    assert_eq!(found(&index), 981);
+    drop(index);
+    // It is known after a restart, and until the log is whole and the index is made anew.
+    let index = open(&path, &log);
+    assert!(index.wait_for(ActivityId(1001), LONG));
+    assert_eq!((found(&index), index.lacks(ActivityId(1001))), (981, Some(Behind::Damaged(20))));
+    *log.damaged.lock().unwrap() = None;
+    index.start_over(LONG).unwrap();
+    assert!(index.wait_for(ActivityId(1001), LONG));
+    assert_eq!((found(&index), index.lacks(ActivityId(1001))), (1001, None));
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub(super) struct Log {
     grown: Condvar,
     /// Reading fails while this is set.
     pub(super) broken: AtomicBool,
+    /// The first and last id of what is damaged.
+    pub(super) damaged: Mutex<Option<(u64, u64)>>,
 }
 
 impl Log {
@@ -48,7 +50,23 @@ impl Source for Log {
         }
         let activities = self.activities.lock().unwrap();
         let start = activities.partition_point(|activity| activity.id <= after);
-        Ok(activities[start..].iter().take(max).cloned().collect())
+        let end = self.damaged.lock().unwrap().filter(|(_, last)| after.0 < *last);
+        let readable = |activity: &&Activity| end.is_none_or(|(first, _)| activity.id.0 < first);
+        let read: Vec<_> = activities[start..].iter().take(max).take_while(readable).cloned().collect();
+        if read.is_empty() && start < activities.len() {
+            Err(SourceError("damaged".into()))
+        } else {
+            Ok(read)
+        }
+    }
+
+    fn damaged_behind(&self, after: ActivityId) -> Result<Option<ActivityId>, SourceError> {
+        if self.broken.load(Ordering::SeqCst) {
+            return Ok(None);
+        }
+        let damaged =
+            self.damaged.lock().unwrap().filter(|(first, last)| (*first..=*last).contains(&(after.0 + 1)));
+        Ok(damaged.map(|(_, last)| ActivityId(last)))
     }
 
     fn wait(&self, after: ActivityId, at_most: Duration) -> ActivityId {

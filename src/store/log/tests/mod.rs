@@ -338,3 +338,51 @@ fn tampered(log: &Bare, change: impl FnOnce(&redb::WriteTransaction)) {
     change(&write);
     write.commit().unwrap();
 }
+
+#[test]
+fn what_is_damaged_is_passed_over_and_everything_around_it_is_read() {
+    let log = Bare::new();
+    for from in (0..6000).step_by(500) {
+        log.append(numbered(from..from + 500));
+    }
+    // Some in blocks, and some still in runs.
+    log.work.bind(1000).unwrap();
+    for from in (6000..7000).step_by(500) {
+        log.append(numbered(from..from + 500));
+    }
+    let before = log.all();
+    tampered(&log, |write| {
+        use redb::ReadableTable as _;
+        for table in [tables::LOG_BLOCKS, tables::LOG_RUNS] {
+            let mut table = write.open_table(table).unwrap();
+            let keys: Vec<u64> = table.iter().unwrap().map(|row| row.unwrap().0.value()).collect();
+            let key = keys[keys.len() / 2];
+            let mut value = table.get(key).unwrap().unwrap().value().to_vec();
+            let middle = value.len() / 2;
+            value[middle] ^= 1;
+            table.insert(key, value.as_slice()).unwrap();
+        }
+    });
+    let (source, mut read, mut lost, mut places) = (log.log(), Vec::new(), 0, 0);
+    let mut after = ActivityId(0);
+    while after < source.last() {
+        match source.read(after, 1000) {
+            Ok(batch) => {
+                assert_eq!(source.damaged_behind(after).unwrap(), None);
+                after = batch.last().unwrap().id;
+                read.extend(batch);
+            }
+            Err(_) => {
+                let last = source.damaged_behind(after).unwrap().expect("it says how far");
+                (lost, places) = (lost + last.0 - after.0, places + 1);
+                after = last;
+            }
+        }
+    }
+    assert_eq!(places, 2, "a block and a run");
+    assert_eq!(read.len() as u64 + lost, before.len() as u64);
+    assert!(lost < 2000, "{lost}");
+    assert!(read.iter().all(|activity| {
+        before.binary_search_by_key(&activity.id, |known| known.id).is_ok_and(|at| before[at] == *activity)
+    }));
+}

@@ -541,6 +541,59 @@ fn a_code_hands_over_once_soon_and_in_the_same_browser() {
 }
 
 #[test]
+fn an_app_of_another_scheme_is_handed_its_session_as_no_cookie_of_ours_opens_it() {
+    for (public, secure, app) in [
+        ("http://rollcall.example.org", false, "https://wiki.example.org"),
+        ("https://rollcall.example.org", true, "http://wiki.example.org"),
+        ("http://rollcall.example.org", false, "https://rollcall.example.org:8443"),
+    ] {
+        let settings = Settings {
+            public_url: Some(public.to_owned()),
+            secure,
+            trusted_proxies: Networks([Networks::parse(PROXY).unwrap()].to_vec()),
+            cookie_domain: Some("example.org".to_owned()),
+            ..Settings::default()
+        };
+        let house = House::with_settings(settings).with_admin("ada").with_member("ann");
+        let wiki = json!({"name": "wiki", "url": app});
+        assert_eq!(house.signed_in("ada").post("/api/v1/apps", &wiki).status, 201);
+        let ann = house.signed_in("ann");
+        let led = ask(&house.stranger(), &format!("{app}/x"));
+        let start = ann.get(location(&led).strip_prefix(public).unwrap());
+        assert_eq!(location(&start), format!("{app}/.rollcall/start?rd=%2Fx"), "from {public}");
+        // And by that way the browser gets there.
+        let started = proxied(&house.stranger(), &format!("{app}/")).get("/.rollcall/start?rd=%2Fx");
+        let over = ann.get(location(&started).strip_prefix(public).unwrap());
+        let callback = location(&over).strip_prefix(app).unwrap().to_owned();
+        let browser = house.stranger().with("Cookie", &started.cookie());
+        let handed = proxied(&browser, &format!("{app}/")).get(&callback);
+        let pass = cookies(&handed).into_iter().find(|cookie| cookie.contains("=rcp_")).expect("a pass");
+        let reply = ask(&house.stranger().with("Cookie", &pass), &format!("{app}/x"));
+        assert_eq!((reply.status, reply.header("Remote-User")), (200, Some("ann")), "{public} and {app}");
+    }
+}
+
+#[test]
+fn passes_that_are_over_do_not_stand_in_the_way_of_the_one_that_lives() {
+    let house = house();
+    let pass = |user: &str| {
+        let signed_in = house.stranger().sign_in(user, PASSWORD);
+        cookies(&signed_in).into_iter().find(|cookie| cookie.starts_with("__Secure")).unwrap()
+    };
+    let (anns, adas) = (pass("ann"), pass("ada"));
+    let dead = format!("__Secure-rollcall-apps=rcp_{}", "A".repeat(43));
+    let shown = |cookies: &str| {
+        let reply = ask(&house.stranger().with("Cookie", cookies), "https://wiki.example.org/");
+        (reply.status, reply.header("Remote-User").unwrap_or_default().to_owned())
+    };
+    let as_ann = || (200, "ann".to_owned());
+    assert_eq!(shown(&format!("{dead}; {anns}")), as_ann());
+    assert_eq!(shown(&format!("{anns}; {dead}; {anns}")), as_ann());
+    // Whose the browser is nobody knows then, and one of them may have been put there by somebody else.
+    assert_eq!(shown(&format!("{anns}; {adas}")).0, 302);
+}
+
+#[test]
 fn a_proxy_that_does_not_send_the_callback_here_is_named_instead_of_a_loop() {
     let house = house();
     let ann = house.signed_in("ann");

@@ -32,6 +32,9 @@ const PLAIN_DOMAIN_PASS: &str = "rollcall-apps";
 const SECURE_NONCE: &str = "__Host-rollcall-handover";
 const PLAIN_NONCE: &str = "rollcall-handover";
 
+/// How many passes of one name are looked at.
+const PASSES: usize = 8;
+
 /// How long a browser keeps its mark, in seconds: 400 days, which is the longest that browsers keep anything (RFC 6265bis).
 const MARK_LASTS: u32 = 400 * 24 * 60 * 60;
 
@@ -46,12 +49,18 @@ pub(super) fn mark(request: &Request<'_>, secure: bool) -> Option<Familiar> {
     only(request, if secure { SECURE_MARK } else { PLAIN_MARK })?.parse().ok()
 }
 
-/// The passes that the request carries, to an app that is reached over TLS or not.
-pub(super) fn passes(request: &Request<'_>, secure: bool) -> impl Iterator<Item = Token> {
+/// The passes that the request carries, to an app that is reached over TLS or not: those of each name by themselves. There may be
+/// several, as of a domain and of one above it, and most of them long over.
+pub(super) fn passes(
+    request: &Request<'_>,
+    secure: bool,
+) -> impl Iterator<Item = impl Iterator<Item = Token>> {
     let names =
         if secure { [SECURE_HOST_PASS, SECURE_DOMAIN_PASS] } else { [PLAIN_HOST_PASS, PLAIN_DOMAIN_PASS] };
-    let passes = names.into_iter().filter_map(move |name| only(request, name)?.parse().ok());
-    passes.filter(|token: &Token| token.kind() == Kind::Pass)
+    names.into_iter().map(move |name| {
+        let passes = all(request, name).filter_map(|value| value.parse().ok());
+        passes.filter(|token: &Token| token.kind() == Kind::Pass).take(PASSES)
+    })
 }
 
 /// The nonce that the request carries, at an app's host.
@@ -62,11 +71,19 @@ pub(super) fn nonce(request: &Request<'_>, secure: bool) -> Option<Token> {
 
 /// The cookie of this name. Where there are two, neither is believed.
 fn only<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
+    let mut values = all(request, name);
+    let value = values.next()?;
+    values.next().is_none().then_some(value)
+}
+
+/// Every cookie of this name.
+fn all<'r>(request: &'r Request<'_>, name: &str) -> impl Iterator<Item = &'r str> {
     let [cookies] = lines(request, ["Cookie"]);
     let pairs = cookies.all(request).flat_map(|line| line.split(';'));
-    let mut values = pairs.filter_map(|pair| pair.trim().split_once('=')).filter(|(known, _)| *known == name);
-    let (_, value) = values.next()?;
-    values.next().is_none().then_some(value)
+    pairs
+        .filter_map(|pair| pair.trim().split_once('='))
+        .filter(move |(known, _)| *known == name)
+        .map(|(_, value)| value)
 }
 
 /// An answer that may also set or take away cookies. Setting the session's lasts until the browser is closed; the session

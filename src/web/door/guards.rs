@@ -111,6 +111,10 @@ impl<'r> Visitor<'r> {
     /// How the browser's session reaches an app.
     pub fn reach(&self, site: &Site) -> Reach {
         let settings = &door(self.request).settings;
+        // A cookie of https goes to no address of http, and one of http is none that an app of https is opened by.
+        if site.secure() != settings.secure {
+            return Reach::Handover;
+        }
         let own = self.own_address().parse::<Site>();
         if own.is_ok_and(|own| own.host() == site.host()) {
             Reach::SameHost

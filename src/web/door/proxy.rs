@@ -156,7 +156,12 @@ impl Checkpoint<'_> {
             .and_then(|token| self.app.check(&token))
             .filter(|live| guards::own_session(live));
         let live = own.or_else(|| {
-            cookie::passes(self.request, site.secure()).find_map(|pass| self.app.check_pass(&pass, site))
+            cookie::passes(self.request, site.secure()).find_map(|of_one_name| {
+                let mut live = of_one_name.filter_map(|pass| self.app.check_pass(&pass, site));
+                // Of two sessions that both live nobody knows whose the browser is.
+                let one = live.next()?;
+                live.all(|other| other.id == one.id).then_some(one)
+            })
         });
         guards::bound(self.request, live?).await
     }

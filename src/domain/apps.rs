@@ -61,11 +61,16 @@ impl Rollcall {
         self.0.store.read(Apps::apps)
     }
 
+    /// The name that an app which is called so is registered by; as it is, where none is.
+    pub fn app_name(&self, name: String) -> String {
+        self.0.apps.called(&name).map_or(name, |app| app.name)
+    }
+
     /// Registers an app. Fails where one of its name is there.
     pub async fn add_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
         let name = new_name(&app.name)?;
         self.put_app(by, name, move |known| match known {
-            Some(_) => Err(AppError::Known(app.name.clone())),
+            Some(known) => Err(AppError::Known(known.name)),
             None => Ok(app.clone()),
         })
         .await
@@ -113,14 +118,15 @@ impl Rollcall {
         let (added, changed) = (self.did(by, action::APP_ADDED), self.did(by, action::APP_CHANGED));
         let put = self.change(by, move |write| {
             let apps = write.apps()?;
-            let known = apps.iter().find(|known| known.name == name).cloned();
+            let known = called(apps.iter(), &name).cloned();
+            let name = known.as_ref().map_or_else(|| name.clone(), |known| known.name.clone());
             let told = if known.is_some() { &changed } else { &added };
             let app = make(known)?;
             if !are_groups(&app.groups) {
                 return Err(AppError::Groups);
             }
             let site: Site = app.url.parse()?;
-            let app = App { name: name.clone(), url: site.to_string(), ..app };
+            let app = App { name, url: site.to_string(), ..app };
             if let Some(other) = apps.into_iter().find(|other| other.url == app.url && other.name != app.name)
             {
                 return Err(AppError::Taken(site, other.name));
@@ -137,18 +143,28 @@ impl Rollcall {
 
     /// Removes an app. Its activities stay.
     pub async fn remove_app(&self, by: &Actor, name: &str) -> Result<(), AppError> {
-        let (told, name) = (self.did(by, action::APP_REMOVED).to(name), name.to_owned());
+        let (told, name) = (self.did(by, action::APP_REMOVED), name.to_owned());
         let removed = self.change(by, move |write| {
-            if !write.remove_app(&name)? {
+            let apps = write.apps()?;
+            let Some(app) = called(apps.iter(), &name) else {
                 return Err(AppError::Unknown(name.clone()));
-            }
-            write.remove_hook(&name, write.now())?;
-            write.append(&told)?;
+            };
+            write.remove_app(&app.name)?;
+            write.remove_hook(&app.name, write.now())?;
+            write.append(&told.clone().to(&app.name))?;
             Ok(())
         });
         removed.done().await?;
         Ok(self.0.apps.refresh(&self.0.store)?)
     }
+}
+
+/// The app of this name. As with those of users, upper and lower case make no other name.
+pub(super) fn called<'a>(apps: impl Iterator<Item = &'a App> + Clone, name: &str) -> Option<&'a App> {
+    let folded = UserName::fold(name);
+    // Two that differ in nothing else may be there from before.
+    let exactly = apps.clone().find(|app| app.name == name);
+    exactly.or_else(|| apps.clone().find(|app| UserName::fold(&app.name) == folded))
 }
 
 /// A name as a new app may have it.

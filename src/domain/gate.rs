@@ -16,6 +16,7 @@ use std::{
 
 use super::{
     App as Rollcall, Gone,
+    apps::called,
     live::{Live, LiveTable},
     random,
     sessions::{SessionError, fill_session},
@@ -39,6 +40,12 @@ pub(super) struct AppTable(RwLock<HashMap<Site, Arc<App>>>);
 impl AppTable {
     fn at(&self, site: &Site) -> Option<Arc<App>> {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(site).cloned()
+    }
+
+    /// The app of this name.
+    pub(super) fn called(&self, name: &str) -> Option<App> {
+        let apps = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        called(apps.values().map(|app| &**app), name).cloned()
     }
 
     /// Takes over what is on disk.

@@ -23,6 +23,7 @@ use sha2::Sha256;
 use super::{
     clients::installed,
     house::{Caller, House},
+    http::each,
     server::{Client, Folder, PATIENCE},
     stream::Events,
 };
@@ -212,6 +213,29 @@ fn an_app_hears_of_a_logout_in_under_a_second_and_can_tell_that_it_is_true() {
     assert!(shown.ok().contains("0 waiting") && shown.ok().contains(&id), "{}", shown.out);
     assert!(!shown.ok().contains("whsec_") && !state.to_string().contains("whsec_"), "shown once");
     assert!(ada.get(&format!("/sessions/{id}")).text().contains("wiki was told"));
+}
+
+#[test]
+fn an_app_is_told_however_its_name_is_written() {
+    let app = App::start(&[]);
+    let house = house(&[("wiki", &app)]);
+    let ada = house.signed_in("ada");
+    // What is given of `Wiki` is given of it, and there is no second one.
+    let again = ada.post("/api/v1/apps", &json!({"name": "Wiki", "url": "https://other.example.org"}));
+    assert_eq!(again.status, 201, "{}", again.text());
+    let apps = ada.get("/api/v1/apps").items();
+    assert_eq!(
+        (each(&apps, "name"), each(&apps, "url")),
+        (vec!["wiki".to_owned()], vec!["https://other.example.org".to_owned()])
+    );
+    let id = registered(&house, "WIKI");
+    let session = ada.get(&format!("/api/v1/sessions/{id}")).ok();
+    assert_eq!(session["apps"], json!(["wiki"]));
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{id}")).status, 204);
+    assert_eq!(app.hears().json()["data"]["app"], "wiki");
+    // What no app is called is taken as it is: an app may have sessions before anybody registers it.
+    let id = registered(&house, "Elsewhere");
+    assert_eq!(ada.get(&format!("/api/v1/sessions/{id}")).ok()["apps"], json!(["Elsewhere"]));
 }
 
 #[test]

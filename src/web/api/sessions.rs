@@ -289,7 +289,7 @@ async fn register(
     let user: UserName = user
         .parse()
         .map_err(|error: crate::model::user::BadUserName| Failure::field("user", error.to_string()))?;
-    let app = app.filter(|app| !app.is_empty());
+    let app = app.filter(|app| !app.is_empty()).map(|app| program.app.app_name(app));
     let of = program.voice().app;
     if of.is_some() && app.is_some() && app != of {
         return Err(Failure::field("app", "this token is another app's; give the name of its own, or none"));

@@ -187,9 +187,21 @@ impl Document {
     }
 
     /// Takes out the first of these that holds a text or a number.
-    fn text(&mut self, names: Names) -> Option<String> {
+    fn one(&mut self, names: Names) -> Option<String> {
         let name = names.iter().find(|name| self.0.get(**name).is_some_and(counts))?;
         self.0.remove(*name).map(plain_text)
+    }
+
+    /// Takes out the first of these that holds a text or a number. Of a list, which Elastic's schema lets every field hold, it is
+    /// the first of them, and the list stays.
+    fn text(&mut self, names: Names) -> Option<String> {
+        let (name, first) = names.iter().find_map(|name| match self.0.get(*name)? {
+            Value::Array(list) => {
+                Some((name, Some(plain(list.iter().find(|one| counts(one))?)?.into_owned())))
+            }
+            one => counts(one).then_some((name, None)),
+        })?;
+        first.or_else(|| self.0.remove(*name).map(plain_text))
     }
 
     /// The first of these that can be read as what it should be. It is taken out where nothing of it is lost with that.
@@ -211,7 +223,7 @@ impl Document {
         activity.detail = self.text(DETAIL).unwrap_or_default();
         activity.time = self.fitting(TIME, |text| time(text).map(|at| (at, true)));
         activity.target = self.text(TARGET);
-        activity.session = self.text(SESSION);
+        activity.session = self.one(SESSION);
         activity.user_agent = self.text(USER_AGENT);
         activity.outcome = self.fitting(OUTCOME, outcome).unwrap_or(Outcome::Unknown);
         activity.ip = self.fitting(IP, address).or_else(|| self.fitting(ADDRESS, address));
@@ -225,8 +237,9 @@ impl Document {
         }
         let id = match key {
             Key::Given(id) => Some(id),
-            Key::Own => self.text(OWN_ID).or_else(|| self.text(ID)),
-            Key::Foreign => self.text(ID),
+            // What a list begins with tells no record from the next.
+            Key::Own => self.one(OWN_ID).or_else(|| self.one(ID)),
+            Key::Foreign => self.one(ID),
         };
         activity.key = id.map(|id| SenderKey { sender: sender.to_owned(), id: short(id) });
         activity.attributes = self.attributes();
@@ -520,6 +533,20 @@ mod tests {
         let long = "x".repeat(400);
         let id = |id: &str| read(&format!(r#"{{"event.id":"{id}"}}"#)).unwrap().key.unwrap().id;
         assert!(id(&long).len() <= limits::SENDER_ID && id(&long) != id(&format!("{long}y")));
+    }
+
+    #[test]
+    fn of_a_list_the_first_is_the_field_and_the_list_stays() {
+        let record = read(
+            r#"{"user":{"name":["root","wheel"]},"event":{"action":[null,"created","attributes_modified"],"id":["a","b"]}}"#,
+        )
+        .unwrap();
+        assert_eq!((record.user.as_str(), record.action.as_str()), ("root", "created"));
+        assert_eq!(record.key, None, "a list is no id");
+        let kept = attributes(&record);
+        assert!(kept.contains(&("event.action", r#"[null,"created","attributes_modified"]"#)), "{kept:?}");
+        assert!(kept.contains(&("user.name", r#"["root","wheel"]"#)), "{kept:?}");
+        assert!(read(r#"{"user":"ann","action":[]}"#).unwrap().action.is_empty(), "and is refused for it");
     }
 
     #[test]

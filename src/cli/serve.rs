@@ -84,6 +84,13 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hangups: S
     if let Some(plain) = config.door.plain {
         log::warn!("{}", plain.warning());
     }
+    if config.listen.ip().is_unspecified() && config.door.public_url.is_none() {
+        log::warn!(
+            "nobody says under which address people reach Rollcall, and no browser elsewhere opens {}: the links that lead here, as \
+             from an app to the sign-in, will not work; say it with --public-url",
+            config.listen.ip()
+        );
+    }
     let front = front(folder, &mut config).await?;
     let shown = config.door.front.as_ref().map(|front| front.certificate.clone());
     tokio::spawn(heed_hangups(hangups, shown));

@@ -180,6 +180,8 @@ impl Postgres {
 
 fn fill(client: &mut Client, table: &str, feed: &Feed) -> anyhow::Result<()> {
     let started = std::time::Instant::now();
+    // Nobody waits for this with a question, and on a busy machine it takes long.
+    client.batch_execute("set statement_timeout = 0")?;
     create(client, table)?;
     let mut copy = io::BufWriter::with_capacity(
         1 << 20,
@@ -202,7 +204,6 @@ fn fill(client: &mut Client, table: &str, feed: &Feed) -> anyhow::Result<()> {
     }
     let copied = copy.into_inner().map_err(io::IntoInnerError::into_error)?.finish()?;
     ensure!(copied == feed.count(), "there are only {copied} activities");
-    client.batch_execute("set statement_timeout = 0")?;
     index(client, table)?;
     client.batch_execute(&format!("vacuum (analyze) {table}"))?;
     // Only who may do so can; it only makes what is measured next quieter.

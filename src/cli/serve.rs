@@ -99,7 +99,7 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hangups: S
     let uploads = empty_uploads(folder)?;
     let public_url = config.door.public_url.clone();
     let outside = config.door.front.clone();
-    let ready = app.clone();
+    let (ready, said) = (app.clone(), config.said);
     let (say_address, address) = watch::channel(String::new());
     let rocket = web::rocket(app.clone(), config.door, config.listen, &uploads)
         .attach(AdHoc::on_liftoff("ready", move |rocket| {
@@ -120,7 +120,7 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hangups: S
             announce(&address, &ready, certificate, heard, welcome.as_deref());
             say_address.send_replace(address);
             Box::pin(async move {
-                if let Err(error) = ready.tell_of_start().await {
+                if let Err(error) = ready.tell_of_start(said).await {
                     log::error!("the log could not be told of the start: {error}");
                 }
             })

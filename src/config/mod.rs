@@ -7,6 +7,7 @@ mod rules;
 mod written;
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     path::{Path, PathBuf},
     time::Duration,
@@ -140,6 +141,8 @@ pub struct Config {
     pub syslog: Option<syslog::Settings>,
     /// Where checkpoints of the log go.
     pub checkpoints: Vec<Outlet>,
+    /// What was said, wherever it was: each setting by its name, as text. What was not said is not there.
+    pub said: BTreeMap<String, String>,
 }
 
 /// Settings that were not understood: a sentence each.
@@ -192,7 +195,7 @@ impl Config {
     }
 
     fn meant(raw: Raw) -> Result<Self, BadConfig> {
-        let mut faults = Vec::new();
+        let (mut faults, said) = (Vec::new(), said(&raw));
         let mut fault = |sentence: String| faults.push(sentence);
         let listen = raw.listen.as_deref().unwrap_or("127.0.0.1:8080");
         let listen: Option<SocketAddr> = listen.parse().ok();
@@ -287,10 +290,25 @@ impl Config {
                 limits,
                 syslog,
                 checkpoints,
+                said,
             }),
             _ => Err(BadConfig(faults)),
         }
     }
+}
+
+/// Each setting that was said, as text. Of an address that is posted to, what is behind its question mark may be a secret.
+fn said(raw: &Raw) -> BTreeMap<String, String> {
+    let Ok(serde_json::Value::Object(said)) = serde_json::to_value(raw) else { return BTreeMap::new() };
+    let text = |value: serde_json::Value| match value {
+        serde_json::Value::String(text) => text.split('?').next().unwrap_or_default().to_owned(),
+        serde_json::Value::Bool(_) => "yes".to_owned(),
+        serde_json::Value::Array(list) => {
+            list.iter().filter_map(serde_json::Value::as_str).collect::<Vec<_>>().join(", ")
+        }
+        other => other.to_string(),
+    };
+    said.into_iter().map(|(name, value)| (name, text(value))).collect()
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use super::{
     house::{House, LONDON, PASSWORD},
     http::each,
     second_factor,
+    server::Folder,
 };
 
 const OTHER: &str = "another horse battery staple";
@@ -99,4 +100,28 @@ fn whatever_matters_to_safety_is_in_the_log() {
         let own = row["action"].as_str().unwrap().contains("recovery-code");
         assert!(own || row["target"].as_str().is_some_and(|target| !target.is_empty()), "{row}");
     }
+}
+
+#[test]
+fn a_setting_that_is_another_at_the_next_start_is_in_the_log() {
+    let folder = Folder::with_admin();
+    let started = |options: &[&str]| {
+        assert_eq!(folder.serve_with(options).stop(), Some(0));
+        let told = folder.run(&["activity", "export", "action:setting-changed", "--format", "ndjson"]);
+        let told = told.ok().lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+        told.map(|one| [&one["target"], &one["detail"]].map(|text| text.as_str().unwrap().to_owned()))
+            .collect::<Vec<_>>()
+    };
+    assert!(started(&["--session-idle", "2h"]).is_empty(), "there was nothing before");
+    let first = started(&["--session-idle", "3h", "--trusted-proxy", "10.0.0.0/8", "--trusted-proxy", "::1"]);
+    let second = started(&["--session-idle", "3h"]);
+    let expected = [
+        ["trusted-proxy", "the default, instead of 10.0.0.0/8, ::1"],
+        ["trusted-proxy", "10.0.0.0/8, ::1, instead of the default"],
+        ["session-idle", "3h, instead of 2h"],
+    ];
+    let expected = expected.map(|one| one.map(str::to_owned));
+    assert_eq!(first, expected[1..], "newest first");
+    assert_eq!(second, expected);
+    assert_eq!(started(&["--session-idle", "3h"]), expected, "nothing has changed");
 }

@@ -15,9 +15,19 @@ checked = 0
 def check(where, schema, example):
     global checked
     whole = {"components": document["components"], **schema}
-    for error in jsonschema_rs.validator_for(whole).iter_errors(example):
+    for error in jsonschema_rs.validator_for(whole, validate_formats=True).iter_errors(example):
         sys.exit(f"{where}: the example is not what it says: {error.message}")
     checked += 1
+
+
+def records(media, text):
+    """The records that a text is made of, each with its name."""
+    if media == "application/x-ndjson":
+        return [("Activity", json.loads(line)) for line in text.strip().split("\n")]
+    if media == "text/event-stream":
+        events = [dict(line.split(":", 1) for line in event.split("\n")) for event in text.strip().split("\n\n")]
+        return [(event["event"].capitalize(), json.loads(event["data"])) for event in events]
+    return []
 
 
 for name, schema in document["components"]["schemas"].items():
@@ -32,6 +42,8 @@ for path, calls in document["paths"].items():
             for media, body in answer.get("content", {}).items():
                 if "example" in body:
                     check(f"{method} {path} {status} {media}", body["schema"], body["example"])
+                    for name, record in records(media, body["example"]):
+                        check(f"{method} {path} {status} {media}", {"$ref": f"#/components/schemas/{name}"}, record)
         for parameter in call.get("parameters", []):
             if "example" in parameter:
                 check(f"{method} {path} {parameter['name']}", parameter["schema"], parameter["example"])

@@ -29,7 +29,7 @@ struct SignIn {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = SignedIn)]
+#[schema(as = SignedIn, example = json!({"user": "ann", "role": "auditor"}))]
 pub(super) struct Welcomed {
     /// The name.
     user: String,
@@ -41,7 +41,9 @@ pub(super) struct Welcomed {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Me)]
+#[schema(as = Me, example = json!({
+    "user": "ann", "role": "auditor", "full_name": "Ann Arbor", "email": "ann@example.org", "groups": ["staff"]
+}))]
 struct Me {
     /// The name.
     user: String,

@@ -17,7 +17,7 @@ use crate::{
         download::{Download, Format, Label},
         failure::{Failure, Refusal},
         looking::{Looking, apart, look},
-        openapi::{described, words::one_of},
+        openapi::{described, examples, words::one_of},
         wire::{ActivityWire, Answer, time},
     },
 };
@@ -26,7 +26,7 @@ use crate::{
 const LIMIT: usize = 1000;
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ActivityTotal)]
+#[schema(as = ActivityTotal, example = json!({"value": 1, "exact": true}))]
 struct Total {
     /// How many there are, or how many there are at least.
     value: u64,
@@ -36,7 +36,7 @@ struct Total {
 
 /// A page: its activities were written into JSON where they were read.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Activities)]
+#[schema(as = Activities, example = json!({"took_us": 412}))]
 struct Found {
     /// What is on the page.
     #[schema(value_type = Vec<ActivityWire>)]
@@ -124,7 +124,9 @@ async fn one(
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ActivityHistogram)]
+#[schema(as = ActivityHistogram, example = json!({
+    "from": "2026-03-15T12:00:00.000Z", "to": "2026-03-15T13:00:00.000Z", "exact": true
+}))]
 struct Histogram {
     /// Where it begins.
     #[schema(format = DateTime)]
@@ -139,7 +141,7 @@ struct Histogram {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ActivityBucket)]
+#[schema(as = ActivityBucket, example = json!({"time": "2026-03-15T12:00:00.000Z", "total": 41, "failures": 2}))]
 struct Bar {
     /// Where the part begins.
     #[schema(format = DateTime)]
@@ -213,7 +215,7 @@ impl utoipa::PartialSchema for FacetName {
 impl ToSchema for FacetName {}
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ActivityFacets)]
+#[schema(as = ActivityFacets, example = json!({"field": "user", "exact": true}))]
 struct Facets {
     /// The field.
     #[schema(value_type = FacetName)]
@@ -225,7 +227,7 @@ struct Facets {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ActivityFacet)]
+#[schema(as = ActivityFacet, example = json!({"value": "ann", "count": 41}))]
 struct Facet {
     /// A value.
     value: String,
@@ -294,7 +296,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
             ("Rows" = u64, description = "How many rows come, besides the head."),
             ("Activity" = String, description = "The activity that tells of it: by it the seal can be had."),
             ("Content-Disposition" = String, description = "A file name with the date."),
-        )),
+        ), example = table),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal),
         (status = 503, body = Refusal, description = "The search index has not caught up with the log: `index_behind`."),
@@ -315,7 +317,7 @@ async fn csv(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Downloa
             ("Rows" = u64, description = "How many lines come."),
             ("Activity" = String, description = "The activity that tells of it: by it the seal can be had."),
             ("Content-Disposition" = String, description = "A file name with the date."),
-        )),
+        ), example = line),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal),
         (status = 503, body = Refusal, description = "The search index has not caught up with the log: `index_behind`."),
@@ -375,7 +377,7 @@ async fn ndjson_label(caller: Caller<'_, ActivityRead>, params: Params) -> Resul
             ("Rows" = u64, description = "How many rows are sealed."),
             ("Activity" = String, description = "The activity that tells of the download."),
             ("Content-Disposition" = String, description = "The name of the download's file, and `.seal`."),
-        )),
+        ), example = shown_seal),
         (status = 400, body = Refusal),
         (status = 403, body = Refusal),
         (status = 404, body = Refusal),
@@ -404,6 +406,22 @@ async fn seal(caller: Caller<'_, ActivityRead>, id: &str, params: Params) -> Res
     let format = Format::of(request.past.sheet.clone());
     let sign = move |contents, told: &Told| app.seal_again(&by, contents, told, request);
     Download::seal(export, format, date, caller.lease(), sign).map_err(|error| Failure::internal(&error))
+}
+
+/// For the document: a download of one activity, the one that is shown there.
+const fn table() -> &'static str {
+    "Time,User,Activity,Detail,App,Outcome,Public IP,City,Location,Device Details,OS Details,Browser Details,Session,Id\r\n\
+     2026-03-15T12:00:00.000Z,ann,backup,Account_2024.csv,salesforce,success,81.2.69.142,London,\"England, United Kingdom\",,,,,00000000000g2\r\n"
+}
+
+/// The same as NDJSON.
+fn line() -> String {
+    format!("{}\n", examples::of::<ActivityWire<'_>>())
+}
+
+/// The seal of the former: a server has made it of a log that held the same.
+const fn shown_seal() -> &'static str {
+    include_str!("../openapi/shown.seal")
 }
 
 fn as_csv(params: &Params) -> Result<Format, Failure> {

@@ -10,7 +10,7 @@ use crate::web::openapi::{DOCUMENT, described};
 static TEXT: LazyLock<String> = LazyLock::new(|| DOCUMENT.to_json().unwrap_or_default());
 
 /// This document, for anybody.
-#[utoipa::path(responses((status = 200, body = Object)))]
+#[utoipa::path(responses((status = 200, body = Object, example = json!({"openapi": "3.1.0", "info": {"title": "Rollcall", "version": "0.1.0"}, "paths": {}}))))]
 #[get("/openapi.json")]
 fn openapi() -> (ContentType, &'static str) {
     (ContentType::JSON, &TEXT)

@@ -18,7 +18,7 @@ use crate::{
 /// Whether the server lives.
 #[utoipa::path(
     responses(
-        (status = 200, body = String)
+        (status = 200, body = String, example = "ok\n")
     ),
 )]
 #[get("/healthz")]
@@ -29,8 +29,8 @@ const fn alive() -> &'static str {
 /// Whether the server can write.
 #[utoipa::path(
     responses(
-        (status = 200, body = String),
-        (status = 503, content_type = "text/plain", body = String, description = "It cannot write.")
+        (status = 200, body = String, example = "ok\n"),
+        (status = 503, content_type = "text/plain", body = String, description = "It cannot write.", example = "cannot write: the disk is full\n")
     ),
 )]
 #[get("/readyz")]
@@ -48,7 +48,7 @@ fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
 #[utoipa::path(
     security((), ("token" = ["metrics"])),
     responses(
-        (status = 200, content_type = "text/plain", body = String),
+        (status = 200, content_type = "text/plain", body = String, example = "# HELP rollcall_sessions_live Sessions that are live.\n# TYPE rollcall_sessions_live gauge\nrollcall_sessions_live 1\n"),
         (status = 401, body = Refusal),
         (status = 403, body = Refusal),
         (status = 500, body = Refusal)

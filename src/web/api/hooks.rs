@@ -16,7 +16,9 @@ use crate::{
 };
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Hook)]
+#[schema(as = Hook, example = json!({
+    "url": "https://wiki.example.org/rollcall", "created": "2026-03-01T08:00:00.000Z", "created_by": "ada", "waiting": 0
+}))]
 struct HookWire {
     /// Where the ends of sessions are posted.
     url: String,
@@ -33,7 +35,10 @@ struct HookWire {
 
 /// The end of a session that an app was or is to be told.
 #[derive(Serialize, ToSchema)]
-#[schema(as = Delivery)]
+#[schema(as = Delivery, example = json!({
+    "app": "wiki", "session": "8n1c5rd0m7k9g2qv4h6t3w1y5p", "ended": "2026-03-15T12:05:00.000Z", "state": "told", "tries": 1,
+    "at": "2026-03-15T12:05:00.250Z"
+}))]
 pub(super) struct DeliveryWire {
     /// The app.
     app: String,
@@ -88,7 +93,9 @@ struct Set {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = HookMade)]
+#[schema(as = HookMade, example = json!({
+    "url": "https://wiki.example.org/rollcall", "secret": "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+}))]
 struct Made {
     /// Where the ends of sessions are posted.
     url: String,

@@ -167,10 +167,17 @@ enum NoneTaken {}
 
 impl utoipa::PartialSchema for NoneTaken {
     fn schema() -> RefOr<Schema> {
-        utoipa::openapi::schema::AnyOfBuilder::new()
+        let mut either = utoipa::openapi::schema::AnyOfBuilder::new()
             .item(<Taken as utoipa::PartialSchema>::schema())
             .item(<Refusal as utoipa::PartialSchema>::schema())
-            .into()
+            .build();
+        let error = "user is missing or empty";
+        let message = format!("no activity of the body could be taken; line 1: {error}");
+        either.example = Some(serde_json::json!({
+            "accepted": 0, "duplicates": 0, "rejected": [{"line": 1, "error": error}], "last": null,
+            "error": {"code": "bad_request", "message": message}
+        }));
+        Schema::AnyOf(either).into()
     }
 }
 

@@ -12,13 +12,15 @@ use crate::{
     web::{
         door::{Fresh, Json, Member, SetCookie, Visitor},
         failure::{Failure, Refusal},
-        openapi::described,
+        openapi::{described, device},
         wire::{Answer, Items, time},
     },
 };
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = Passkey)]
+#[schema(as = Passkey, example = json!({
+    "id": "RVadpX9Le_Ry16hk70eBRQ", "name": "phone", "created": "2026-03-15T12:00:00.000Z", "last_used": null
+}))]
 struct PasskeyWire {
     /// The id.
     id: String,
@@ -45,7 +47,7 @@ impl From<Passkey> for PasskeyWire {
 
 /// What the browser is to ask the device, and the token with which the answer comes back.
 #[derive(Serialize, ToSchema)]
-#[schema(as = PasskeyQuestion)]
+#[schema(as = PasskeyQuestion, example = device::to_make)]
 struct QuestionWire {
     /// Comes back with the answer.
     token: String,
@@ -81,7 +83,7 @@ fn list(member: Member<'_>) -> Result<Answer<Items<PasskeyWire, usize>>, Failure
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PasskeyBegin)]
+#[schema(as = PasskeyBegin, example = json!({"password": "correct horse battery staple"}))]
 struct Begin {
     /// One's password.
     #[schema(format = Password)]
@@ -103,7 +105,7 @@ async fn begin(member: Member<'_>, body: Json<Begin>) -> Result<Answer<QuestionW
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PasskeyMade)]
+#[schema(as = PasskeyMade, example = device::made)]
 struct Made {
     /// That of the question.
     token: String,
@@ -142,7 +144,7 @@ async fn remove(member: Fresh<Member<'_>>, id: &str) -> Result<Status, Failure> 
 /// Begin to sign in with a passkey.
 #[utoipa::path(
     security(()),
-    responses((status = 200, body = QuestionWire), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there."), (status = 429, body = Refusal)),
+    responses((status = 200, body = QuestionWire, example = device::to_show), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there."), (status = 429, body = Refusal)),
 )]
 #[post("/signin/passkey/begin")]
 fn ask(visitor: Visitor<'_>) -> Result<Answer<QuestionWire>, Failure> {
@@ -152,7 +154,7 @@ fn ask(visitor: Visitor<'_>) -> Result<Answer<QuestionWire>, Failure> {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PasskeyShown)]
+#[schema(as = PasskeyShown, example = device::shown)]
 struct Shown {
     /// That of the question.
     token: String,

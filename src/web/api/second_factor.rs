@@ -19,7 +19,7 @@ use crate::{
 };
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = SecondFactor)]
+#[schema(as = SecondFactor, example = json!({"set": true, "since": "2026-03-15T12:00:00.000Z", "recovery_codes_left": 10}))]
 struct State {
     /// Whether one is set up.
     set: bool,
@@ -46,7 +46,11 @@ fn state(member: Newcomer<'_>) -> Result<Answer<State>, Failure> {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = SecondFactorBegun)]
+#[schema(as = SecondFactorBegun, example = json!({
+    "secret": "AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQT",
+    "uri": "otpauth://totp/Rollcall:ann?secret=AAAQEAYEAUDAOCAJBIFQYDIOB4IBCEQT&issuer=Rollcall",
+    "pending": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f"
+}))]
 struct Begun {
     /// The secret, for typing into an authenticator.
     secret: String,
@@ -72,7 +76,9 @@ fn begin(member: Newcomer<'_>) -> Answer<Begun> {
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = SecondFactorProof)]
+#[schema(as = SecondFactorProof, example = json!({
+    "pending": "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f", "code": "287082"
+}))]
 struct Proof {
     /// What `begin` answered.
     pending: String,
@@ -81,7 +87,7 @@ struct Proof {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = RecoveryCodes)]
+#[schema(as = RecoveryCodes, example = json!({"recovery_codes": ["aaaq-eaye-auda-ocaj", "bifq-ydio-b4ib-ceqt"]}))]
 struct Codes {
     /// Each works once; they are shown this once.
     recovery_codes: Vec<String>,
@@ -110,7 +116,7 @@ async fn set(member: Fresh<Newcomer<'_>>, body: Json<Proof>) -> Result<Answer<Co
 
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(as = PasswordAgain)]
+#[schema(as = PasswordAgain, example = json!({"password": "correct horse battery staple"}))]
 struct Password {
     /// One's password.
     #[schema(format = Password)]
@@ -155,7 +161,7 @@ async fn reset(admin: Fresh<Admin<'_>>, user: &str) -> Result<Status, Failure> {
 }
 
 #[derive(Deserialize, Serialize, ToSchema)]
-#[schema(as = SecondFactorDemand)]
+#[schema(as = SecondFactorDemand, example = json!({"of": "administrators"}))]
 struct Demanded {
     /// Who must have one to do anything.
     #[schema(value_type = Demand)]

@@ -260,7 +260,7 @@ struct Register {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = SessionRegistered)]
+#[schema(as = SessionRegistered, example = json!({"id": "8n1c5rd0m7k9g2qv4h6t3w1y5p", "token": "rcs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}))]
 struct Registered {
     /// The id of the session.
     id: String,
@@ -364,6 +364,7 @@ async fn touch(
 
 /// The form of RFC 7662.
 #[derive(ToSchema)]
+#[schema(example = json!({"token": "rcs_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"}))]
 #[expect(dead_code, reason = "it is there for the document; the handler reads the form")]
 struct Introspect {
     /// The token of a session.
@@ -374,6 +375,10 @@ struct Introspect {
 
 /// RFC 7662: what is not alive is `{"active":false}` and nothing more.
 #[derive(Default, Serialize, ToSchema)]
+#[schema(example = json!({
+    "active": true, "sub": "ann", "username": "ann", "sid": "8n1c5rd0m7k9g2qv4h6t3w1y5p", "client_id": "wiki", "iat": 1_773_576_000,
+    "exp": 1_773_579_600, "token_type": "session", "last_access": "2026-03-15T12:04:31.250Z"
+}))]
 struct Introspection {
     /// Whether it is alive. Where it is not, nothing else is said.
     active: bool,

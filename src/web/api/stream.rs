@@ -15,12 +15,15 @@ use tokio::{select, sync::broadcast::error::RecvError, time::interval};
 
 use crate::{
     domain::{live::Event, tail::News},
-    model::{activity::Activity, id::SessionId},
+    model::{
+        activity::Activity,
+        id::{ActivityId, SessionId},
+    },
     web::{
         door::{ActivityRead, Caller, Params, SessionRead},
         failure::{Failure, Refusal},
         looking::Looking,
-        openapi::described,
+        openapi::{described, examples},
         tail::{Events, LastEvent, Turn, Watch, event, resumed},
         wire::{ActivityWire, SessionWire},
     },
@@ -40,7 +43,7 @@ const LOOK: Duration = Duration::from_millis(500);
 #[utoipa::path(
     security(("session" = []), ("token" = ["session:read"])),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = String, example = session_event),
         (status = 429, body = Refusal)
     ),
 )]
@@ -94,6 +97,11 @@ fn message(event: Event, current: Option<SessionId>) -> Message {
     Message::data(data).event(name)
 }
 
+/// For the document: a session that was used.
+fn session_event() -> String {
+    format!("event:session\ndata:{}\n\n", examples::of::<SessionWire>())
+}
+
 /// What says nothing of what is yet to come. The page of the log and bookmarks have it in their address.
 const IDLE: [&str; 5] = ["period", "tz", "order", "limit", "cursor"];
 
@@ -109,7 +117,7 @@ const IDLE: [&str; 5] = ["period", "tz", "order", "limit", "cursor"];
     ),
     security(("session" = []), ("token" = ["activity:read"])),
     responses(
-        (status = 200, content_type = "text/event-stream", body = String),
+        (status = 200, content_type = "text/event-stream", body = String, example = activity_event),
         (status = 400, body = Refusal),
         (status = 429, body = Refusal)
     ),
@@ -151,6 +159,13 @@ fn written(news: &News) -> &str {
         let data = serde_json::to_string(&ActivityWire::from(activity)).unwrap_or_default();
         event("activity", activity.id, &data)
     })
+}
+
+/// For the document: an activity that came in.
+fn activity_event() -> String {
+    let activity = examples::of::<ActivityWire<'_>>();
+    let id = activity["id"].as_str().and_then(|id| id.parse().ok());
+    event("activity", id.unwrap_or(ActivityId(0)), &activity.to_string())
 }
 
 described![sessions, activities];

@@ -96,7 +96,7 @@ fn list(admin: Admin<'_>) -> Answer<Items<TokenWire, usize>> {
     request_body = Add,
     security(("session" = [])),
     responses(
-        (status = 201, body = TokenWire),
+        (status = 201, body = TokenWire, example = json!({"token": "rct_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"})),
         (status = 409, body = Refusal)
     ),
 )]

@@ -172,7 +172,10 @@ fn kind(schema: &Value) -> Kind {
 fn example(value: Option<&Value>) -> String {
     match value {
         None => String::new(),
-        Some(Value::String(text)) => text.trim_end().to_owned(),
+        // Bytes that are no text are shown as JSON writes them: a page has no signs for them.
+        Some(Value::String(text)) if !text.contains(|c: char| c.is_control() && !c.is_whitespace()) => {
+            text.trim_end().to_owned()
+        }
         Some(value) => serde_json::to_string_pretty(value).unwrap_or_default(),
     }
 }

@@ -6,6 +6,8 @@
 //! refusals of the guards, of bodies that are not understood, of our own faults) is added here.
 
 mod common;
+pub(super) mod device;
+pub(super) mod examples;
 pub(super) mod manual;
 pub(super) mod words;
 
@@ -156,6 +158,7 @@ fn document() -> OpenApi {
         }))
     });
     whole.components.get_or_insert_default().schemas.extend(common::schemas());
+    examples::complete(&mut whole);
     whole
 }
 

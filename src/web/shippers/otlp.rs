@@ -14,7 +14,7 @@ use rocket::{
     response::{self, Responder},
 };
 use serde::Serialize;
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::domain::ingest::Load;
@@ -81,7 +81,7 @@ struct Refused {
 
 /// The same in JSON, and in our own words.
 #[derive(Serialize, ToSchema)]
-#[schema(as = OtlpRefusal)]
+#[schema(as = OtlpRefusal, example = json!({"code": 3, "message": "the body is no export request of OTLP in JSON"}))]
 pub(in crate::web) struct Refusal {
     code: i32,
     message: String,
@@ -89,7 +89,7 @@ pub(in crate::web) struct Refusal {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = OtlpReason)]
+#[schema(as = OtlpReason, example = json!({"code": "bad_request", "message": "the body is no export request of OTLP in JSON"}))]
 struct Reason {
     code: &'static str,
     message: String,
@@ -141,19 +141,32 @@ impl<'r> Responder<'r, 'static> for Answer {
     }
 }
 
+/// For the document: a request with one record.
+fn in_json() -> Value {
+    json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
+        "timeUnixNano": "1769846400000000000", "eventName": "order.paid", "attributes": [{"key": "user.name", "value": {"stringValue": "ann"}}]
+    }]}]}]})
+}
+
+/// The same in protocol buffers, but for its time: the bytes of that are no text, and the document is.
+fn in_protobuf() -> String {
+    let mut request = of_json(in_json().to_string().as_bytes()).unwrap_or_default();
+    let scopes = request.resource_logs.iter_mut().flat_map(|resource| &mut resource.scope_logs);
+    scopes.flat_map(|scope| &mut scope.log_records).for_each(|record| record.time_unix_nano = 0);
+    String::from_utf8(request.encode_to_vec()).unwrap_or_default()
+}
+
 /// Write log records, as an export request of OTLP.
 ///
 /// What was refused stands in the partial success of the answer, which is encoded as the request was.
 #[utoipa::path(
     request_body(content(
-        (Object = "application/json", example = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [{
-            "timeUnixNano": "1769846400000000000", "eventName": "order.paid", "attributes": [{"key": "user.name", "value": {"stringValue": "ann"}}]
-        }]}]}]})),
-        (String = "application/x-protobuf"),
+        (Object = "application/json", example = in_json),
+        (String = "application/x-protobuf", example = in_protobuf),
     )),
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, content((Object = "application/json"), (String = "application/x-protobuf"))),
+        (status = 200, content((Object = "application/json", example = json!({})), (String = "application/x-protobuf", example = ""))),
         (status = 429),
         (status = 503)
     ),

@@ -113,6 +113,28 @@ fn answer_one(item: &Item, fate: Fate) -> Answer {
     }
 }
 
+/// For the document: what is told of one that was written.
+pub(super) fn written() -> Value {
+    json!({
+        "_index": "activity", "_id": "00000000000g2", "_version": 1, "result": "created",
+        "_shards": {"total": 1, "successful": 1, "failed": 0}, "_seq_no": 0, "_primary_term": 1,
+    })
+}
+
+/// For the document: what is told of one that was there.
+pub(super) fn known() -> Value {
+    let mut known = written();
+    known["result"] = "noop".into();
+    known
+}
+
+/// For the document: what is told of a bulk of one.
+pub(super) fn all_written() -> Value {
+    let mut written = written();
+    written["status"] = 201.into();
+    json!({"took": 3, "errors": false, "items": [{"index": written}]})
+}
+
 /// A document that is in the log.
 struct Done {
     id: String,

@@ -56,14 +56,17 @@ fn told(text: String) -> Response<'static> {
 
 /// Why a request was refused, in the manner of Elasticsearch and in ours.
 #[derive(Serialize, ToSchema)]
-#[schema(as = ElasticRefusal)]
+#[schema(as = ElasticRefusal, example = json!({"status": 400}))]
 pub(in crate::web) struct Refusal {
     error: Because,
     status: u16,
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ElasticReason)]
+#[schema(as = ElasticReason, example = json!({
+    "type": "document_parsing_exception", "reason": "user is missing or empty", "code": "document_parsing_exception",
+    "message": "user is missing or empty"
+}))]
 struct Because {
     root_cause: [Cause; 1],
     #[serde(rename = "type")]
@@ -74,7 +77,7 @@ struct Because {
 }
 
 #[derive(Serialize, ToSchema)]
-#[schema(as = ElasticCause)]
+#[schema(as = ElasticCause, example = json!({"type": "document_parsing_exception", "reason": "user is missing or empty"}))]
 struct Cause {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -107,12 +110,17 @@ pub(super) fn refusal(failure: &Failure) -> Response<'static> {
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object)
+        (status = 200, body = Object, example = product)
     ),
 )]
 #[get("/")]
 fn root(_shipper: Shipper<'_>) -> Answer {
-    Answer::from(json!({
+    Answer::from(product())
+}
+
+/// What the root says.
+fn product() -> Value {
+    json!({
         "name": "rollcall",
         "cluster_name": "rollcall",
         "cluster_uuid": "rollcall",
@@ -122,73 +130,93 @@ fn root(_shipper: Shipper<'_>) -> Answer {
             "minimum_wire_compatibility_version": "7.17.0", "minimum_index_compatibility_version": "7.0.0",
         },
         "tagline": "You Know, for Search",
-    }))
+    })
 }
 
 /// The licence that clients ask for.
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object)
+        (status = 200, body = Object, example = licence)
     ),
 )]
 #[get("/_license")]
 fn license(_shipper: Shipper<'_>) -> Answer {
-    Answer::from(json!({"license": {
+    Answer::from(licence())
+}
+
+/// What is said of the licence.
+fn licence() -> Value {
+    json!({"license": {
         "uid": "rollcall", "type": "basic", "mode": "basic", "status": "active", "issued_to": "rollcall",
-    }}))
+    }})
 }
 
 /// The features that clients ask for: none.
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object)
+        (status = 200, body = Object, example = features)
     ),
 )]
 #[get("/_xpack")]
 fn xpack(_shipper: Shipper<'_>) -> Answer {
+    Answer::from(features())
+}
+
+/// What is said of features.
+fn features() -> Value {
     let absent = json!({"available": false, "enabled": false});
-    Answer::from(json!({
+    json!({
         "build": {"hash": "rollcall", "date": "2025-01-01T00:00:00.000Z"},
         "license": {"uid": "rollcall", "type": "basic", "mode": "basic", "status": "active"},
         "features": {"ilm": absent, "security": absent, "data_streams": absent},
-    }))
+    })
 }
 
 /// The health of the cluster.
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object)
+        (status = 200, body = Object, example = cluster)
     ),
 )]
 #[get("/_cluster/health")]
 fn health(_shipper: Shipper<'_>) -> Answer {
-    Answer::from(json!({
+    Answer::from(cluster())
+}
+
+/// What is said of the cluster.
+fn cluster() -> Value {
+    json!({
         "cluster_name": "rollcall", "status": "green", "timed_out": false, "number_of_nodes": 1,
         "number_of_data_nodes": 1, "active_primary_shards": 1, "active_shards": 1, "relocating_shards": 0,
         "initializing_shards": 0, "unassigned_shards": 0,
-    }))
+    })
 }
 
 /// The health of the cluster, in short.
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = [Object])
+        (status = 200, body = [Object], example = clusters)
     ),
 )]
 #[get("/_cat/health")]
 fn cat_health(_shipper: Shipper<'_>) -> Answer {
-    Answer::from(json!([{"cluster": "rollcall", "status": "green", "node.total": "1", "node.data": "1"}]))
+    Answer::from(clusters())
+}
+
+/// The same in short.
+fn clusters() -> Value {
+    json!([{"cluster": "rollcall", "status": "green", "node.total": "1", "node.data": "1"}])
 }
 
 /// Templates, policies and the like, as clients ask for them before they write: it is as if they were there.
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object),
+        (status = 200, body = Object, example = json!({})),
         (status = 404)
     ),
 )]
@@ -201,7 +229,7 @@ fn asked_for(_shipper: Shipper<'_>, kind: &str, _name: std::path::PathBuf) -> Re
 #[utoipa::path(
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object),
+        (status = 200, body = Object, example = json!({"acknowledged": true})),
         (status = 404)
     ),
 )]
@@ -259,7 +287,7 @@ macro_rules! several {
             request_body(content = String, content_type = "application/x-ndjson", description = "Pairs of lines: an action, `index` or `create`, and a document.", example = "{\"index\":{}}\n{\"user\":\"ann\",\"action\":\"backup\"}\n"),
             security(("token" = ["activity:write"])),
             responses(
-                (status = 200, body = Object, description = "What became of each document, in their order."),
+                (status = 200, body = Object, description = "What became of each document, in their order.", example = documents::all_written),
                 (status = 429),
                 (status = 503)
             ),
@@ -274,7 +302,7 @@ macro_rules! several {
             request_body(content = String, content_type = "application/x-ndjson", description = "Pairs of lines: an action, `index` or `create`, and a document.", example = "{\"index\":{}}\n{\"user\":\"ann\",\"action\":\"backup\"}\n"),
             security(("token" = ["activity:write"])),
             responses(
-                (status = 200, body = Object, description = "What became of each document, in their order."),
+                (status = 200, body = Object, description = "What became of each document, in their order.", example = documents::all_written),
                 (status = 429),
                 (status = 503)
             ),
@@ -299,8 +327,8 @@ several![post: posted, posted_into; put: put_all, put_into];
     request_body(content = Object, content_type = "application/json", description = "The document.", example = json!({"user": "ann", "action": "backup"})),
     security(("token" = ["activity:write"])),
     responses(
-        (status = 200, body = Object, description = "It was there already."),
-        (status = 201, body = Object, description = "It is in the log."),
+        (status = 200, body = Object, description = "It was there already.", example = documents::known),
+        (status = 201, body = Object, description = "It is in the log.", example = documents::written),
         (status = 409, description = "It was there already, and was to be made."),
         (status = 429),
         (status = 503)
@@ -326,8 +354,8 @@ macro_rules! named {
             request_body(content = Object, content_type = "application/json", description = "The document.", example = json!({"user": "ann", "action": "backup"})),
             security(("token" = ["activity:write"])),
             responses(
-                (status = 200, body = Object, description = "It was there already."),
-                (status = 201, body = Object, description = "It is in the log."),
+                (status = 200, body = Object, description = "It was there already.", example = documents::known),
+                (status = 201, body = Object, description = "It is in the log.", example = documents::written),
                 (status = 409, description = "It was there already, and was to be made."),
                 (status = 429),
                 (status = 503)
@@ -350,8 +378,7 @@ macro_rules! named {
             request_body(content = Object, content_type = "application/json", description = "The document.", example = json!({"user": "ann", "action": "backup"})),
             security(("token" = ["activity:write"])),
             responses(
-                (status = 200, body = Object, description = "It was there already."),
-                (status = 201, body = Object, description = "It is in the log."),
+                (status = 201, body = Object, description = "It is in the log.", example = documents::written),
                 (status = 409, description = "It was there already, and was to be made."),
                 (status = 429),
                 (status = 503)

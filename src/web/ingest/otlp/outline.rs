@@ -59,7 +59,7 @@ impl Outline {
         outline
     }
 
-    /// Of a request in JSON, where whatever takes memory of its own is an object.
+    /// Of a request in JSON, where whatever takes memory of its own is an object, or a null in the place of one in a list.
     pub fn of_json(bytes: &[u8]) -> Self {
         let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
         let parts = objects(bytes);
@@ -118,16 +118,21 @@ impl Kind {
     }
 }
 
-/// How many objects there are in a text of JSON.
+/// How many objects there are in a text of JSON, and nulls in lists: each of those is read as a message of which nothing is said.
 fn objects(json: &[u8]) -> usize {
-    let (mut objects, mut quoted) = (0, false);
+    let (mut objects, mut quoted, mut of_a_name) = (0, false, false);
     let mut bytes = json.iter();
     while let Some(byte) = bytes.next() {
         match byte {
             b'"' => quoted = !quoted,
             b'\\' if quoted => drop(bytes.next()),
-            b'{' if !quoted => objects += 1,
+            _ if quoted => {}
+            b'{' => objects += 1,
+            b'n' if !of_a_name => objects += 1,
             _ => {}
+        }
+        if !byte.is_ascii_whitespace() {
+            of_a_name = *byte == b':' && !quoted;
         }
     }
     objects
@@ -224,7 +229,8 @@ mod tests {
         assert_eq!(Outline::of_protobuf(&request.encode_to_vec()), Outline { records: 4, parts: 15 });
         let json = r#"{"resourceLogs":[{"resource":{"attributes":[{"key":"a{\"{","value":{"intValue":1}}]},
             "scopeLogs":[{"scope":null,"logRecords":[{"body":{"stringValue":"\\"}},null]},null]}]}"#;
-        assert_eq!(Outline::of_json(json.as_bytes()), Outline { records: 5, parts: 8 });
+        // Eight objects, and two nulls in lists; that of the scope is none.
+        assert_eq!(Outline::of_json(json.as_bytes()), Outline { records: 5, parts: 10 });
         assert_eq!(Outline::of_json(b"{\"resourceLogs\":[{},{},{}],\"resourceLogs\":[]}").records, 4);
     }
 
@@ -253,6 +259,20 @@ mod tests {
             Outline::of_json(json(format!(r#"{{"attributes":[{attributes}]}}"#)).as_bytes()).excess(),
             too_much
         );
+    }
+
+    #[test]
+    fn a_null_in_a_list_counts_for_what_it_is_read_as() {
+        let nulls = |many| vec!["null"; many].join(" , ");
+        let records = |list: String| format!(r#"{{"scopeLogs":[{{"logRecords":[ {list}]}}]}}"#);
+        // Where a name stands twice the places cannot be told, and the last counts.
+        let twice = format!(r#"{{"resourceLogs":[],"resourceLogs":[{}]}}"#, records(nulls(RECORDS)));
+        assert_eq!(Outline::of_json(twice.as_bytes()).excess(), Some((RECORDS, "records")));
+        let pairs = records(format!(r#"{{"attributes":[{}]}}"#, nulls(PARTS)));
+        let pairs = format!(r#"{{"resourceLogs":[{pairs}]}}"#);
+        assert_eq!(Outline::of_json(pairs.as_bytes()).excess(), Some((PARTS, "attributes and values")));
+        let unset = r#"{"resourceLogs" : [{"resource": null, "scopeLogs":null,"x":"null:[null]"}]}"#;
+        assert_eq!(Outline::of_json(unset.as_bytes()), Outline { records: 1, parts: 2 });
     }
 
     #[test]

@@ -262,10 +262,11 @@ fn list(text: &str) -> Vec<String> {
     text.split(',').map(str::trim).filter(|word| !word.is_empty()).map(str::to_owned).collect()
 }
 
-/// A path of this server that an address named; nothing that a browser could read as another server's.
+/// A path of this server that an address named; nothing that a browser could read as another server's, and nothing that no browser
+/// sends: a header in which it stood would cost the whole answer.
 fn local(path: &str) -> Option<&str> {
-    let plain = path.starts_with('/') && !path.starts_with("//") && !path.contains(['\\', '\r', '\n', '\t']);
-    plain.then_some(path)
+    let plain = path.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
+    (plain && path.starts_with('/') && !path.starts_with("//")).then_some(path)
 }
 
 /// `303 See Other`, to an address of our own making or of an app: as it is, for browsers send what no URI may hold, and an app
@@ -298,6 +299,9 @@ mod tests {
             "https:evil",
             "javascript:1",
             "/a\tb",
+            "/\u{1}",
+            "/a b",
+            "/ä",
             "",
             "evil",
         ] {

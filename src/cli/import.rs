@@ -54,28 +54,7 @@ impl Tally {
 
 /// Imports what `io` reads; `name` is the file's.
 pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -> anyhow::Result<u8> {
-    let mut input = unpacked(&mut *io.input)?;
-    let mut head = Vec::new();
-    let looked = input.by_ref().take(HEAD).read_to_end(&mut head);
-    let kind = Kind::of(&head);
-    if kind == Kind::Nothing {
-        looked.as_ref().map_err(|error| anyhow::anyhow!("{name} could not be read: {error}"))?;
-    }
-    let rest = Rest { failed: looked.err(), input };
-    let input = BufReader::with_capacity(1 << 18, io::Cursor::new(head).chain(rest));
-    let mut records: Box<dyn Records + '_> = match kind {
-        Kind::Nothing => anyhow::bail!("{name} is empty"),
-        Kind::Ndjson => Box::new(Ndjson::new(input, SENDER)),
-        Kind::Array => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
-        Kind::Csv => {
-            let csv = Csv::new(input, SENDER).map_err(|error| {
-                let none = error.kind() == io::ErrorKind::InvalidData;
-                let what = if none { "is neither NDJSON nor CSV" } else { "could not be read" };
-                anyhow::Error::from(error).context(format!("{name} {what}"))
-            });
-            Box::new(csv?)
-        }
-    };
+    let mut records = records(&mut *io.input, name)?;
     let mut tally = Tally::default();
     let mut told = |rows| io.progress.rows(rows, None);
     let read = read_all(app, runtime, &mut *records, &mut tally, io.out, &mut told);
@@ -90,6 +69,32 @@ pub(super) fn import(app: &App, runtime: &Handle, name: &str, io: &mut Io<'_>) -
     }
     writeln!(io.out, "{} taken, {duplicates} were there already, {refused} refused", activities(accepted))?;
     Ok(if accepted + duplicates == 0 { NO } else { 0 })
+}
+
+/// The records of a file of this name, whatever it is: packed or not, NDJSON or CSV.
+pub fn records<'a>(input: &'a mut (dyn Read + Send), name: &str) -> anyhow::Result<Box<dyn Records + 'a>> {
+    let mut input = unpacked(input)?;
+    let mut head = Vec::new();
+    let looked = input.by_ref().take(HEAD).read_to_end(&mut head);
+    let kind = Kind::of(&head);
+    if kind == Kind::Nothing {
+        looked.as_ref().map_err(|error| anyhow::anyhow!("{name} could not be read: {error}"))?;
+    }
+    let rest = Rest { failed: looked.err(), input };
+    let input = BufReader::with_capacity(1 << 18, io::Cursor::new(head).chain(rest));
+    Ok(match kind {
+        Kind::Nothing => anyhow::bail!("{name} is empty"),
+        Kind::Ndjson => Box::new(Ndjson::new(input, SENDER)),
+        Kind::Array => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
+        Kind::Csv => {
+            let csv = Csv::new(input, SENDER).map_err(|error| {
+                let none = error.kind() == io::ErrorKind::InvalidData;
+                let what = if none { "is neither NDJSON nor CSV" } else { "could not be read" };
+                anyhow::Error::from(error).context(format!("{name} {what}"))
+            });
+            Box::new(csv?)
+        }
+    })
 }
 
 /// Takes record after record, and what waits even where reading breaks off. While one batch goes to disk the next

@@ -7,7 +7,7 @@
 mod args;
 mod care;
 mod files;
-mod import;
+pub mod import;
 mod remote;
 mod run;
 mod serve;

@@ -270,7 +270,7 @@ fn looks(name: &str) -> String {
 }
 
 /// Holds a record against the limits.
-pub(crate) fn check(activity: &NewActivity) -> Result<(), RecordError> {
+pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
     let name = |field, text: &str| {
         if text.len() > limits::NAME { Err(RecordError::Long(field, limits::NAME)) } else { Ok(()) }
     };

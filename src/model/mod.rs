@@ -19,6 +19,7 @@ pub mod inclusion;
 pub mod index;
 pub mod note;
 pub mod noun;
+pub mod onward;
 pub mod passkey;
 pub mod period;
 pub mod place;

@@ -44,7 +44,7 @@ impl Site {
             let (host, port) = authority.split_once(':').unwrap_or((authority, ""));
             let host = host.strip_suffix('.').unwrap_or(host);
             let good = |c: u8| c.is_ascii_alphanumeric() || matches!(c, b'.' | b'-' | b'_');
-            if host.is_empty() || host.starts_with('.') || !host.bytes().all(good) {
+            if host.split('.').any(str::is_empty) || !host.bytes().all(good) {
                 return Err(NotASite);
             }
             text.push_str(host);
@@ -220,6 +220,8 @@ mod tests {
             "https://wiki:99999",
             "https://wiki:",
             "https://.",
+            "https://wiki..",
+            "https://wiki..example.org",
             "https://wiki:x",
             "https://[wiki]",
             "https://[::1]x",

@@ -281,6 +281,9 @@ fn the_table_of_attacks_names_tests_that_exist() {
             assert!(found, "{case}: {file} has no test of this name: {named}");
             holds = true;
         }
+        for target in quoted(by).filter(|named| named.starts_with("tests/fuzz/")) {
+            assert!(root.join(target).exists(), "{case}: there is no {target}");
+        }
         let case = case.trim_end_matches(" ●");
         assert!(held.insert(case.to_owned()), "{case} is there twice");
         assert!(

@@ -40,13 +40,13 @@ const MARK_LASTS: u32 = 400 * 24 * 60 * 60;
 
 /// The token that the request carries as a cookie.
 pub(super) fn token(request: &Request<'_>, secure: bool) -> Option<Token> {
-    let value = only(request, if secure { SECURE } else { PLAIN })?;
+    let value = of(request, if secure { SECURE } else { PLAIN })?;
     value.parse().ok().filter(|token: &Token| token.kind() == Kind::Session)
 }
 
 /// The mark of the browser that the request comes from.
 pub(super) fn mark(request: &Request<'_>, secure: bool) -> Option<Familiar> {
-    only(request, if secure { SECURE_MARK } else { PLAIN_MARK })?.parse().ok()
+    of(request, if secure { SECURE_MARK } else { PLAIN_MARK })?.parse().ok()
 }
 
 /// The passes that the request carries, to an app that is reached over TLS or not: those of each name by themselves. There may be
@@ -65,25 +65,34 @@ pub(super) fn passes(
 
 /// The nonce that the request carries, at an app's host.
 pub(super) fn nonce(request: &Request<'_>, secure: bool) -> Option<Token> {
-    let value = only(request, if secure { SECURE_NONCE } else { PLAIN_NONCE })?;
+    let value = of(request, if secure { SECURE_NONCE } else { PLAIN_NONCE })?;
     value.parse().ok().filter(|token: &Token| token.kind() == Kind::Handover)
 }
 
-/// The cookie of this name. Where there are two, neither is believed.
-fn only<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
-    let mut values = all(request, name);
+/// The cookie of this name that the request carries.
+fn of<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
+    let [cookies] = lines(request, ["Cookie"]);
+    only_cookie(cookies.all(request), name)
+}
+
+/// Every cookie of this name that the request carries.
+fn all<'r>(request: &'r Request<'_>, name: &str) -> impl Iterator<Item = &'r str> {
+    let [cookies] = lines(request, ["Cookie"]);
+    named(cookies.all(request), name)
+}
+
+/// The cookie of this name in the lines of a `Cookie` header. Where there are two, neither is believed.
+pub fn only_cookie<'a>(lines: impl Iterator<Item = &'a str>, name: &str) -> Option<&'a str> {
+    let mut values = named(lines, name);
     let value = values.next()?;
     values.next().is_none().then_some(value)
 }
 
-/// Every cookie of this name.
-fn all<'r>(request: &'r Request<'_>, name: &str) -> impl Iterator<Item = &'r str> {
-    let [cookies] = lines(request, ["Cookie"]);
-    let pairs = cookies.all(request).flat_map(|line| line.split(';'));
-    pairs
-        .filter_map(|pair| pair.trim().split_once('='))
-        .filter(move |(known, _)| *known == name)
-        .map(|(_, value)| value)
+/// The cookies of this name.
+fn named<'a>(lines: impl Iterator<Item = &'a str>, name: &str) -> impl Iterator<Item = &'a str> {
+    let pairs = lines.flat_map(|line| line.split(';'));
+    let pairs = pairs.filter_map(|pair| pair.trim().split_once('='));
+    pairs.filter(move |(known, _)| *known == name).map(|(_, value)| value)
 }
 
 /// An answer that may also set or take away cookies. Setting the session's lasts until the browser is closed; the session

@@ -30,7 +30,7 @@ pub use self::{
     address::{Finding, HOPS, Hop, Naming, Networks, Source, Why},
     body::{Form, Json, MaybeJson, OpenForm},
     caller::{Caller, Identity},
-    cookie::SetCookie,
+    cookie::{SetCookie, only_cookie},
     fresh::{Fresh, FreshForm},
     guards::{Admin, Auditor, Member, Newcomer, Reach, Visitor},
     lease::Lease,

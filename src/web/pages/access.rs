@@ -6,7 +6,7 @@ use super::{
     Again, Html, Redirect, field,
     help::in_words,
     notice,
-    onward::{Led, Onward, lead_on, way},
+    onward::{self, Led, lead_on, way},
     outside, see, sentence, show,
 };
 use crate::{
@@ -16,6 +16,7 @@ use crate::{
     },
     model::{
         bond::Breach,
+        onward::Onward,
         session::{EndedBy, Ending},
     },
     web::{
@@ -42,7 +43,7 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
     if visitor.app.setup_code().is_some() {
         return Ok(Either::Right(Either::Left(see("/setup"))));
     }
-    let onward = Onward::asked(&visitor, &params);
+    let onward = onward::asked(&visitor, &params);
     let live = visitor.session().await;
     // No app lets them pass before that, and each would send them here.
     if live.as_ref().is_some_and(|live| visitor.app.owes_factor(live))
@@ -131,7 +132,7 @@ async fn sign_in(
     form: OpenForm,
 ) -> Result<Result<SetCookie<Redirect>, Page<Again>>, Failure> {
     let user = form.text("user");
-    let onward = form.get("next").and_then(|next| Onward::of(&visitor, next));
+    let onward = form.get("next").and_then(|next| onward::of(&visitor, next));
     let (origin, replaces) = (visitor.origin(), visitor.session().await);
     let page = |half: Option<String>, message: String, failed| {
         asking(&visitor, onward.as_ref(), user.chars().take(128).collect(), half, message, failed)

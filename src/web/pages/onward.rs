@@ -1,14 +1,14 @@
-//! Where somebody goes on to once they are signed in: a page of ours, or the app they came from.
+//! How somebody goes on once they are signed in: to a page of ours, or to the app they came from.
 
 use std::sync::Arc;
 
 use rocket::Either;
 
-use super::{Redirect, local};
+use super::Redirect;
 use crate::{
     domain::gate::Decision,
     domain::live::Live,
-    model::site::{Address, Site},
+    model::{onward::Onward, site::Address},
     web::{
         door::{Params, Reach, SetCookie, Visitor},
         failure::Failure,
@@ -16,54 +16,14 @@ use crate::{
     },
 };
 
-/// Where to.
-pub(super) enum Onward {
-    /// A page of this server, by its path.
-    Page(String),
-    /// An address of an app of this name.
-    App(Address, String),
+/// What an address or a form names in `rd` or `next`.
+pub(super) fn of(visitor: &Visitor<'_>, text: &str) -> Option<Onward> {
+    Onward::of(text, |site| visitor.app.app_at(site).map(|app| app.name.clone()))
 }
 
-impl Onward {
-    /// What an address or a form names in `rd` or `next`: a path of this server, or an address of a registered app. Nothing that
-    /// is anybody else's.
-    pub(super) fn of(visitor: &Visitor<'_>, text: &str) -> Option<Self> {
-        if let Some(path) = local(text) {
-            return Some(Self::Page(path.to_owned()));
-        }
-        let address: Address = text.parse().ok()?;
-        let app = visitor.app.app_at(&address.site)?;
-        Some(Self::App(address, app.name.clone()))
-    }
-
-    /// The same, from the address of the sign-in page.
-    pub(super) fn asked(visitor: &Visitor<'_>, params: &Params) -> Option<Self> {
-        params.get("rd").or_else(|| params.get("next")).and_then(|text| Self::of(visitor, text))
-    }
-
-    /// As the form carries it.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Page(path) => path.clone(),
-            Self::App(address, _) => address.to_string(),
-        }
-    }
-
-    /// The app's name, if it is one.
-    pub(super) fn app(&self) -> Option<&str> {
-        match self {
-            Self::Page(_) => None,
-            Self::App(_, name) => Some(name),
-        }
-    }
-
-    /// Where a form that leads there must be allowed to.
-    pub(super) fn site(&self) -> Option<Site> {
-        match self {
-            Self::Page(_) => None,
-            Self::App(address, _) => Some(address.site.clone()),
-        }
-    }
+/// The same, from the address of the sign-in page.
+pub(super) fn asked(visitor: &Visitor<'_>, params: &Params) -> Option<Onward> {
+    params.get("rd").or_else(|| params.get("next")).and_then(|text| of(visitor, text))
 }
 
 /// The address at which the session opens the app that `address` is of: its own, where a cookie goes by itself.

@@ -5,11 +5,14 @@
 
 use rocket::{Request, http::Header, post, routes};
 
-use super::{Again, Html, field, inside, local, outside, show};
-use crate::web::{
-    door::{Form, Member, Newcomer, Params},
-    failure::Failure,
-    views::{Page, parts::Input, step_up::StepUp},
+use super::{Again, Html, field, inside, outside, show};
+use crate::{
+    model::onward::local,
+    web::{
+        door::{Form, Member, Newcomer, Params},
+        failure::Failure,
+        views::{Page, parts::Input, step_up::StepUp},
+    },
 };
 
 const THEN: &str = "step-up-then";

@@ -15,7 +15,7 @@ const READ: usize = 8 << 10;
 
 /// What came.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Frame {
+pub enum Frame {
     /// A message.
     Message(Vec<u8>),
     /// One that is longer than may be; it has been read over.
@@ -23,19 +23,19 @@ pub(super) enum Frame {
 }
 
 /// Cuts a stream into messages.
-pub(super) struct Frames<R> {
+pub struct Frames<R> {
     input: BufReader<R>,
     most: usize,
 }
 
 impl<R: AsyncRead + Unpin> Frames<R> {
     /// Reads messages of at most `most` bytes.
-    pub(super) fn new(input: R, most: usize) -> Self {
+    pub fn new(input: R, most: usize) -> Self {
         Self { input: BufReader::with_capacity(READ, input), most }
     }
 
     /// Waits until a message begins; false at the end.
-    pub(super) async fn begun(&mut self) -> io::Result<bool> {
+    pub async fn begun(&mut self) -> io::Result<bool> {
         loop {
             let there = self.input.fill_buf().await?;
             if there.is_empty() {
@@ -52,7 +52,7 @@ impl<R: AsyncRead + Unpin> Frames<R> {
     }
 
     /// Reads the message that has begun.
-    pub(super) async fn next(&mut self) -> io::Result<Frame> {
+    pub async fn next(&mut self) -> io::Result<Frame> {
         let mut head = Vec::new();
         loop {
             let there = self.input.fill_buf().await?;

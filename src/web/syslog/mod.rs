@@ -23,10 +23,8 @@ use tokio::{
     time::{interval_at, sleep, timeout},
 };
 
-use self::{
-    counts::{Cause, Counts},
-    frames::{Frame, Frames},
-};
+use self::counts::{Cause, Counts};
+pub use self::frames::{Frame, Frames};
 use super::{
     door::Networks,
     ingest::{syslog, take::admit},

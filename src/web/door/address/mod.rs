@@ -119,7 +119,7 @@ impl Source {
     /// Finds out where a request from `peer` comes from. `lines` gives the lines of a header in their order. `pinned` is the
     /// one header that is read; without it `X-Forwarded-For` is where it came, and else `Forwarded`. `seen` is told each hop that
     /// is read.
-    fn of<'a>(
+    pub fn of<'a>(
         peer: IpAddr,
         lines: impl Fn(Naming) -> Vec<&'a str>,
         trusted: impl Fn(IpAddr) -> bool,

@@ -18,8 +18,10 @@ const DEPTH: usize = 100;
 /// How much there is in a request, counted until it is too much.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Outline {
-    records: usize,
-    parts: usize,
+    /// Log records, with the scopes and resources that hold them.
+    pub records: usize,
+    /// What they say; in JSON with all that is written as an object beside.
+    pub parts: usize,
 }
 
 impl Outline {
@@ -52,7 +54,8 @@ impl Outline {
             if outline.excess().is_some() {
                 break;
             }
-            if open.len() <= DEPTH {
+            // Whatever stands in a text is no message that could be broken.
+            if open.len() <= DEPTH && !matches!(inner, Kind::Word) {
                 open.push((inner, inside));
             }
         }
@@ -259,6 +262,16 @@ mod tests {
             Outline::of_json(json(format!(r#"{{"attributes":[{attributes}]}}"#)).as_bytes()).excess(),
             too_much
         );
+    }
+
+    #[test]
+    fn what_stands_behind_a_text_in_a_list_is_counted_whatever_that_text_is() {
+        let entity = field(3, &[field(2, b"host"), field(3, b"id"), field(4, b"\xff")].concat());
+        let records = field(2, &field(2, &[]).repeat(RECORDS));
+        let request = field(1, &[field(1, &entity), records].concat());
+        assert_eq!(Outline::of_protobuf(&request).excess(), Some((RECORDS, "records")));
+        let one = field(1, &[field(1, &entity), field(2, &field(2, &[]))].concat());
+        assert_eq!(Outline::of_protobuf(&one), Outline { records: 3, parts: 4 });
     }
 
     #[test]

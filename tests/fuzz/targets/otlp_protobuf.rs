@@ -1,0 +1,28 @@
+//! A request of OpenTelemetry's in protocol buffers.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceRequest;
+use prost::Message as _;
+use rollcall::web::ingest::otlp::{Outline, records};
+use rollcall_fuzz::{Held, SENDER, holds};
+
+fuzz_target!(|input: &[u8]| {
+    let outline = Outline::of_protobuf(input);
+    assert_eq!(outline.excess(), None, "there are {} bytes", input.len());
+    let Ok(request) = ExportLogsServiceRequest::decode(input) else { return };
+    // Nothing is let through that was not counted.
+    let held = Held::of(&request);
+    assert!(held.records <= outline.records && held.parts <= outline.parts, "{held:?} of {outline:?}");
+    // What is written as it should be is counted to the last.
+    let Outline { records: counted, parts } = Outline::of_protobuf(&request.encode_to_vec());
+    assert_eq!(Held { records: counted, parts }, held);
+    let records_sent = request.resource_logs.iter().flat_map(|logs| &logs.scope_logs);
+    let sent: usize = records_sent.map(|logs| logs.log_records.len()).sum();
+    let mut taken = 0;
+    for record in records(request, SENDER.to_owned()) {
+        holds(&record, input.len());
+        taken += 1;
+    }
+    assert_eq!(taken, sent, "each has its answer");
+});

@@ -363,7 +363,7 @@ fn what_is_damaged_is_passed_over_and_everything_around_it_is_read() {
             table.insert(key, value.as_slice()).unwrap();
         }
     });
-    let (source, mut read, mut lost, mut places) = (log.log(), Vec::new(), 0, 0);
+    let (source, mut read, mut gone, mut places) = (log.log(), Vec::new(), 0, 0);
     let mut after = ActivityId(0);
     while after < source.last() {
         match source.read(after, 1000) {
@@ -374,14 +374,14 @@ fn what_is_damaged_is_passed_over_and_everything_around_it_is_read() {
             }
             Err(_) => {
                 let last = source.damaged_behind(after).unwrap().expect("it says how far");
-                (lost, places) = (lost + last.0 - after.0, places + 1);
+                (gone, places) = (gone + last.0 - after.0, places + 1);
                 after = last;
             }
         }
     }
     assert_eq!(places, 2, "a block and a run");
-    assert_eq!(read.len() as u64 + lost, before.len() as u64);
-    assert!(lost < 2000, "{lost}");
+    assert_eq!(read.len() as u64 + gone, before.len() as u64);
+    assert!(gone < 2000, "{gone}");
     assert!(read.iter().all(|activity| {
         before.binary_search_by_key(&activity.id, |known| known.id).is_ok_and(|at| before[at] == *activity)
     }));

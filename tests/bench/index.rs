@@ -318,6 +318,10 @@ impl Source for Made {
         Ok(batches.as_ref().and_then(|batches| batches.recv().ok()).unwrap_or_default())
     }
 
+    fn damaged_behind(&self, _: ActivityId) -> Result<Option<ActivityId>, SourceError> {
+        Ok(None)
+    }
+
     fn wait(&self, _: ActivityId, at_most: Duration) -> ActivityId {
         let guard = self.batches.lock().unwrap_or_else(PoisonError::into_inner);
         drop(self.idle.wait_timeout(guard, at_most));

@@ -320,10 +320,12 @@ fn what_the_document_shows_as_a_request_is_taken_and_answered_as_it_shows() {
             let caller = match path {
                 "/api/v1/signin" | "/api/v1/signin/passkey" => &stranger,
                 "/api/v1/me/password" => &ann,
-                "/api/v1/sessions" | "/api/v1/sessions/{id}/touch" | "/api/v1/introspect" => &vault,
-                "/api/v1/activity" => &vault,
-                _ if path.starts_with("/api/") => &ada,
-                _ => &vault,
+                "/api/v1/sessions"
+                | "/api/v1/sessions/{id}/touch"
+                | "/api/v1/introspect"
+                | "/api/v1/activity" => &vault,
+                _ if !path.starts_with("/api/") => &vault,
+                _ => &ada,
             };
             let caller = caller.with("Content-Type", media);
             let reply = caller.send(method.parse().unwrap(), &address, body.as_bytes());

@@ -29,7 +29,7 @@ pub(in crate::web) struct Reason {
     message: Cow<'static, str>,
     /// What it is about, if about one field.
     #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<Cow<'static, str>>,
+    field: Option<String>,
     /// Where in that field, counted from 1.
     #[serde(skip_serializing_if = "Option::is_none")]
     column: Option<usize>,
@@ -38,7 +38,12 @@ pub(in crate::web) struct Reason {
 impl Failure {
     /// What is told of it to programs.
     pub(in crate::web) fn into_reason(self) -> Reason {
-        Reason { code: self.code, message: self.message, field: self.field, column: self.column }
+        Reason {
+            code: self.code,
+            message: self.message,
+            field: self.field.map(String::from),
+            column: self.column,
+        }
     }
 }
 
@@ -47,8 +52,12 @@ impl<'r> Responder<'r, 'static> for Failure {
         let mut response = if let Some(told) = shippers::refusal(request, &self) {
             told
         } else if wants_json(request) {
-            let error =
-                Reason { code: self.code, message: self.message, field: self.field, column: self.column };
+            let error = Reason {
+                code: self.code,
+                message: self.message,
+                field: self.field.map(String::from),
+                column: self.column,
+            };
             let body = serde_json::to_string(&Refusal { error }).unwrap_or_default();
             Response::build_from((ContentType::JSON, body).respond_to(request)?).finalize()
         } else if self.status == Status::Unauthorized && request.method() == Method::Get {

@@ -32,7 +32,7 @@ pub struct Failure {
     status: Status,
     code: &'static str,
     message: Cow<'static, str>,
-    field: Option<Cow<'static, str>>,
+    field: Option<Box<str>>,
     column: Option<usize>,
     retry_after: Option<u64>,
     /// What is asked for again before the rest goes on: the form that was sent, to be sent again.
@@ -155,7 +155,7 @@ impl Failure {
     }
 
     /// One thing that was sent was not understood.
-    pub fn field(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+    pub fn field(field: impl Into<Box<str>>, message: impl Into<Cow<'static, str>>) -> Self {
         Self { field: Some(field.into()), ..Self::new(Status::BadRequest, "bad_field", message) }
     }
 

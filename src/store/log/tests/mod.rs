@@ -366,17 +366,14 @@ fn what_is_damaged_is_passed_over_and_everything_around_it_is_read() {
     let (source, mut read, mut gone, mut places) = (log.log(), Vec::new(), 0, 0);
     let mut after = ActivityId(0);
     while after < source.last() {
-        match source.read(after, 1000) {
-            Ok(batch) => {
-                assert_eq!(source.damaged_behind(after).unwrap(), None);
-                after = batch.last().unwrap().id;
-                read.extend(batch);
-            }
-            Err(_) => {
-                let last = source.damaged_behind(after).unwrap().expect("it says how far");
-                (gone, places) = (gone + last.0 - after.0, places + 1);
-                after = last;
-            }
+        if let Ok(batch) = source.read(after, 1000) {
+            assert_eq!(source.damaged_behind(after).unwrap(), None);
+            after = batch.last().unwrap().id;
+            read.extend(batch);
+        } else {
+            let last = source.damaged_behind(after).unwrap().expect("it says how far");
+            (gone, places) = (gone + last.0 - after.0, places + 1);
+            after = last;
         }
     }
     assert_eq!(places, 2, "a block and a run");

@@ -78,7 +78,7 @@ impl fmt::Debug for Map {
 unsafe impl StableDeref for Map {}
 
 /// Lets all that is mapped go, if more than 8 MB of files have come into memory since that was done last.
-/// To be called about once a second. Where the system does not say how much there is, nothing happens.
+/// To be called some times a second. Where the system does not say how much there is, nothing happens.
 pub(super) fn tend() {
     let Some(resident) = resident() else { return };
     if resident.saturating_sub(LEFT.load(Ordering::Relaxed)) > MOST {

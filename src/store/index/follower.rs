@@ -45,6 +45,8 @@ const SOON: Duration = Duration::from_millis(200);
 const BEHIND: Duration = Duration::from_secs(3);
 /// How long a wait for the log may keep the thread from ending.
 const TICK: Duration = Duration::from_millis(100);
+/// How often what was read of the files is let go, where it has become much: a search reads tens of megabytes in that time.
+const LET_GO: Duration = Duration::from_millis(100);
 /// How often finished merges are looked for while nothing happens.
 const TIDY: Duration = Duration::from_secs(1);
 /// The first pause after a failure; each further one is twice as long, up to the last.
@@ -170,6 +172,7 @@ impl Follower {
             read: indexed,
             left_out,
             waiting: None,
+            let_go: now,
             tidied: now,
             rewriting: None,
             purge_from: now,
@@ -190,6 +193,8 @@ struct Session<'a> {
     left_out: u64,
     /// Since when something waits for its commit.
     waiting: Option<Instant>,
+    /// When files were last let go of the memory of this process.
+    let_go: Instant,
     /// When merges and what is gone were last looked for.
     tidied: Instant,
     /// A segment being written again without what is gone.
@@ -221,6 +226,7 @@ impl Session<'_> {
                 None if shared.is_to_begin_anew() || self.follower.doubts() => return Ok(()),
                 None => {}
             }
+            self.let_go();
             let added = self.read_batch()?;
             let last = source.last();
             shared.heard_of(last);
@@ -305,13 +311,19 @@ impl Session<'_> {
         Ok(())
     }
 
+    fn let_go(&mut self) {
+        if self.let_go.elapsed() >= LET_GO {
+            map::tend();
+            self.let_go = Instant::now();
+        }
+    }
+
     /// Now and then, while nothing waits for its commit.
     fn tidy(&mut self) -> Result<(), Failure> {
         if self.tidied.elapsed() < TIDY {
             return Ok(());
         }
         self.tidied = Instant::now();
-        map::tend();
         if self.follower.folder.look_on(&mut self.rounds, self.tidied).is_some() {
             self.follower.shared.doubt.raise();
             return Ok(());

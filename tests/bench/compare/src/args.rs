@@ -53,6 +53,8 @@ pub struct Args {
 pub enum Part {
     /// First pages, counts, histograms
     Search,
+    /// First pages of a tenth of the activities beside those of all
+    Growth,
     /// Everything as CSV
     Export,
     /// From the start to the first answer

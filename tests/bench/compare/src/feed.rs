@@ -45,6 +45,11 @@ impl Feed {
         Ok(Self { count: args.count, files })
     }
 
+    /// The feed of so many: of a file the first, and of what is made up as many in the same year.
+    pub fn first(&self, count: u64) -> Self {
+        Self { count, files: self.files.clone() }
+    }
+
     pub const fn count(&self) -> u64 {
         self.count
     }

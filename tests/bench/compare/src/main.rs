@@ -21,6 +21,7 @@ mod data;
 mod engine;
 mod export;
 mod feed;
+mod growth;
 mod http;
 mod inside;
 mod intake;
@@ -35,7 +36,7 @@ mod sqlite;
 mod start;
 mod steady;
 
-use std::{env, fs, process::ExitCode, time::Duration};
+use std::{env, fs, process::ExitCode};
 
 use anyhow::Context as _;
 use clap::Parser as _;
@@ -92,8 +93,7 @@ fn compare_with(
     server::load(&served, feed, args.binary.as_deref())?;
     if args.alone {
         let mut engines: Vec<Box<dyn Engine>> = vec![Box::new(Inside::open(&served, feed)?)];
-        let limit = Duration::from_secs_f64(args.seconds);
-        report::searches(&search::run(&mut engines, &questions, args.rounds, limit)?);
+        report::searches(&search::run(&mut engines, &questions, args)?);
         return Ok(());
     }
     eprintln!("SQLite");
@@ -124,13 +124,15 @@ fn compare_with(
             vec![Box::new(Inside::open(&copy, feed)?), Box::new(Http::of(&server))];
         engines.extend(other.as_mut().map(|engine| Box::new(engine) as Box<dyn Engine>));
         engines.push(Box::new(&mut sqlite));
-        let limit = Duration::from_secs_f64(args.seconds);
-        let found = search::run(&mut engines, &questions, args.rounds, limit)?;
+        let found = search::run(&mut engines, &questions, args)?;
         drop(engines);
         report::searches(&found);
         report::serving(&bytes, feed.count(), &server.memory()?);
         server.stop()?;
         fs::remove_dir_all(&copy)?;
+    }
+    if args.does(Part::Growth) {
+        growth::run(folder, &served, args, feed, &questions)?;
     }
     if args.does(Part::Export) {
         export::run(&served, args.binary.as_deref(), feed, other.as_mut())?;

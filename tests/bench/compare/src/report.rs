@@ -112,7 +112,8 @@ pub fn mark(time: Duration) -> String {
     digits(time.as_secs_f64() * 1e3)
 }
 
-fn ratio(ratio: f64) -> String {
+/// How many times as much something is.
+pub fn ratio(ratio: f64) -> String {
     format!("{} ×", digits(ratio))
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 
 use crate::{
+    args::Args,
     engine::{Ask, Engine},
     questions::Question,
 };
@@ -33,13 +34,8 @@ pub struct All {
     pub found: Vec<Found>,
 }
 
-/// Asks everything at most `rounds` times, and no longer than `limit` of each engine for each class.
-pub fn run(
-    engines: &mut [Box<dyn Engine + '_>],
-    questions: &[Question],
-    rounds: usize,
-    limit: Duration,
-) -> anyhow::Result<All> {
+/// Asks everything, as often and as long as `args` allows each engine for each class.
+pub fn run(engines: &mut [Box<dyn Engine + '_>], questions: &[Question], args: &Args) -> anyhow::Result<All> {
     let mut found = Vec::new();
     for class in questions.chunk_by(|a, b| (&a.class, a.by_key) == (&b.class, b.by_key)) {
         for ask in Ask::ALL {
@@ -48,7 +44,7 @@ pub fn run(
                 continue;
             }
             eprintln!("{}: {ask}", class[0].described());
-            let times = measure(engines, class, ask, rounds, limit)?;
+            let times = measure(engines, class, ask, args)?;
             found.push(Found { class: class[0].described(), ask, times });
         }
     }
@@ -59,14 +55,26 @@ fn measure(
     engines: &mut [Box<dyn Engine + '_>],
     class: &[Question],
     ask: Ask,
-    rounds: usize,
-    limit: Duration,
+    args: &Args,
 ) -> anyhow::Result<Vec<Vec<Duration>>> {
     let mut times: Vec<Vec<Duration>> = vec![Vec::new(); engines.len()];
     for question in class {
         check(engines, question, ask, &mut times)?;
     }
-    for round in 0..rounds.div_ceil(RUN) {
+    in_turn(engines, class, ask, args, &mut times)?;
+    Ok(times)
+}
+
+/// Asks one engine after the other, a run of questions each, and adds what they took to their times, which are sorted then.
+pub fn in_turn(
+    engines: &mut [Box<dyn Engine + '_>],
+    class: &[Question],
+    ask: Ask,
+    args: &Args,
+    times: &mut [Vec<Duration>],
+) -> anyhow::Result<()> {
+    let limit = Duration::from_secs_f64(args.seconds);
+    for round in 0..args.rounds.div_ceil(RUN) {
         for turn in 0..engines.len() {
             // Nobody always comes behind the same one.
             let at = (round + turn) % engines.len();
@@ -88,10 +96,10 @@ fn measure(
             }
         }
     }
-    for times in &mut times {
+    for times in times {
         times.sort_unstable();
     }
-    Ok(times)
+    Ok(())
 }
 
 /// Asks all once, and ends the run where they do not say the same.

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use super::bytes::{Input, put, put_slice};
 use crate::store::StoreError;
 
@@ -64,7 +66,7 @@ impl Dictionary {
 /// Counts what occurs, to find out what deserves a number.
 #[derive(Default)]
 pub(super) struct Tally {
-    numbers: HashMap<Box<[u8]>, u32>,
+    numbers: HashMap<Box<[u8]>, u32, RandomState>,
     counts: Vec<u32>,
     bytes: usize,
 }
@@ -119,7 +121,7 @@ impl Tally {
 #[derive(Default)]
 pub(super) struct Codes {
     pub(super) dictionary: Dictionary,
-    codes: HashMap<Box<[u8]>, u32>,
+    codes: HashMap<Box<[u8]>, u32, RandomState>,
 }
 
 impl Codes {

@@ -20,6 +20,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     bytes::{self, HEAD, damaged},
+    folding::RECENT,
     run::PAGE,
 };
 use crate::{
@@ -184,6 +185,8 @@ impl Keys {
     pub(super) fn fold(&self, run: Run) {
         let mut known = self.write();
         known.recent.retain(|_, id| *id > run.newest);
+        // A burst must not be held in memory for good.
+        known.recent.shrink_to(RECENT);
         known.runs.push(Arc::new(run));
     }
 

@@ -232,6 +232,20 @@ fn a_large_log_moves_into_volumes_and_takes_a_fraction_of_the_room() {
 }
 
 #[test]
+fn keys_that_wait_become_a_run_between_one_volume_and_the_next() {
+    let log = Bare::new();
+    log.append(numbered(0..3000));
+    assert!(log.work.step(1000, 2000).unwrap());
+    assert_eq!(log.work.keys.recent(), 0);
+    log.append(numbered(3000..4000));
+    assert!(log.work.step(1000, 2000).unwrap(), "there are too few for a volume, but not for a run");
+    assert_eq!(log.work.keys.recent(), 0);
+    log.append(numbered(4000..4999));
+    assert!(!log.work.step(1000, 2000).unwrap(), "there are too few for either");
+    assert_eq!(log.work.keys.recent(), 999);
+}
+
+#[test]
 fn what_a_crash_left_of_a_volume_is_not_read_as_a_part_of_the_next() {
     let log = Bare::new();
     log.append(numbered(0..5000));

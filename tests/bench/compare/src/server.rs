@@ -27,6 +27,9 @@ const TOKEN: &str = "token-of-compare";
 /// How many activities are sent at a time while loading.
 const LOT: usize = 20_000;
 
+/// A folder that has not changed for so long is at rest.
+const REST: Duration = Duration::from_secs(15);
+
 /// A server that runs, and is killed when it is dropped.
 pub struct Server {
     child: Child,
@@ -87,9 +90,31 @@ pub fn load(folder: &Path, feed: &Feed, binary: Option<&Path>) -> anyhow::Result
     }
     ensure!(sent == feed.count(), "there are only {sent} activities");
     server.found(feed.count(), &everything(feed)?)?;
-    eprintln!("  loaded and indexed in {:.0?}", started.elapsed());
+    let (took, behind) = (started.elapsed(), machine::bytes(folder, &["geo"])?);
+    let (rested, rest) = settle(folder)?;
+    let each = |bytes: u64| format!("{:.0} bytes", bytes as f64 / feed.count() as f64);
+    println!(
+        "{} activities were loaded and found after {took:.0?}. Right behind that they took {} on disk each, and {} once the log had come to rest, {rested:.0?} later; the server {} MB at most.\n",
+        feed::thousands(feed.count()),
+        each(behind),
+        each(rest),
+        server.memory()?.peak >> 20
+    );
     server.stop()?;
     Ok(fs::write(whole, "")?)
+}
+
+/// Waits until the folder's size has stayed the same for a while: when that began, and what it is, in bytes.
+fn settle(folder: &Path) -> anyhow::Result<(Duration, u64)> {
+    let (began, mut since, mut size) = (Instant::now(), Instant::now(), 0);
+    while since.elapsed() < REST {
+        thread::sleep(Duration::from_millis(500));
+        let now = machine::bytes(folder, &["geo"])?;
+        if now != size {
+            (since, size) = (Instant::now(), now);
+        }
+    }
+    Ok((since.duration_since(began), size))
 }
 
 /// The question for all activities of the feed, which leaves out Rollcall's own.

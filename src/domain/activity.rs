@@ -32,6 +32,13 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long rows wait for their count: what takes longer comes after them.
 pub const SOON: Duration = Duration::from_millis(50);
 
+/// How much text a page may have before it ends early, in bytes: a thousand rows of the longest there may be would be a quarter of a gigabyte,
+/// several times over while they are written out. It is looked at every [`ROWS`], which may be sixteen megabytes more.
+pub const TEXT: usize = 4 << 20;
+
+/// How many rows of a page are read at a time.
+const ROWS: usize = 64;
+
 /// How long somebody waits for their turn to search, where others search for long.
 pub const TURN: Duration = Duration::from_secs(2);
 
@@ -65,6 +72,13 @@ impl From<SearchError> for LookError {
             error @ (SearchError::Index(_) | SearchError::Nonsense) => Self::Index(error),
         }
     }
+}
+
+/// How many bytes of text an activity holds, as far as they can be many.
+pub(super) fn text(activity: &Activity) -> usize {
+    let attributes = activity.attributes.iter().map(|(name, value)| name.len() + value.len());
+    let agent = activity.user_agent.as_ref().map_or(0, String::len);
+    activity.detail.len() + agent + attributes.sum::<usize>()
 }
 
 /// A page of activities.
@@ -143,7 +157,7 @@ impl App {
         Ok(found.filter(|activity| covers(scope, activity) && !horizon.hides(activity)))
     }
 
-    /// A page of at most `limit` activities behind `cursor`.
+    /// A page of at most `limit` activities behind `cursor`; of fewer where they are long (see [`TEXT`]), and `next` goes on behind them.
     pub fn search(
         &self,
         scope: &Scope,
@@ -156,12 +170,22 @@ impl App {
         let after = cursor.map(|text| Cursor::read(text, search)).transpose()?;
         let looked = self.0.index.searcher().search(filter, scope);
         let mut found = looked.page(order, after, limit + 1, &Deadline::within(PATIENCE))?;
-        let more = found.len() > limit;
+        let mut more = found.len() > limit;
         found.truncate(limit);
-        let next = if more { found.last().map(|last| last.write(search)) } else { None };
-        let ids: Vec<ActivityId> = found.iter().map(|hit| hit.id).collect();
-        let items = self.0.store.page(&ids)?;
-        if items.len() < ids.len() {
+        let (mut items, mut read, mut bytes) = (Vec::with_capacity(found.len()), 0, 0);
+        for part in found.chunks(ROWS) {
+            if bytes > TEXT {
+                more = true;
+                break;
+            }
+            let ids: Vec<ActivityId> = part.iter().map(|hit| hit.id).collect();
+            let rows = self.0.store.page(&ids)?;
+            bytes += rows.iter().map(|row| text(row)).sum::<usize>();
+            read += part.len();
+            items.extend(rows);
+        }
+        let next = found[..read].last().filter(|_| more).map(|last| last.write(search));
+        if items.len() < read {
             // Retention may have taken some of them out meanwhile; or the index says what never was.
             self.0.index.doubt();
         }

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     App, Gone,
-    activity::{LookError, PATIENCE},
+    activity::{LookError, PATIENCE, text},
     turns::{Turn, Who, who},
 };
 use crate::{
@@ -334,13 +334,6 @@ impl Iterator for Export {
     fn next(&mut self) -> Option<Self::Item> {
         self.next_chunk().transpose()
     }
-}
-
-/// How many bytes of text an activity holds, as far as they can be many.
-fn text(activity: &Activity) -> usize {
-    let attributes = activity.attributes.iter().map(|(name, value)| name.len() + value.len());
-    let agent = activity.user_agent.as_ref().map_or(0, String::len);
-    activity.detail.len() + agent + attributes.sum::<usize>()
 }
 
 /// The right to one export, until it is dropped.

@@ -107,6 +107,9 @@ pub enum RecordError {
     /// It claims to be one of Rollcall's own.
     #[error("the app name {OWN_APP} is Rollcall's own; give the record the name of its program")]
     Reserved,
+    /// It happened before what the log still keeps: nobody would find it, and it would be gone without a word.
+    #[error("it happened before what the log still keeps; retention has removed everything of that time")]
+    Old,
     /// The time lies outside what a log can hold.
     #[error("time must lie between the years 1970 and 9999")]
     Time,
@@ -173,6 +176,10 @@ impl App {
         session: Option<Session>,
     ) -> Result<NewActivity, RecordError> {
         check(&activity)?;
+        let gone = |time| self.0.index.horizon().hides_what(time, &activity.app, &activity.action);
+        if activity.time.is_some_and(gone) {
+            return Err(RecordError::Old);
+        }
         if let Some(session) = session {
             activity.attributes.retain(|(name, _)| name != SESSION_USER);
             if UserName::fold(&activity.user) != session.user.as_str() {

@@ -1,5 +1,7 @@
 //! Behind the horizon lies what retention has taken out of the log: nobody finds it any more.
 
+use jiff::Timestamp;
+
 use super::{activity::Activity, query::fold_value};
 
 /// What is gone, by the time it happened.
@@ -31,11 +33,11 @@ impl Default for Horizon {
 }
 
 impl Class {
-    /// Whether an activity belongs to it.
-    pub fn has(&self, activity: &Activity) -> bool {
+    /// Whether what was done in an app belongs to it.
+    fn has(&self, app: &str, action: &str) -> bool {
         match self {
-            Self::App(app) => fold_value(app) == fold_value(&activity.app),
-            Self::Action(action) => fold_value(action) == fold_value(&activity.action),
+            Self::App(own) => fold_value(own) == fold_value(app),
+            Self::Action(own) => fold_value(own) == fold_value(action),
         }
     }
 }
@@ -48,9 +50,14 @@ impl Horizon {
 
     /// Whether an activity is gone.
     pub fn hides(&self, activity: &Activity) -> bool {
-        let own = self.classes.iter().filter(|(class, _)| class.has(activity)).map(|(_, moment)| *moment);
-        activity.time.as_millisecond() < own.max().unwrap_or(self.all)
-            || self.earlier.iter().any(|earlier| earlier.hides(activity))
+        self.hides_what(activity.time, &activity.app, &activity.action)
+    }
+
+    /// The same of what was done in an app at a time.
+    pub fn hides_what(&self, time: Timestamp, app: &str, action: &str) -> bool {
+        let own = self.classes.iter().filter(|(class, _)| class.has(app, action)).map(|(_, moment)| *moment);
+        time.as_millisecond() < own.max().unwrap_or(self.all)
+            || self.earlier.iter().any(|earlier| earlier.hides_what(time, app, action))
     }
 
     /// What is gone already, and what is gone by `wanted` besides: no more and no less.

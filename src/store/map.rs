@@ -21,7 +21,7 @@ use memmap2::{Mmap, UncheckedAdvice};
 use stable_deref_trait::StableDeref;
 
 /// How many bytes of files may come into the memory of the process before they are let go.
-const MOST: u64 = 8 << 20;
+const MOST: u64 = 4 << 20;
 
 /// All that is mapped, by device and inode: these are no other file's for as long as it is.
 static MAPS: Mutex<BTreeMap<(u64, u64), Weak<Mmap>>> = Mutex::new(BTreeMap::new());
@@ -77,7 +77,7 @@ impl fmt::Debug for Map {
 #[expect(unsafe_code, reason = "the index keeps slices beside what they are of")]
 unsafe impl StableDeref for Map {}
 
-/// Lets all that is mapped go, if more than 8 MB of files have come into memory since that was done last.
+/// Lets all that is mapped go, if more than 4 MB of files have come into memory since that was done last.
 /// To be called some times a second. Where the system does not say how much there is, nothing happens.
 pub(super) fn tend() {
     let Some(resident) = resident() else { return };

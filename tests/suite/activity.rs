@@ -354,6 +354,28 @@ fn pages_hold_everything_exactly_once_in_both_orders() {
 }
 
 #[test]
+fn a_page_of_long_rows_ends_early_and_the_next_goes_on_behind_it() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("vault", &["activity:write", "activity:read"]);
+    let record = |n: usize| json!({"user": "bob", "action": "edit", "detail": format!("row {n} {}", "x".repeat(60_000))});
+    let records: Vec<Value> = (0..200).map(record).collect();
+    for part in records.chunks(20) {
+        assert_eq!(program.post("/api/v1/activity", &json!(part)).json()["accepted"], part.len());
+    }
+    house.caught_up();
+    let pages = walk("/api/v1/activity?app=vault&limit=1000", |path| {
+        let reply = program.get(path);
+        assert!(reply.text().len() < 10_000_000, "{}", reply.text().len());
+        assert_eq!(reply.json()["total"]["value"], 200);
+        reply
+    });
+    assert!(pages.len() > 1);
+    let rows = each(&pages.concat(), "detail");
+    let seen: Vec<usize> = rows.iter().map(|row| row.split(' ').nth(1).unwrap().parse().unwrap()).collect();
+    assert_eq!(seen, (0..200).rev().collect::<Vec<_>>());
+}
+
+#[test]
 fn what_arrives_meanwhile_moves_no_page() {
     let house = house();
     let ada = house.signed_in("ada");

@@ -135,6 +135,26 @@ fn what_is_too_old_is_removed_once_that_was_agreed_to_and_the_log_says_so() {
 }
 
 #[test]
+fn what_happened_before_all_that_is_kept_is_refused_and_does_not_vanish_without_a_word() {
+    let house = house(90);
+    let ada = house.signed_in("ada");
+    assert_eq!(save(&ada, "30d", "", "app vault forever", true), 303);
+    let program = house.program("late", &["activity:write"]);
+    let record = |app: &str, days: i64| {
+        let time = house.now() - SignedDuration::from_hours(24 * days);
+        json!({"time": time.to_string(), "user": "eve", "action": "edit", "app": app})
+    };
+    let sent = [record("wiki", 40), record("vault", 40), record("wiki", 20)];
+    let answer = program.post("/api/v1/activity", &json!(sent)).json();
+    assert_eq!(answer["accepted"], 2, "{answer}");
+    assert_eq!(answer["rejected"][0]["line"], 1, "{answer}");
+    let why = answer["rejected"][0]["error"].as_str().unwrap();
+    assert!(why.contains("before what the log still keeps"), "{why}");
+    house.caught_up();
+    assert_eq!(house.log("user=eve").len(), 2);
+}
+
+#[test]
 fn a_program_or_an_action_may_have_a_time_of_its_own() {
     let house = house(90);
     let ada = house.signed_in("ada");

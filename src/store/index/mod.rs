@@ -153,6 +153,11 @@ impl Index {
         self.shared.forget(horizon);
     }
 
+    /// The horizon that was set last.
+    pub fn horizon(&self) -> Arc<Horizon> {
+        Arc::clone(&self.shared.snapshot().horizon)
+    }
+
     /// Waits until the activity `id` and all before it can be found, and says whether that came true in time.
     pub fn wait_for(&self, id: ActivityId, at_most: Duration) -> bool {
         self.shared.wait_for(id, at_most)

@@ -45,7 +45,7 @@ pub(super) const SLICE: usize = 64;
 const FEW: u64 = 256;
 const QUIET: u32 = 3;
 
-/// How many looks later it is taken for a new rest: an hour.
+/// After so many looks it has its turn whatever goes on: an hour.
 const AGAIN: u32 = 3600;
 
 /// The keeper's handle. Dropping it ends the thread after its slice.
@@ -224,19 +224,27 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Left>) -> Result<T, Left> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Left::Fault))
 }
 
-/// Tells when the log has come to rest: hardly anything is written for a while, and some work is no burden to anybody.
+/// Tells when the log has come to rest: hardly anything is written for a while, and some work is no burden to anybody. A log that
+/// never rests has its turn all the same, once an hour.
 #[derive(Default)]
 struct Rest {
     last: u64,
     quiet: u32,
+    /// Looks since it was told last.
+    since: u32,
 }
 
 impl Rest {
-    /// To be told the newest id at every look. Yes once in a rest, and once an hour in a long one.
+    /// To be told the newest id at every look. Yes once in a rest, and once an hour whatever goes on.
     const fn has_come(&mut self, last: u64) -> bool {
-        self.quiet = if last.saturating_sub(self.last) > FEW { 0 } else { self.quiet.wrapping_add(1) };
+        self.quiet = if last.saturating_sub(self.last) > FEW { 0 } else { self.quiet.saturating_add(1) };
         self.last = last;
-        self.quiet % AGAIN == QUIET
+        self.since = self.since.saturating_add(1);
+        let come = self.quiet == QUIET || self.since >= AGAIN;
+        if come {
+            self.since = 0;
+        }
+        come
     }
 }
 
@@ -245,17 +253,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_rest_is_a_while_of_hardly_anything_and_is_told_once_and_then_every_hour() {
+    fn a_rest_is_a_while_of_hardly_anything_and_is_told_once_and_otherwise_every_hour() {
         let mut rest = Rest::default();
         let mut last = 0;
         let told = |step: u64| {
             last += step;
             rest.has_come(last)
         };
-        let steps = [1000; 100].into_iter().chain(vec![FEW; 2 * AGAIN as usize]).chain([1000]).chain([0; 11]);
+        let (busy, hour) = (FEW + 1, AGAIN as usize);
+        let steps =
+            vec![busy; 100].into_iter().chain(vec![FEW; 2 * hour]).chain(vec![busy; hour]).chain([0; 3]);
         let when: Vec<usize> =
             steps.map(told).enumerate().filter(|(_, told)| *told).map(|(at, _)| at).collect();
-        let hour = AGAIN as usize;
-        assert_eq!(when, [102, 102 + hour, 100 + 2 * hour + 3]);
+        let first = 100 + QUIET as usize - 1;
+        let last = 100 + 3 * hour + QUIET as usize - 1;
+        assert_eq!(when, [first, first + hour, first + 2 * hour, last]);
     }
 }

@@ -57,7 +57,7 @@ struct Found {
 #[utoipa::path(
     params(
         Looking,
-        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many on a page; 50 if not given."),
+        ("limit" = Option<u32>, Query, minimum = 1, maximum = 1000, description = "How many on a page; 50 if not given. Fewer come where they are long, and `next` goes on behind them."),
         ("cursor" = Option<String>, Query, description = "The `next` of the page before, of this very search."),
     ),
     security(("session" = []), ("token" = ["activity:read"])),

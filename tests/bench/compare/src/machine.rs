@@ -45,20 +45,11 @@ pub fn memory() -> u64 {
     total.map_or(0, |kilobytes: u64| kilobytes << 10)
 }
 
-/// The commit that is measured, with a `+` where the sources are not it.
-pub fn commit() -> String {
-    let sources = concat!(env!("CARGO_MANIFEST_DIR"), "/../../..");
-    let commit = said("git", &["rev-parse", "--short", "HEAD"], sources);
-    let changed = !said("git", &["status", "--porcelain", "--untracked-files=no"], sources).is_empty();
-    format!("{commit}{}", if changed { "+" } else { "" })
-}
+/// The commit that this program was built of, with a `+` where the sources were not it.
+pub const COMMIT: &str = env!("COMPARE_COMMIT");
 
-/// The build profile, by the name of the folder that cargo put this program in.
-pub fn profile() -> String {
-    let program = std::env::current_exe().unwrap_or_default();
-    let folder = program.parent().and_then(Path::file_name);
-    folder.map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
+/// The profile it was built with.
+pub const PROFILE: &str = env!("COMPARE_PROFILE");
 
 fn said(program: &str, args: &[&str], folder: &str) -> String {
     let output = Command::new(program).args(args).current_dir(folder).output();

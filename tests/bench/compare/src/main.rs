@@ -127,6 +127,7 @@ fn compare_with(
         let found = search::run(&mut engines, &questions, args)?;
         drop(engines);
         report::searches(&found);
+        report::first(&found);
         report::serving(&bytes, feed.count(), &server.memory()?);
         server.stop()?;
         fs::remove_dir_all(&copy)?;

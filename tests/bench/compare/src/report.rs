@@ -29,8 +29,8 @@ pub fn head(feed: &Feed, postgres: Option<&mut Postgres>) {
         feed.described(),
         machine::described(),
         env!("CARGO_PKG_VERSION"),
-        machine::commit(),
-        machine::profile(),
+        machine::COMMIT,
+        machine::PROFILE,
         other.map_or_else(String::new, |version| format!("PostgreSQL {version}, ")),
         Sqlite::version(),
     );
@@ -82,6 +82,25 @@ pub fn searches(all: &All) {
         if let Some((worst, found)) = worst {
             println!("- Worst of {}: {} ({}: {}).", named(pair), ratio(worst), found.class, found.ask);
         }
+    }
+    println!();
+}
+
+/// What each question takes that is asked for the first time: nothing that was found out for another one helps, but what the system
+/// holds of the files.
+pub fn first(all: &All) {
+    println!(
+        "| asked for the first time, p50 / longest in ms | {} |\n|---|{}",
+        all.names.join(" | "),
+        "--:|".repeat(all.names.len())
+    );
+    for found in &all.found {
+        let cells: Vec<String> = found
+            .first
+            .iter()
+            .map(|times| format!("{} / {}", mark(quantile(times, 0.5)), mark(quantile(times, 1.0))))
+            .collect();
+        println!("| {}: {} | {} |", found.class, found.ask, cells.join(" | "));
     }
     println!();
 }

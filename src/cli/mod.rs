@@ -103,7 +103,10 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
     }
     let data = folder.join(crate::store::FILE);
     if !data.try_exists().map_err(|error| OpenError::of(folder, error))? && !command.makes_a_folder() {
-        anyhow::bail!("there is no data in {}; name the folder with --data DIR", folder.display());
+        anyhow::bail!(
+            "there is no data in {}; name the folder with --data DIR, or begin one with `rollcall serve` or `rollcall user add`",
+            folder.display()
+        );
     }
     prepare(folder)?;
     match command {

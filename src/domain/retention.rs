@@ -149,13 +149,13 @@ impl App {
     /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
     /// if it does so with them.
     fn too_much(&self, searcher: &Searcher, most: u64, of: u64) -> Result<Option<i64>, RetentionError> {
-        let bytes = self.bytes_of(searcher, of)?;
+        let parts = self.parts(searcher, of)?;
+        let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
         if bytes <= most {
             return Ok(None);
         }
         // A twentieth more than needed, so that it is not the same again in an hour.
-        let keeps = u128::from(of) * u128::from(most - most / 20) / u128::from(bytes.max(1));
-        let removes = of.saturating_sub(u64::try_from(keeps).unwrap_or(of));
+        let removes = to_spare(parts, bytes - (most - most / 20));
         let everything = searcher.search(&Filter::default(), &Scope::All);
         let deadline = Deadline::within(PATIENCE);
         let end = |order| {
@@ -175,18 +175,27 @@ impl App {
         Ok(Some(low))
     }
 
-    /// How many bytes `seen` activities take, which are all that can be found. What retention hides may be on the disk still, and what
-    /// it took out has left hashes behind: neither is to be held against those that are left.
-    fn bytes_of(&self, searcher: &Searcher, seen: u64) -> Result<u64, StoreError> {
-        let (log, there) = self.0.store.read(|read| {
+    /// What `seen` activities take, which are all that can be found: the older ones, and the newest, which take more each. What retention
+    /// hides may be on the disk still, and what it took out has left hashes behind: neither is to be held against those that are left.
+    fn parts(&self, searcher: &Searcher, seen: u64) -> Result<[Part; 2], StoreError> {
+        let (log, there, (newest, waiting)) = self.0.store.read(|read| {
             let log = read.log_bytes()?.saturating_sub(read.bytes_of_what_is_gone()?);
-            Ok::<_, StoreError>((log, read.activities_there()?))
+            Ok::<_, StoreError>((log, read.activities_there()?, read.waiting()?))
         })?;
-        let share = |bytes: u64, there: u64| {
-            let share = u128::from(bytes) * u128::from(seen.min(there)) / u128::from(there.max(1));
+        let share = |bytes: u64, some: u64, of: u64| {
+            let share = u128::from(bytes) * u128::from(some.min(of)) / u128::from(of.max(1));
             u64::try_from(share).unwrap_or(bytes)
         };
-        Ok(share(log, there) + share(self.0.index.bytes(), searcher.activities_there()))
+        let index = |some| share(self.0.index.bytes(), some, searcher.activities_there());
+        let new = waiting.min(seen);
+        let old = seen - new;
+        Ok([
+            Part {
+                activities: old,
+                bytes: share(log.saturating_sub(newest), old, there.saturating_sub(waiting)) + index(old),
+            },
+            Part { activities: new, bytes: share(newest, new, waiting) + index(new) },
+        ])
     }
 
     /// Keeps an outlook that is shown to somebody, who is to agree to it; what fetches it again within five minutes.
@@ -314,6 +323,31 @@ impl App {
     }
 }
 
+/// Some activities, and what they take on the disk.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    activities: u64,
+    bytes: u64,
+}
+
+/// How many activities have to go, of the first part before those of the next, to spare so many bytes.
+fn to_spare(parts: [Part; 2], mut bytes: u64) -> u64 {
+    let mut go = 0;
+    for part in parts {
+        if bytes == 0 {
+            break;
+        }
+        if bytes >= part.bytes {
+            go += part.activities;
+            bytes -= part.bytes;
+        } else {
+            let share = (u128::from(part.activities) * u128::from(bytes)).div_ceil(u128::from(part.bytes));
+            return go + u64::try_from(share).unwrap_or(part.activities);
+        }
+    }
+    go
+}
+
 /// How many activities happened before a moment.
 fn count(searcher: &Searcher, before: Timestamp) -> Result<u64, SearchError> {
     let filter = Filter { range: Range { from: Timestamp::MIN, to: before }, ..Filter::default() };
@@ -339,4 +373,19 @@ fn tell(horizon: &Horizon, removes: u64) -> NewActivity {
     told.detail = format!("{} removed: {}", activities(removes), parts.join(", "));
     told.attributes.push(("removed".to_owned(), removes.to_string()));
     told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_older_goes_first_and_spares_what_it_takes_itself() {
+        let parts = [Part { activities: 100, bytes: 1000 }, Part { activities: 50, bytes: 1500 }];
+        let go = |bytes| to_spare(parts, bytes);
+        assert_eq!([0, 1, 10, 11, 999, 1000].map(go), [0, 1, 1, 2, 100, 100]);
+        assert_eq!([1001, 1030, 1031, 2499, 2500, 9999].map(go), [101, 101, 102, 150, 150, 150]);
+        let empty = [Part { activities: 0, bytes: 0 }, parts[1]];
+        assert_eq!([0, 30, 31].map(|bytes| to_spare(empty, bytes)), [0, 1, 2]);
+    }
 }

@@ -116,7 +116,7 @@ mod tests {
     fn activity(app: &str, action: &str, time: i64) -> Activity {
         let mut activity = Activity::default();
         (activity.app, activity.action) = (app.to_owned(), action.to_owned());
-        activity.time = jiff::Timestamp::from_millisecond(time).unwrap();
+        activity.time = Timestamp::from_millisecond(time).unwrap();
         activity
     }
 

@@ -280,9 +280,9 @@ impl Read {
     /// The newest activities, which lie as they came and take some three times the room that they will: how many bytes, and how many
     /// they are.
     pub fn waiting(&self) -> Result<(u64, u64), StoreError> {
-        let shelf = self.shelf()?;
-        let Some((first, _)) = shelf.runs.first().map_err(StoreError::file)? else { return Ok((0, 0)) };
-        Ok((self.pages(LOG_RUNS)? * size::PAGE, (shelf.last()? + 1).saturating_sub(first.value())))
+        let log = self.shelf()?;
+        let Some((first, _)) = log.runs.first().map_err(StoreError::file)? else { return Ok((0, 0)) };
+        Ok((self.pages(LOG_RUNS)? * size::PAGE, (log.last()? + 1).saturating_sub(first.value())))
     }
 
     fn pages<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {

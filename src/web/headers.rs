@@ -2,7 +2,7 @@
 //! do with what they get.
 
 use rocket::{
-    Request, Response,
+    Data, Request, Response,
     http::{Header, Method},
     response::{self, Responder},
 };
@@ -106,10 +106,12 @@ pub(super) fn one_host(request: &mut Request<'_>) {
     }
 }
 
-/// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it.
-pub(super) fn forms_are_posted(request: &mut Request<'_>) {
+/// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it. Where nothing stands in
+/// it, Rocket has made nothing of it: a proxy that asks about a form of somebody else's names its kind and brings none.
+pub(super) async fn forms_are_posted(request: &mut Request<'_>, data: &mut Data<'_>) {
     let [kind] = door::lines(request, ["Content-Type"]);
-    if kind.first.is_some() && request.content_type().is_some_and(|kind| kind.is_form()) {
+    let is_form = kind.first.is_some() && request.content_type().is_some_and(|kind| kind.is_form());
+    if is_form && !data.peek(1).await.is_empty() {
         request.set_method(Method::Post);
     }
 }

@@ -270,6 +270,33 @@ fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_
 }
 
 #[test]
+fn a_check_may_name_the_kind_of_a_body_that_it_does_not_bring() {
+    // Proxies ask by GET, without a body, and copy the client's headers into the question.
+    let house = house();
+    let ann = house.signed_in("ann");
+    let form = "application/x-www-form-urlencoded";
+    for kind in [form, "multipart/form-data; boundary=x", "application/json"] {
+        let ann = ann.with("Content-Type", kind);
+        let posted = proxied(&ann, "https://wiki.example.org/form").with("X-Forwarded-Method", "POST");
+        assert_eq!(posted.get("/auth/forward").status, 200, "{kind}");
+        let original =
+            |url: &str| ann.at(PROXY).with("X-Original-URL", url).with("X-Original-Method", "POST");
+        let reply = original("https://wiki.example.org/form").get("/auth/nginx");
+        assert_eq!(
+            (reply.status, reply.header("Remote-User")),
+            (200, Some("ann")),
+            "{kind}: {}",
+            reply.text()
+        );
+        let denied = original("https://vault.example.org:8443/form").with("Accept", "text/html");
+        for at in ["/auth/nginx", "/auth/denied"] {
+            let reply = denied.get(at);
+            assert_eq!((reply.status, reply.text().contains(DENIED)), (403, true), "{kind} {at}");
+        }
+    }
+}
+
+#[test]
 fn a_socket_may_be_asked_for_by_its_own_scheme() {
     let house = house();
     let ann = house.signed_in("ann");

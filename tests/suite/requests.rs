@@ -106,6 +106,11 @@ fn a_form_cannot_pretend_to_be_another_method() {
     let ada = house.signed_in("ada");
     let reply = ada.bare_form("/api/v1/users/mia", "_method=delete");
     assert_ne!(reply.status, 204);
+    assert_ne!(
+        ada.bare_form("/api/v1/users/mia", "_method=get").status,
+        200,
+        "it is posted, and not looked at"
+    );
     assert_eq!(ada.get("/api/v1/users/mia").status, 200, "mia is still there");
 }
 

@@ -71,6 +71,9 @@ fn a_post_goes_through_with_its_body(street: &Street, ann: &Client) {
         reply.text()
     );
     let long = vec![b'x'; 2 << 20];
+    let form = ann.with("Content-Type", "application/x-www-form-urlencoded");
+    let reply = form.connect().send("POST", "/form", b"three=books");
+    assert!(reply.text().ends_with("three=books"), "{} {}", reply.status, street.said());
     let reply = ann.connect().send("POST", "/form", &long);
     assert!(reply.status == 200 && reply.text().ends_with(&"x".repeat(long.len())), "{}", street.said());
     let page =

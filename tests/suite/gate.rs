@@ -297,6 +297,53 @@ fn a_check_may_name_the_kind_of_a_body_that_it_does_not_bring() {
 }
 
 #[test]
+fn an_app_leads_to_the_sign_out_which_asks_first_and_leads_on_to_registered_apps_alone() {
+    let house = house();
+    let (wiki, encoded) =
+        ("https://wiki.example.org/bye?a=b", "https%3A%2F%2Fwiki.example.org%2Fbye%3Fa%3Db");
+    let ann = house.signed_in("ann");
+    assert_eq!(ask(&ann, wiki).status, 200);
+    let page = ann.with("Sec-Fetch-Site", "same-site").get(&format!("/signout?rd={encoded}"));
+    let text = page.text();
+    assert_eq!(page.status, 200, "{text}");
+    let field = format!("name=\"rd\" value=\"{wiki}\"");
+    for shown in ["Sign out", "ann", "<li>wiki</li>", "action=\"/signout\"", &field] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    let policy = page.header("Content-Security-Policy").unwrap();
+    assert!(policy.contains("form-action 'self' https://wiki.example.org;"), "{policy}");
+    assert!(ann.is_in() && ask(&ann, wiki).status == 200, "looking ends nothing");
+    let out = ann.form("/signout", &[("rd", wiki)]);
+    assert_eq!((out.status, location(&out)), (303, wiki));
+    assert!(!ann.is_in());
+    assert_eq!(ask(&ann, wiki).status, 302, "and what it had opened is closed");
+    let again = ann.get(&format!("/signout?rd={encoded}"));
+    assert_eq!((again.status, location(&again)), (303, wiki), "who is out already is led on");
+    for (nowhere, encoded) in [
+        ("https://evil.example.com/", "https%3A%2F%2Fevil.example.com%2F"),
+        (
+            "https://wiki.example.org@evil.example.com/",
+            "https%3A%2F%2Fwiki.example.org%40evil.example.com%2F",
+        ),
+        ("//evil.example.com", "%2F%2Fevil.example.com"),
+        ("/\\evil.example.com", "%2F%5Cevil.example.com"),
+        ("javascript:1", "javascript%3A1"),
+        ("", ""),
+    ] {
+        let (ann, stranger) = (house.signed_in("ann"), house.stranger());
+        let address = format!("/signout?rd={encoded}");
+        let page = ann.get(&address);
+        assert!(page.status == 200 && !page.text().contains("name=\"rd\""), "{nowhere}: {}", page.text());
+        let said = page.text().contains("no app of this organisation");
+        assert_eq!(said, !nowhere.is_empty(), "{nowhere}: {}", page.text());
+        let out = ann.form("/signout", &[("rd", nowhere)]);
+        for reply in [out, stranger.get(&address)] {
+            assert_eq!((reply.status, location(&reply)), (303, "/signin?done=signed-out"), "{nowhere}");
+        }
+    }
+}
+
+#[test]
 fn a_socket_may_be_asked_for_by_its_own_scheme() {
     let house = house();
     let ann = house.signed_in("ann");

@@ -122,6 +122,8 @@ fn whoever_is_not_signed_in_is_led_to_the_sign_in_if_a_page_was_asked_for() {
         ("Accept", "*/*"),
         ("X-Requested-With", "XMLHttpRequest"),
         ("Upgrade", "websocket"),
+        // Of a socket this is left where a proxy keeps to itself what is between it and the client.
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("Sec-Fetch-Mode", "cors"),
     ] {
         let reply = asked.with(name, value).get("/auth/forward");

@@ -37,6 +37,12 @@ const EVERY: [(&str, &str); 7] = [
     ("Referrer-Policy", "same-origin"),
 ];
 
+/// The headers of an answer that no request was read for, as lines.
+pub(super) fn lines() -> String {
+    let own = [(POLICY, CONTENT_SECURITY_POLICY), ("Cache-Control", "no-store")];
+    EVERY.into_iter().chain(own).flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect()
+}
+
 /// For a year browsers come over TLS only (RFC 6797). Other hosts of the domain are not ours to speak for.
 const TRANSPORT: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
 

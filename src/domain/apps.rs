@@ -66,6 +66,12 @@ impl Rollcall {
         self.0.apps.called(&name).map_or(name, |app| app.name)
     }
 
+    /// Whether an app is registered that is called so. Sessions and activities may name others: a program that signs its users in by
+    /// itself needs no more than a token.
+    pub fn is_registered(&self, name: &str) -> bool {
+        self.0.apps.called(name).is_some()
+    }
+
     /// Registers an app. Fails where one of its name is there.
     pub async fn add_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
         let name = new_name(&app.name)?;

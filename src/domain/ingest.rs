@@ -1,14 +1,15 @@
 //! Activities from outside: from programs with a token, and from files.
 
-use std::mem;
+use std::{mem, sync::Arc};
 
+use tokio::task::spawn_blocking;
 use unicode_security::skeleton;
 
 use crate::{
     model::{
-        activity::{NewActivity, OWN_APP, action, limits},
+        activity::{Found, NewActivity, OWN_APP, action, limits},
         device::{Agent, Device},
-        id::SessionId,
+        id::{ActivityId, SessionId},
         noun::activities,
         place::Place,
         session::Session,
@@ -89,6 +90,36 @@ pub const CLAIMED: &str = "claimed-app";
 /// Whose the session is that a record names, where that is somebody else than the record's user.
 pub const SESSION_USER: &str = "session-user";
 
+/// What became of a record that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// It is in the log now.
+    New(ActivityId),
+    /// It was there already.
+    Again(ActivityId),
+    /// What is there under its id is another record, and stays; this one was not taken.
+    Other(ActivityId),
+}
+
+impl Entry {
+    /// What is in the log under the id that its sender gave it, or as this record.
+    pub const fn id(self) -> ActivityId {
+        match self {
+            Self::New(id) | Self::Again(id) | Self::Other(id) => id,
+        }
+    }
+}
+
+impl From<Appended> for Entry {
+    /// Takes whatever is known by its id for the same.
+    fn from(appended: Appended) -> Self {
+        match appended {
+            Appended::New(id) => Self::New(id),
+            Appended::Duplicate(id) => Self::Again(id),
+        }
+    }
+}
+
 /// Why a record is not taken. The sentence says what to change.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RecordError {
@@ -113,6 +144,11 @@ pub enum RecordError {
     /// The time lies outside what a log can hold.
     #[error("time must lie between the years 1970 and 9999")]
     Time,
+    /// Its sender has sent another one under its id, which is this activity.
+    #[error(
+        "another record came with this id before, and is activity {0}: the log is append-only and keeps that one; send this one with an id of its own"
+    )]
+    Other(ActivityId),
 }
 
 /// What became of a batch.
@@ -186,6 +222,7 @@ impl App {
                 activity.attributes.push((SESSION_USER.to_owned(), session.user.to_string()));
             } else if activity.ip.is_none() && activity.user_agent.is_none() {
                 fill_session(&mut activity, &session);
+                activity.found = Found { whence: true, place: true, device: true };
                 return Ok(activity);
             }
         }
@@ -193,11 +230,13 @@ impl App {
             && let Some(ip) = activity.ip
         {
             activity.place = self.0.geo.place(ip);
+            activity.found.place = true;
         }
         if activity.device == Device::default()
             && let Some(user_agent) = &activity.user_agent
         {
             activity.device = self.0.devices.of(user_agent);
+            activity.found.device = true;
         }
         Ok(activity)
     }
@@ -213,22 +252,63 @@ impl App {
 
     /// Appends records that were admitted; what became of each, in their order. Writing begins at once, not when
     /// the answer is first waited for: meanwhile the next records can be read. When the answer is there, all are
-    /// on disk, or none.
+    /// on disk, or none. What comes again is known by its id alone.
     pub fn ingest(
         &self,
         activities: Vec<NewActivity>,
     ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
+        let (app, writing) = (self.clone(), self.append_bulk(Arc::new(activities)));
+        async move {
+            let appended = writing.await?;
+            let new = appended.iter().filter(|one| matches!(one, Appended::New(_))).count();
+            app.0.metrics.took(new, appended.len() - new, 0);
+            Ok(appended)
+        }
+    }
+
+    /// The same for records whose ids their senders chose: one that comes under the id of another is told from one that comes again.
+    pub fn enter(
+        &self,
+        activities: Vec<NewActivity>,
+    ) -> impl Future<Output = Result<Vec<Entry>, IngestError>> + Send + use<> {
+        let sent = Arc::new(activities);
+        let (app, writing) = (self.clone(), self.append_bulk(Arc::clone(&sent)));
+        async move {
+            let appended = writing.await?;
+            let known = appended.iter().any(|one| matches!(one, Appended::Duplicate(_)));
+            let entries: Vec<Entry> = if known {
+                let reading = app.clone();
+                let told = spawn_blocking(move || reading.tell_apart(&sent, &appended)).await;
+                told.map_err(|_| StoreError::Closed)?
+            } else {
+                appended.into_iter().map(Entry::from).collect()
+            };
+            let [mut new, mut again, mut others] = [0; 3];
+            for entry in &entries {
+                *match entry {
+                    Entry::New(_) => &mut new,
+                    Entry::Again(_) => &mut again,
+                    Entry::Other(_) => &mut others,
+                } += 1;
+            }
+            app.0.metrics.took(new, again, others);
+            Ok(entries)
+        }
+    }
+
+    fn append_bulk(
+        &self,
+        activities: Arc<Vec<NewActivity>>,
+    ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
         let begun = (!activities.is_empty()).then(|| {
-            let append = move |write: &mut Write<'_>| Ok::<_, IngestError>(write.append_all(&activities)?);
+            let append = move |write: &mut Write<'_>| Ok::<_, IngestError>(write.append_all(&*activities)?);
             self.0.store.write_bulk(self.now(), append)
         });
-        let app = self.clone();
         async move {
-            let Some(writing) = begun else { return Ok(Vec::new()) };
-            let appended = writing.done().await?;
-            let new = appended.iter().filter(|one| matches!(one, Appended::New(_))).count();
-            app.0.metrics.took(new, appended.len() - new);
-            Ok(appended)
+            match begun {
+                Some(writing) => writing.done().await,
+                None => Ok(Vec::new()),
+            }
         }
     }
 

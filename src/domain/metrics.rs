@@ -219,10 +219,11 @@ impl Metrics {
         self.ended[by as usize].inc();
     }
 
-    /// Activities were written, and others were known already.
-    pub(super) fn took(&self, accepted: usize, duplicate: usize) {
+    /// Activities were written, others were known already, and others were not taken.
+    pub(super) fn took(&self, accepted: usize, duplicate: usize, rejected: usize) {
         self.accepted.inc_by(accepted as u64);
         self.duplicate.inc_by(duplicate as u64);
+        self.rejected.inc_by(rejected as u64);
     }
 }
 

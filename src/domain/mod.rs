@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod activity;
+mod again;
 pub mod agent;
 pub mod apps;
 pub mod care;

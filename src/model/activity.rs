@@ -81,6 +81,8 @@ pub struct NewActivity {
     pub attributes: Vec<(String, String)>,
     /// The sender's own name for the record, which makes it idempotent.
     pub key: Option<SenderKey>,
+    /// What of it nobody said.
+    pub found: Found,
 }
 
 impl NewActivity {
@@ -101,6 +103,7 @@ impl NewActivity {
             target: None,
             attributes: Vec::new(),
             key: None,
+            found: Found::default(),
         }
     }
 
@@ -124,6 +127,17 @@ impl NewActivity {
         self.detail = detail.into();
         self
     }
+}
+
+/// What of a record its sender did not say, but was found out: another time it may come out otherwise.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// Address and user agent, which are those of its session.
+    pub whence: bool,
+    /// The place.
+    pub place: bool,
+    /// The device.
+    pub device: bool,
 }
 
 /// A record's name in its sender's own numbering: the same sender never writes the same key twice.

@@ -1,4 +1,4 @@
-//! Where somebody goes on to once they are signed in. Whoever made the link to the sign-in has named it.
+//! Where somebody goes on to once they are signed in, or signed out. Whoever made the link to the page that does it has named it.
 
 use super::site::{Address, Site};
 

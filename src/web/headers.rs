@@ -2,7 +2,7 @@
 //! do with what they get.
 
 use rocket::{
-    Request, Response,
+    Data, Request, Response,
     http::{Header, Method},
     response::{self, Responder},
 };
@@ -36,6 +36,12 @@ const EVERY: [(&str, &str); 7] = [
     // plain HTTP there would be nothing left to tell them from another site's.
     ("Referrer-Policy", "same-origin"),
 ];
+
+/// The headers of an answer that no request was read for, as lines.
+pub(super) fn lines() -> String {
+    let own = [(POLICY, CONTENT_SECURITY_POLICY), ("Cache-Control", "no-store")];
+    EVERY.into_iter().chain(own).flat_map(|(name, value)| [name, ": ", value, "\r\n"]).collect()
+}
 
 /// For a year browsers come over TLS only (RFC 6797). Other hosts of the domain are not ours to speak for.
 const TRANSPORT: (&str, &str) = ("Strict-Transport-Security", "max-age=31536000");
@@ -106,10 +112,12 @@ pub(super) fn one_host(request: &mut Request<'_>) {
     }
 }
 
-/// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it.
-pub(super) fn forms_are_posted(request: &mut Request<'_>) {
+/// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it. Where nothing stands in
+/// it, Rocket has made nothing of it: a proxy that asks about a form of somebody else's names its kind and brings none.
+pub(super) async fn forms_are_posted(request: &mut Request<'_>, data: &mut Data<'_>) {
     let [kind] = door::lines(request, ["Content-Type"]);
-    if kind.first.is_some() && request.content_type().is_some_and(|kind| kind.is_form()) {
+    let is_form = kind.first.is_some() && request.content_type().is_some_and(|kind| kind.is_form());
+    if is_form && !data.peek(1).await.is_empty() {
         request.set_method(Method::Post);
     }
 }

@@ -38,13 +38,13 @@ impl Fairing for Passage {
         self.watchman.see_out(rocket).await;
     }
 
-    async fn on_request(&self, request: &mut Request<'_>, _: &mut Data<'_>) {
+    async fn on_request(&self, request: &mut Request<'_>, data: &mut Data<'_>) {
         // First, as it knows connections by the address they have here.
         self.watchman.begins(request);
         if let Some(arrivals) = &self.arrivals {
             arrivals.introduce(request);
         }
-        forms_are_posted(request);
+        forms_are_posted(request, data).await;
         one_host(request);
         // Last, as what it has to say comes first.
         unread::refuse(request);

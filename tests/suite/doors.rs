@@ -84,6 +84,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "GET /sessions",
             "GET /sessions/<_>",
             "POST /sessions/logout",
+            "GET /signout",
             "POST /signout",
             "POST /step-up",
         ],

@@ -122,6 +122,8 @@ fn whoever_is_not_signed_in_is_led_to_the_sign_in_if_a_page_was_asked_for() {
         ("Accept", "*/*"),
         ("X-Requested-With", "XMLHttpRequest"),
         ("Upgrade", "websocket"),
+        // Of a socket this is left where a proxy keeps to itself what is between it and the client.
+        ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
         ("Sec-Fetch-Mode", "cors"),
     ] {
         let reply = asked.with(name, value).get("/auth/forward");
@@ -267,6 +269,80 @@ fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_
         "{}",
         lost.text()
     );
+}
+
+#[test]
+fn a_check_may_name_the_kind_of_a_body_that_it_does_not_bring() {
+    // Proxies ask by GET, without a body, and copy the client's headers into the question.
+    let house = house();
+    let ann = house.signed_in("ann");
+    let form = "application/x-www-form-urlencoded";
+    for kind in [form, "multipart/form-data; boundary=x", "application/json"] {
+        let ann = ann.with("Content-Type", kind);
+        let posted = proxied(&ann, "https://wiki.example.org/form").with("X-Forwarded-Method", "POST");
+        assert_eq!(posted.get("/auth/forward").status, 200, "{kind}");
+        let original =
+            |url: &str| ann.at(PROXY).with("X-Original-URL", url).with("X-Original-Method", "POST");
+        let reply = original("https://wiki.example.org/form").get("/auth/nginx");
+        assert_eq!(
+            (reply.status, reply.header("Remote-User")),
+            (200, Some("ann")),
+            "{kind}: {}",
+            reply.text()
+        );
+        let denied = original("https://vault.example.org:8443/form").with("Accept", "text/html");
+        for at in ["/auth/nginx", "/auth/denied"] {
+            let reply = denied.get(at);
+            assert_eq!((reply.status, reply.text().contains(DENIED)), (403, true), "{kind} {at}");
+        }
+    }
+}
+
+#[test]
+fn an_app_leads_to_the_sign_out_which_asks_first_and_leads_on_to_registered_apps_alone() {
+    let house = house();
+    let (wiki, encoded) =
+        ("https://wiki.example.org/bye?a=b", "https%3A%2F%2Fwiki.example.org%2Fbye%3Fa%3Db");
+    let ann = house.signed_in("ann");
+    assert_eq!(ask(&ann, wiki).status, 200);
+    let page = ann.with("Sec-Fetch-Site", "same-site").get(&format!("/signout?rd={encoded}"));
+    let text = page.text();
+    assert_eq!(page.status, 200, "{text}");
+    let field = format!("name=\"rd\" value=\"{wiki}\"");
+    for shown in ["Sign out", "ann", "<li>wiki</li>", "action=\"/signout\"", &field] {
+        assert!(text.contains(shown), "{shown}: {text}");
+    }
+    let policy = page.header("Content-Security-Policy").unwrap();
+    assert!(policy.contains("form-action 'self' https://wiki.example.org;"), "{policy}");
+    assert!(ann.is_in() && ask(&ann, wiki).status == 200, "looking ends nothing");
+    let out = ann.form("/signout", &[("rd", wiki)]);
+    assert_eq!((out.status, location(&out)), (303, wiki));
+    assert!(!ann.is_in());
+    assert_eq!(ask(&ann, wiki).status, 302, "and what it had opened is closed");
+    let again = ann.get(&format!("/signout?rd={encoded}"));
+    assert_eq!((again.status, location(&again)), (303, wiki), "who is out already is led on");
+    for (nowhere, encoded) in [
+        ("https://evil.example.com/", "https%3A%2F%2Fevil.example.com%2F"),
+        (
+            "https://wiki.example.org@evil.example.com/",
+            "https%3A%2F%2Fwiki.example.org%40evil.example.com%2F",
+        ),
+        ("//evil.example.com", "%2F%2Fevil.example.com"),
+        ("/\\evil.example.com", "%2F%5Cevil.example.com"),
+        ("javascript:1", "javascript%3A1"),
+        ("", ""),
+    ] {
+        let (ann, stranger) = (house.signed_in("ann"), house.stranger());
+        let address = format!("/signout?rd={encoded}");
+        let page = ann.get(&address);
+        assert!(page.status == 200 && !page.text().contains("name=\"rd\""), "{nowhere}: {}", page.text());
+        let said = page.text().contains("no app of this organisation");
+        assert_eq!(said, !nowhere.is_empty(), "{nowhere}: {}", page.text());
+        let out = ann.form("/signout", &[("rd", nowhere)]);
+        for reply in [out, stranger.get(&address)] {
+            assert_eq!((reply.status, location(&reply)), (303, "/signin?done=signed-out"), "{nowhere}");
+        }
+    }
 }
 
 #[test]

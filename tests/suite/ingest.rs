@@ -335,6 +335,72 @@ fn a_record_with_an_id_is_written_once_per_token() {
 }
 
 #[test]
+fn another_record_under_an_id_that_is_known_is_refused_and_neither_lost_unsaid_nor_written_twice() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let record = |id: &str, detail: &str| json!({"id": id, "user": "ann", "action": "once", "detail": detail, "ip": LONDON});
+    let first = vault.post(ACTIVITY, &record("a", "one"));
+    assert_eq!(counts(&first), [1, 0, 0]);
+    let known = first.json()["last"].as_str().unwrap().to_owned();
+    let other = vault.post(ACTIVITY, &record("a", "two"));
+    assert_eq!(other.refusal(), "400 bad_request", "none was good: {}", other.text());
+    let why = other.json()["rejected"][0]["error"].as_str().unwrap().to_owned();
+    for word in ["id", known.as_str(), "append-only", "an id of its own"] {
+        assert!(why.contains(word), "{why} should speak of {word}");
+    }
+    // Each is told in its line, whatever else was wrong, and also within one body.
+    let lines = [
+        record("b", "one").to_string(),
+        record("a", "one").to_string(),
+        record("a", "three").to_string(),
+        "no record".to_owned(),
+        record("b", "two").to_string(),
+        record("c", "one").to_string(),
+    ];
+    let answer = ndjson(&vault, lines.join("\n").as_bytes()).ok();
+    assert_eq!((&answer["accepted"], &answer["duplicates"]), (&json!(2), &json!(1)));
+    let at: Vec<u64> = answer["rejected"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|refusal| refusal["line"].as_u64().unwrap())
+        .collect();
+    assert_eq!(at, [3, 4, 5]);
+    let newest = house.log("action=once").remove(0);
+    assert_eq!(answer["last"], newest["id"]);
+    assert_eq!(each(&house.log("action=once"), "detail"), ["one", "one", "one"]);
+    for (name, value) in [
+        ("user", json!("bob")),
+        ("action", json!("twice")),
+        ("app", json!("archive")),
+        ("outcome", json!("failure")),
+        ("ip", json!("10.0.0.1")),
+        ("time", json!("2026-03-15T12:00:01Z")),
+        ("target", json!("x")),
+        ("size", json!(1)),
+    ] {
+        let mut changed = record("a", "one");
+        changed[name] = value;
+        assert_eq!(vault.post(ACTIVITY, &changed).status, 400, "{name}");
+    }
+}
+
+#[test]
+fn a_record_that_comes_again_is_the_same_whatever_was_found_out_of_it_meanwhile() {
+    let house = House::new().with_member("mia");
+    let (mia, vault) = (house.signed_in("mia"), house.program("vault", &["activity:write"]));
+    let record = json!({"id": "a", "user": "mia", "action": "x", "session": mia.session(), "size": 1, "ticket": "INC-1"});
+    assert_eq!(counts(&vault.post(ACTIVITY, &record)), [1, 0, 0]);
+    // The session moves, and the clock goes on: when it came and where it was, the record does not say.
+    assert!(mia.at("216.160.83.56").is_in());
+    house.later(jiff::SignedDuration::from_mins(5));
+    let again = r#"{"ticket":"INC-1","size":1,"action":"x","user":"mia","session":"SESSION","id":"a"}"#;
+    let again = again.replace("SESSION", &mia.session());
+    assert_eq!(counts(&ndjson(&vault, again.as_bytes())), [0, 1, 0], "in another order");
+    assert_eq!(house.log("action=x&app=vault").len(), 1);
+}
+
+#[test]
 fn nobody_writes_in_rollcalls_own_name() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);

@@ -40,6 +40,27 @@ fn an_app_registers_a_session_and_it_is_listed_like_any_other() {
 }
 
 #[test]
+fn an_app_that_is_not_registered_is_hinted_at_where_an_administrator_looks() {
+    let house = House::new().with_admin("ada").with_auditor("olga");
+    let (_, id, _) = registered(&house, &json!({"user": "guest", "app": "web-shop"}));
+    let (ada, olga) = (house.signed_in("ada"), house.signed_in("olga"));
+    let session = format!("/sessions/{id}");
+    let apps = ada.get("/apps").text();
+    assert!(apps.contains("have no entry here") && apps.contains("/apps?add=1&amp;name=web-shop"), "{apps}");
+    let hint = "No entry under";
+    assert!(ada.get(&session).text().contains(hint));
+    assert!(!olga.get(&session).text().contains(hint), "who cannot add it is not told to");
+    assert!(ada.get("/apps?add=1&name=web-shop").text().contains("value=\"web-shop\""));
+    let shop = json!({"name": "Web-Shop", "url": "https://shop.example.org"});
+    assert_eq!(ada.post("/api/v1/apps", &shop).status, 201);
+    assert!(
+        !ada.get("/apps").text().contains("have no entry here"),
+        "it is the same in upper and lower case"
+    );
+    assert!(!ada.get(&session).text().contains(hint));
+}
+
+#[test]
 fn an_apps_session_opens_the_app_and_not_rollcall() {
     let house = House::new().with_admin("ada");
     let (_, _, token) = registered(&house, &json!({"user": "ada"}));

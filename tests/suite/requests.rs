@@ -106,6 +106,11 @@ fn a_form_cannot_pretend_to_be_another_method() {
     let ada = house.signed_in("ada");
     let reply = ada.bare_form("/api/v1/users/mia", "_method=delete");
     assert_ne!(reply.status, 204);
+    assert_ne!(
+        ada.bare_form("/api/v1/users/mia", "_method=get").status,
+        200,
+        "it is posted, and not looked at"
+    );
     assert_eq!(ada.get("/api/v1/users/mia").status, 200, "mia is still there");
 }
 
@@ -347,6 +352,32 @@ fn a_request_names_its_host_once() {
     assert_eq!(status(&format!("GET /signin HTTP/1.1\r\nHost: {host}\r\n")), "200");
     assert_eq!(status("GET /healthz HTTP/1.0\r\n"), "200");
     assert_eq!(status(&format!("GET /healthz HTTP/1.1\r\nHost: {host}\r\nHost: {host}\r\n")), "400");
+}
+
+/// The library that reads requests answers these itself, before there is anything that headers could be set on.
+#[test]
+fn what_is_no_request_is_refused_with_nothing_in_it_and_the_connection_closed() {
+    let folder = Folder::new();
+    let server = folder.serve();
+    let long = format!("GET /{} HTTP/1.1\r\nHost: rollcall\r\n", "a".repeat(1 << 16));
+    let many = format!("GET / HTTP/1.1\r\nHost: rollcall\r\n{}", "X-Y: z\r\n".repeat(100));
+    for (head, status) in [
+        (long.as_str(), "414"),
+        (&many, "431"),
+        ("GET / HTTP/9.9\r\nHost: rollcall\r\n", "400"),
+        ("GET / HTTP/1.1\r\nHost: rollcall\r\nX Y: z\r\n", "400"),
+        ("POST / HTTP/1.1\r\nHost: rollcall\r\nContent-Length: 1\r\nContent-Length: 2\r\n", "400"),
+        ("\u{1}\r\n", "400"),
+    ] {
+        let answer = answer(server.address(), head);
+        let (head, body) = answer.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{status}: {answer:?}"));
+        let mut lines = head.lines();
+        assert_eq!(lines.next().unwrap().split(' ').nth(1), Some(status), "{answer}");
+        assert_eq!(body, "", "{status}");
+        let mut names: Vec<&str> = lines.map(|line| line.split_once(':').unwrap().0).collect();
+        names.sort_unstable();
+        assert_eq!(names, ["connection", "content-length", "date"], "{status}");
+    }
 }
 
 #[test]

@@ -310,6 +310,56 @@ fn a_document_alone_is_taken_as_a_bulk_of_one_and_answered_for_itself() {
 }
 
 #[test]
+fn another_document_under_an_id_that_is_known_is_a_conflict_and_not_passed_over() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    let document = |message: &str| json!({"@timestamp": "2026-03-01T08:00:00Z", "user.name": "ann", "event.action": "x", "message": message});
+    let into = |operation: &str| json!({operation: {"_index": "logs", "_id": "7"}});
+    let lines = [
+        into("index"),
+        document("one"),
+        into("index"),
+        document("one"),
+        into("index"),
+        document("two"),
+        into("create"),
+        document("two"),
+    ];
+    let answer = bulk(&beats, &lines).ok();
+    assert_eq!(answer["errors"], true);
+    let items = answer["items"].as_array().unwrap();
+    let about = |at: usize| items[at].as_object().unwrap().values().next().unwrap();
+    assert_eq!([&about(0)["result"], &about(1)["result"]], ["created", "noop"]);
+    for at in [2, 3] {
+        let error = &about(at)["error"];
+        assert_eq!((&about(at)["status"], &about(at)["_id"]), (&json!(409), &json!("7")), "{error}");
+        assert_eq!(error["type"], "version_conflict_engine_exception");
+        let reason = error["reason"].as_str().unwrap();
+        assert!(reason.starts_with("[7]: version conflict") && reason.contains("append-only"), "{reason}");
+    }
+    let alone = |message: &str| {
+        let body = document(message).to_string();
+        of_type(&beats, "application/json", "/es/logs/_doc/7", &body).status
+    };
+    assert_eq!((alone("one"), alone("two")), (200, 409));
+    assert_eq!(each(&house.log("app=beats"), "detail"), ["one"]);
+    // What OpenTelemetry and CloudEvents number is told of in their ways.
+    let logs = |event: &str| {
+        let of = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+        let attributes = [of("user.name", "ann"), of("log.record.uid", "u1")];
+        let record = json!({"eventName": event, "attributes": attributes});
+        beats.post("/v1/logs", &json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]})).ok()
+    };
+    assert_eq!((logs("paid"), logs("paid")), (json!({}), json!({})));
+    let partial = logs("sent");
+    assert!(partial["partialSuccess"]["errorMessage"].as_str().unwrap().contains("append-only"), "{partial}");
+    let event = |kind: &str| json!({"specversion": "1.0", "id": "1", "source": "/s", "type": kind, "data": {"user": "ann"}});
+    assert_eq!(beats.post(ACTIVITY, &event("paid")).status, 200);
+    assert_eq!(beats.post(ACTIVITY, &event("paid")).ok()["duplicates"], 1);
+    assert_eq!(beats.post(ACTIVITY, &event("sent")).status, 400);
+}
+
+#[test]
 fn whoever_changes_or_removes_a_document_is_told_that_the_log_is_append_only() {
     let house = House::new();
     let beats = house.program("beats", &["activity:write"]);

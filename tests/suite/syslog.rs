@@ -8,17 +8,24 @@ use std::{
     time::{Duration, Instant},
 };
 
-use super::server::{Client, Folder, Server};
+use serde_json::json;
+
+use super::{
+    http::each,
+    server::{Client, Folder, Server},
+};
 
 /// A server with syslog: itself, where syslog is taken, and who reads the log.
 fn serve(folder: &Folder) -> (Server, String, Client) {
     let reader = folder.run(&["token", "add", "reader", "--scope", "activity:read"]).ok().to_owned();
     let mut server = folder.serve_with(&["--syslog", "127.0.0.1:0"]);
-    let said = server.line();
-    let at =
-        said.strip_prefix("Syslog is taken at ").and_then(|said| said.split_once(',')).unwrap().0.to_owned();
-    let reader = server.bearer(&reader);
+    let (at, reader) = (taken_at(&server.line()), server.bearer(&reader));
     (server, at, reader)
+}
+
+/// Where the server says that syslog is taken.
+fn taken_at(said: &str) -> String {
+    said.strip_prefix("Syslog is taken at ").and_then(|said| said.split_once(',')).unwrap().0.to_owned()
 }
 
 /// How much memory a process holds, in bytes.
@@ -108,6 +115,27 @@ fn what_is_dropped_is_counted_and_told() {
     let told = String::from_utf8(output.stderr).unwrap();
     assert!(told.contains("syslog: dropped 1 from addresses that --syslog-from does not list"), "{told}");
     assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn another_message_under_an_id_that_is_known_is_counted_and_told() {
+    let folder = Folder::with_admin();
+    let reader = folder.run(&["token", "add", "reader", "--scope", "activity:read"]).ok().to_owned();
+    let said = folder.beside("said");
+    let shell = ["sh", "-c", r#"exec "$@" --syslog 127.0.0.1:0 2> "$0""#, &said.display().to_string()];
+    let mut server = folder.serve_under(&shell.map(str::to_owned));
+    let (at, reader) = (taken_at(&server.line()), server.bearer(&reader));
+    let mut sender = TcpStream::connect(&at).unwrap();
+    for (id, action) in [("7", "one"), ("7", "one"), ("7", "two"), ("8", "last")] {
+        let fields = json!({"event.id": id, "user.name": "ann", "event.action": action});
+        writeln!(sender, "<13>1 - h shop - - - {fields}").unwrap();
+    }
+    reader.get_until("/api/v1/activity?app=shop&action=last", |reply| reply.items().len() == 1);
+    assert_eq!(each(&reader.get("/api/v1/activity?app=shop").items(), "action"), ["last", "one"]);
+    assert_eq!(server.stop(), Some(0));
+    let told = fs::read_to_string(said).unwrap();
+    let first = "syslog: dropped 1 that cannot be kept (the first: another record came with this id before";
+    assert!(told.contains(first), "{told}");
 }
 
 #[test]

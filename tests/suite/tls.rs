@@ -326,6 +326,19 @@ fn plain_http_to_the_port_of_tls_is_told_so() {
     let said = said_over(server.address(), "GET /sessions HTTP/1.1\r\nHost: localhost\r\n\r\n");
     assert!(said.starts_with("HTTP/1.1 400 "), "{said}");
     assert!(said.ends_with("This port speaks TLS: write https:// instead of http://\n"), "{said}");
+    for header in [
+        "Content-Security-Policy: default-src 'none'",
+        "X-Content-Type-Options: nosniff",
+        "X-Frame-Options: DENY",
+        "Referrer-Policy: same-origin",
+        "Cross-Origin-Opener-Policy: same-origin",
+        "Cross-Origin-Resource-Policy: same-origin",
+        "Permissions-Policy: ",
+        "Cache-Control: no-store",
+    ] {
+        assert_eq!(said.matches(&format!("\r\n{header}")).count(), 1, "{header}: {said}");
+    }
+    assert!(!said.contains("Strict-Transport-Security"), "whoever came here came without TLS");
     assert_eq!(said_over(server.address(), "\0rubbish"), "");
 }
 

@@ -187,6 +187,11 @@ impl Live {
         self.known().apps.first().map(ToString::to_string)
     }
 
+    /// The apps that were opened in it, in the order of their first use.
+    pub fn apps(&self) -> Vec<String> {
+        self.known().apps.iter().map(ToString::to_string).collect()
+    }
+
     /// Whether this app was opened in it.
     pub fn has_opened(&self, app: &str) -> bool {
         self.known().apps.iter().any(|known| **known == *app)

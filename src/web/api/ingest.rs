@@ -22,7 +22,7 @@ use utoipa::{
 use crate::{
     domain::{
         App,
-        ingest::{Appended, IngestError, Load, Voice},
+        ingest::{Entry, IngestError, Load, RecordError, Voice},
     },
     model::activity::{NewActivity, Outcome},
     web::{
@@ -118,7 +118,7 @@ struct NewRecord {
     user_agent: Option<String>,
     /// To what or whom.
     target: Option<String>,
-    /// The sender's own, at most 128 bytes: the same record sent again is known by it.
+    /// The sender's own, at most 128 bytes: the same record sent again is known by it, and another one under it is refused.
     id: Option<String>,
     /// Whatever else there is to know.
     attributes: Option<std::collections::BTreeMap<String, String>>,
@@ -346,7 +346,14 @@ struct Taking<'a> {
     taken: Taken,
 }
 
-type Writing = Pin<Box<dyn Future<Output = Result<Vec<Appended>, IngestError>> + Send>>;
+/// A batch that is being written.
+struct Writing {
+    entries: Pin<Box<dyn Future<Output = Result<Vec<Entry>, IngestError>> + Send>>,
+    /// In which line each of its records stood.
+    lines: Vec<u64>,
+    /// What of it was refused before.
+    refused: Vec<Refused>,
+}
 
 impl Taking<'_> {
     async fn lines(&mut self, mut body: Unpacked<'_>, most: u64) -> Result<(), Stop> {
@@ -406,10 +413,10 @@ impl Taking<'_> {
             let batch;
             (batch, records) = if long { apart(app, read).await? } else { read(app.clone())? };
             let last = batch.admitted.len() < BATCH && batch.refused.len() < REFUSALS;
-            self.refuse(batch.refused);
             self.settle().await?;
             self.program.still_may()?;
-            self.writing = Some(Box::pin(app.ingest(batch.admitted)));
+            let Batch { admitted, lines, refused } = batch;
+            self.writing = Some(Writing { entries: Box::pin(app.enter(admitted)), lines, refused });
             if last {
                 return Ok(());
             }
@@ -426,16 +433,22 @@ impl Taking<'_> {
 
     /// Waits for the batch that is being written, and counts it.
     async fn settle(&mut self) -> Result<(), IngestError> {
-        let Some(writing) = self.writing.take() else { return Ok(()) };
+        let Some(Writing { entries, lines, mut refused }) = self.writing.take() else { return Ok(()) };
         let mut last = None;
-        for appended in writing.await? {
-            let (count, id) = match appended {
-                Appended::New(id) => (&mut self.taken.accepted, id),
-                Appended::Duplicate(id) => (&mut self.taken.duplicates, id),
+        for (entry, line) in entries.await?.into_iter().zip(lines) {
+            let count = match entry {
+                Entry::New(_) => &mut self.taken.accepted,
+                Entry::Again(_) => &mut self.taken.duplicates,
+                Entry::Other(id) => {
+                    refused.push(Refused { line, error: RecordError::Other(id).to_string() });
+                    continue;
+                }
             };
             *count += 1;
-            last = Some(id);
+            last = Some(entry.id());
         }
+        refused.sort_unstable_by_key(|refused| refused.line);
+        self.refuse(refused);
         self.taken.last = last.map(|id| id.to_string()).or(self.taken.last.take());
         Ok(())
     }
@@ -445,6 +458,8 @@ impl Taking<'_> {
 #[derive(Default)]
 struct Batch {
     admitted: Vec<NewActivity>,
+    /// The lines of those.
+    lines: Vec<u64>,
     refused: Vec<Refused>,
 }
 
@@ -455,7 +470,10 @@ impl Batch {
         for (line, record) in records {
             let admitted = admit(app, voice, record);
             match admitted {
-                Ok(activity) => batch.admitted.push(activity),
+                Ok(activity) => {
+                    batch.admitted.push(activity);
+                    batch.lines.push(line);
+                }
                 Err(error) => batch.refused.push(Refused { line, error }),
             }
             if batch.admitted.len() == BATCH || batch.refused.len() == REFUSALS {

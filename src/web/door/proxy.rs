@@ -135,11 +135,13 @@ impl Checkpoint<'_> {
         };
         let own = if self.unheard { "another" } else { self.request.method().as_str() };
         let method = method.map_or_else(|| own.to_owned(), str::to_ascii_uppercase);
-        // Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket.
+        // Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket. Of a socket some
+        // proxies hand on no Upgrade, which is a matter between the client and them.
         let for_a_page = self.holds(accept, "text/html")
             && !self.holds(requested_with, "xmlhttprequest")
             && upgrade.first.is_none()
-            && mode.first.is_none_or(|mode| mode == "navigate");
+            && mode.first.is_none_or(|mode| mode == "navigate")
+            && !self.request.headers().contains("Sec-WebSocket-Key");
         Ok(Asked { address, method, for_a_page })
     }
 

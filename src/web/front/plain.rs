@@ -7,6 +7,8 @@ use tokio::{
     net::TcpStream,
 };
 
+use crate::web::headers;
+
 /// The first byte of a handshake (RFC 8446, section 5.1: the content type of a record).
 const HANDSHAKE: u8 = 22;
 
@@ -41,7 +43,8 @@ fn answer(public_url: Option<&str>) -> String {
         None => "This port speaks TLS: write https:// instead of http://\n".to_owned(),
     };
     format!(
-        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{told}",
-        told.len()
+        "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: {}\r\nConnection: close\r\n{}\r\n{told}",
+        told.len(),
+        headers::lines()
     )
 }

@@ -4,7 +4,7 @@ use super::Record;
 use crate::{
     domain::{
         App,
-        ingest::{Appended, IngestError, Voice},
+        ingest::{Entry, IngestError, Voice},
     },
     model::{activity::NewActivity, id::ActivityId},
     web::{
@@ -24,6 +24,8 @@ pub enum Fate {
     Written(ActivityId),
     /// It was there already, under this id.
     Known(ActivityId),
+    /// It was not taken: under the id that its sender gave it another one is there.
+    Other(ActivityId),
     /// It was not taken, and why.
     Refused(String),
 }
@@ -57,9 +59,10 @@ pub async fn take(
         records = rest;
         let last = batch.len() + refused.len() < BATCH;
         program.still_may()?;
-        let mut written = app.ingest(batch).await?.into_iter().map(|appended| match appended {
-            Appended::New(id) => Fate::Written(id),
-            Appended::Duplicate(id) => Fate::Known(id),
+        let mut written = app.enter(batch).await?.into_iter().map(|entry| match entry {
+            Entry::New(id) => Fate::Written(id),
+            Entry::Again(id) => Fate::Known(id),
+            Entry::Other(id) => Fate::Other(id),
         });
         let mut refused = refused.into_iter().peekable();
         for at in 0.. {

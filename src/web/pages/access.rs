@@ -5,7 +5,7 @@ use rocket::{Either, get, post, routes};
 use super::{
     Again, Html, Redirect, field,
     help::in_words,
-    notice,
+    inside, notice,
     onward::{self, Led, lead_on, way},
     outside, see, sentence, show,
 };
@@ -24,7 +24,9 @@ use crate::{
         failure::Failure,
         headers::FormLeadsTo,
         views::{
+            self,
             access::{Setup, SignIn},
+            notice::Confirm,
             parts::Input,
         },
     },
@@ -35,15 +37,19 @@ fn home() -> Redirect {
     see("/sessions")
 }
 
-/// The sign-in page, whose form leads on to the app that one came from.
+/// A page whose form leads on to the app that one came from.
 type Page<R> = FormLeadsTo<R>;
+
+/// What is said where that is none.
+const NO_APP: &str =
+    "The address you came from is no app of this organisation; you will not be led back there.";
 
 #[get("/signin")]
 async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Page<Html>, OnTheWay>, Failure> {
     if visitor.app.setup_code().is_some() {
         return Ok(Either::Right(Either::Left(see("/setup"))));
     }
-    let onward = onward::asked(&visitor, &params);
+    let onward = onward::asked(visitor.app, &params);
     let live = visitor.session().await;
     // No app lets them pass before that, and each would send them here.
     if live.as_ref().is_some_and(|live| visitor.app.owes_factor(live))
@@ -69,10 +75,7 @@ async fn sign_in_page(visitor: Visitor<'_>, params: Params) -> Result<Either<Pag
         (None, Some(live)) => {
             format!("You are signed in as {}. Signing in again ends that session.", live.user)
         }
-        (None, None) if params.get("rd").is_some() && onward.is_none() => {
-            "The address you came from is no app of this organisation; you will not be led back there."
-                .to_owned()
-        }
+        (None, None) if params.get("rd").is_some() && onward.is_none() => NO_APP.to_owned(),
         (None, None) if onward.is_some() => "Sign in to go on.".to_owned(),
         (None, None) => String::new(),
     };
@@ -132,7 +135,7 @@ async fn sign_in(
     form: OpenForm,
 ) -> Result<Result<SetCookie<Redirect>, Page<Again>>, Failure> {
     let user = form.text("user");
-    let onward = form.get("next").and_then(|next| onward::of(&visitor, next));
+    let onward = form.get("next").and_then(|next| onward::of(visitor.app, next));
     let (origin, replaces) = (visitor.origin(), visitor.session().await);
     let page = |half: Option<String>, message: String, failed| {
         asking(&visitor, onward.as_ref(), user.chars().take(128).collect(), half, message, failed)
@@ -173,10 +176,46 @@ async fn sign_in(
     }
 }
 
-#[post("/signout", data = "<_form>")]
-async fn sign_out(member: Newcomer<'_>, _form: Form) -> Result<SetCookie<Redirect>, Failure> {
+/// Where apps lead whoever signs out there. Being led here ends nothing yet, since any site can lead here: the form does.
+#[get("/signout")]
+fn sign_out_page(
+    visitor: Visitor<'_>,
+    member: Option<Newcomer<'_>>,
+    params: Params,
+) -> Result<Either<Page<Html>, Redirect>, Failure> {
+    let onward = onward::asked(visitor.app, &params);
+    let Some(member) = member else { return Ok(Either::Right(out(onward.as_ref()))) };
+    let apps = member.live.apps();
+    let ends = if apps.is_empty() { "ends." } else { "ends, and with it what it has opened:" };
+    let mut line = format!("You are signed in as {}. This session {ends}", member.user.name);
+    if params.get("rd").is_some_and(|rd| !rd.is_empty()) && onward.is_none() {
+        line = format!("{NO_APP} {line}");
+    }
+    let page = show(&Confirm {
+        frame: inside(&member, views::Page::Door, &params),
+        title: "Sign out?".to_owned(),
+        line,
+        items: apps,
+        more: 0,
+        action: "/signout".to_owned(),
+        hidden: onward.iter().map(|onward| ("rd".to_owned(), onward.text())).collect(),
+        asks_reason: false,
+        button: "Sign out".to_owned(),
+        back: onward.as_ref().map_or_else(|| "/sessions".to_owned(), Onward::text),
+    })?;
+    Ok(Either::Left(FormLeadsTo(onward.as_ref().and_then(Onward::site), page)))
+}
+
+#[post("/signout", data = "<form>")]
+async fn sign_out(member: Newcomer<'_>, form: Form) -> Result<SetCookie<Redirect>, Failure> {
+    let onward = form.get("rd").and_then(|rd| onward::of(member.app, rd));
     member.app.sign_out(&member.actor(), &member.live).await?;
-    Ok(member.signed_out(see("/signin?done=signed-out")))
+    Ok(member.signed_out(out(onward.as_ref())))
+}
+
+/// Where somebody goes on to who is signed out.
+fn out(onward: Option<&Onward>) -> Redirect {
+    see(onward.map_or_else(|| "/signin?done=signed-out".to_owned(), Onward::text))
 }
 
 #[get("/setup")]
@@ -228,5 +267,5 @@ fn closed() -> Failure {
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![home, sign_in_page, sign_in, sign_out, setup_page, set_up]
+    routes![home, sign_in_page, sign_in, sign_out_page, sign_out, setup_page, set_up]
 }

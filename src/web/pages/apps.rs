@@ -1,9 +1,12 @@
 //! Apps, for administrators.
 
+use std::{cmp::Reverse, collections::BTreeMap, sync::Arc};
+
 use rocket::{get, http::Status, post, routes};
 
 use super::{Html, Part, Redirect, field, inside, list, now, see, show};
 use crate::{
+    domain::{App as Rollcall, live::Live},
     model::app::{App, AppChange, HeaderFamily},
     web::{
         door::{Admin, FreshForm, Params},
@@ -11,8 +14,9 @@ use crate::{
         looking::apart,
         views::{
             Page,
-            apps::{AppForm, AppRow, Apps},
+            apps::{AppForm, AppRow, Apps, Unregistered},
             parts::{Choice, Input, Moment},
+            text::counted,
         },
     },
 };
@@ -26,6 +30,9 @@ const fn hint(family: HeaderFamily) -> &'static str {
         HeaderFamily::XWebauth => "X-WEBAUTH-USER, for Grafana and Gitea",
     }
 }
+
+/// How many of the apps are shown that sessions name and nobody registered.
+const OTHERS: usize = 20;
 
 /// What a form leads to: another page, or the form again with what is wrong.
 type Done = Result<Redirect, (Status, Html)>;
@@ -51,6 +58,7 @@ async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Resu
         Some((_, 0)) => "set".to_owned(),
         Some((_, waiting)) => format!("{waiting} waiting"),
     };
+    let (others, more) = unregistered(admin.app, &live);
     let rows = apps.into_iter().map(|app| AppRow {
         hook: hook(&app.name),
         sessions: live.iter().filter(|live| live.has_opened(&app.name)).count() as u64,
@@ -60,7 +68,23 @@ async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Resu
         name: app.name,
         url: app.url,
     });
-    Ok(Apps { frame: inside(admin, Page::Apps, params), rows: rows.collect(), form })
+    Ok(Apps { frame: inside(admin, Page::Apps, params), rows: rows.collect(), form, others, more })
+}
+
+/// What live sessions call apps that nobody registered: those that most of them name, and how many more there are.
+fn unregistered(app: &Rollcall, live: &[Arc<Live>]) -> (Vec<Unregistered>, usize) {
+    let mut named: BTreeMap<String, usize> = BTreeMap::new();
+    for name in live.iter().flat_map(|live| live.apps()) {
+        *named.entry(name).or_default() += 1;
+    }
+    let mut others: Vec<_> = named.into_iter().filter(|(name, _)| !app.is_registered(name)).collect();
+    others.sort_by_key(|(_, sessions)| Reverse(*sessions));
+    let more = others.len().saturating_sub(OTHERS);
+    let others = others
+        .into_iter()
+        .take(OTHERS)
+        .map(|(name, sessions)| Unregistered { name, sessions: counted(sessions, "session", "sessions") });
+    (others.collect(), more)
 }
 
 /// The form of an app that is there, with what is known of it.
@@ -90,7 +114,10 @@ async fn again(
 #[get("/apps")]
 async fn all(admin: Admin<'_>, params: Params, part: Part<'_>) -> Result<Html, Failure> {
     let open = match params.get("change") {
-        None => params.flag("add").then(|| form(None, Default::default(), HeaderFamily::Remote)),
+        None => params.flag("add").then(|| {
+            let name = Input::of(params.text("name"));
+            form(None, [name, Input::default(), Input::default()], HeaderFamily::Remote)
+        }),
         Some(name) => Some(as_it_is(&admin, name).await?),
     };
     let view = page(&admin, &params, open).await?;

@@ -1,4 +1,4 @@
-//! How somebody goes on once they are signed in: to a page of ours, or to the app they came from.
+//! How somebody goes on once they are signed in, or out: to a page of ours, or to the app they came from.
 
 use std::sync::Arc;
 
@@ -6,8 +6,7 @@ use rocket::Either;
 
 use super::Redirect;
 use crate::{
-    domain::gate::Decision,
-    domain::live::Live,
+    domain::{App, gate::Decision, live::Live},
     model::{onward::Onward, site::Address},
     web::{
         door::{Params, Reach, SetCookie, Visitor},
@@ -17,13 +16,13 @@ use crate::{
 };
 
 /// What an address or a form names in `rd` or `next`.
-pub(super) fn of(visitor: &Visitor<'_>, text: &str) -> Option<Onward> {
-    Onward::of(text, |site| visitor.app.app_at(site).map(|app| app.name.clone()))
+pub(super) fn of(app: &App, text: &str) -> Option<Onward> {
+    Onward::of(text, |site| app.app_at(site).map(|app| app.name.clone()))
 }
 
-/// The same, from the address of the sign-in page.
-pub(super) fn asked(visitor: &Visitor<'_>, params: &Params) -> Option<Onward> {
-    params.get("rd").or_else(|| params.get("next")).and_then(|text| of(visitor, text))
+/// The same, from the address of the page that leads there.
+pub(super) fn asked(app: &App, params: &Params) -> Option<Onward> {
+    params.get("rd").or_else(|| params.get("next")).and_then(|text| of(app, text))
 }
 
 /// The address at which the session opens the app that `address` is of: its own, where a cookie goes by itself.

@@ -14,7 +14,7 @@ use crate::{
         id::SessionId,
         query::Query,
         session::{Scope, Session, State},
-        user::UserName,
+        user::{Role, UserName},
     },
     web::{
         door::{Form, Member, Params},
@@ -336,6 +336,7 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         full_name: member.app.user(&session.user).map(|user| user.full_name.clone()).unwrap_or_default(),
         user_agent: session.user_agent.clone(),
         apps: session.apps.clone(),
+        unregistered: unregistered(&member, &session),
         mfa: session.mfa,
         registered_by: session.registered_by.clone().unwrap_or_default(),
         coordinates: coordinates.map(|(lat, lon)| in_words(lat, lon)).unwrap_or_default(),
@@ -351,6 +352,15 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
         "rows" => show(&view.as_rows()),
         _ => show(&view),
     }
+}
+
+/// The apps of a session that are not registered, for whom can do that.
+fn unregistered(member: &Member<'_>, session: &Session) -> String {
+    if member.user.role != Role::Admin {
+        return String::new();
+    }
+    let apps = session.apps.iter().filter(|app| !member.app.is_registered(app)).cloned();
+    apps.collect::<Vec<_>>().join(", ")
 }
 
 fn rows(done: &[Arc<crate::model::activity::Activity>], search: &Search, now: &Now) -> Vec<ActivityRow> {

@@ -17,7 +17,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
 
-use crate::domain::ingest::Load;
+use crate::domain::ingest::{Load, RecordError};
 use crate::web::{
     door::Shipper,
     failure::Failure,
@@ -203,6 +203,7 @@ async fn logs(
     let fates = take(&shipper, records(request, shipper.sender())).await?;
     let mut refused = fates.into_iter().filter_map(|fate| match fate {
         Fate::Refused(why) => Some(why),
+        Fate::Other(id) => Some(RecordError::Other(id).to_string()),
         Fate::Written(_) | Fate::Known(_) => None,
     });
     let partial_success = refused.next().map(|why| ExportLogsPartialSuccess {

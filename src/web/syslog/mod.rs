@@ -32,7 +32,7 @@ use super::{
 use crate::{
     domain::{
         App,
-        ingest::{IngestError, Voice},
+        ingest::{Entry, IngestError, RecordError, Voice},
         turns::Turns,
     },
     model::activity::NewActivity,
@@ -256,8 +256,15 @@ fn read(app: &App, counts: &Counts, batch: Vec<Received>) -> Vec<NewActivity> {
 /// Writes a batch down, and tries again while it cannot: a full disk is no reason to lose what can wait.
 async fn keep(app: &App, activities: Vec<NewActivity>, counts: &Counts, stop: &watch::Receiver<bool>) {
     loop {
-        match app.ingest(activities.clone()).await {
-            Ok(_) => return,
+        match app.enter(activities.clone()).await {
+            Ok(entries) => {
+                for entry in entries {
+                    if let Entry::Other(id) = entry {
+                        counts.refuse(&RecordError::Other(id).to_string());
+                    }
+                }
+                return;
+            }
             Err(IngestError::Store(error)) if !*stop.borrow() => {
                 log::error!("syslog: {error}");
                 sleep(Duration::from_secs(1)).await;

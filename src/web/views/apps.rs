@@ -17,6 +17,19 @@ pub struct Apps {
     pub rows: Vec<AppRow>,
     /// The form for a new one or for one that is there, if it is open.
     pub form: Option<AppForm>,
+    /// What live sessions call apps that are not among them, as many as are shown.
+    pub others: Vec<Unregistered>,
+    /// How many more such names there are.
+    pub more: usize,
+}
+
+/// An app that is named by sessions alone.
+#[derive(Clone, Debug)]
+pub struct Unregistered {
+    /// As they name it.
+    pub name: String,
+    /// In how many of them it was opened: `3 sessions`.
+    pub sessions: String,
 }
 
 /// An app as a row.

@@ -45,8 +45,8 @@ pub const SHIPPERS: [Shipper; 10] = shippers![
     "curl": "curl.sh",
 ];
 
-/// How reverse proxies are set up to ask who may pass: the tests run them as they are shown, all but Traefik, of which Debian
-/// has no package.
+/// How reverse proxies are set up to ask who may pass: the tests run them as they are shown, Traefik's through what stands in for it,
+/// since no package of it is to be had.
 pub const PROXIES: [Shipper; 7] = [
     Shipper { name: "nginx", text: include_str!("../../../assets/proxies/nginx.conf") },
     Shipper { name: "Caddy", text: include_str!("../../../assets/proxies/Caddyfile") },
@@ -55,7 +55,7 @@ pub const PROXIES: [Shipper; 7] = [
     Shipper { name: "Apache", text: include_str!("../../../assets/proxies/apache.conf") },
     Shipper { name: "Apache, its script", text: include_str!("../../../assets/proxies/apache.lua") },
     Shipper {
-        name: "Traefik, not run by the tests",
+        name: "Traefik, which the tests do not run themselves",
         text: include_str!("../../../assets/proxies/traefik.yml"),
     },
 ];

@@ -20,6 +20,8 @@ pub struct SessionPage {
     pub user_agent: String,
     /// The apps opened in it, in the order of their first use.
     pub apps: Vec<String>,
+    /// Those of them that nobody registered, joined by commas, for whom can do so.
+    pub unregistered: String,
     /// Whether a second factor was given.
     pub mfa: bool,
     /// The token by which an app registered it; empty if Rollcall signed the user in.

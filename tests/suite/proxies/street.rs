@@ -19,7 +19,7 @@ use super::{
         http::Reply,
         server::{Client, Folder, PATIENCE, Server, free_port},
     },
-    echo,
+    echo, traefik,
 };
 
 /// Where people find Rollcall, and the apps, which are on another domain.
@@ -31,23 +31,25 @@ pub(super) const VAULT: &str = "http://vault.example.org";
 pub(super) const READERS: &str = "readers";
 const KEEPERS: &str = "keepers";
 
-/// A proxy of Debian's.
+/// A proxy of Debian's, or what stands in for Traefik.
 #[derive(Clone, Copy)]
 pub(super) enum Proxy {
     Haproxy,
     Apache,
     Nginx,
     Caddy,
+    Traefik,
 }
 
 impl Proxy {
     /// Its program, and the packages that it is in with all that its configuration needs.
-    const fn program(self) -> (&'static str, &'static str) {
+    fn program(self) -> (&'static str, &'static str) {
         match self {
             Self::Haproxy => ("haproxy", "haproxy"),
             Self::Apache => ("apache2", "apache2 and lua-socket"),
             Self::Nginx => ("nginx", "nginx-light"),
             Self::Caddy => ("caddy", "caddy"),
+            Self::Traefik => panic!("Traefik is not run"),
         }
     }
 
@@ -69,7 +71,8 @@ impl Proxy {
 pub(super) struct Doorway {
     /// Where its files are: it may give up the right to read ours.
     files: TempDir,
-    process: Child,
+    /// None of what stands in for Traefik, which is a part of the tests.
+    process: Option<Child>,
     port: u16,
 }
 
@@ -93,7 +96,10 @@ impl Street {
 
     /// One whose app is set to a family of headers, and whose proxy knows of it where it must.
     pub(super) fn telling(proxy: Proxy, family: &str) -> Option<Self> {
-        let program = proxy.installed()?;
+        let program = match proxy {
+            Proxy::Traefik => None,
+            proxy => Some(proxy.installed()?),
+        };
         let folder = Folder::with_admin();
         for (name, groups) in [("ann", READERS), ("bob", ""), ("eve", KEEPERS)] {
             let add = ["user", "add", name, "--groups", groups, "--full-name", "Änn", "--password-stdin"];
@@ -116,8 +122,12 @@ impl Street {
                 port: free_port(),
                 family,
             };
+            let Some(program) = &program else {
+                let port = traefik::start(&texts.each_app(&texts.manual("traefik.yml")));
+                return Doorway { files, process: None, port };
+            };
             let port = texts.port;
-            let command = proxy.command(&program, &texts);
+            let command = proxy.command(program, &texts);
             Doorway::open(files, command, port)
         };
         let (both, alone) = (open(true), open(false));
@@ -184,7 +194,7 @@ impl Doorway {
     fn open(files: TempDir, mut command: Command, port: u16) -> Self {
         let said = fs::File::create(files.path().join("proxy.log")).unwrap();
         command.stdin(Stdio::null()).stdout(said.try_clone().unwrap()).stderr(said);
-        let doorway = Self { files, process: command.spawn().unwrap(), port };
+        let doorway = Self { files, process: Some(command.spawn().unwrap()), port };
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(started.elapsed() < PATIENCE, "the proxy does not listen: {}", doorway.said());
@@ -229,9 +239,10 @@ impl Doorway {
 
 impl Drop for Doorway {
     fn drop(&mut self) {
+        let Some(process) = &mut self.process else { return };
         // Some have children of their own, which end when they are asked to.
-        let _ = Command::new("kill").args(["-TERM", &self.process.id().to_string()]).status();
-        let _ = self.process.wait();
+        let _ = Command::new("kill").args(["-TERM", &process.id().to_string()]).status();
+        let _ = process.wait();
     }
 }
 
@@ -298,6 +309,7 @@ impl Proxy {
                 });
                 caddy(&mut command, &main, texts.to);
             }
+            Self::Traefik => panic!("Traefik is not run"),
         }
         command
     }
@@ -329,21 +341,28 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
+    /// One of them, which knows where Rollcall is.
+    fn manual(&self, name: &str) -> String {
+        manual(name).replace("127.0.0.1:8080", &self.rollcall)
+    }
+
     /// Writes one of them, and returns where it is.
     fn write(&self, name: &str, change: impl FnOnce(String) -> String) -> String {
-        let text = manual(name).replace("127.0.0.1:8080", &self.rollcall);
         let file = self.to.join(name);
-        fs::write(&file, change(text)).unwrap();
+        fs::write(&file, change(self.manual(name))).unwrap();
         file.display().to_string()
     }
 
     /// What a text says of the wiki, said of the vault first, where a proxy looks that knows no other, and then of the wiki.
+    fn each_app(&self, text: &str) -> Vec<String> {
+        let vault = text.replace("wiki", "vault").replace("127.0.0.1:3000", &self.vault);
+        let wiki = self.wiki.as_ref().map(|wiki| text.replace("127.0.0.1:3000", wiki));
+        [Some(vault), wiki].into_iter().flatten().collect()
+    }
+
+    /// The same in one.
     fn for_each_app(&self, text: &str) -> String {
-        let mut all = text.replace("wiki", "vault").replace("127.0.0.1:3000", &self.vault);
-        if let Some(wiki) = &self.wiki {
-            all += &text.replace("127.0.0.1:3000", wiki);
-        }
-        all
+        self.each_app(text).concat()
     }
 
     /// What Debian's own configuration of Apache says before a site.

@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     model::{
-        activity::{Activity, NewActivity, Outcome, SenderKey},
+        activity::{Activity, Found, NewActivity, Outcome, SenderKey},
         device::{Device, Kind},
         id::ActivityId,
         place::Place,
@@ -115,6 +115,7 @@ fn activity() -> impl Strategy<Value = NewActivity> {
                 target,
                 attributes,
                 key: None,
+                found: Found::default(),
             }
         },
     )
@@ -138,6 +139,7 @@ fn expected(id: u64, new: &NewActivity) -> Activity {
         target,
         attributes,
         key: _,
+        found: _,
     } = new.clone();
     let time = time.unwrap_or(received);
     let id = ActivityId(id);

@@ -1,5 +1,5 @@
 //! Documents on their way into the log: those of a bulk, and one alone, which is taken as a bulk of one. A document's `_id` makes it
-//! idempotent for its token.
+//! idempotent for its token. Where another one is there under it, an index would be written over: the log is not, so that is a conflict.
 
 use std::{fmt::Write as _, sync::Arc};
 
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{Answer, Refusal};
 use crate::{
-    domain::ingest::Load,
+    domain::ingest::{Load, RecordError},
     model::id::ActivityId,
     web::{
         door::Shipper,
@@ -171,13 +171,19 @@ fn outcome(item: &Item, fate: Fate) -> Result<Done, Failed> {
         Fate::Known(id) if item.operation == Operation::Index => {
             Ok(Done { id: named(id), result: "noop", status: Status::Ok })
         }
-        Fate::Known(id) => Err(Failed {
-            status: Status::Conflict,
-            kind: "version_conflict_engine_exception",
-            reason: format!("[{}]: version conflict, document already exists", named(id)),
-        }),
+        Fate::Known(id) => Err(conflict(&named(id), "document already exists")),
+        Fate::Other(id) => Err(conflict(&named(id), &RecordError::Other(id).to_string())),
         Fate::Refused(reason) => {
             Err(Failed { status: Status::BadRequest, kind: "document_parsing_exception", reason })
         }
+    }
+}
+
+/// The refusal by which clients know that a document was not written because of one that is there.
+fn conflict(id: &str, why: &str) -> Failed {
+    Failed {
+        status: Status::Conflict,
+        kind: "version_conflict_engine_exception",
+        reason: format!("[{id}]: version conflict, {why}"),
     }
 }

@@ -329,7 +329,7 @@ several![post: posted, posted_into; put: put_all, put_into];
     responses(
         (status = 200, body = Object, description = "It was there already.", example = documents::known),
         (status = 201, body = Object, description = "It is in the log.", example = documents::written),
-        (status = 409, description = "It was there already, and was to be made."),
+        (status = 409, description = "It was there already, and was to be made; or another one is there under its id, which stays as it is."),
         (status = 429),
         (status = 503)
     ),
@@ -356,7 +356,7 @@ macro_rules! named {
             responses(
                 (status = 200, body = Object, description = "It was there already.", example = documents::known),
                 (status = 201, body = Object, description = "It is in the log.", example = documents::written),
-                (status = 409, description = "It was there already, and was to be made."),
+                (status = 409, description = "It was there already, and was to be made; or another one is there under its id, which stays as it is."),
                 (status = 429),
                 (status = 503)
             ),
@@ -379,7 +379,7 @@ macro_rules! named {
             security(("token" = ["activity:write"])),
             responses(
                 (status = 201, body = Object, description = "It is in the log.", example = documents::written),
-                (status = 409, description = "It was there already, and was to be made."),
+                (status = 409, description = "It was there already, and was to be made; or another one is there under its id, which stays as it is."),
                 (status = 429),
                 (status = 503)
             ),

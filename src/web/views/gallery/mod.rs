@@ -20,7 +20,7 @@ use super::{
     account::{PasskeyRow, Profile},
     activity::{Fault, Total},
     address::{Advice, ClientAddress, Header, Hop},
-    apps::{AppForm, AppRow, Apps},
+    apps::{AppForm, AppRow, Apps, Unregistered},
     help::Help,
     hook::{DeliveryRow, HookFacts, HookPage},
     notice::{Confirm, Failure},
@@ -80,6 +80,7 @@ fn session_page(long: bool) -> SessionPage {
         full_name: "Ada Lovelace".into(),
         user_agent: "Mozilla/5.0 (Windows NT 10.0; Win64; x64; rv:127.0) Gecko/20100101 Firefox/127.0".into(),
         apps: vec!["wiki".into(), "tickets".into()],
+        unregistered: if long { "tickets".into() } else { String::new() },
         mfa: true,
         registered_by: String::new(),
         coordinates: "59.91, 10.75".into(),
@@ -358,11 +359,21 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
         ],
         ..AppForm::default()
     };
-    page("apps-none", Apps { frame: frame(Page::Apps, Role::Admin), rows: Vec::new(), form: None }.render());
-    page("apps", Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: None }.render());
+    let apps = |rows: &[AppRow], form, names: &[&str]| Apps {
+        frame: frame(Page::Apps, Role::Admin),
+        rows: rows.to_vec(),
+        form,
+        others: names
+            .iter()
+            .map(|name| Unregistered { name: (*name).into(), sessions: "3 sessions".into() })
+            .collect(),
+        more: names.len() / 2,
+    };
+    page("apps-none", apps(&[], None, &[]).render());
+    page("apps", apps(&rows, None, &["salesforce", "a shop with <b>a name</b>"]).render());
     let change =
         AppForm { known: Some("wiki".into()), url: Input::of("https://wiki.example.com"), ..form.clone() };
-    let open = |form| Apps { frame: frame(Page::Apps, Role::Admin), rows: rows.clone(), form: Some(form) };
+    let open = |form| apps(&rows, Some(form), &[]);
     page("apps-add", open(form).render());
     page("apps-change", open(change).render());
     let settings = |error: &str, progress| {

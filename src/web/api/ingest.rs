@@ -65,9 +65,9 @@ struct Refused {
 struct Taken {
     /// How many were written.
     accepted: u64,
-    /// How many were there already, by the sender's own `id`.
+    /// How many were there already, by the sender's own `id`: those too that say something else under it, which are named below.
     duplicates: u64,
-    /// Which were refused, and why: the first ten thousand. Where the body broke off, the last is the line from which on nothing
+    /// Which were not written, and why: the first ten thousand. Where the body broke off, the last is the line from which on nothing
     /// was read.
     rejected: Vec<Refused>,
     /// How many more were refused.
@@ -436,15 +436,13 @@ impl Taking<'_> {
         let Some(Writing { entries, lines, mut refused }) = self.writing.take() else { return Ok(()) };
         let mut last = None;
         for (entry, line) in entries.await?.into_iter().zip(lines) {
-            let count = match entry {
+            if let Entry::Other(id) = entry {
+                refused.push(Refused { line, error: RecordError::Other(id).to_string() });
+            }
+            *match entry {
                 Entry::New(_) => &mut self.taken.accepted,
-                Entry::Again(_) => &mut self.taken.duplicates,
-                Entry::Other(id) => {
-                    refused.push(Refused { line, error: RecordError::Other(id).to_string() });
-                    continue;
-                }
-            };
-            *count += 1;
+                Entry::Again(_) | Entry::Other(_) => &mut self.taken.duplicates,
+            } += 1;
             last = Some(entry.id());
         }
         refused.sort_unstable_by_key(|refused| refused.line);

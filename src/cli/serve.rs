@@ -96,7 +96,8 @@ async fn run(folder: &Path, mut config: Config, app: App, demo: bool, hangups: S
     tokio::spawn(heed_hangups(hangups, shown));
     let syslog = syslog(config.syslog).await?;
     let heard = syslog.as_ref().and_then(|listener| listener.address().ok());
-    let uploads = empty_uploads(folder)?;
+    let uploads = empty_uploads(folder)
+        .map_err(|error| anyhow::anyhow!("the folder of uploads could not be made: {error}"))?;
     let public_url = config.door.public_url.clone();
     let outside = config.door.front.clone();
     let (ready, said) = (app.clone(), config.said);

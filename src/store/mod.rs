@@ -304,6 +304,11 @@ pub enum OpenError {
         "the data file is damaged or no file of rollcall's ({0}); put a backup in its place: rollcall restore FILE"
     )]
     Damaged(String),
+    /// The disk or the file system failed.
+    #[error(
+        "the data file could not be opened: {0}; what failed is the disk or its file system: the system's log says more, and then try again"
+    )]
+    Failing(#[source] io::Error),
     /// It opened, and then failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -328,6 +333,10 @@ impl From<redb::DatabaseError> for OpenError {
             redb::DatabaseError::DatabaseAlreadyOpen => Self::Taken(Holder::default()),
             redb::DatabaseError::Storage(redb::StorageError::Io(error)) if disk::backend::is_full(&error) => {
                 Self::Store(StoreError::Full)
+            }
+            // What the system itself says of the disk says nothing of what is on it, and no backup mends it.
+            redb::DatabaseError::Storage(redb::StorageError::Io(error)) if error.raw_os_error().is_some() => {
+                Self::Failing(error)
             }
             other => Self::Damaged(other.to_string()),
         }

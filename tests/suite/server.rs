@@ -7,6 +7,7 @@ use std::{
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
+    sync::mpsc,
     thread,
     time::{Duration, Instant},
 };
@@ -144,32 +145,44 @@ impl Folder {
         Self::start(self.under(program))
     }
 
-    /// The same where the server may not come to be ready: what it says then.
-    pub(crate) fn try_serve_under(&self, program: &[String]) -> Result<Server, String> {
+    /// The same with these options, where the server may not come to be ready: what it says then. What it complains of is
+    /// written to a file.
+    pub(crate) fn try_serve_under(
+        &self,
+        program: &[String],
+        options: &[&str],
+        complaints: &Path,
+    ) -> Result<Server, String> {
         let mut command = self.under(program);
-        let mut child = command.stderr(Stdio::piped()).spawn().unwrap();
+        let mut child = command.args(options).stderr(File::create(complaints).unwrap()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
-        match ready(&mut said) {
-            Ok(address) => {
-                // Read, or the server would come to wait for somebody to read it.
-                let mut complaints = child.stderr.take().unwrap();
-                thread::spawn(move || io::copy(&mut complaints, &mut io::sink()));
-                Ok(Server { child, said, address })
+        // One that neither begins nor gives up is ended, and says nothing.
+        let (ready_or_not, waiting) = mpsc::channel();
+        let process = child.id().to_string();
+        thread::spawn(move || {
+            if waiting.recv_timeout(PATIENCE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                let _ = Command::new("kill").args(["-KILL", &process]).status();
             }
-            Err(_) => Err(Done::of(child.wait_with_output().unwrap()).err),
+        });
+        let ready = ready(&mut said);
+        let _ = ready_or_not.send(());
+        match ready {
+            Ok(address) => Ok(Server { child, said, address }),
+            Err(_) => {
+                child.wait().unwrap();
+                Err(fs::read_to_string(complaints).unwrap())
+            }
         }
     }
 
+    /// Runs a command under another program, which becomes the command.
+    pub(crate) fn run_under(&self, program: &[String], args: &[&str]) -> Done {
+        let command = self.command(args);
+        Done::of(under(program, command).stdin(Stdio::null()).output().unwrap())
+    }
+
     fn under(&self, program: &[String]) -> Command {
-        let server = self.command(&["serve", "--listen", "127.0.0.1:0"]);
-        let mut command = Command::new(&program[0]);
-        command.args(&program[1..]).arg(server.get_program()).args(server.get_args());
-        for (name, value) in server.get_envs() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+        let mut command = under(program, self.command(&["serve", "--listen", "127.0.0.1:0"]));
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         command
     }
@@ -187,6 +200,19 @@ impl Folder {
         let address = ready(&mut said).unwrap_or_else(|line| panic!("the server says {line:?}"));
         Server { child, said, address }
     }
+}
+
+/// A command under a program that becomes it.
+fn under(program: &[String], inner: Command) -> Command {
+    let mut command = Command::new(&program[0]);
+    command.args(&program[1..]).arg(inner.get_program()).args(inner.get_args());
+    for (name, value) in inner.get_envs() {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
+    }
+    command
 }
 
 /// Where a server is that says it is ready; else what it says.

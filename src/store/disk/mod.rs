@@ -212,7 +212,11 @@ impl Disk {
     /// Puts `copy` in the place of the file. Whoever still reads the old one may go on. Nobody may write meanwhile.
     pub(super) fn exchange(&self, mut copy: Copy) -> io::Result<()> {
         let (Some(path), Some(file)) = (&self.path, copy.file.take()) else { return Ok(()) };
-        fs::rename(&copy.path, path)?;
+        if let Err(error) = fs::rename(&copy.path, path) {
+            // It goes away as one does of which nothing came.
+            copy.file = Some(file);
+            return Err(error);
+        }
         // From here on the old file has no name: nothing may be written to it any more, whatever else fails.
         let old = mem::replace(&mut *self.current.write().unwrap_or_else(PoisonError::into_inner), file);
         // redb writes and syncs what it closes, seconds of it on a busy disk, which is for nothing here: neither those who read wait for
@@ -289,4 +293,22 @@ fn open_private(path: &Path) -> io::Result<File> {
         file.set_permissions(rights)?;
     }
     Ok(file)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_that_cannot_take_the_place_of_the_file_goes_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::open(folder.path()).unwrap();
+        let copy = disk.copy().unwrap().unwrap();
+        let path = folder.path().join(FILE);
+        // Nothing takes the place of a folder.
+        fs::remove_file(&path).unwrap();
+        fs::create_dir(&path).unwrap();
+        assert!(disk.exchange(copy).is_err());
+        assert!(!beside(&path).exists(), "it would take room until the next one is made");
+    }
 }

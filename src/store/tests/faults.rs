@@ -10,6 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::errno::Errno;
 use redb::{StorageBackend, backends::InMemoryBackend};
 
 use super::{Oracle, Random, Step, open, script};
@@ -55,7 +56,10 @@ impl Faulty {
     fn call(&self) -> io::Result<()> {
         let call = self.calls.fetch_add(1, Ordering::SeqCst);
         let (from, many, how) = *self.plan.lock().unwrap();
-        if call >= from && call - from < many { Err(how.into()) } else { Ok(()) }
+        let fails = call >= from && call - from < many;
+        // As the system says it.
+        let how = if how == io::ErrorKind::StorageFull { Errno::ENOSPC } else { Errno::EIO };
+        if fails { Err(how.into()) } else { Ok(()) }
     }
 }
 
@@ -136,6 +140,27 @@ fn whichever_write_or_sync_fails_once_nothing_acknowledged_is_lost_and_it_recove
         let store = open(faulty).unwrap();
         oracle.judge(&store).unwrap_or_else(|why| panic!("call {failing} with {kind:?}, reopened: {why}"));
     }
+}
+
+#[test]
+fn a_file_that_fails_while_it_is_opened_is_not_called_damaged() {
+    let faulty = Faulty::new();
+    drop(open(faulty.clone()).unwrap());
+    let before = faulty.calls();
+    drop(open(faulty.clone()).unwrap());
+    let calls = faulty.calls() - before;
+    let mut refused = 0;
+    for (call, kind) in (0..calls).flat_map(|call| KINDS.map(|kind| (call, kind))) {
+        faulty.fail(faulty.calls() + call, 1, kind);
+        if let Err(error) = open(faulty.clone()) {
+            let said = error.to_string();
+            assert!(!said.contains("restore"), "call {call} failing with {kind:?}: {said}");
+            refused += 1;
+        }
+    }
+    assert!(refused > 1, "{refused} of {calls}");
+    faulty.mend();
+    drop(open(faulty).unwrap());
 }
 
 #[test]

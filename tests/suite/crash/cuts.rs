@@ -15,10 +15,14 @@ use std::{
 use tempfile::TempDir;
 
 use super::{
-    super::{house::loudly, server::Folder},
-    Life, Oracle,
-    calls::Strace,
-    how_often, judge, with_token,
+    super::{
+        house::{PASSWORD, loudly},
+        server::Folder,
+    },
+    Life, how_often,
+    oracle::{Oracle, judge},
+    strace::Strace,
+    with_token,
 };
 
 /// How often the power is cut. Set `ROLLCALL_CUTS` for more.
@@ -110,7 +114,7 @@ fn lost(disks: &Disks, cuts: u32, without_syncs: bool) -> (Vec<String>, Oracle) 
             scope.spawn(|| life.work(|| life.write_activities(20))),
             scope.spawn(|| life.work(|| life.write_and_find())),
             scope.spawn(|| {
-                let ada = life.sign_in().unwrap().unwrap();
+                let ada = life.sign_in("ada", PASSWORD).unwrap().unwrap();
                 thread::scope(|scope| {
                     scope.spawn(|| life.work(|| life.retain(&ada)));
                     life.work(|| life.sign_in_and_out());
@@ -134,9 +138,11 @@ fn lost(disks: &Disks, cuts: u32, without_syncs: bool) -> (Vec<String>, Oracle) 
             // The others wait meanwhile: they would only take the time of whoever looks.
             let now = life.oracle();
             // Whoever asked to end since may have ended.
-            before.live.retain(|cookie| now.live.contains(cookie));
-            before.live.drain(..before.live.len().saturating_sub(20));
-            before.ended.drain(..before.ended.len().saturating_sub(20));
+            before.taking |= now.taking;
+            let sessions = &mut before.sessions;
+            sessions.open.retain(|cookie| now.sessions.open.contains(cookie));
+            sessions.open.drain(..sessions.open.len().saturating_sub(20));
+            sessions.shut.drain(..sessions.shut.len().saturating_sub(20));
             lost.extend(found(&Folder::at(&mounted.at.join(&name)), &token, &before).err());
             drop(now);
         }

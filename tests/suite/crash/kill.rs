@@ -9,10 +9,12 @@ use std::{
 
 use super::{
     super::{
-        house::loudly,
+        house::{PASSWORD, loudly},
         server::{Folder, Server},
     },
-    Life, Oracle, Random, backup_of, how_often, judge, ticks, with_token,
+    Life, Random, backup_of, how_often,
+    oracle::{Oracle, judge, ticks},
+    with_token,
 };
 
 /// How often the server is killed. Set `ROLLCALL_KILLS` for more.
@@ -21,8 +23,8 @@ const KILLS: u32 = 50;
 /// Whether everything has been acknowledged so often that the kills have said something about it. On a slow machine less is
 /// done in a life, and there are more of them.
 fn enough(oracle: &Oracle) -> bool {
-    let done = [oracle.sign_ins, oracle.sign_outs, oracle.removals, oracle.backups, oracle.found];
-    done.iter().all(|done| *done >= 5)
+    let told = ["sign-in", "sign-out", "retention", "backup"].map(|action| oracle.told(action));
+    oracle.found >= 5 && told.iter().all(|times| *times >= 5)
 }
 
 /// Lets the server live until `ends`, and kills it.
@@ -32,7 +34,7 @@ fn live(folder: &Folder, server: Server, token: &str, oracle: &mut Oracle, lasts
         scope.spawn(|| life.work(|| life.write_activities(200)));
         scope.spawn(|| life.work(|| life.write_and_find()));
         scope.spawn(|| {
-            if let Ok(Some(ada)) = life.sign_in() {
+            if let Ok(Some(ada)) = life.sign_in("ada", PASSWORD) {
                 thread::scope(|scope| {
                     scope.spawn(|| life.work(|| life.retain(&ada)));
                     life.work(|| life.sign_in_and_out());
@@ -63,8 +65,9 @@ fn whenever_it_is_killed_what_was_acknowledged_is_there() {
         if killed % 10.max(kills / 20) == 9 {
             judge(&folder, &server, &token, &oracle).unwrap();
             // Looking at all of them takes longer with each life.
-            oracle.ended.drain(..oracle.ended.len().saturating_sub(20));
-            oracle.live.drain(..oracle.live.len().saturating_sub(200));
+            let sessions = &mut oracle.sessions;
+            sessions.shut.drain(..sessions.shut.len().saturating_sub(20));
+            sessions.open.drain(..sessions.open.len().saturating_sub(200));
         }
         let lasts = Duration::from_millis(20 + random.below(1000));
         live(&folder, server, &token, &mut oracle, lasts);

@@ -3,68 +3,37 @@
 //! against it.
 
 mod calls;
+mod commands;
 mod cuts;
 mod kill;
+mod oracle;
+mod script;
+mod starts;
+mod strace;
 
 use std::{
-    collections::BTreeSet,
     io,
     sync::{
         Mutex, MutexGuard,
         atomic::{AtomicBool, Ordering},
     },
+    thread,
+    time::{Duration, Instant},
 };
 
 use jiff::SignedDuration;
 use rollcall::domain::clock::Clock;
-use serde_json::{Value, json};
+use serde_json::json;
 
+use self::oracle::Oracle;
 use super::{
     house::PASSWORD,
     http::Reply,
-    server::{Client, Folder, Server},
+    server::{Client, Folder, PATIENCE, Server},
 };
 
-/// What was acknowledged over all lives of the server.
-#[derive(Clone, Default)]
-struct Oracle {
-    /// The numbers of activities.
-    activities: BTreeSet<u64>,
-    /// Cookies of sessions that were begun, and were not asked to end.
-    live: Vec<String>,
-    /// Cookies of sessions whose end was acknowledged.
-    ended: Vec<String>,
-    sign_ins: u64,
-    sign_outs: u64,
-    /// How often retention took something away.
-    removals: u64,
-    /// Activities below this number are ones that it took.
-    gone: u64,
-    backups: u64,
-    /// What was acknowledged before the last backup was asked for.
-    backed_up: BTreeSet<u64>,
-    /// How often an activity was found that had just been written: each time the index had committed.
-    found: u64,
-    /// The next number of an activity.
-    next: u64,
-    /// The next number of one that retention is to take.
-    next_old: u64,
-}
-
-impl Oracle {
-    /// What was done, in a line.
-    fn sum(&self) -> String {
-        format!(
-            "{} activities, {} sign-ins, {} sign-outs, {} removals of retention, {} backups, {} commits of the index",
-            self.activities.len(),
-            self.sign_ins,
-            self.sign_outs,
-            self.removals,
-            self.backups,
-            self.found
-        )
-    }
-}
+/// How long is waited from one look to the next.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// One life of the server, and what all who work it share.
 struct Life<'a> {
@@ -72,17 +41,35 @@ struct Life<'a> {
     token: &'a str,
     over: AtomicBool,
     oracle: Mutex<&'a mut Oracle>,
+    /// How long anybody may wait for an answer.
+    patience: Duration,
+}
+
+/// What somebody is told who asked for something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    /// It is done, and on disk.
+    Done,
+    /// It is not done.
+    Refused,
+    /// Nobody knows yet.
+    Unknown,
 }
 
 /// Whether an answer says that it was done; whoever is not done for is told that the disk does not take it.
-fn is_done(reply: &Reply, done: u16) -> bool {
+fn outcome(reply: &Reply, done: u16) -> Outcome {
     assert!([done, 503, 507].contains(&reply.status), "{} {}", reply.status, reply.text());
-    reply.status == done
+    match reply.status {
+        status if status == done => Outcome::Done,
+        _ if reply.text().contains("not known yet") => Outcome::Unknown,
+        _ => Outcome::Refused,
+    }
 }
 
 impl<'a> Life<'a> {
     fn of(server: &'a Server, token: &'a str, oracle: &'a mut Oracle) -> Self {
-        Self { server, token, over: AtomicBool::new(false), oracle: Mutex::new(oracle) }
+        let (over, oracle) = (AtomicBool::new(false), Mutex::new(oracle));
+        Self { server, token, over, oracle, patience: PATIENCE }
     }
 
     fn oracle(&self) -> MutexGuard<'_, &'a mut Oracle> {
@@ -99,8 +86,61 @@ impl<'a> Life<'a> {
         }
     }
 
-    fn program(&self) -> Client {
-        self.server.bearer(self.token).with("Content-Type", "application/x-ndjson")
+    /// Does something again and again until something comes of it.
+    fn until<T>(&self, what: &str, mut step: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+        let start = Instant::now();
+        loop {
+            if let Some(done) = step()? {
+                return Ok(done);
+            }
+            assert!(start.elapsed() < PATIENCE, "{what}");
+            // What is looked for steps aside for who looks all the time.
+            thread::park_timeout(PAUSE);
+        }
+    }
+
+    /// Sends a request, which is answered in time, and whatever happens not with a fault of ours.
+    fn send(&self, client: &Client, method: &str, path: &str, body: &[u8]) -> io::Result<Reply> {
+        let asked = Instant::now();
+        let reply = client.try_send(method, path, body)?;
+        assert!(asked.elapsed() < self.patience, "{method} {path} took {:?}", asked.elapsed());
+        assert_ne!(reply.status, 500, "{method} {path}: {}", reply.text());
+        Ok(reply)
+    }
+
+    /// A page, however often it takes.
+    fn page(&self, client: &Client, path: &str) -> io::Result<String> {
+        self.until(&format!("{path} is not shown"), || {
+            let reply = self.send(client, "GET", path, b"")?;
+            Ok((reply.status == 200).then(|| reply.text()))
+        })
+    }
+
+    /// Sends a form of a page.
+    fn form(&self, client: &Client, path: &str, fields: &[(&str, &str)]) -> io::Result<Reply> {
+        let page = self.page(client, "/profile")?;
+        let (_, behind) = page.split_once("name=\"csrf\" value=\"").expect("the page has a form");
+        let csrf = behind.split_once('"').unwrap().0;
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields).append_pair("csrf", csrf);
+        let sender = client.without("Content-Type").with("Content-Type", "application/x-www-form-urlencoded");
+        self.send(&sender, "POST", path, form.finish().as_bytes())
+    }
+
+    /// The program, which sends bodies of this kind.
+    fn program(&self, kind: &str) -> Client {
+        self.server.bearer(self.token).with("Content-Type", kind)
+    }
+
+    /// Writes activities in one request.
+    fn write(&self, lines: &[String]) -> io::Result<bool> {
+        let program = self.program("application/x-ndjson");
+        let reply = self.send(&program, "POST", "/api/v1/activity", lines.join("\n").as_bytes())?;
+        let done = outcome(&reply, 200) == Outcome::Done;
+        if done {
+            assert_eq!(reply.json()["accepted"], lines.len());
+        }
+        Ok(done)
     }
 
     /// Writes so many activities in one request.
@@ -111,123 +151,154 @@ impl<'a> Life<'a> {
             oracle.next - many
         };
         let line = |id| format!(r#"{{"user":"u{}","action":"tick","detail":"{id}","id":"{id}"}}"#, id % 50);
-        let lines = (first..first + many).map(line).collect::<Vec<_>>().join("\n");
-        let reply = self.program().try_send("POST", "/api/v1/activity", lines.as_bytes())?;
-        let done = is_done(&reply, 200);
+        let done = self.write(&(first..first + many).map(line).collect::<Vec<_>>())?;
         if done {
-            assert_eq!(reply.json()["accepted"], many);
             self.oracle().activities.extend(first..first + many);
         }
         Ok(done)
+    }
+
+    /// Whether a search finds anything.
+    fn finds(&self, query: &str) -> io::Result<bool> {
+        let program = self.program("application/json");
+        let reply = self.send(&program, "GET", &format!("/api/v1/activity?limit=1&{query}"), b"")?;
+        Ok(reply.status == 200 && !reply.items().is_empty())
     }
 
     /// Writes an activity, and looks for it until the index has it.
     fn write_and_find(&self) -> io::Result<bool> {
         let before = self.oracle().next;
         let written = self.write_activities(1)?;
-        let mut found = !written;
-        while !found {
-            let looked = format!("/api/v1/activity?action=tick&order=desc&limit=1&q=detail:{before}*");
-            let reply = self.program().try_send("GET", &looked, b"")?;
+        if written {
             // Another may have taken the very number: then there is one from before or after.
-            found = !reply.items().is_empty();
+            let query = format!("action=tick&order=desc&q=detail:{before}*");
+            self.until("it is not found", || Ok(self.finds(&query)?.then_some(())))?;
+            self.oracle().found += 1;
         }
-        self.oracle().found += u64::from(written);
         Ok(written)
     }
 
-    fn sign_in(&self) -> io::Result<Option<Client>> {
+    fn sign_in(&self, user: &str, password: &str) -> io::Result<Option<Client>> {
         let stranger = self.server.stranger().with("Content-Type", "application/json");
-        let body = json!({"user": "ada", "password": PASSWORD}).to_string();
-        let reply = stranger.try_send("POST", "/api/v1/signin", body.as_bytes())?;
-        if !is_done(&reply, 200) {
+        let body = json!({"user": user, "password": password}).to_string();
+        let reply = self.send(&stranger, "POST", "/api/v1/signin", body.as_bytes())?;
+        if outcome(&reply, 200) != Outcome::Done {
             return Ok(None);
         }
         let cookie = reply.cookie();
         let mut oracle = self.oracle();
-        oracle.sign_ins += 1;
-        oracle.live.push(cookie.clone());
+        oracle.tell("sign-in");
+        oracle.sessions.open.push(cookie.clone());
         Ok(Some(stranger.with("Cookie", &cookie)))
     }
 
-    /// Signs in, and, two times in three, out again: by itself or as somebody ends a session of a list.
-    fn sign_in_and_out(&self) -> io::Result<bool> {
-        let Some(own) = self.sign_in()? else { return Ok(false) };
-        let turn = self.oracle().sign_ins % 3;
-        if turn == 0 {
-            return Ok(true);
-        }
-        let me = own.try_send("GET", "/api/v1/me", b"")?.ok();
-        let id = (turn == 2).then(|| me["session"]["id"].as_str().unwrap().to_owned());
-        // From the moment it is asked, the end may be on disk.
-        let cookie = self.oracle().live.pop().unwrap();
-        assert_eq!(own.header("Cookie"), cookie, "sessions begin one after the other");
-        let reply = match id {
-            None => own.try_send("POST", "/api/v1/signout", b"{}")?,
-            Some(id) => own.try_send("DELETE", &format!("/api/v1/sessions/{id}"), b"")?,
-        };
-        let done = is_done(&reply, 204);
+    /// Signs out by oneself.
+    fn sign_out(&self, own: &Client) -> io::Result<bool> {
+        self.end(own, "sign-out", || self.send(own, "POST", "/api/v1/signout", b"{}"))
+    }
+
+    /// Has somebody end a session of a list.
+    fn log_out(&self, by: &Client, own: &Client) -> io::Result<bool> {
+        let me: serde_json::Value = serde_json::from_str(&self.page(own, "/api/v1/me")?).unwrap();
+        let id = me["session"]["id"].as_str().unwrap();
+        // One that ends itself so signs out.
+        let action = if by.header("Cookie") == own.header("Cookie") { "sign-out" } else { "logout" };
+        self.end(own, action, || self.send(by, "DELETE", &format!("/api/v1/sessions/{id}"), b""))
+    }
+
+    fn end(
+        &self,
+        own: &Client,
+        action: &'static str,
+        ask: impl Fn() -> io::Result<Reply>,
+    ) -> io::Result<bool> {
+        let cookie = own.header("Cookie").to_owned();
+        // From the moment it is asked, the end may be on disk; where it is refused the session stays so, too.
+        self.oracle().sessions.ask(&cookie);
+        let done = outcome(&ask()?, 204) == Outcome::Done;
         if done {
             let mut oracle = self.oracle();
-            oracle.sign_outs += 1;
-            oracle.ended.push(cookie);
+            oracle.tell(action);
+            oracle.sessions.shut.push(cookie);
         }
         Ok(done)
     }
 
-    /// Writes what is just as old as retention takes it, waits until it is found, and has it taken.
-    fn retain(&self, ada: &Client) -> io::Result<bool> {
-        const MANY: u64 = 20;
+    /// Signs in, and, two times in three, out again: by itself or as somebody ends a session of a list.
+    fn sign_in_and_out(&self) -> io::Result<bool> {
+        let Some(own) = self.sign_in("ada", PASSWORD)? else { return Ok(false) };
+        let turn = self.oracle().told("sign-in") % 3;
+        match turn {
+            0 => Ok(true),
+            1 => self.sign_out(&own),
+            _ => self.log_out(&own, &own),
+        }
+    }
+
+    /// Writes what is just as old as retention takes it, each with so much to tell, and waits until it is found.
+    fn write_old(&self, many: u64, bytes: usize) -> io::Result<bool> {
         let first = {
             let mut oracle = self.oracle();
-            oracle.next_old += MANY;
-            oracle.next_old - MANY
+            oracle.next_old += many;
+            oracle.next_old - many
         };
         let time = Clock::system().now() - SignedDuration::from_hours(24);
-        let line = |id| format!(r#"{{"user":"u","action":"tock","detail":"{id}","time":"{time}"}}"#);
-        let lines = (first..first + MANY).map(line).collect::<Vec<_>>().join("\n");
-        let reply = self.program().try_send("POST", "/api/v1/activity", lines.as_bytes())?;
-        assert_eq!(reply.ok()["accepted"], MANY);
-        loop {
-            let reply = self.program().try_send("GET", "/api/v1/activity?action=tock&limit=1", b"")?;
-            if !reply.items().is_empty() {
-                break;
-            }
+        let much = ".".repeat(bytes);
+        let line =
+            |id| format!(r#"{{"user":"u","action":"tock","detail":"{id:06} {much}","time":"{time}"}}"#);
+        let done = self.write(&(first..first + many).map(line).collect::<Vec<_>>())?;
+        if done {
+            self.oracle().old.extend(first..first + many);
+            self.until("it is not found", || Ok(self.finds("action=tock")?.then_some(())))?;
         }
-        let page = ada.try_send("GET", "/profile", b"")?.text();
-        let (_, behind) = page.split_once("name=\"csrf\" value=\"").expect("the page has a form");
-        let csrf = behind.split_once('"').unwrap().0;
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs([("csrf", csrf), ("keep", ""), ("size", ""), ("rules", "action tock 1d")]);
-        let sender = ada.without("Content-Type").with("Content-Type", "application/x-www-form-urlencoded");
-        let send = |form: &str| sender.try_send("POST", "/settings/retention", form.as_bytes());
-        let rules = form.finish();
-        // After a kill it may be some time until the index can say how many they are.
-        let asked = loop {
-            let reply = send(&rules)?;
-            if reply.status != 503 || !reply.text().contains("search index lacks") {
-                break reply.text();
-            }
-        };
+        Ok(done)
+    }
+
+    /// Has retention take what is old.
+    fn remove_old(&self, ada: &Client, keep: &str) -> io::Result<Outcome> {
+        let rules = [("keep", keep), ("size", ""), ("rules", "action tock 1d")];
+        let path = "/settings/retention";
+        // After a start it may be some time until the index can say how many they are.
+        let asked = self.until("retention does not come to ask", || {
+            let reply = self.form(ada, path, &rules)?;
+            assert!([200, 503].contains(&reply.status), "{} {}", reply.status, reply.text());
+            Ok((reply.status == 200).then(|| reply.text()))
+        })?;
         let (_, behind) = asked.split_once("name=\"agreed\" value=\"").expect("it asks what may go");
-        // It is a token, of letters and digits.
-        let reply = send(&format!("{rules}&agreed={}", behind.split_once('"').unwrap().0))?;
-        assert_eq!(reply.status, 303, "{}", reply.text());
+        let agreed = ("agreed", behind.split_once('"').unwrap().0);
+        let (all, before) = {
+            let mut oracle = self.oracle();
+            (oracle.next_old, std::mem::replace(&mut oracle.taking, true))
+        };
+        let reply = self.form(ada, path, &[&rules[..], &[agreed]].concat())?;
+        let outcome = outcome(&reply, 303);
         let mut oracle = self.oracle();
-        oracle.removals += 1;
-        oracle.gone = first + MANY;
-        Ok(true)
+        match outcome {
+            Outcome::Done => {
+                oracle.tell("retention");
+                oracle.gone = all;
+            }
+            Outcome::Refused => oracle.taking = before,
+            Outcome::Unknown => {}
+        }
+        Ok(outcome)
+    }
+
+    fn retain(&self, ada: &Client) -> io::Result<bool> {
+        Ok(self.write_old(20, 0)? && self.remove_old(ada, "")? == Outcome::Done)
     }
 
     /// Takes a backup with the command, over the server.
     fn back_up(&self, folder: &Folder) -> io::Result<bool> {
         let before = self.oracle().activities.clone();
+        let asked = Instant::now();
         let done = folder.run(&["backup", backup_of(folder).to_str().unwrap()]);
         if done.code != 0 || self.over.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::BrokenPipe.into());
         }
+        assert!(asked.elapsed() < self.patience, "the backup took {:?}", asked.elapsed());
         let mut oracle = self.oracle();
-        oracle.backups += 1;
+        oracle.tell("backup");
         oracle.backed_up = before;
         Ok(true)
     }
@@ -238,61 +309,15 @@ fn backup_of(folder: &Folder) -> std::path::PathBuf {
     folder.beside("all.backup")
 }
 
-fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Result<(), String> {
-    if holds { Ok(()) } else { Err(otherwise()) }
-}
-
-/// Holds what a server has against what was acknowledged before: the first thing that is wrong.
-fn judge(folder: &Folder, server: &Server, token: &str, oracle: &Oracle) -> Result<(), String> {
-    let status = |cookie: &str| server.stranger().with("Cookie", cookie).get("/api/v1/me").status;
-    for cookie in &oracle.ended {
-        ensure(status(cookie) == 401, || "a session that had ended is back".to_owned())?;
-    }
-    for cookie in &oracle.live {
-        ensure(status(cookie) == 200, || "a session is lost".to_owned())?;
-    }
-    // Every record against its sum, the index against the log, and the log against its tree and its checkpoints.
-    for proof in ["check", "verify"] {
-        let done = folder.run(&[proof]);
-        ensure(done.code == 0, || format!("{proof}: {}{}", done.out, done.err))?;
-    }
-    let reader = server.bearer(token);
-    let found = ticks(&reader)?;
-    let lost: Vec<_> = oracle.activities.difference(&found).take(20).collect();
-    ensure(lost.is_empty(), || format!("acknowledged activities are lost: {lost:?}"))?;
-    let count = |query: &str| {
-        let reply = reader.get(&format!("/api/v1/activity?limit=1&{query}"));
-        reply.json()["total"]["value"].as_u64().unwrap()
-    };
-    for (action, least) in [
-        ("sign-in", oracle.sign_ins),
-        ("sign-out", oracle.sign_outs),
-        ("retention", oracle.removals),
-        ("backup", oracle.backups),
-    ] {
-        let there = count(&format!("action={action}"));
-        ensure(there >= least, || format!("{there} of {least} activities {action} are there"))?;
-    }
-    let kept = reader.get("/api/v1/activity?action=tock&limit=1000").items();
-    let is_gone = |item: &Value| item["detail"].as_str().unwrap().parse::<u64>().unwrap() < oracle.gone;
-    ensure(!kept.iter().any(is_gone), || "what retention took is back".to_owned())
-}
-
-/// The numbers of all activities that are there, each once.
-fn ticks(reader: &Client) -> Result<BTreeSet<u64>, String> {
-    let mut found = BTreeSet::new();
-    let lines = reader.get("/api/v1/activity.ndjson?action=tick").text();
-    for line in lines.lines() {
-        let activity: Value = serde_json::from_str(line).map_err(|error| format!("{error}: {line}"))?;
-        let id = activity["detail"].as_str().unwrap().parse().unwrap();
-        ensure(found.insert(id), || format!("{id} is there twice"))?;
-    }
-    Ok(found)
+/// Where the checkpoints of a server are kept outside, where they are.
+fn checkpoints_of(folder: &Folder) -> std::path::PathBuf {
+    folder.beside("checkpoints")
 }
 
 /// A folder with ada, and a program's token to it.
 fn with_token(folder: Folder) -> (Folder, String) {
-    let token = folder.run(&["token", "add", "t", "--scope", "activity:write", "activity:read"]);
+    let scopes = ["activity:write", "activity:read", "session:read", "session:write"];
+    let token = folder.run(&[&["token", "add", "t", "--scope"][..], &scopes].concat());
     let token = token.ok().trim().to_owned();
     (folder, token)
 }

@@ -6,6 +6,7 @@
 pub mod accounts;
 pub mod activity;
 pub mod agent;
+pub mod answers;
 pub mod apps;
 pub mod care;
 pub mod clock;

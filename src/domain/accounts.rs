@@ -368,8 +368,9 @@ impl App {
             .done()
             .await?;
         // What has ended is refused whatever else fails.
-        self.ended(&ended);
+        let outgoing = self.ended(&ended);
         self.refresh_user(name)?;
+        outgoing.gone().await;
         Ok(Arc::new(user))
     }
 
@@ -404,13 +405,14 @@ impl App {
             Ok::<_, AccountError>(ends.write(write)?)
         });
         let ended = removed.done().await?;
-        self.ended(&ended);
+        let outgoing = self.ended(&ended);
         // None of these waits for another that fails.
         let (user, tokens) = (self.refresh_user(name), self.0.tokens.refresh(&self.0.store));
         self.hold_tokens();
         user?;
         tokens?;
         self.0.demands.refresh(&self.0.store)?;
+        outgoing.gone().await;
         Ok(())
     }
 
@@ -443,7 +445,7 @@ impl App {
             self.0.live.renew_token(session, token);
         }
         self.0.throttle.forget(name.as_str());
-        self.ended(&ended);
+        self.ended(&ended).gone().await;
         Ok(PasswordChanged { ended: ended.len(), token: renewed.map(|(_, token)| token) })
     }
 

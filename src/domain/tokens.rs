@@ -13,6 +13,7 @@ use jiff::Timestamp;
 
 use super::{
     App, Gone,
+    answers::{Answers, Outgoing},
     apps::LONGEST,
     ingest::{Voice, is_own},
     random,
@@ -55,6 +56,13 @@ pub struct LiveToken {
     /// The user who made it, if it was one: it works for as long as they might make another.
     maker: Option<UserName>,
     stopped: AtomicBool,
+    answers: Answers,
+}
+
+impl AsRef<Answers> for LiveToken {
+    fn as_ref(&self) -> &Answers {
+        &self.answers
+    }
 }
 
 /// Never used.
@@ -72,6 +80,7 @@ impl LiveToken {
             last_used: AtomicI64::new(last),
             flushed: AtomicI64::new(last),
             revoked: AtomicBool::new(false),
+            answers: Answers::default(),
         }
     }
 
@@ -94,12 +103,17 @@ impl LiveToken {
 
     /// Whether it has been revoked, stopped with its maker, or expired at `now`, since it was looked up.
     pub fn over(&self, now: Timestamp) -> bool {
-        self.revoked.load(Ordering::Acquire) || self.stopped.load(Ordering::Acquire) || !self.token.valid(now)
+        // In one order with the answers that are counted: see `Answers::begin`.
+        self.revoked.load(Ordering::SeqCst) || self.stopped.load(Ordering::Acquire) || !self.token.valid(now)
     }
 
     /// In whose name its program sends.
     pub fn voice(&self) -> Voice {
         Voice { name: self.token.name.clone(), app: self.token.app.clone() }
+    }
+
+    fn revoke(&self) {
+        self.revoked.store(true, Ordering::SeqCst);
     }
 
     /// Whether it may do this.
@@ -134,7 +148,7 @@ impl TokenTable {
             }
         }
         for live in gone.values() {
-            live.revoked.store(true, Ordering::Release);
+            live.revoke();
         }
         Ok(())
     }
@@ -327,8 +341,8 @@ impl App {
         Ok((token, secret))
     }
 
-    /// Revokes a token: refused from this moment on, and gone from disk before the answer. Where nobody knows whether it is gone,
-    /// it stays refused, and the sweep sees to it.
+    /// Revokes a token: refused from this moment on, and gone from disk before the answer, which comes behind all that was answered
+    /// its program before. Where nobody knows whether it is gone, it stays refused, and the sweep sees to it.
     pub async fn revoke_token(&self, by: &Actor, name: &str) -> Result<(), TokenError> {
         let refused = self.0.tokens.take(name);
         let (told, name) = (self.did(by, action::TOKEN_REVOKED).to(name), name.to_owned());
@@ -341,19 +355,22 @@ impl App {
             Ok(())
         });
         let written = written.done().await;
+        let mut revoked = None;
         match (&written, refused) {
             (Ok(()), Some(token)) => {
-                token.revoked.store(true, Ordering::Release);
+                token.revoke();
                 self.0.tokens.forget(&token);
+                revoked = Some(token);
             }
             (Err(TokenError::Store(StoreError::Unknown)), Some(token)) => {
-                token.revoked.store(true, Ordering::Release);
+                token.revoke();
                 self.0.tokens.leave(&token, told);
             }
             // It is on disk still: whoever asked was told so, and must see it in the list to try again.
             (Err(_), Some(token)) => self.0.tokens.put_back(token),
             (_, None) => {}
         }
+        Outgoing::of(&revoked).gone().await;
         written
     }
 

@@ -11,7 +11,7 @@ use std::{
 use rocket::Request;
 
 use super::{
-    door::{Lease, Source},
+    door::{Lease, Out, Source},
     watch::Answering,
 };
 
@@ -27,6 +27,9 @@ pub(super) struct Noted {
     pub(super) source: OnceLock<Option<Source>>,
     /// The right to be answered, where it came with one.
     pub(super) lease: OnceLock<Lease>,
+    /// That its answer is on its way out: it is gone when the framework lets go of the request, which is when the connection has
+    /// the last of it.
+    pub(super) out: OnceLock<Out>,
 }
 
 impl Noted {
@@ -38,6 +41,7 @@ impl Noted {
             vouched: OnceLock::new(),
             source: OnceLock::new(),
             lease: OnceLock::new(),
+            out: OnceLock::new(),
         })
     }
 }

@@ -14,7 +14,7 @@ use rocket::{
 use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::{
-    door::{Lease, Params},
+    door::{Lease, Out, Params},
     failure::Failure,
 };
 use crate::{
@@ -83,6 +83,11 @@ impl Watch {
             };
             return if self.lease.over() { None } else { Some(turn) };
         }
+    }
+
+    /// The last look before something is said, which is on its way out until what is returned is dropped; none when the stream is over.
+    pub(super) fn let_out(&self) -> Option<Out> {
+        self.lease.let_out()
     }
 
     /// A comment, and the number from which a reader who loses the connection now goes on. It is no event: nobody is

@@ -1,4 +1,4 @@
-//! One table of every address: who is let in, by role, by scope, and in whatever state a session or a token is.
+//! One table of every address: who is let in, by role, by scope, and in whatever state a session, a token or a sign-in is.
 //!
 //! Nothing is listed twice: a mounted address that no row names fails, and so does a row that names none.
 
@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::{
     house::{Caller, House, PASSWORD},
     http::Reply,
+    second_factor::{hidden, set_up, shown},
     server::Folder,
 };
 
@@ -299,7 +300,8 @@ fn every_address_lets_in_whom_the_table_names_and_nobody_else() {
 
 #[test]
 fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
-    let house = House::new().with_admin("ada").with_admin("eve").with_admin("gone");
+    let house = House::new().with_admin("ada").with_admin("eve").with_admin("gone").with_admin("half");
+    let (secret, _) = set_up(&house, &house.signed_in("half"));
     let (ended, disabled, removed) =
         (house.signed_in("ada"), house.signed_in("eve"), house.signed_in("gone"));
     let ada = house.signed_in("ada");
@@ -309,7 +311,7 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
         assert_eq!(made.status, 201, "{}", made.text());
         house.bearer(made.json()["token"].as_str().expect("it is shown once"))
     };
-    let (revoked, expired) = (token("revoked", None), token("expired", Some("2026-03-15T12:01:00Z")));
+    let (revoked, expired) = (token("revoked", None), token("expired", Some("2026-03-15T12:02:00Z")));
     assert_eq!(ada.delete(&format!("/api/v1/sessions/{session}")).status, 204);
     assert_eq!(ada.patch("/api/v1/users/eve", &json!({"disabled": true})).status, 200);
     assert_eq!(ada.delete("/api/v1/users/gone").status, 204);
@@ -319,6 +321,11 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
 
     let cookie = ada.header("Cookie").to_owned();
     let stranger = house.stranger();
+    // The password was shown, and the second factor is yet to come.
+    let step = stranger.form("/signin", &[("user", "half"), ("password", PASSWORD)]);
+    let half = hidden(&step, "half");
+    let as_a_session = half.replace("rch_", "rcs_");
+    assert_ne!(half, as_a_session);
     let token = cookie.split_once('=').expect("it has a value").1.to_owned();
     let basic = data_encoding::BASE64.encode(format!("ada:{PASSWORD}").as_bytes());
     let callers = [
@@ -339,6 +346,10 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
         ("a long cookie", stranger.with("Cookie", &format!("rollcall={}", "A".repeat(8192)))),
         ("a cookie of other letters", stranger.with("Cookie", "rollcall=\"rcs_\u{e9} \"")),
         ("a password with each request", stranger.with("Authorization", &format!("Basic {basic}"))),
+        ("the half of a sign-in", stranger.with("Cookie", &format!("rollcall={half}"))),
+        ("one that passes for a session", stranger.with("Cookie", &format!("rollcall={as_a_session}"))),
+        ("the half of a sign-in as a token", house.bearer(&half)),
+        ("the half of a sign-in as a field", stranger.with("X-Session", &half)),
     ];
     let program = house.token("good", &SCOPES);
     for (method, at, expected) in doors(&house) {
@@ -348,7 +359,7 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
         }
         // What is good in its place is not taken from an address, which stands in histories and logs.
         let secrets = format!(
-            "rollcall={token}&session={token}&token={program}&access_token={program}&user=ada&password={PASSWORD}"
+            "rollcall={token}&session={token}&token={program}&access_token={program}&half={half}&user=ada&password={PASSWORD}"
         );
         let asked = format!("{at}?{}", secrets.replace(' ', "+"));
         let reply = knock(&stranger, method, &asked);
@@ -358,6 +369,71 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
             "{method} {at}"
         );
     }
+    // It was alive all the time.
+    let whole = stranger.form("/signin", &[("half", &half), ("code", &shown(&house, &secret, 0))]);
+    assert_eq!((whole.status, whole.header("Location")), (303, Some("/sessions")), "{}", whole.text());
+}
+
+/// What is open to somebody of whom a second factor is demanded and who has none: what it takes to set it up, and the way out.
+const BEFORE_THE_FACTOR: [&str; 10] = [
+    "GET /api/v1/me",
+    "GET /api/v1/me/second-factor",
+    "POST /api/v1/me/second-factor",
+    "PUT /api/v1/me/second-factor",
+    "POST /api/v1/signout",
+    "POST /api/v1/step-up",
+    "GET /profile/second-factor",
+    "POST /profile/second-factor",
+    "POST /signout",
+    "POST /step-up",
+];
+
+/// Whether somebody is sent to set up their second factor.
+fn owes_a_factor(method: Method, reply: &Reply) -> bool {
+    match reply.status {
+        303 => reply.header("Location") == Some("/profile/second-factor"),
+        // An answer to HEAD gives no reason.
+        403 => method == Method::Head || reply.text().contains("second_factor_required"),
+        _ => false,
+    }
+}
+
+#[test]
+fn whoever_owes_a_second_factor_comes_in_nowhere_but_where_it_is_set_up() {
+    let house = House::new().with_admin("ada").with_auditor("olga").with_member("mia");
+    let users = ["mia", "olga", "ada"];
+    let mut callers = users.map(|name| house.signed_in(name));
+    let demanded = callers[2].put("/api/v1/settings/second-factor", &json!({"of": "everyone"}));
+    assert_eq!(demanded.status, 200, "{}", demanded.text());
+    let mut set_up_here = 0;
+    for (method, at, who) in doors(&house) {
+        let named = format!("{method} {at}");
+        let (stranger, signed_in) = (&who[..1], &who[1..4]);
+        let before = BEFORE_THE_FACTOR.contains(&named.as_str());
+        set_up_here += usize::from(before);
+        for (caller, user) in callers.iter().zip(users) {
+            let reply = knock(caller, method, &at);
+            tells_browsers(&named, &reply);
+            let owes = owes_a_factor(method, &reply);
+            if before {
+                assert!(
+                    !owes && verdict(method, &reply) == 'x',
+                    "{named}: {user} is answered {}",
+                    reply.status
+                );
+            } else if stranger == "?" && signed_in != "???" {
+                // Whatever their role would open, and before that is told.
+                assert!(owes, "{named}: {user} is answered {} {}", reply.status, reply.text());
+            } else {
+                // Like anybody: what is open to strangers, to programs, to proxies.
+                assert_eq!(verdict(method, &reply).to_string(), stranger, "{named}: {user}");
+            }
+        }
+        if at.ends_with("/signout") {
+            callers = users.map(|name| house.signed_in(name));
+        }
+    }
+    assert_eq!(set_up_here, BEFORE_THE_FACTOR.len(), "each of them is mounted");
 }
 
 #[test]

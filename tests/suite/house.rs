@@ -13,7 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use rocket::{
     Build, Rocket, Route,
     http::{Header, Method},
-    local::asynchronous::Client,
+    local::asynchronous::{Client, LocalResponse},
 };
 use rollcall::{
     domain::{App, accounts::Details, clock::Clock, sessions::Limits},
@@ -261,14 +261,26 @@ impl Caller<'_> {
         &self.headers.iter().find(|(known, _)| known == name).expect("it sends this").1
     }
 
+    /// Sends a request; its answer has been let out, and is on its way for as long as nobody reads it.
+    async fn dispatch(&self, method: Method, path: &str, body: &[u8]) -> LocalResponse<'_> {
+        let mut request = self.house.client.req(method, path.to_owned());
+        for (name, value) in &self.headers {
+            request.add_header(Header::new(name.clone(), value.clone()));
+        }
+        request.remote(SocketAddr::new(self.from, 50_000)).body(body).dispatch().await
+    }
+
+    /// Asks, does this while the answer is on its way with that status, and then reads what it holds: none where it was broken
+    /// off meanwhile.
+    pub(crate) fn get_while<T>(&self, path: &str, on_its_way: impl FnOnce(u16) -> T) -> (T, Option<Vec<u8>>) {
+        let response = self.house.wait(self.dispatch(Method::Get, path, b""));
+        let done = on_its_way(response.status().code);
+        (done, self.house.wait(response.into_bytes()))
+    }
+
     pub(crate) fn send(&self, method: Method, path: &str, body: &[u8]) -> Reply {
         self.house.wait(async {
-            let mut request = self.house.client.req(method, path.to_owned());
-            for (name, value) in &self.headers {
-                request.add_header(Header::new(name.clone(), value.clone()));
-            }
-            let request = request.remote(SocketAddr::new(self.from, 50_000)).body(body);
-            let response = request.dispatch().await;
+            let response = self.dispatch(method, path, body).await;
             let status = response.status().code;
             let headers = response.headers().iter();
             let headers =

@@ -17,7 +17,7 @@ use super::{
 };
 
 /// What an authenticator shows, `steps` later than now.
-fn shown(house: &House, secret: &str, steps: i64) -> String {
+pub(super) fn shown(house: &House, secret: &str, steps: i64) -> String {
     code(secret, u64::try_from(house.now().as_second() / 30 + steps).unwrap())
 }
 
@@ -32,7 +32,7 @@ pub(super) fn code(secret: &str, step: u64) -> String {
 }
 
 /// Sets one up for whoever is signed in there: its secret and its recovery codes. The clock is a minute on afterwards.
-fn set_up(house: &House, caller: &Caller<'_>) -> (String, Vec<String>) {
+pub(super) fn set_up(house: &House, caller: &Caller<'_>) -> (String, Vec<String>) {
     let begun = caller.post("/api/v1/me/second-factor", &Value::Null).ok();
     let secret = begun["secret"].as_str().unwrap().to_owned();
     let proof = json!({"pending": begun["pending"], "code": shown(house, &secret, 0)});
@@ -46,7 +46,7 @@ fn sign_in(caller: &Caller<'_>, user: &str, code: &str) -> Reply {
 }
 
 /// The hidden field of the page's form.
-fn hidden(page: &Reply, name: &str) -> String {
+pub(super) fn hidden(page: &Reply, name: &str) -> String {
     let text = page.text();
     let (_, behind) =
         text.split_once(&format!("name=\"{name}\" value=\"")).unwrap_or_else(|| panic!("no {name}: {text}"));

@@ -12,6 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use nix::sys::socket::{setsockopt, sockopt::Linger};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -474,6 +475,12 @@ impl Connection {
             self.stream.read_exact(&mut reply.body)?;
         }
         Ok(reply)
+    }
+
+    /// Goes without a word, as one whose machine is switched off: what comes for it is answered with a reset.
+    pub(crate) fn cut(self) {
+        let linger = nix::libc::linger { l_onoff: 1, l_linger: 0 };
+        setsockopt(self.stream.get_ref(), Linger, &linger).unwrap();
     }
 
     /// Sends a request and reads nothing yet.

@@ -1,6 +1,9 @@
 //! Open connections: they learn of an end at once, and none outlives its session.
 
-use std::{fs, time::Instant};
+use std::{
+    fs,
+    time::{Duration, Instant},
+};
 
 use rollcall::domain::streams::OWN;
 use serde_json::{Value, json};
@@ -202,6 +205,47 @@ fn a_hundred_open_streams_cost_nothing_that_grows() {
     assert!(after[1] <= before[1] + 4, "threads: {before:?}, then {after:?}");
 }
 
+/// How often a stream is opened and closed. Set `ROLLCALL_STREAMS` for more.
+const COMING: usize = 1000;
+
+#[test]
+fn streams_that_come_and_go_however_they_go_leave_no_reader_and_no_memory_behind() {
+    /// So many at a time of each user.
+    const AT_ONCE: usize = 100;
+    let folder = Folder::with_admin();
+    let coming = std::env::var("ROLLCALL_STREAMS").ok().and_then(|text| text.parse().ok()).unwrap_or(COMING);
+    let names: Vec<String> = (0..5).map(|number| format!("user{number}")).collect();
+    for name in &names {
+        folder.run_with(&["user", "add", name, "--password-stdin"], super::house::PASSWORD).ok();
+    }
+    let server = folder.serve();
+    let users: Vec<Client> = names.iter().map(|name| server.signed_in(name)).collect();
+    let watch = server.stranger();
+    let none = |reply: &super::http::Reply| reply.text().contains("\nrollcall_streams_open 0\n");
+    let come_and_go = || {
+        for user in &users {
+            let open: Vec<Events> = (0..AT_ONCE).map(|_| open(user)).collect();
+            for (number, events) in open.into_iter().enumerate() {
+                // One half closes its connection, and the other is simply gone.
+                if number % 2 == 0 { drop(events) } else { events.connection.cut() }
+            }
+        }
+        let gone = Instant::now();
+        watch.get_until("/metrics", none);
+        gone.elapsed()
+    };
+    come_and_go();
+    let before = held(server.process());
+    for _ in 0..(coming / (users.len() * AT_ONCE)).max(2) - 1 {
+        let took = come_and_go();
+        // The server learns at the next heartbeat that somebody has gone: ten seconds at most.
+        assert!(took < Duration::from_secs(15), "there are readers left after {took:?}");
+    }
+    let after = held(server.process());
+    assert!(after[0] < before[0] + 16 * 1024, "{before:?}, then {after:?}");
+    assert!(after[2] <= before[2] + 2, "sockets: {before:?}, then {after:?}");
+}
+
 #[test]
 fn a_hundred_open_streams_do_not_keep_the_server_from_stopping() {
     let folder = Folder::with_admin();
@@ -211,6 +255,6 @@ fn a_hundred_open_streams_do_not_keep_the_server_from_stopping() {
     let events: Vec<Events> = paths.map(|path| Events::open(&ada, path)).collect();
     let asked = Instant::now();
     assert_eq!(server.stop(), Some(0));
-    assert!(asked.elapsed() < std::time::Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
     drop(events);
 }

@@ -7,7 +7,7 @@ use maxminddb::{MaxMindDbError, Reader};
 
 use super::{
     Attribution, GeoError, Info, Source,
-    record::{Record, clean},
+    record::{Whole, clean},
 };
 use crate::{model::place::Place, store::Map};
 
@@ -65,7 +65,7 @@ impl Database {
             return Ok(Found { place: Place::default(), prefix: 0 });
         }
         let found = self.reader.lookup(ip)?;
-        let place = found.decode::<Record<'_>>()?.map(Place::from).unwrap_or_default();
+        let place = found.decode::<Whole<'_>>()?.map(Place::from).unwrap_or_default();
         let prefix = found.network().map(|network| network.prefix())?;
         Ok(Found { place, prefix })
     }

@@ -20,6 +20,9 @@ const MAX_NAME: usize = 200;
 /// The most bytes of a text that is read as a number: more digits than a `f64` has.
 const MAX_NUMBER: usize = 32;
 
+/// What stands at an address. A text or a number there is nothing that we understand, and no fault either.
+pub(super) type Whole<'a> = Lenient<'a, Record<'a>>;
+
 /// All keys that say where an address is.
 #[derive(Default, Deserialize)]
 #[serde(default)]
@@ -73,8 +76,9 @@ struct Location<'a> {
     longitude: Lenient<'a>,
 }
 
-impl From<Record<'_>> for Place {
-    fn from(record: Record<'_>) -> Self {
+impl From<Whole<'_>> for Place {
+    fn from(whole: Whole<'_>) -> Self {
+        let record = whole.map;
         let region = record.subdivisions.first.name().or(record.state1.text).or(record.region.text);
         let country = record.country.map.iso_code.text.or(record.country_code.text).or(record.country.text);
         let (latitude, longitude) = point(&record.location.map.latitude, &record.location.map.longitude)
@@ -126,7 +130,7 @@ fn point(latitude: &Lenient<'_>, longitude: &Lenient<'_>) -> Option<(f64, f64)> 
 
 /// A value of any type: the text or number it is, what is wanted of a map, the first item of an array.
 #[derive(Default)]
-struct Lenient<'a, M = IgnoredAny, S = IgnoredAny> {
+pub(super) struct Lenient<'a, M = IgnoredAny, S = IgnoredAny> {
     text: Option<&'a str>,
     number: Option<f64>,
     map: M,

@@ -12,7 +12,7 @@ use std::{
     mem,
     net::IpAddr,
     num::NonZeroUsize,
-    sync::{Arc, Mutex, PoisonError, RwLock, atomic::Ordering},
+    sync::{Arc, Mutex, PoisonError, RwLock},
 };
 
 use lru::LruCache;
@@ -207,7 +207,7 @@ impl LiveTable {
     pub fn refuse(&self, id: SessionId) -> Option<Arc<Live>> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = maps.by_id.remove(&id) {
-            live.refused.store(true, Ordering::Release);
+            live.refuse();
             let mut known = live.known_mut();
             maps.by_token.remove(&known.token);
             self.over.lock().unwrap_or_else(PoisonError::into_inner).put(known.token, id);

@@ -12,13 +12,16 @@ use std::{
 use jiff::Timestamp;
 
 use super::shared::Shared;
-use crate::model::{
-    device::{Agent, Device},
-    id::SessionId,
-    place::Place,
-    secret::TokenHash,
-    session::Session,
-    user::UserName,
+use crate::{
+    domain::answers::Answers,
+    model::{
+        device::{Agent, Device},
+        id::SessionId,
+        place::Place,
+        secret::TokenHash,
+        session::Session,
+        user::UserName,
+    },
 };
 
 /// One live session. Times are kept in milliseconds since 1970, which is what the clock counts in.
@@ -33,8 +36,15 @@ pub struct Live {
     flushed: AtomicI64,
     /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
     proven: AtomicI64,
-    pub(super) refused: AtomicBool,
+    refused: AtomicBool,
+    answers: Answers,
     known: RwLock<Known>,
+}
+
+impl AsRef<Answers> for Live {
+    fn as_ref(&self) -> &Answers {
+        &self.answers
+    }
 }
 
 /// What may change, or is only shown.
@@ -106,6 +116,7 @@ impl Live {
             flushed: AtomicI64::new(used),
             proven: AtomicI64::new(started),
             refused: AtomicBool::new(false),
+            answers: Answers::default(),
             known: RwLock::new(Known {
                 token,
                 passes: Vec::new(),
@@ -159,7 +170,12 @@ impl Live {
 
     /// Whether it has been refused since it was looked up.
     pub fn refused(&self) -> bool {
-        self.refused.load(Ordering::Acquire)
+        // In one order with the answers that are counted: see `Answers::begin`.
+        self.refused.load(Ordering::SeqCst)
+    }
+
+    pub(super) fn refuse(&self) {
+        self.refused.store(true, Ordering::SeqCst);
     }
 
     /// Whether Rollcall signed its user in, and no app.

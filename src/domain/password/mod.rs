@@ -1,19 +1,16 @@
 //! Passwords: which are taken, and Argon2id, never more at once than there are cores.
 
+mod memory;
 mod policy;
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
-    thread,
-    time::Duration,
-};
+use std::{sync::Arc, thread, time::Duration};
 
 use argon2::{
-    Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordHasher, PasswordVerifier, phc::PasswordHash},
+    Algorithm, Argon2, Block, Params, Version,
+    password_hash::{
+        self,
+        phc::{Output, ParamsString, PasswordHash, Salt},
+    },
 };
 use prometheus::IntCounter;
 use tokio::{
@@ -21,6 +18,7 @@ use tokio::{
     time,
 };
 
+use self::memory::{Memory, Place};
 pub(super) use self::policy::choose;
 use super::random;
 use crate::{model::secret::Password, store::Credential};
@@ -76,7 +74,7 @@ pub(super) struct Hasher {
     nobody: Credential,
     cores: usize,
     permits: Arc<Semaphore>,
-    waiting: AtomicUsize,
+    memory: Arc<Memory>,
     work: IntCounter,
 }
 
@@ -99,11 +97,11 @@ impl Hasher {
         let nobody = if cost == Cost::LEAST {
             Credential(NOBODY.to_owned())
         } else {
-            hash(&random::bytes::<32>(), cost)
+            hash(&random::bytes::<32>(), cost, &mut Vec::new())
         };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let permits = Arc::new(Semaphore::new(cores));
-        Self { cost, nobody, cores, permits, waiting: AtomicUsize::new(0), work: work() }
+        Self { cost, nobody, cores, permits, memory: Arc::default(), work: work() }
     }
 
     /// What was done so far, in KiB of memory that were gone through.
@@ -113,7 +111,7 @@ impl Hasher {
 
     /// Waits for one's turn, behind all who wait already. A stranger is sent away where the line is long.
     pub(super) async fn turn(&self, stranger: bool) -> Result<Turn<'_>, Busy> {
-        let place = Place::take(&self.waiting);
+        let place = Place::take(&self.memory);
         if stranger && place.ahead >= LINE * self.cores {
             return Err(Busy);
         }
@@ -122,12 +120,17 @@ impl Hasher {
         Ok(Turn { hasher: self, permit })
     }
 
+    /// Lets go of the memory that nobody waits for. To be called every few seconds.
+    pub(super) fn rest(&self) {
+        self.memory.rest();
+    }
+
     /// The hash to keep of a password.
     pub(super) async fn hash(&self, password: Password) -> Result<Credential, Busy> {
         let Turn { permit, .. } = self.turn(false).await?;
-        let cost = self.cost;
+        let (cost, memory) = (self.cost, Arc::clone(&self.memory));
         self.work.inc_by(cost.work());
-        Ok(apart(permit, move || hash(password.as_bytes(), cost)).await)
+        Ok(apart(permit, move || memory.lend(|blocks| hash(password.as_bytes(), cost, blocks))).await)
     }
 }
 
@@ -138,24 +141,6 @@ fn work() -> IntCounter {
         "Memory that was gone through to hash passwords, each pass counted; one look at a password has the same share whoever it is of.",
     )
     .expect("a good name")
-}
-
-/// A place in the line, until it is dropped.
-struct Place<'a> {
-    line: &'a AtomicUsize,
-    ahead: usize,
-}
-
-impl<'a> Place<'a> {
-    fn take(line: &'a AtomicUsize) -> Self {
-        Self { line, ahead: line.fetch_add(1, Ordering::Relaxed) }
-    }
-}
-
-impl Drop for Place<'_> {
-    fn drop(&mut self) {
-        self.line.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 /// A core, for one hash.
@@ -169,19 +154,20 @@ impl Turn<'_> {
     pub(super) async fn verify(self, password: Password, kept: Option<Credential>) -> Verdict {
         let Self { hasher, permit } = self;
         let (cost, nobody, done) = (hasher.cost, hasher.nobody.clone(), hasher.work.clone());
-        apart(permit, move || {
+        let memory = Arc::clone(&hasher.memory);
+        let look = move |blocks: &mut Vec<Block>| {
             let readable = kept.filter(|kept| PasswordHash::new(&kept.0).is_ok());
             let held = readable.as_ref().unwrap_or(&nobody);
             done.inc_by(Cost::of(held).map_or(0, Cost::work));
-            if !verify(password.as_bytes(), held) || readable.is_none() {
+            if !verify(password.as_bytes(), held, blocks) || readable.is_none() {
                 return Verdict::Wrong;
             }
             Verdict::Right(is_cheaper(held, cost).then(|| {
                 done.inc_by(cost.work());
-                hash(password.as_bytes(), cost)
+                hash(password.as_bytes(), cost, blocks)
             }))
-        })
-        .await
+        };
+        apart(permit, move || memory.lend(look)).await
     }
 }
 
@@ -207,17 +193,62 @@ async fn apart<T: Send + 'static>(
 }
 
 #[expect(clippy::panic, reason = "the costs that can be set are within Argon2's bounds")]
-fn hash(password: &[u8], cost: Cost) -> Credential {
-    let params = Params::new(cost.memory_kib, cost.passes, 1, None).unwrap_or_else(|error| panic!("{error}"));
-    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-    match argon2.hash_password(password) {
+fn hash(password: &[u8], cost: Cost, blocks: &mut Vec<Block>) -> Credential {
+    match hashed(password, cost, blocks) {
         Ok(phc) => Credential(phc.to_string()),
         Err(error) => panic!("a password could not be hashed: {error}"),
     }
 }
 
-fn verify(password: &[u8], kept: &Credential) -> bool {
-    PasswordHash::new(&kept.0).is_ok_and(|kept| Argon2::default().verify_password(password, &kept).is_ok())
+fn hashed(
+    password: &[u8],
+    cost: Cost,
+    blocks: &mut Vec<Block>,
+) -> Result<PasswordHash, password_hash::Error> {
+    let params = Params::new(cost.memory_kib, cost.passes, 1, None)?;
+    let (salt, kept) = (Salt::new(&random::bytes::<16>())?, ParamsString::try_from(&params)?);
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let output = filled(&argon2, password, &salt, Params::DEFAULT_OUTPUT_LEN, blocks)?;
+    Ok(PasswordHash {
+        algorithm: Algorithm::Argon2id.ident(),
+        version: Some(Version::V0x13.into()),
+        params: kept,
+        salt: Some(salt),
+        hash: Some(output),
+    })
+}
+
+fn verify(password: &[u8], kept: &Credential, blocks: &mut Vec<Block>) -> bool {
+    fits(password, kept, blocks).unwrap_or(false)
+}
+
+/// Whether a password is the one that a hash was made of, whatever that cost.
+fn fits(password: &[u8], kept: &Credential, blocks: &mut Vec<Block>) -> Result<bool, password_hash::Error> {
+    let kept = PasswordHash::new(&kept.0)?;
+    let (Some(salt), Some(expected)) = (&kept.salt, &kept.hash) else { return Ok(false) };
+    let algorithm = Algorithm::try_from(kept.algorithm.as_str())?;
+    let version = kept.version.map(Version::try_from).transpose()?.unwrap_or_default();
+    let argon2 = Argon2::new(algorithm, version, Params::try_from(&kept)?);
+    // They are compared in constant time.
+    Ok(filled(&argon2, password, salt, expected.len(), blocks)? == *expected)
+}
+
+/// What comes of a password and a salt. What stood in the memory before makes no difference.
+fn filled(
+    argon2: &Argon2<'_>,
+    password: &[u8],
+    salt: &[u8],
+    length: usize,
+    blocks: &mut Vec<Block>,
+) -> Result<Output, password_hash::Error> {
+    let count = argon2.params().block_count();
+    if blocks.len() < count {
+        blocks.resize(count, Block::default());
+    }
+    let mut bytes = [0; Output::MAX_LENGTH];
+    let output = bytes.get_mut(..length).ok_or(password_hash::Error::OutputSize)?;
+    argon2.hash_password_into_with_memory(password, salt, output, &mut blocks[..count])?;
+    Ok(Output::new(output)?)
 }
 
 /// Whether a kept hash cost less than hashes do now.
@@ -227,12 +258,14 @@ fn is_cheaper(kept: &Credential, cost: Cost) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use argon2::password_hash::{CustomizedPasswordHasher as _, PasswordHasher as _, PasswordVerifier as _};
+
     use super::*;
 
     #[test]
     fn nobody_has_a_hash_that_costs_as_much_as_anybodys() {
         let nobody = PasswordHash::new(NOBODY).unwrap();
-        let somebody = hash(b"correct horse battery", Cost::LEAST);
+        let somebody = hash(b"correct horse battery", Cost::LEAST, &mut Vec::new());
         let somebody = PasswordHash::new(&somebody.0).unwrap();
         assert_eq!(
             (nobody.algorithm, nobody.version, nobody.params),
@@ -243,12 +276,45 @@ mod tests {
 
     #[test]
     fn a_kept_hash_names_its_cost_and_fits_only_its_password() {
-        let kept = hash(b"correct horse battery", Cost::LEAST);
+        let mut blocks = Vec::new();
+        let kept = hash(b"correct horse battery", Cost::LEAST, &mut blocks);
         assert!(kept.0.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{}", kept.0);
-        assert!(verify(b"correct horse battery", &kept));
-        assert!(!verify(b"correct horse batterx", &kept));
-        assert!(!verify(b"", &Credential("not a hash".into())));
-        assert_ne!(kept.0, hash(b"correct horse battery", Cost::LEAST).0, "every hash has its own salt");
+        assert!(verify(b"correct horse battery", &kept, &mut blocks));
+        assert!(!verify(b"correct horse batterx", &kept, &mut blocks));
+        assert!(!verify(b"", &Credential("not a hash".into()), &mut blocks));
+        let again = hash(b"correct horse battery", Cost::LEAST, &mut blocks);
+        assert_ne!(kept.0, again.0, "every hash has its own salt");
+    }
+
+    #[test]
+    fn what_is_made_in_memory_that_was_used_is_what_the_library_makes_of_it() {
+        let mut blocks = Vec::new();
+        for (memory_kib, passes) in [(19 * 1024, 2), (64, 3), (1024, 1)] {
+            let kept = hash(b"correct horse battery", Cost { memory_kib, passes }, &mut blocks);
+            let read = PasswordHash::new(&kept.0).unwrap();
+            let verified = |password| Argon2::default().verify_password(password, &read).is_ok();
+            assert!(verified(b"correct horse battery") && !verified(b"correct horse batterx"));
+            let made = Argon2::default().hash_password(b"correct horse battery").unwrap();
+            assert!(verify(b"correct horse battery", &Credential(made.to_string()), &mut blocks));
+        }
+        // Of other makers: another length, another algorithm and version, several lanes.
+        for params in ["argon2i$v=16$m=64,t=3,p=2", "argon2d$v=19$m=256,t=1,p=4"] {
+            let kept = format!("${params}$c2FsdHNhbHRzYWx0c2FsdA$AAAAAAAAAAAAAAAAAAAAAAAAAAA");
+            let read = PasswordHash::new(&kept).unwrap();
+            let salt = read.salt.unwrap();
+            let made = Argon2::default()
+                .hash_password_customized(
+                    b"correct horse battery",
+                    &salt,
+                    Some(read.algorithm.as_str()),
+                    read.version,
+                    Params::try_from(&read).unwrap(),
+                )
+                .unwrap();
+            let kept = Credential(made.to_string());
+            assert!(verify(b"correct horse battery", &kept, &mut blocks), "{params}");
+            assert!(!verify(b"correct horse batterx", &kept, &mut blocks), "{params}");
+        }
     }
 
     #[tokio::test]
@@ -273,10 +339,25 @@ mod tests {
     #[tokio::test]
     async fn a_long_line_sends_strangers_away_and_nobody_else() {
         let hasher = Hasher::new(Cost::LEAST);
-        let places: Vec<_> = (0..LINE * hasher.cores).map(|_| Place::take(&hasher.waiting)).collect();
+        let places: Vec<_> = (0..LINE * hasher.cores).map(|_| Place::take(&hasher.memory)).collect();
         assert_eq!(hasher.turn(true).await.err(), Some(Busy));
         assert!(hasher.turn(false).await.is_ok());
         drop(places);
         assert!(hasher.turn(true).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn there_are_as_many_turns_as_cores_and_whoever_waits_too_long_is_sent_away() {
+        let hasher = Hasher::new(Cost::LEAST);
+        let mut turns = Vec::new();
+        for _ in 0..hasher.cores {
+            turns.push(hasher.turn(true).await.ok());
+        }
+        let asked = std::time::Instant::now();
+        assert_eq!(hasher.turn(false).await.err(), Some(Busy), "whoever it is");
+        assert!(asked.elapsed() >= PATIENCE);
+        assert_eq!(hasher.memory.waiting(), 0, "nobody stands in the line any more");
+        drop(turns);
+        assert!(hasher.turn(false).await.is_ok());
     }
 }

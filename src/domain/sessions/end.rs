@@ -2,7 +2,8 @@
 //!
 //! **A session ends here**, in [`App::end`], whoever ends it and why: it is refused in memory at once, then
 //! its end and the activity that tells of it are committed in one transaction, and only then is the one who
-//! asked answered. From the first of these steps on every request of that session is refused.
+//! asked answered, behind every answer that had been let out before. From the first of these steps on every request of that
+//! session is refused.
 //!
 //! Where a change of the account is the reason, [`Ends`] writes the ends in the transaction of that change: it is
 //! refused as soon as that is on disk, and if the change is not made, no session has ended.
@@ -13,6 +14,7 @@ use super::{REASON, SessionError, fill_session};
 use crate::{
     domain::{
         App, Gone,
+        answers::Outgoing,
         live::{Event, Live, LiveTable},
     },
     model::{
@@ -26,8 +28,8 @@ use crate::{
 
 impl App {
     /// Ends sessions, each in its way, and tells everybody who looks on. When it returns, every one of them that was live has
-    /// ended on disk, whoever began to end it; those that are unknown or had ended before are passed over.
-    /// The ones that were ended here.
+    /// ended on disk, whoever began to end it, and what was answered in it before is with its connection; those that are unknown or
+    /// had ended before are passed over. The ones that were ended here.
     ///
     /// Where the commit fails the sessions stay refused, and the sweep tries again.
     pub async fn end(
@@ -54,6 +56,7 @@ impl App {
         if refused.is_empty() {
             return Ok(Vec::new());
         }
+        let outgoing = Outgoing::of(refused.iter().map(|(live, _)| live));
         let (table, by, these) = (Arc::clone(&self.0.live), by.clone(), refused.clone());
         let written = self.0.store.write(self.now(), move |write| {
             let ended = these.iter().map(|(live, ending)| {
@@ -67,7 +70,8 @@ impl App {
         for (live, _) in &refused {
             self.0.live.forget(live.id);
         }
-        self.ended(&ended);
+        self.tell_of_ends(&ended);
+        outgoing.gone().await;
         Ok(ended)
     }
 
@@ -92,12 +96,19 @@ impl App {
         Surplus { app: self.clone(), user: user.clone(), most, ending }
     }
 
-    /// Refuses sessions that have ended on disk, and tells everybody.
-    pub(in crate::domain) fn ended(&self, ended: &[Arc<Session>]) {
+    /// Refuses sessions that have ended on disk, and tells everybody. What was answered in them before may be on its way still:
+    /// whoever asked for their end is answered behind it.
+    pub(in crate::domain) fn ended(&self, ended: &[Arc<Session>]) -> Outgoing<Live> {
+        let mut refused = Vec::new();
         for session in ended {
-            self.0.live.refuse(session.id);
+            refused.extend(self.0.live.refuse(session.id));
             self.0.live.forget(session.id);
         }
+        self.tell_of_ends(ended);
+        Outgoing::of(&refused)
+    }
+
+    fn tell_of_ends(&self, ended: &[Arc<Session>]) {
         if ended.iter().any(|session| !session.apps.is_empty()) {
             self.0.bell.notify_one();
         }

@@ -168,10 +168,11 @@ impl App {
         match written.done().await {
             Ok((signed_in, ended)) => {
                 // What has ended is refused whatever else fails.
-                self.ended(&ended);
+                let outgoing = self.ended(&ended);
                 if let Some(name) = signed_in {
                     self.refresh_user(&name)?;
                 }
+                outgoing.gone().await;
             }
             Err(error) => {
                 // It may be on disk all the same, which is found out later: the sweep ends it there, or forgets it.

@@ -18,10 +18,11 @@ use crate::{
 const JUMP: SignedDuration = SignedDuration::from_mins(5);
 
 impl App {
-    /// Writes last accesses down, ends what is due, and finishes the ends that could not be written. To be
+    /// Writes last accesses down, ends what is due, finishes the ends that could not be written, and lets go of what is not needed. To be
     /// called every [`SWEEP`](super::SWEEP), and once at the end.
     pub async fn sweep(&self) -> Result<(), SessionError> {
         let taken_over = self.take_over();
+        self.0.hasher.rest();
         let now = self.now();
         let mut due = Vec::new();
         let mut used = Vec::new();
@@ -64,7 +65,8 @@ impl App {
             }
             Ok::<_, StoreError>(ended)
         })?;
-        self.ended(&ended);
+        // Nobody is told of these by an answer.
+        let _ = self.ended(&ended);
         self.0.live.refresh(|| self.0.store.read(Sessions::live_sessions))?;
         self.0.people.refresh_all(&self.0.store)?;
         self.0.tokens.refresh(&self.0.store)?;

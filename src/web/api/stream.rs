@@ -75,7 +75,12 @@ fn sessions(
                     yield message(Event::Ended(session), current);
                     break;
                 }
-                Ok(event) if scope.covers(event.user()) && !lease.over() => yield message(event, current),
+                Ok(event) if scope.covers(event.user()) => {
+                    // It is gone when the next is asked for.
+                    if let Some(_out) = lease.let_out() {
+                        yield message(event, current);
+                    }
+                }
                 Ok(_) => {}
                 // Too much happened to tell all of it: the reader comes back and looks for itself.
                 Err(RecvError::Lagged(_) | RecvError::Closed) => break,
@@ -145,6 +150,8 @@ fn activities(
     Ok(Events(stream! {
         yield watch.mark("connected");
         while let Some(turn) = watch.turn().await {
+            // It is gone when the next is asked for.
+            let Some(_out) = watch.let_out() else { return };
             yield match turn {
                 Turn::Beat => watch.mark(""),
                 Turn::News(news) => news.iter().map(|news| written(news)).collect(),

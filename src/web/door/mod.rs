@@ -33,7 +33,7 @@ pub use self::{
     cookie::{SetCookie, only_cookie},
     fresh::{Fresh, FreshForm},
     guards::{Admin, Auditor, Member, Newcomer, Reach, Visitor},
-    lease::Lease,
+    lease::{Lease, Out},
     params::Params,
     programs::{
         ActivityRead, ActivityWrite, AuthCheck, Introspector, Metrics, Needs, Observer, Program, SessionRead,
@@ -41,7 +41,12 @@ pub use self::{
     },
     proxy::{Asked, Checkpoint, Headers as AskedBy},
 };
-pub(super) use self::{host::stray, lease::recheck, lines::lines, whence::own_address};
+pub(super) use self::{
+    host::stray,
+    lease::{leased, recheck},
+    lines::lines,
+    whence::own_address,
+};
 use crate::{
     domain::{App, metrics},
     web::front::Front,

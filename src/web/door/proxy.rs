@@ -13,7 +13,7 @@ use rocket::{
 };
 
 use super::{
-    AuthCheck, Program, SetCookie, address, cookie, door,
+    AuthCheck, Lease, Program, SetCookie, address, cookie, door,
     guards::{self, refuse},
     lines::{Line, lines},
     whence::{self, AGENT},
@@ -172,7 +172,13 @@ impl Checkpoint<'_> {
     pub async fn admit(&self, site: &Site) -> Result<Decision, SessionError> {
         let ip = address::source(self.request).map(|source| source.client);
         let [_, _, _, _, _, _, _, _, _, _, agent @ ..] = &self.read;
-        self.app.admit_to(self.live(site).await, site, ip, &whence::agent_in(agent)).await
+        let decision = self.app.admit_to(self.live(site).await, site, ip, &whence::agent_in(agent)).await?;
+        match decision {
+            Decision::Pass { app, live, .. } if !Lease::Session(Arc::clone(&live)).answers(self.request) => {
+                Ok(Decision::SignIn(app))
+            }
+            decision => Ok(decision),
+        }
     }
 
     /// The address of Rollcall itself, without a slash at the end.

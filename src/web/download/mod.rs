@@ -16,7 +16,7 @@ use std::{
     sync::mpsc as blocking,
     task::{Context, Poll, ready},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use rocket::{
@@ -50,6 +50,9 @@ use crate::{
 /// How long is waited until the next chunk fits. Whoever takes nothing at all is hung up on long before; but over a thin line the
 /// system makes room only now and then.
 const PATIENCE: Duration = Duration::from_mins(10);
+
+/// How long a download may take in all, however steadily it is taken: while it is read, the file keeps what its moment had.
+const LONGEST: Duration = Duration::from_hours(24);
 
 /// How many chunks wait between reading and writing, and again between writing and sending.
 const QUEUE: usize = 2;
@@ -99,6 +102,7 @@ impl<'r> Responder<'r, 'static> for Label {
 pub struct Download {
     label: Label,
     chunks: mpsc::Receiver<io::Result<Vec<u8>>>,
+    lease: Lease,
 }
 
 impl Download {
@@ -106,8 +110,7 @@ impl Download {
     /// the session that asked for it ends.
     pub fn begin(export: Export, format: Format, date: jiff::civil::Date, lease: Lease) -> io::Result<Self> {
         let label = Label { activity: Some(export.told().id), ..Label::new(&format, export.rows(), date) };
-        let chunks = write_behind(read_ahead(export)?, format, move || lease.over());
-        Ok(Self { label, chunks })
+        Self::of(label, export, format, lease)
     }
 
     /// The same, but for what comes down, which is the seal of those rows; `sign` makes its end.
@@ -123,7 +126,13 @@ impl Download {
         label.name.push_str(".seal");
         label.kind = ContentType::Plain.with_params(("charset", "utf-8"));
         let pen = sealing::Pen::new(format, move |contents| sign(contents, &told));
-        Ok(Self { label, chunks: write_behind(read_ahead(export)?, pen, move || lease.over()) })
+        Self::of(label, export, pen, lease)
+    }
+
+    fn of(label: Label, export: Export, pen: impl Writes, lease: Lease) -> io::Result<Self> {
+        let writing = lease.clone();
+        let over = within(LONGEST, move || writing.over());
+        Ok(Self { label, chunks: write_behind(read_ahead(export)?, pen, over), lease })
     }
 }
 
@@ -154,7 +163,7 @@ impl Writes for Format {
 impl<'r> Responder<'r, 'static> for Download {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         Response::build_from(self.label.respond_to(request)?)
-            .streamed_body(Chunks::new(self.chunks, request.remote()))
+            .streamed_body(Chunks::new(self.chunks, request.remote(), move || self.lease.over()))
             .max_chunk_size(PIECE)
             .ok()
     }
@@ -206,7 +215,7 @@ fn write_behind(
         let end = loop {
             match reading.recv() {
                 _ if over() => {
-                    break Err(io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended"));
+                    break Err(ended());
                 }
                 Ok(Ok(Some(activities))) => {
                     if !pass(pen.rows(&activities)) {
@@ -230,17 +239,29 @@ fn write_behind(
     chunks
 }
 
-/// Chunks from a queue as one stream of bytes; an error in it breaks the connection.
-struct Chunks {
+/// Says that it is over when `over` does, and when so much time has passed from now on.
+fn within(time: Duration, over: impl Fn() -> bool) -> impl Fn() -> bool {
+    let begun = Instant::now();
+    move || over() || begun.elapsed() >= time
+}
+
+fn ended() -> io::Error {
+    io::Error::new(io::ErrorKind::ConnectionAborted, "the session has ended, or its time is over")
+}
+
+/// Chunks from a queue as one stream of bytes; an error in it breaks the connection, and so does the end of whoever asked: what
+/// waits in the queue by then is not sent.
+struct Chunks<Over> {
     queue: mpsc::Receiver<io::Result<Vec<u8>>>,
     current: io::Cursor<Vec<u8>>,
     /// The other end of the connection.
     peer: Option<SocketAddr>,
+    over: Over,
 }
 
-impl Chunks {
-    const fn new(queue: mpsc::Receiver<io::Result<Vec<u8>>>, peer: Option<SocketAddr>) -> Self {
-        Self { queue, current: io::Cursor::new(Vec::new()), peer }
+impl<Over> Chunks<Over> {
+    const fn new(queue: mpsc::Receiver<io::Result<Vec<u8>>>, peer: Option<SocketAddr>, over: Over) -> Self {
+        Self { queue, current: io::Cursor::new(Vec::new()), peer, over }
     }
 
     /// The error alone would end the answer as if it were whole.
@@ -253,12 +274,15 @@ impl Chunks {
     }
 }
 
-impl AsyncRead for Chunks {
+impl<Over: Fn() -> bool + Unpin> AsyncRead for Chunks<Over> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if (self.over)() {
+            return Poll::Ready(Err(self.break_off(ended())));
+        }
         loop {
             let at = usize::try_from(self.current.position()).unwrap_or(usize::MAX);
             let rest = self.current.get_ref().get(at..).unwrap_or_default();
@@ -334,7 +358,7 @@ pub enum WriteError {
 mod tests {
     use std::sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     };
 
     use tokio::io::AsyncReadExt as _;
@@ -366,9 +390,9 @@ mod tests {
     fn stream(
         export: impl Iterator<Item = Result<Vec<Activity>, BrokenOff>> + Send + 'static,
         over: impl Fn() -> bool + Send + 'static,
-    ) -> Chunks {
+    ) -> Chunks<impl Fn() -> bool> {
         let chunks = write_behind(read_ahead(export).unwrap(), Format::Ndjson, over);
-        Chunks::new(chunks, None)
+        Chunks::new(chunks, None, || false)
     }
 
     /// Runs with threads that may block.
@@ -422,6 +446,27 @@ mod tests {
             assert!(stream(panics, || false).read_to_end(&mut text).await.is_err());
             let over = stream(std::iter::repeat_with(good), || true).read_to_end(&mut text).await;
             assert_eq!(over.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+            let late = within(Duration::ZERO, || false);
+            let late = stream(std::iter::repeat_with(good), late).read_to_end(&mut text).await;
+            assert_eq!(late.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+            assert!(!within(LONGEST, || false)());
+        });
+    }
+
+    #[test]
+    fn what_waits_in_the_queue_when_the_session_ends_is_not_sent() {
+        run(async {
+            let (sender, queue) = mpsc::channel(QUEUE);
+            let over = AtomicBool::new(false);
+            let mut chunks = Chunks::new(queue, None, || over.load(Ordering::SeqCst));
+            for chunk in [b"sent", b"kept"] {
+                sender.send(Ok(chunk.to_vec())).await.unwrap();
+            }
+            let mut piece = [0; 4];
+            assert_eq!(chunks.read(&mut piece).await.unwrap(), 4);
+            over.store(true, Ordering::SeqCst);
+            assert_eq!(chunks.read(&mut piece).await.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
+            assert_eq!(&piece, b"sent");
         });
     }
 }

@@ -400,6 +400,8 @@ fn follow(
                 }
             }
             next = Instant::now() + GATHER;
+            // The session may have ended while they were gathered. They are gone when the next are asked for.
+            let Some(_out) = watch.let_out() else { return };
             match rows.draw(&meant, &looking.filter.query, &now(&app)) {
                 Ok(rows) => yield event("rows", watch.follower.seen(), &rows),
                 Err(error) => {

@@ -34,7 +34,11 @@ use self::{
     peers::{Limits, Peers},
     sockets::Listing,
 };
-use super::{door::Networks, front::Arrivals, noted::Noted};
+use super::{
+    door::{self, Lease, Networks},
+    front::Arrivals,
+    noted::Noted,
+};
 
 /// How often the sockets are looked through.
 const ROUND: Duration = Duration::from_secs(1);
@@ -158,7 +162,9 @@ impl Watchman {
         if body.is_none() || size.is_some_and(|size| size <= SMALL) {
             return;
         }
-        let body = Watched { body: body.take(), answering };
+        // A stream looks for itself as it goes, and may have a last word.
+        let lease = size.and_then(|_| door::leased(request).cloned());
+        let body = Watched { body: body.take(), answering, lease };
         if size.is_some() {
             response.set_sized_body(size, body);
         } else {
@@ -172,6 +178,8 @@ impl Watchman {
 struct Watched<'r> {
     body: Body<'r>,
     answering: Answering,
+    /// Without it no further piece is sent: the answer is broken off.
+    lease: Option<Lease>,
 }
 
 impl AsyncRead for Watched<'_> {
@@ -180,6 +188,9 @@ impl AsyncRead for Watched<'_> {
         context: &mut Context<'_>,
         into: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        if self.lease.as_ref().is_some_and(Lease::over) {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+        }
         let read = Pin::new(&mut self.body).poll_read(context, into);
         // From here on it is the client who is waited for, or the body itself.
         self.answering.handed_out(read.is_ready().then(Instant::now));

@@ -123,7 +123,8 @@ fn met(trace: &PathBuf, folder: &Folder, steps: &[(u64, Step)]) -> Vec<Met> {
         // What is opened to be read counts: `strace` counts it too.
         let nth = counts.entry((call.thread, call.name.clone(), place)).or_default();
         *nth += 1;
-        let step = steps.iter().take_while(|(at, _)| *at <= call.at).last().map_or(Step::Start, |step| step.1);
+        let step =
+            steps.iter().take_while(|(at, _)| *at <= call.at).last().map_or(Step::Start, |step| step.1);
         let fault = Fault { name: call.name.clone(), place, nth: *nth };
         writes(&call).then_some(Met { step, fault, failed: call.failed })
     });
@@ -291,7 +292,8 @@ fn whichever_call_fails_once_nothing_acknowledged_is_lost_and_everybody_is_answe
         }
         run.judge(&beginning).unwrap_or_else(|why| panic!("{fault:?} {error}: {why}"));
         let met = run.met.into_iter().filter(|met| met.failed);
-        let met: Vec<_> = met.map(|met| (met.step, format!("{} of {}", met.fault.name, met.fault.place))).collect();
+        let met: Vec<_> =
+            met.map(|met| (met.step, format!("{} of {}", met.fault.name, met.fault.place))).collect();
         *idle.lock().unwrap() += usize::from(met.is_empty());
         failed.lock().unwrap().extend(met);
     });
@@ -339,7 +341,9 @@ fn whatever_fails_in_the_folder_of_the_index_no_write_does_and_all_is_found() {
     let tried = (1..=LAST).step_by(each).flat_map(|nth| LINES.map(|line| (nth, line)));
     for ((nth, line), error) in with_errors(tried.collect(), each) {
         let how = format!("{line}:error={error}:when={nth}");
-        let what = |call: &Call| format!("{} of {}", call.name, if writes(call) { "the index" } else { "what is read" });
+        let what = |call: &Call| {
+            format!("{} of {}", call.name, if writes(call) { "the index" } else { "what is read" })
+        };
         {
             let attached = Attached::to(server.process(), &INDEX, line, &how, &trace);
             for _ in 0..COMMITS {
@@ -366,8 +370,14 @@ fn whatever_fails_in_the_folder_of_the_index_no_write_does_and_all_is_found() {
     let said = fs::read_to_string(&complaints).unwrap();
     assert!(!said.contains("fault of Rollcall's own") && !said.contains("panicked"), "{said}");
     judge(&folder, &folder.serve(), &beginning.token, &oracle).unwrap();
-    loudly(&format!("{} calls failed, all was written and all was found: {}", failed.len(), counted(failed.clone())));
-    for name in ["openat of the index", "write of the index", "fdatasync of the index", "rename", "unlink", "mkdir"] {
+    loudly(&format!(
+        "{} calls failed, all was written and all was found: {}",
+        failed.len(),
+        counted(failed.clone())
+    ));
+    for name in
+        ["openat of the index", "write of the index", "fdatasync of the index", "rename", "unlink", "mkdir"]
+    {
         assert!(failed.iter().any(|what| what.starts_with(name)), "no {name} failed");
     }
 }

@@ -32,7 +32,11 @@ fn some(folder: &Folder) -> Vec<(String, usize)> {
         *nth += 1;
         let at = call.about.find(&beside).filter(|_| writes(&call))?;
         // Names that differ each time differ in their numbers.
-        let about: String = call.about[at..].chars().take_while(|c| !"\">".contains(*c)).filter(|c| !c.is_ascii_digit()).collect();
+        let about: String = call.about[at..]
+            .chars()
+            .take_while(|c| !"\">".contains(*c))
+            .filter(|c| !c.is_ascii_digit())
+            .collect();
         let about = if about.contains("/index") { "the index".to_owned() } else { about };
         Some(((call.name.clone(), about), (call.name, *nth)))
     });

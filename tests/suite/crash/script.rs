@@ -155,7 +155,11 @@ pub(super) fn play(
     let ada = life.until("nobody is let in", || life.sign_in("ada", PASSWORD))?;
     for leaves in [true, false] {
         if let Some(own) = life.sign_in("ada", PASSWORD)? {
-            if leaves { life.sign_out(&own)? } else { life.log_out(&ada, &own)? };
+            if leaves {
+                life.sign_out(&own)?
+            } else {
+                life.log_out(&ada, &own)?
+            };
         }
     }
     begins(Step::App);

@@ -15,7 +15,8 @@ use super::{
 };
 
 /// What of a folder a call is about, as far as these are told apart.
-const PARTS: [&str; 7] = ["rollcall.redb.new", "rollcall.redb", "/index", "/reserve", "/geo", "/uploads", "/data"];
+const PARTS: [&str; 7] =
+    ["rollcall.redb.new", "rollcall.redb", "/index", "/reserve", "/geo", "/uploads", "/data"];
 
 /// Calls that each thread counts for itself: the so manieth of this name in any of them.
 type Fault = (String, usize);
@@ -56,7 +57,8 @@ fn start(folder: &Folder, strace: Strace) -> (Vec<(&'static str, Fault, bool)>, 
 /// Whether the last line says why there is no server, and of what; that it was a fault of the disk, which no backup mends.
 pub(super) fn says_why(said: &str, how: &str) {
     let last = said.lines().last().unwrap_or_default();
-    let why = last.strip_prefix("rollcall: ").filter(|why| !why.starts_with("warn") && !why.contains("damaged"));
+    let why =
+        last.strip_prefix("rollcall: ").filter(|why| !why.starts_with("warn") && !why.contains("damaged"));
     let bare = ["Input/output error (os error 5)", "No space left on device (os error 28)"];
     assert!(why.is_some_and(|why| !why.is_empty() && !bare.contains(&why)), "{how}: {said}");
 }
@@ -85,7 +87,10 @@ fn fail(what: &str, folder: impl Fn() -> Folder + Sync, judge: impl Fn(&Folder, 
         judge(&folder, &server);
         assert_eq!(server.stop(), Some(0), "{how}");
         let made = made.into_iter().filter(|(.., failed)| *failed);
-        failed.lock().unwrap().extend(made.map(|(part, (name, _), _)| format!("{name} of {}", part.trim_start_matches('/'))));
+        failed
+            .lock()
+            .unwrap()
+            .extend(made.map(|(part, (name, _), _)| format!("{name} of {}", part.trim_start_matches('/'))));
     });
     let (failed, refused) = (failed.into_inner().unwrap(), refused.into_inner().unwrap());
     loudly(&format!(

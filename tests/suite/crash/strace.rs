@@ -77,7 +77,16 @@ impl Attached {
         // What an earlier one wrote is none of this one's.
         fs::write(trace, "").unwrap();
         let mut command = Command::new("strace");
-        command.args(["-q", "-y", "-I", "2", "-e", &format!("trace={calls}"), "-e", &format!("inject={how}")]);
+        command.args([
+            "-q",
+            "-y",
+            "-I",
+            "2",
+            "-e",
+            &format!("trace={calls}"),
+            "-e",
+            &format!("inject={how}"),
+        ]);
         command.arg("-o").arg(trace).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         for thread in &threads {
             command.arg("-p").arg(thread.file_name().unwrap());

@@ -3,6 +3,7 @@
 
 mod forge;
 mod keeping;
+mod maxmind;
 mod records;
 mod refusing;
 

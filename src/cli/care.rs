@@ -83,7 +83,7 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
     if let Some(aside) = aside {
         writeln!(files.out, "what was there is kept as {}", aside.display())?;
     }
-    Ok(files.finish(0)?)
+    files.finish(0)
 }
 
 /// Says what opens something again, and with which command it is closed.

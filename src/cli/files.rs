@@ -60,10 +60,11 @@ impl Unfinished {
         Ok((Self { part, file }, begun))
     }
 
-    fn finish(self) -> io::Result<()> {
+    fn finish(self) -> anyhow::Result<()> {
         // Under its name there is never less than the whole, whatever happens to the machine.
-        File::open(&self.part)?.sync_all()?;
-        std::fs::rename(&self.part, &self.file)
+        let kept = File::open(&self.part).and_then(|part| part.sync_all());
+        kept.and_then(|()| std::fs::rename(&self.part, &self.file))
+            .with_context(|| format!("{} could not be kept", self.file.display()))
     }
 }
 
@@ -160,9 +161,8 @@ impl Files {
     }
 
     /// Puts what was written in its place, if the command did its work.
-    pub(super) fn finish(mut self, code: u8) -> io::Result<u8> {
-        self.out.flush()?;
-        self.seal.flush()?;
+    pub(super) fn finish(mut self, code: u8) -> anyhow::Result<u8> {
+        self.out.flush().and_then(|()| self.seal.flush()).context("what came could not be written")?;
         drop((self.out, self.seal));
         self.progress.clear();
         if code == 0 {

@@ -95,11 +95,11 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
         && let Some(file) = &verify.file
     {
         let code = verify::verify_file(file, verify, &mut files)?;
-        return Ok(files.finish(code)?);
+        return files.finish(code);
     }
     if let Some(mut server) = remote::Client::connect(folder) {
         let code = server.execute(&command, &mut files)?;
-        return Ok(files.finish(code)?);
+        return files.finish(code);
     }
     let data = folder.join(crate::store::FILE);
     if !data.try_exists().map_err(|error| OpenError::of(folder, error))? && !command.makes_a_folder() {
@@ -142,7 +142,7 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
         run::run(&app, runtime.handle(), command, &mut io)
     };
     runtime.block_on(app.close());
-    Ok(files.finish(code?)?)
+    files.finish(code?)
 }
 
 /// Makes the data folder, for its owner alone.

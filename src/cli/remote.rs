@@ -22,6 +22,7 @@ use std::{
     time::Duration,
 };
 
+use anyhow::Context as _;
 use tokio::runtime::Handle;
 
 use super::{
@@ -40,6 +41,9 @@ const SOCKET: &str = "control.sock";
 
 /// The largest frame, in bytes.
 const FRAME: usize = 1 << 20;
+
+/// What is said where the answer cannot be written down.
+const UNWRITTEN: &str = "what came could not be written";
 
 /// How long a server that runs may take to say that it has a command before whoever sent it is told whom they wait for.
 const SOON: Duration = Duration::from_secs(2);
@@ -186,8 +190,8 @@ impl Client {
                 }
             })?;
             match kind {
-                Kind::Output => files.out.write_all(&payload)?,
-                Kind::Seal => files.seal.write_all(&payload)?,
+                Kind::Output => files.out.write_all(&payload).context(UNWRITTEN)?,
+                Kind::Seal => files.seal.write_all(&payload).context(UNWRITTEN)?,
                 Kind::Progress => {
                     let number = |bytes: &[u8]| bytes.try_into().ok().map(u64::from_be_bytes);
                     let (rows, total) = payload.split_at(payload.len().min(8));

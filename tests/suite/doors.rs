@@ -375,7 +375,7 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
 }
 
 /// What is open to somebody of whom a second factor is demanded and who has none: what it takes to set it up, and the way out.
-const BEFORE_THE_FACTOR: [&str; 10] = [
+const BEFORE_THE_FACTOR: [&str; 11] = [
     "GET /api/v1/me",
     "GET /api/v1/me/second-factor",
     "POST /api/v1/me/second-factor",
@@ -383,6 +383,7 @@ const BEFORE_THE_FACTOR: [&str; 10] = [
     "POST /api/v1/signout",
     "POST /api/v1/step-up",
     "GET /profile/second-factor",
+    "GET /signout",
     "POST /profile/second-factor",
     "POST /signout",
     "POST /step-up",

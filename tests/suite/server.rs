@@ -167,13 +167,11 @@ impl Folder {
         });
         let ready = ready(&mut said);
         let _ = ready_or_not.send(());
-        match ready {
-            Ok(address) => Ok(Server { child, said, address }),
-            Err(_) => {
-                child.wait().unwrap();
-                Err(fs::read_to_string(complaints).unwrap())
-            }
-        }
+        let Ok(address) = ready else {
+            child.wait().unwrap();
+            return Err(fs::read_to_string(complaints).unwrap());
+        };
+        Ok(Server { child, said, address })
     }
 
     /// Runs a command under another program, which becomes the command.

@@ -1,6 +1,6 @@
 //! System calls fail under commands: one that takes a backup of a running server, and one that puts a backup in the place of the data.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use super::{
     super::{
@@ -80,7 +80,8 @@ fn whichever_call_of_a_backup_fails_what_is_said_to_be_whole_is_whole_and_what_w
             refused += 1;
             is_told(&done, &how);
             let left = fs::read_dir(file.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name());
-            let left: Vec<_> = left.filter(|name| name.to_str().unwrap().ends_with(".part")).collect();
+            let left: Vec<_> =
+                left.filter(|name| Path::new(name).extension().is_some_and(|kind| kind == "part")).collect();
             assert!(left.is_empty() || name.starts_with("unlink"), "{how}: {left:?} is left");
         }
         folder.run(&["verify", file.to_str().unwrap()]).ok();

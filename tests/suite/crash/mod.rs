@@ -87,7 +87,7 @@ impl<'a> Life<'a> {
     }
 
     /// Does something again and again until something comes of it.
-    fn until<T>(&self, what: &str, mut step: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
+    fn until<T>(what: &str, mut step: impl FnMut() -> io::Result<Option<T>>) -> io::Result<T> {
         let start = Instant::now();
         loop {
             if let Some(done) = step()? {
@@ -110,7 +110,7 @@ impl<'a> Life<'a> {
 
     /// A page, however often it takes.
     fn page(&self, client: &Client, path: &str) -> io::Result<String> {
-        self.until(&format!("{path} is not shown"), || {
+        Life::until(&format!("{path} is not shown"), || {
             let reply = self.send(client, "GET", path, b"")?;
             Ok((reply.status == 200).then(|| reply.text()))
         })
@@ -172,7 +172,7 @@ impl<'a> Life<'a> {
         if written {
             // Another may have taken the very number: then there is one from before or after.
             let query = format!("action=tick&order=desc&q=detail:{before}*");
-            self.until("it is not found", || Ok(self.finds(&query)?.then_some(())))?;
+            Life::until("it is not found", || Ok(self.finds(&query)?.then_some(())))?;
             self.oracle().found += 1;
         }
         Ok(written)
@@ -249,7 +249,7 @@ impl<'a> Life<'a> {
         let done = self.write(&(first..first + many).map(line).collect::<Vec<_>>())?;
         if done {
             self.oracle().old.extend(first..first + many);
-            self.until("it is not found", || Ok(self.finds("action=tock")?.then_some(())))?;
+            Life::until("it is not found", || Ok(self.finds("action=tock")?.then_some(())))?;
         }
         Ok(done)
     }
@@ -259,7 +259,7 @@ impl<'a> Life<'a> {
         let rules = [("keep", keep), ("size", ""), ("rules", "action tock 1d")];
         let path = "/settings/retention";
         // After a start it may be some time until the index can say how many they are.
-        let asked = self.until("retention does not come to ask", || {
+        let asked = Life::until("retention does not come to ask", || {
             let reply = self.form(ada, path, &rules)?;
             assert!([200, 503].contains(&reply.status), "{} {}", reply.status, reply.text());
             Ok((reply.status == 200).then(|| reply.text()))

@@ -139,20 +139,20 @@ pub(super) fn play(
     complaints: &Path,
     mut begins: impl FnMut(Step),
 ) -> io::Result<()> {
-    let complains = |of: &[&str]| {
+    let says = |of: &[&str]| {
         let said = fs::read_to_string(complaints).unwrap();
         of.iter().any(|words| said.contains(words))
     };
     begins(Step::Checkpoint);
     let is_sent = || fs::metadata(checkpoints_of(folder)).is_ok_and(|file| file.len() > 0);
-    life.until("no checkpoint is sent", || Ok((is_sent() || complains(&["checkpoint"])).then_some(())))?;
+    Life::until("no checkpoint is sent", || Ok((is_sent() || says(&["checkpoint"])).then_some(())))?;
     begins(Step::Ingestion);
     life.write_activities(1)?;
     life.write_activities(30)?;
     life.write_and_find()?;
     begins(Step::SignIn);
     // Whoever is told that it cannot be just now comes again.
-    let ada = life.until("nobody is let in", || life.sign_in("ada", PASSWORD))?;
+    let ada = Life::until("nobody is let in", || life.sign_in("ada", PASSWORD))?;
     for leaves in [true, false] {
         if let Some(own) = life.sign_in("ada", PASSWORD)? {
             if leaves {
@@ -174,8 +174,8 @@ pub(super) fn play(
     match life.remove_old(&ada, "9y")? {
         Outcome::Done => {
             let fails = ["could not be cleared away", "cannot be put in order"];
-            life.until("the removal does not come to its end", || {
-                Ok((room(folder) < SMALL || complains(&fails)).then_some(()))
+            Life::until("the removal does not come to its end", || {
+                Ok((room(folder) < SMALL || says(&fails)).then_some(()))
             })?;
             life.oracle().keep = Some("9y".to_owned());
         }
@@ -239,7 +239,9 @@ impl Life<'_> {
         {
             let mut oracle = self.oracle();
             oracle.passwords.ask(&before);
-            cookies.iter().for_each(|cookie| oracle.sessions.ask(cookie));
+            for cookie in &cookies {
+                oracle.sessions.ask(cookie);
+            }
         }
         let body = json!({"current": PASSWORD, "password": OTHER});
         let reply = self.json(&own, "POST", "/api/v1/me/password", &body)?;
@@ -296,7 +298,7 @@ impl Life<'_> {
     fn set(&self, ada: &Client) -> io::Result<()> {
         let before = self.oracle().keep.take();
         let fields = [("keep", "9y"), ("size", ""), ("rules", "")];
-        let reply = self.until("the setting is not looked at", || {
+        let reply = Life::until("the setting is not looked at", || {
             let reply = self.form(ada, "/settings/retention", &fields)?;
             // Until the index can say that it removes nothing.
             let waits = reply.status == 503 && reply.text().contains("search index");

@@ -50,7 +50,7 @@ fn start(folder: &Folder, strace: Strace) -> (Vec<(&'static str, Fault, bool)>, 
         Err(said) => Some(said),
     };
     let said = fs::read_to_string(complaints).unwrap();
-    assert!(!said.contains("fault of Rollcall's own") && !said.contains("panicked"), "{said}");
+    assert!(!said.contains("fault of Rollcall's own") && !said.contains("panicked at"), "{said}");
     (made(folder, &trace), refused)
 }
 

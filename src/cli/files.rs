@@ -18,6 +18,9 @@ use crate::store;
 /// How much of an export is written at a time, in bytes.
 const BUFFER: usize = 256 << 10;
 
+/// What is said where the answer to a command cannot be written down.
+pub(super) const UNWRITTEN: &str = "what came could not be written";
+
 /// The ends of a command.
 pub(super) struct Files {
     pub(super) input: Box<dyn Read + Send>,
@@ -162,7 +165,7 @@ impl Files {
 
     /// Puts what was written in its place, if the command did its work.
     pub(super) fn finish(mut self, code: u8) -> anyhow::Result<u8> {
-        self.out.flush().and_then(|()| self.seal.flush()).context("what came could not be written")?;
+        self.out.flush().and_then(|()| self.seal.flush()).context(UNWRITTEN)?;
         drop((self.out, self.seal));
         self.progress.clear();
         if code == 0 {

@@ -27,7 +27,7 @@ use tokio::runtime::Handle;
 
 use super::{
     args::Command,
-    files::{Files, Watcher},
+    files::{Files, UNWRITTEN, Watcher},
     run::{self, Io},
     shown,
 };
@@ -41,9 +41,6 @@ const SOCKET: &str = "control.sock";
 
 /// The largest frame, in bytes.
 const FRAME: usize = 1 << 20;
-
-/// What is said where the answer cannot be written down.
-const UNWRITTEN: &str = "what came could not be written";
 
 /// How long a server that runs may take to say that it has a command before whoever sent it is told whom they wait for.
 const SOON: Duration = Duration::from_secs(2);

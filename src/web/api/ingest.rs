@@ -118,7 +118,7 @@ struct NewRecord {
     user_agent: Option<String>,
     /// To what or whom.
     target: Option<String>,
-    /// The sender's own, at most 128 bytes: the same record sent again is known by it, and another one under it is refused.
+    /// The sender's own, at most 128 bytes: what is sent again under it is not written, and named where it says something else.
     id: Option<String>,
     /// Whatever else there is to know.
     attributes: Option<std::collections::BTreeMap<String, String>>,

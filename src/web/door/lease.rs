@@ -35,14 +35,13 @@ impl Lease {
     /// The last look before something is sent; none if it is over. Whoever ends the session or revokes the token is answered when
     /// what is returned has been dropped, unless that takes long.
     pub fn let_out(&self) -> Option<Out> {
-        let out = Out::of(self.clone());
-        (!self.over()).then_some(out)
+        Out::of(self.clone())
     }
 
     /// The same for the answer to this request; whether it may be sent.
-    pub(super) fn answers(&self, request: &Request<'_>) -> bool {
+    pub(super) fn answers(self, request: &Request<'_>) -> bool {
         // Where a proxy shows a token of its own, the session that it asks about was let out before.
-        self.let_out().map(|out| Noted::of(request).out.set(out)).is_some()
+        Out::of(self).map(|out| Noted::of(request).out.set(out)).is_some()
     }
 
     /// Keeps it for when the request is answered.
@@ -57,10 +56,10 @@ impl Lease {
 pub struct Out(Lease);
 
 impl Out {
-    fn of(lease: Lease) -> Self {
+    fn of(lease: Lease) -> Option<Self> {
         let out = Self(lease);
         out.counted().begin();
-        out
+        (!out.0.over()).then_some(out)
     }
 
     fn counted(&self) -> &Answers {
@@ -89,7 +88,7 @@ pub(in crate::web) fn recheck<'r>(request: &'r Request<'_>, response: &mut Respo
     let body = response.body();
     // A stream is let out piece by piece, and its head says nothing yet.
     let whole = body.is_none() || body.preset_size().is_some();
-    let may = if whole { lease.answers(request) } else { !lease.over() };
+    let may = if whole { lease.clone().answers(request) } else { !lease.over() };
     if !may {
         let failure = match lease {
             Lease::Session(_) => Failure::not_signed_in(),

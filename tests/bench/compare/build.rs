@@ -18,5 +18,5 @@ fn main() {
     // Whatever is compiled anew may be of another commit.
     println!("cargo::rerun-if-changed=../../../src");
     println!("cargo::rerun-if-changed=src");
-    println!("cargo::rerun-if-changed=../../../.git/HEAD");
+    println!("cargo::rerun-if-changed=../../../.git/logs/HEAD");
 }

@@ -51,14 +51,14 @@ async fn period_user_and_keyword_find_what_was_done_and_it_can_be_downloaded() {
     ann.fill("q", "report outcome:failure").await;
     ann.click("#ask .primary").await;
     ann.count("#rows tbody tr", 3).await;
-    assert_eq!(ann.text("#count").await, "3 activities");
+    ann.says("span", "3 activities").await;
     ann.see("#histogram svg .bar").await;
     assert_eq!(downloaded(&ann).await, 3);
     ann.choose("period", "all").await;
     ann.fill("q", "export").await;
     ann.click("#ask .primary").await;
     ann.count("#rows tbody tr", 15).await;
-    assert_eq!(ann.text("#count").await, "15 activities");
+    ann.says("span", "15 activities").await;
     assert_eq!(downloaded(&ann).await, 15);
     let address = ann.path_and_query().await;
     assert!(address.contains("user=carl") && address.contains("q=export"), "{address}");
@@ -114,7 +114,7 @@ async fn what_is_typed_is_found_as_one_types() {
             ann.see("#fault .error").await;
         }
     }
-    assert_eq!(ann.text("#count").await, "3 activities");
+    ann.says("span", "3 activities").await;
     assert_eq!(downloaded(&ann).await, 3);
     let address = ann.path_and_query().await;
     assert!(address.contains("q=report+outcome%3Afailure") && address.contains("typing=1"), "{address}");
@@ -160,7 +160,7 @@ async fn what_comes_in_takes_its_place_among_the_rows_while_live_is_on() {
     ann.sign_in("ann").await;
     ann.find("/activity?q=export+-mallory&period=all", "#rows").await;
     ann.count("#rows tbody tr", 45).await;
-    assert_eq!(ann.text("#count").await, "45 activities");
+    ann.says("span", "45 activities").await;
 
     // It comes by itself, marked; what the search does not find stays away; what is of long ago stands below.
     ann.click("#live").await;
@@ -172,7 +172,7 @@ async fn what_comes_in_takes_its_place_among_the_rows_while_live_is_on() {
     assert_eq!(ann.text("#rows tbody tr:first-child .action mark").await, "Export");
     let users = ann.texts("#rows tbody tr .user").await;
     assert_eq!(users[users.len() - 4..], ["olga", "carl", "carl", "carl"], "in its place in time");
-    assert_eq!(ann.text("#count").await, "47 activities");
+    ann.says("span", "47 activities").await;
 
     // While a record is open nothing moves.
     ann.click("#rows tbody tr:first-child .time a").await;

@@ -27,6 +27,11 @@ async fn everything_main_works_without_scripts() {
     ann.fill("q", "sign-in user:ben").await;
     ann.click("#ask .primary").await;
     ann.see("#rows tbody tr").await;
+    // A count that takes long, as on a machine that has much to do, is there for whoever asks to wait for it.
+    if ann.has(".found noscript a").await {
+        ann.click(".found noscript a").await;
+        ann.gone(".found noscript a").await;
+    }
     assert_eq!(ann.text("#count").await, "1 activity");
     ann.click("#rows tbody .time a").await;
     ann.see("#record").await;

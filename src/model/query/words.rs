@@ -3,7 +3,8 @@
 //!
 //! A text falls into segments at everything that is neither letter nor digit; segments have consecutive
 //! positions. A segment is found whole and, where it is an identifier, by its parts (`CreateBucket`: create,
-//! bucket; `Account2024`: account, 2024), which share its position. What is asked for is never cut into parts:
+//! bucket; `Account2024`: account, 2024) and by what neighbouring parts are together (`RunEC2Instances`: ec2, runec2,
+//! ec2instances), all of which share its position. What is asked for is never cut into parts:
 //! a compound such as `INC-4711` becomes a phrase of its segments. Runs of Chinese, Japanese or Korean characters
 //! are found by pairs.
 
@@ -16,6 +17,9 @@ pub const WORD_BYTES: usize = 200;
 
 /// A segment with more parts than this is a random name rather than an identifier, and found only whole.
 const PARTS: usize = 12;
+
+/// So many neighbouring parts are found together at most: each more would be as many words again.
+const TOGETHER: usize = 4;
 
 /// One word of a text, whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -292,7 +296,8 @@ impl Run {
         }
     }
 
-    /// The parts of an identifier; nothing if it has just one, or so many that it cannot be one.
+    /// The parts of an identifier, alone and together with their neighbours, but not all of them; nothing if it has just one, or so
+    /// many that it cannot be one.
     fn parts(&self, mut each: impl FnMut(Range<usize>)) {
         let mut cuts = [0; PARTS];
         let mut count = 0;
@@ -308,10 +313,18 @@ impl Run {
         if count == 0 || (count > 1 && self.is_hexadecimal()) {
             return;
         }
-        let mut start = 0;
-        for &cut in cuts[..count].iter().chain([&self.chars.len()]) {
-            each(start..cut);
-            start = cut;
+        let cuts = &cuts[..count];
+        let bound = |index: usize| match index {
+            0 => 0,
+            index => cuts.get(index - 1).copied().unwrap_or(self.chars.len()),
+        };
+        let parts = count + 1;
+        // Where the parts are about one character long, it is a random name.
+        let together = if self.chars.len() < 2 * parts { 1 } else { TOGETHER };
+        for several in 1..=together.min(parts - 1) {
+            for first in 0..=parts - several {
+                each(bound(first)..bound(first + several));
+            }
         }
     }
 
@@ -377,14 +390,19 @@ mod tests {
     fn identifiers_are_found_whole_and_by_their_parts() {
         for (text, expected) in [
             ("CreateBucket", "createbucket@0 create@0 bucket@0"),
-            ("DescribeDBInstances", "describedbinstances@0 describe@0 db@0 instances@0"),
+            (
+                "DescribeDBInstances",
+                "describedbinstances@0 describe@0 db@0 instances@0 describedb@0 dbinstances@0",
+            ),
             ("Account_2024.csv", "account@0 2024@1 csv@2"),
             ("Account2024", "account2024@0 account@0 2024@0"),
             ("INC-4711", "inc@0 4711@1"),
             ("10.248.16.43", "10@0 248@1 16@2 43@3"),
             ("s3:PutObject", "s3@0 s@0 3@0 putobject@1 put@1 object@1"),
             ("ec2", "ec2@0 ec@0 2@0"),
-            ("XMLHttpRequest", "xmlhttprequest@0 xml@0 http@0 request@0"),
+            ("XMLHttpRequest", "xmlhttprequest@0 xml@0 http@0 request@0 xmlhttp@0 httprequest@0"),
+            ("PutS3Object", "puts3object@0 put@0 s@0 3@0 object@0 puts@0 s3@0 3object@0 puts3@0 s3object@0"),
+            ("Enable2FA", "enable2fa@0 enable@0 2@0 fa@0 enable2@0 2fa@0"),
             ("Zażółć GĘŚLĄ", "zazolc@0 gesla@1"),
             ("StraßenBahn", "strassenbahn@0 strassen@0 bahn@0"),
             ("", ""),
@@ -398,6 +416,7 @@ mod tests {
     fn check_sums_and_random_names_are_found_only_whole() {
         assert_eq!(words("9f86d081"), "9f86d081@0");
         assert_eq!(words("q83Vd9XzA7kLm2Pw5TrY0b"), "q83vd9xza7klm2pw5try0b@0");
+        assert_eq!(words("aX3kP9"), "ax3kp9@0 a@0 x@0 3@0 k@0 p@0 9@0", "no two of its parts are a word");
         assert_eq!(
             words("bed2"),
             "bed2@0 bed@0 2@0",
@@ -441,6 +460,9 @@ mod tests {
         let mut places = Vec::new();
         tokens(text, |token| places.push(text[token.at].to_owned()));
         assert_eq!(places, ["é", "CreateBucket", "Create", "Bucket"]);
+        let mut found = 0;
+        tokens(&"Part".repeat(12), |token| found += usize::from(token.text.len() <= 4 * TOGETHER));
+        assert_eq!(found, 12 + 11 + 10 + 9, "no more than four together");
     }
 
     #[test]

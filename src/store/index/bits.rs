@@ -172,11 +172,9 @@ fn each_word(base: DocId, docs: &Range<DocId>, mut each: impl FnMut(usize, u64))
 }
 
 impl Bits {
-    pub(super) fn contains(&self, doc: DocId) -> bool {
-        let Marks { base, words, .. } = &self.marks;
-        doc.checked_sub(*base)
-            .and_then(|at| Some(words.get((at / 64) as usize)? >> (at % 64) & 1 == 1))
-            .unwrap_or(false)
+    /// The first document from `doc` on; [`TERMINATED`] if there is none.
+    pub(super) fn next(&self, doc: DocId) -> DocId {
+        self.marks.next(doc)
     }
 
     /// How many documents there are.

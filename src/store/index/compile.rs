@@ -4,13 +4,13 @@
 use std::{net::Ipv4Addr, ops::Range, sync::Arc};
 
 use ipnet::IpNet;
-use tantivy::{DocId, schema::Field as Column};
+use tantivy::{DocId, columnar::ColumnValues, schema::Field as Column};
 
 use super::{
     bits::Bits,
     deadline::Deadline,
-    dictionary::Dictionary,
-    phrase::{Phrase, PhraseWord, Places, gather},
+    dictionary::{Dictionary, worded},
+    phrase::{Beginnings, Begun, Phrase, PhraseWord, Places},
     plan::Plan,
     schema::{self, Fields, NUL},
     search::SearchError,
@@ -30,12 +30,43 @@ pub(super) struct Compiler<'a> {
     pub(super) fields: &'a Fields,
     /// The documents of the period; what is gathered beforehand is gathered from these.
     pub(super) docs: Range<DocId>,
+    /// What else everything must be; what is dear to gather is gathered from this alone, so it may be less than it is asked for.
+    within: Plan,
     pub(super) deadline: &'a Deadline,
 }
 
 type Planned = Result<Plan, SearchError>;
 
-impl Compiler<'_> {
+impl<'a> Compiler<'a> {
+    pub(super) fn new(
+        segment: &'a Segment,
+        fields: &'a Fields,
+        docs: Range<DocId>,
+        deadline: &'a Deadline,
+    ) -> Self {
+        Self { segment, fields, docs, within: Plan::Everything, deadline }
+    }
+
+    /// What of `nodes` are all to be, within `within`, which is not looked at again.
+    fn all<'n>(&self, nodes: impl Iterator<Item = &'n Node>, within: Plan) -> Planned {
+        // What is dear to gather comes last: everything else leaves less to gather it from.
+        let (dear, cheap): (Vec<&Node>, Vec<&Node>) = nodes.partition(|node| is_dear(node));
+        let mut plans = vec![within];
+        for node in cheap {
+            plans.push(self.node(node)?);
+        }
+        let mut kept = Plan::all(plans);
+        for node in dear {
+            if matches!(kept, Plan::Nothing) {
+                break;
+            }
+            let within = Plan::all(vec![self.within.clone(), kept.clone()]);
+            let inner = Compiler { within, docs: self.docs.clone(), ..*self };
+            kept = Plan::all(vec![kept, inner.node(node)?]);
+        }
+        Ok(kept)
+    }
+
     /// The documents that `filter` is after and that may be seen in `scope`, without those that are gone.
     pub(super) fn filter(&self, filter: &Filter, scope: &Scope, gone: Plan) -> Planned {
         let mut plans = vec![Plan::not(gone)];
@@ -57,19 +88,16 @@ impl Compiler<'_> {
         if let Some(net) = &filter.ip {
             plans.push(self.network(net)?);
         }
-        if let Some(root) = filter.query.root() {
-            plans.push(self.node(root)?);
-        }
-        Ok(Plan::all(plans))
+        self.all(filter.query.root().into_iter(), Plan::all(plans))
     }
 
     /// The depth of a query is limited by its parser.
     fn node(&self, node: &Node) -> Planned {
-        let several =
-            |nodes: &[Node]| nodes.iter().map(|node| self.node(node)).collect::<Result<Vec<_>, _>>();
         match node {
-            Node::All(nodes) => Ok(Plan::all(several(nodes)?)),
-            Node::Any(nodes) => Ok(Plan::any(several(nodes)?)),
+            Node::All(nodes) => self.all(nodes.iter(), Plan::Everything),
+            Node::Any(nodes) => {
+                Ok(Plan::any(nodes.iter().map(|node| self.node(node)).collect::<Result<_, _>>()?))
+            }
             Node::Not(inner) => Ok(Plan::not(self.node(inner)?)),
             Node::Term(term) => self.term(term),
         }
@@ -152,11 +180,11 @@ impl Compiler<'_> {
     }
 
     /// Those whose value has these words. The dictionary is read through: it holds cities, devices, systems, browsers or
-    /// actions, of which there are few.
+    /// actions, of which there are mostly few.
     fn value_by_words(&self, column: Column, text: &str, prefix: bool) -> Planned {
         let index = self.segment.inverted(column)?;
         let asked = words::asked(text, prefix);
-        Span::all(index).documents(&self.docs, self.deadline, |term| {
+        Span::all(index).known_documents(&worded(text, prefix), &self.docs, self.deadline, |term| {
             std::str::from_utf8(term).is_ok_and(|term| {
                 // Most values are ruled out without being cut into words.
                 let folded = schema::folded(term);
@@ -196,7 +224,7 @@ impl Compiler<'_> {
                 let term = format!("{key}{}", word.text);
                 Ok(Posting::exact(index, term.as_bytes())?.map_or(Plan::Nothing, Plan::One))
             }
-            several => Ok(self.phrase(index, key, several)?.map_or(Plan::Nothing, Plan::Phrase)),
+            several => self.phrase(index, key, several, None),
         }
     }
 
@@ -209,48 +237,59 @@ impl Compiler<'_> {
                 let span = Span::prefix(index, &word.text);
                 span.documents_by_detail(self.segment, &self.docs, self.deadline)
             }
-            words => {
-                let phrase = self.phrase(index, "", words)?;
-                let before = Some(Arc::clone(&self.segment.detail_end));
-                Ok(phrase.map_or(Plan::Nothing, |phrase| Plan::Phrase(Phrase { before, ..phrase })))
-            }
+            words => self.phrase(index, "", words, Some(Arc::clone(&self.segment.detail_end))),
         }
     }
 
-    /// The phrase of these words; none if one of them is nowhere.
+    /// Those with these words one behind the other, in the detail if `before` is the column of its end.
     fn phrase(
         &self,
         index: &Dictionary,
         key: &str,
         asked: &[words::Asked],
-    ) -> Result<Option<Phrase>, SearchError> {
-        let mut listed = Vec::with_capacity(asked.len());
-        for word in asked.iter().filter(|word| !word.prefix) {
-            let Some(posting) = Posting::exact(index, format!("{key}{}", word.text).as_bytes())? else {
-                return Ok(None);
-            };
-            listed.push(posting);
+        before: Option<Arc<dyn ColumnValues<u64>>>,
+    ) -> Planned {
+        let mut words = Vec::with_capacity(asked.len());
+        let mut begun = Vec::new();
+        for &words::Asked { ref text, offset, prefix } in asked {
+            let term = format!("{key}{text}");
+            if prefix {
+                begun.push(Begun { offset, span: Span::prefix(index, &term) });
+                continue;
+            }
+            let Some(posting) = Posting::exact(index, term.as_bytes())? else { return Ok(Plan::Nothing) };
+            words.push(PhraseWord { offset, places: Places::Listed(posting) });
         }
-        let begun = asked.iter().any(|word| word.prefix);
-        let candidates = if begun && !listed.is_empty() { Some(self.candidates(&listed)?) } else { None };
-        let mut listed = listed.into_iter();
-        let mut phrase = Vec::with_capacity(asked.len());
-        for word in asked {
-            let places = if word.prefix {
-                let span = Span::prefix(index, &format!("{key}{}", word.text));
-                gather(&span, &self.docs, candidates.as_ref(), self.deadline)?
-            } else {
-                let Some(posting) = listed.next() else { return Ok(None) };
-                Places::Listed(posting)
-            };
-            phrase.push(PhraseWord { offset: word.offset, places });
-        }
-        Ok(Some(Phrase { words: phrase, before: None }))
+        let among = if begun.is_empty() { None } else { self.candidates(&words)? };
+        let listed = Phrase { words, before };
+        Beginnings { listed, begun, docs: &self.docs, among, deadline: self.deadline }.plan()
     }
 
-    /// The documents that have all of several words, so that the places of a common prefix need not all be kept.
-    fn candidates(&self, listed: &[Posting]) -> Result<Bits, SearchError> {
-        let plan = Plan::all(listed.iter().cloned().map(Plan::One).collect());
-        plan.gather(self.segment, &self.docs, self.deadline)
+    /// The documents in which a phrase with these words may be, besides others; none if they may be any.
+    fn candidates(&self, words: &[PhraseWord]) -> Result<Option<Bits>, SearchError> {
+        let listed = words.iter().filter_map(|word| match &word.places {
+            Places::Listed(posting) => Some(Plan::One(posting.clone())),
+            Places::Gathered(_) => None,
+        });
+        let plan = Plan::all(listed.chain([self.within.clone()]).collect());
+        match plan {
+            Plan::Everything => Ok(None),
+            plan => plan.gather(self.segment, &self.docs, self.deadline).map(Some),
+        }
+    }
+}
+
+/// Whether all words that begin in some way have to be gone through with their places, which may be many.
+fn is_dear(node: &Node) -> bool {
+    match node {
+        Node::All(nodes) | Node::Any(nodes) => nodes.iter().any(is_dear),
+        Node::Not(inner) => is_dear(inner),
+        Node::Term(Term { value: Value::Prefix(text), .. }) => words::asked(text, true).len() > 1,
+        // Of a single character of a script without spaces there are pairs that begin with it.
+        Node::Term(Term { value: Value::Text(text), .. }) if !text.is_ascii() => {
+            let asked = words::asked(text, false);
+            asked.len() > 1 && asked.iter().any(|word| word.prefix)
+        }
+        Node::Term(_) => false,
     }
 }

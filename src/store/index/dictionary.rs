@@ -63,20 +63,15 @@ impl Dictionary {
         Ok(self.accented.get_or_init(|| found.into()))
     }
 
-    /// What was kept of the terms from `from` on and before `to`.
-    pub(super) fn kept_between(&self, from: &[u8], to: &[u8]) -> Option<Box<[TermInfo]>> {
-        self.lock().get(&*between(from, to)).cloned()
+    /// What was kept of several terms under this name.
+    pub(super) fn kept(&self, name: &[u8]) -> Option<Box<[TermInfo]>> {
+        self.lock().get(name).cloned()
     }
 
-    /// Keeps all terms from `from` on and before `to`, if they are few.
-    pub(super) fn keep_between<'a>(
-        &self,
-        from: &[u8],
-        to: &[u8],
-        found: impl ExactSizeIterator<Item = &'a TermInfo>,
-    ) {
+    /// Keeps several terms under a name, if they are few.
+    pub(super) fn keep_few<'a>(&self, name: &[u8], found: impl ExactSizeIterator<Item = &'a TermInfo>) {
         if found.len() <= FEW {
-            self.keep(&between(from, to), &found.cloned().collect::<Vec<_>>());
+            self.keep(name, &found.cloned().collect::<Vec<_>>());
         }
     }
 
@@ -93,12 +88,18 @@ impl Dictionary {
     }
 }
 
-/// What a part of a dictionary is kept under. No text has a byte of 255, so it is no term; and addresses, which may have, are
-/// never looked up one by one.
-fn between(from: &[u8], to: &[u8]) -> Vec<u8> {
+/// What a part of a dictionary is kept under, from its first term on and before the second. No text has a byte of 255, so it is no
+/// term; and addresses, which may have, are never looked up one by one.
+pub(super) fn between(from: &[u8], to: &[u8]) -> Vec<u8> {
     let mut key = Vec::with_capacity(from.len() + to.len() + 1);
     key.extend_from_slice(from);
     key.push(u8::MAX);
     key.extend_from_slice(to);
     key
+}
+
+/// What the terms are kept under that have the words of `text`, or with `prefix` words that begin so. No part of a dictionary ends
+/// before such a name.
+pub(super) fn worded(text: &str, prefix: bool) -> Vec<u8> {
+    [&[u8::MAX, u8::from(prefix)], text.as_bytes()].concat()
 }

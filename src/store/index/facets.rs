@@ -1,6 +1,12 @@
 //! Which values there are, and how often: exact, in the spelling they came in.
+//!
+//! There may be as many values as activities. Each stretch says what it has in the order of its terms, and these are read side by
+//! side, so that all spellings of a value come one behind the other and only the most frequent values are kept.
 
-use std::collections::HashMap;
+use std::{
+    cmp::Reverse,
+    collections::{BinaryHeap, binary_heap::PeekMut},
+};
 
 use tantivy::schema::Field as Column;
 
@@ -35,9 +41,6 @@ fn column(field: FacetField, fields: &Fields) -> Column {
     }
 }
 
-/// By the value as it is compared: the spellings it came in, and how often each.
-type Tally = HashMap<String, Vec<Facet>>;
-
 impl Search {
     /// The `limit` most frequent values of `field`; equally frequent ones by name. Activities without a value have none.
     pub fn facets(
@@ -60,22 +63,18 @@ impl Search {
         let count = |segment: &Segment, part: &Part| {
             let index = segment.inverted(column)?;
             let hits = hits(segment, part, deadline)?;
-            let mut counted = Vec::new();
+            let mut counted = Counted::default();
             Span::prefix(index, prefix).each(deadline, |term, info| {
                 let count = count(&Posting::of(&index.index, info), &hits)?;
                 if count > 0 {
-                    counted.push((term.to_vec(), count));
+                    counted.add(term, count);
                 }
                 Ok(())
             })?;
             Ok(counted)
         };
         let counted = self.doubt.watch(|| self.of_all(deadline, count))?;
-        let mut tally = Tally::new();
-        for (term, count) in counted.into_iter().flatten() {
-            add(&mut tally, &term, count);
-        }
-        Ok(ranked(tally, limit))
+        Ok(most_frequent(&counted, limit))
     }
 }
 
@@ -127,31 +126,98 @@ fn count(posting: &Posting, hits: &Hits) -> Result<u64, SearchError> {
     Ok(count)
 }
 
-fn add(tally: &mut Tally, term: &[u8], count: u64) {
-    let Ok(term) = std::str::from_utf8(term) else { return };
-    let Some((folded, _)) = term.split_once(schema::NUL) else { return };
-    let spellings = match tally.get_mut(folded) {
-        Some(spellings) => spellings,
-        None => tally.entry(folded.to_owned()).or_default(),
-    };
-    let value = schema::written(term);
-    match spellings.iter_mut().find(|facet| facet.value == value) {
-        Some(facet) => facet.count += count,
-        None => spellings.push(Facet { value: value.to_owned(), count }),
+/// The terms of a stretch that are in some of its hits, in their order, and in how many.
+#[derive(Default)]
+struct Counted {
+    /// One behind the other.
+    terms: Vec<u8>,
+    /// Where each ends, and its count.
+    counts: Vec<(usize, u64)>,
+}
+
+impl Counted {
+    /// Adds the term behind all others.
+    fn add(&mut self, term: &[u8], count: u64) {
+        self.terms.extend_from_slice(term);
+        self.counts.push((self.terms.len(), count));
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let mut start = 0;
+        self.counts
+            .iter()
+            .map(move |&(end, count)| (&self.terms[std::mem::replace(&mut start, end)..end], count))
     }
 }
 
-fn ranked(tally: Tally, limit: usize) -> Vec<Facet> {
-    let mut facets: Vec<(String, Facet)> = tally
-        .into_iter()
-        .filter_map(|(folded, spellings)| {
-            let count = spellings.iter().map(|facet| facet.count).sum();
-            let most = |a: &Facet, b: &Facet| a.count.cmp(&b.count).then_with(|| b.value.cmp(&a.value));
-            let value = spellings.into_iter().max_by(most)?.value;
-            Some((folded, Facet { value, count }))
-        })
-        .collect();
-    facets.sort_by(|(a, x), (b, y)| y.count.cmp(&x.count).then_with(|| a.cmp(b)));
-    facets.truncate(limit);
-    facets.into_iter().map(|(_, facet)| facet).collect()
+/// Calls `each` with every term of `all` in order, and its counts together.
+fn side_by_side<'a>(all: &'a [Counted], mut each: impl FnMut(&'a [u8], u64)) {
+    let mut walks: Vec<_> = all.iter().map(Counted::iter).collect();
+    let first = walks.iter_mut().enumerate().filter_map(|(index, walk)| Some(Reverse((walk.next()?, index))));
+    let mut next: BinaryHeap<_> = first.collect();
+    let mut last: Option<(&[u8], u64)> = None;
+    while let Some(mut first) = next.peek_mut() {
+        let Reverse(((term, count), index)) = *first;
+        match &mut last {
+            Some((same, total)) if *same == term => *total += count,
+            last => {
+                if let Some((term, total)) = last.replace((term, count)) {
+                    each(term, total);
+                }
+            }
+        }
+        match walks[index].next() {
+            Some(behind) => *first = Reverse((behind, index)),
+            None => {
+                PeekMut::pop(first);
+            }
+        }
+    }
+    if let Some((term, total)) = last {
+        each(term, total);
+    }
+}
+
+/// A value with all its spellings. The more often it stands anywhere the greater it is, and of two the one that comes first.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Ranked<'a> {
+    total: u64,
+    /// As it is compared.
+    folded: Reverse<&'a str>,
+    /// How often its most frequent spelling stands anywhere.
+    most: u64,
+    spelling: Reverse<&'a str>,
+}
+
+/// The `limit` most frequent values of what was counted.
+fn most_frequent<'a>(counted: &'a [Counted], limit: usize) -> Vec<Facet> {
+    let mut kept = BinaryHeap::new();
+    let mut keep = |value: Option<Ranked<'a>>| {
+        kept.extend(value.map(Reverse));
+        if kept.len() > limit {
+            kept.pop();
+        }
+    };
+    let mut value: Option<Ranked<'a>> = None;
+    side_by_side(counted, |term, count| {
+        let Ok(term) = std::str::from_utf8(term) else { return };
+        let Some((folded, _)) = term.split_once(schema::NUL) else { return };
+        let spelling = (count, Reverse(schema::written(term)));
+        match &mut value {
+            Some(same) if same.folded.0 == folded => {
+                same.total += count;
+                (same.most, same.spelling) = spelling.max((same.most, same.spelling));
+            }
+            value => {
+                let new = Ranked { total: count, folded: Reverse(folded), most: count, spelling: spelling.1 };
+                keep(value.replace(new));
+            }
+        }
+    });
+    keep(value);
+    let facet = |Reverse(value): Reverse<Ranked<'_>>| Facet {
+        value: value.spelling.0.to_owned(),
+        count: value.total,
+    };
+    kept.into_sorted_vec().into_iter().map(facet).collect()
 }

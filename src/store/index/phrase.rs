@@ -12,18 +12,28 @@ use super::{
     bits::{Bits, Marks},
     deadline::Deadline,
     docsets::{self, AnySet},
+    plan::{Plan, each_block},
     search::SearchError,
     terms::{Posting, Span},
 };
 
+/// So many places of words that begin in a way are held at once, 8 bytes each, whatever there is of them.
+const HELD: usize = 1 << 18;
+
+/// So many may be held for as long as the search lasts, in each segment; of more there is a bit for each document.
+const KEPT: usize = 1 << 16;
+
 /// A phrase, ready to be walked.
+#[derive(Clone)]
 pub(super) struct Phrase {
+    /// By their distance from the first one.
     pub(super) words: Vec<PhraseWord>,
     /// The column of the detail's end, if the phrase has to stand before it.
     pub(super) before: Option<Arc<dyn ColumnValues<u64>>>,
 }
 
 /// A word of a phrase.
+#[derive(Clone)]
 pub(super) struct PhraseWord {
     /// Its distance from the first one.
     pub(super) offset: u32,
@@ -31,6 +41,7 @@ pub(super) struct PhraseWord {
 }
 
 /// Where a word stands.
+#[derive(Clone)]
 pub(super) enum Places {
     /// As its posting list says.
     Listed(Posting),
@@ -38,22 +49,82 @@ pub(super) enum Places {
     Gathered(Arc<Vec<(DocId, u32)>>),
 }
 
-/// Gathers the places of all terms of `span` in those of `docs` that are among `candidates`.
-pub(super) fn gather(
-    span: &Span<'_>,
-    docs: &Range<DocId>,
-    candidates: Option<&Bits>,
-    deadline: &Deadline,
-) -> Result<Places, SearchError> {
-    let mut places: Vec<(DocId, u32)> = Vec::new();
-    span.each_place(docs, deadline, &mut Vec::new(), |doc, positions| {
-        if candidates.is_none_or(|bits| bits.contains(doc)) {
-            places.extend(positions.iter().map(|position| (doc, *position)));
+/// A word of a phrase of which only the beginning is known.
+pub(super) struct Begun<'a> {
+    /// Its distance from the first one.
+    pub(super) offset: u32,
+    /// The words that begin so.
+    pub(super) span: Span<'a>,
+}
+
+/// A phrase some of whose words are beginnings, in one segment.
+pub(super) struct Beginnings<'a> {
+    /// Its other words.
+    pub(super) listed: Phrase,
+    pub(super) begun: Vec<Begun<'a>>,
+    pub(super) docs: &'a Range<DocId>,
+    /// Only these are looked at.
+    pub(super) among: Option<Bits>,
+    pub(super) deadline: &'a Deadline,
+}
+
+impl Beginnings<'_> {
+    /// The documents that have the phrase. The words that begin so may be all there are, each in every document: their places
+    /// are held a part at a time, and where they are many only the documents are kept.
+    pub(super) fn plan(&self) -> Result<Plan, SearchError> {
+        let Some((last, others)) = self.begun.split_last() else {
+            return Ok(Plan::Phrase(self.listed.clone()));
+        };
+        let mut found: Option<Marks> = None;
+        let mut held = Vec::new();
+        last.span.each_place(self.docs, self.among.as_ref(), self.deadline, |doc, positions| {
+            held.extend(positions.iter().map(|position| (doc, *position)));
+            if held.len() >= HELD {
+                let phrase = self.phrase((last, others), std::mem::take(&mut held))?;
+                self.add(&phrase, found.get_or_insert_with(|| Marks::none(self.docs.clone())))?;
+            }
+            Ok(())
+        })?;
+        let few = held.len() <= KEPT;
+        let phrase = self.phrase((last, others), held)?;
+        if few && found.is_none() {
+            return Ok(Plan::Phrase(phrase));
         }
-    })?;
-    places.sort_unstable();
-    places.dedup();
-    Ok(Places::Gathered(Arc::new(places)))
+        let mut found = found.unwrap_or_else(|| Marks::none(self.docs.clone()));
+        self.add(&phrase, &mut found)?;
+        Ok(Plan::bits(found.done()))
+    }
+
+    fn add(&self, phrase: &Phrase, found: &mut Marks) -> Result<(), SearchError> {
+        each_block(phrase.open()?.as_mut(), self.docs, self.deadline, |block| found.add_block(block))
+    }
+
+    /// The phrase with these places of its last beginning. Of the others only those are gathered that stand right to them.
+    fn phrase(
+        &self,
+        (last, others): (&Begun<'_>, &[Begun<'_>]),
+        mut held: Vec<(DocId, u32)>,
+    ) -> Result<Phrase, SearchError> {
+        held.sort_unstable();
+        held.dedup();
+        let mut words = self.listed.words.clone();
+        let gathered = |offset, places| PhraseWord { offset, places: Places::Gathered(Arc::new(places)) };
+        for other in others {
+            let distance = last.offset - other.offset;
+            let mut right = Vec::new();
+            other.span.each_place(self.docs, self.among.as_ref(), self.deadline, |doc, positions| {
+                let fits = |position: &&u32| held.binary_search(&(doc, **position + distance)).is_ok();
+                right.extend(positions.iter().filter(fits).map(|position| (doc, *position)));
+                Ok(())
+            })?;
+            right.sort_unstable();
+            right.dedup();
+            words.push(gathered(other.offset, right));
+        }
+        words.push(gathered(last.offset, held));
+        words.sort_by_key(|word| word.offset);
+        Ok(Phrase { words, before: self.listed.before.clone() })
+    }
 }
 
 impl Phrase {

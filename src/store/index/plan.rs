@@ -21,6 +21,7 @@ const ALIKE: u32 = 12;
 
 /// The documents of a segment that a search, or a part of it, is after. It may name documents outside the period; the
 /// period is a range of documents and kept beside it.
+#[derive(Clone)]
 pub(super) enum Plan {
     Nothing,
     Everything,

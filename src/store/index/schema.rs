@@ -28,7 +28,7 @@ use crate::model::query::fold_value;
 
 /// The number of the format. It changes with anything that changes what a file or a term means, the way words are cut
 /// included; an index of another number is built anew.
-pub(super) const VERSION: u32 = 2;
+pub(super) const VERSION: u32 = 3;
 
 /// Between a value as it is compared and the value as it was written.
 pub(super) const NUL: char = '\0';

@@ -125,7 +125,7 @@ impl Search {
             Plan::Nothing
         } else {
             let fields = &self.snapshot.fields;
-            let compiler = Compiler { segment, fields, docs: docs.clone(), deadline };
+            let compiler = Compiler::new(segment, fields, docs.clone(), deadline);
             compiler.filter(&self.filter, &self.scope, stretch.left_out(fields, deadline)?)?
         };
         Ok((segment, self.parts[index].get_or_init(|| Part { docs, plan })))

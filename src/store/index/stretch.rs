@@ -110,7 +110,7 @@ impl Stretch {
                 Class::App(app) => (fields.app, app),
                 Class::Action(action) => (fields.action, action),
             };
-            let compiler = Compiler { segment, fields, docs: docs.clone(), deadline };
+            let compiler = Compiler::new(segment, fields, docs.clone(), deadline);
             let gone_from = first_gone(*moment);
             let own = compiler.whole(column, value)?.marks(segment, docs, deadline)?;
             gone.take_away(&own);

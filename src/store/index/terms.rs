@@ -9,7 +9,12 @@ use tantivy::{
 };
 
 use super::{
-    bits::Marks, deadline::Deadline, dictionary::Dictionary, docsets, plan::Plan, search::SearchError,
+    bits::{Bits, Marks},
+    deadline::Deadline,
+    dictionary::{Dictionary, between},
+    docsets,
+    plan::Plan,
+    search::SearchError,
     segment::Segment,
 };
 
@@ -112,13 +117,25 @@ impl<'a> Span<'a> {
         docs: &Range<DocId>,
         deadline: &Deadline,
     ) -> Result<Plan, SearchError> {
-        let Self { dictionary, from, to } = self;
-        if let Some(known) = dictionary.kept_between(from, to) {
+        self.known_documents(&between(&self.from, &self.to), docs, deadline, |_| true)
+    }
+
+    /// The documents of `docs` that have any of the terms that `wanted` accepts. Where these are few they are kept under `name`, so
+    /// that the terms are not gone through again.
+    pub(super) fn known_documents(
+        &self,
+        name: &[u8],
+        docs: &Range<DocId>,
+        deadline: &Deadline,
+        wanted: impl FnMut(&[u8]) -> bool,
+    ) -> Result<Plan, SearchError> {
+        let dictionary = self.dictionary;
+        if let Some(known) = dictionary.kept(name) {
             return Ok(Plan::few(known.iter().map(|info| Posting::of(&dictionary.index, info)).collect()));
         }
-        Ok(match self.lists(docs, deadline, |_| true)? {
+        Ok(match self.lists(docs, deadline, wanted)? {
             Lists::Few(postings) => {
-                dictionary.keep_between(from, to, postings.iter().map(|posting| &posting.info));
+                dictionary.keep_few(name, postings.iter().map(|posting| &posting.info));
                 Plan::few(postings)
             }
             Lists::Many(marks) => Plan::bits(marks.done()),
@@ -159,35 +176,53 @@ impl<'a> Span<'a> {
         deadline: &Deadline,
     ) -> Result<Plan, SearchError> {
         let mut marks = Marks::none(docs.clone());
-        let mut positions = Vec::new();
-        self.each_place(docs, deadline, &mut positions, |doc, positions| {
+        self.each_place(docs, None, deadline, |doc, positions| {
             // Positions ascend and the detail comes first.
             if positions.first().is_some_and(|first| u64::from(*first) < segment.detail_end.get_val(doc)) {
                 marks.add(doc);
             }
+            Ok(())
         })?;
         Ok(Plan::bits(marks.done()))
     }
 
-    /// Calls `each` with every document of `docs` that has any of the terms, and where; term by term.
+    /// Calls `each` with every document of `docs`, or of these those `among` some, that has any of the terms, and where; term by
+    /// term, until it fails.
     pub(super) fn each_place(
         &self,
         docs: &Range<DocId>,
+        among: Option<&Bits>,
         deadline: &Deadline,
-        positions: &mut Vec<u32>,
-        mut each: impl FnMut(DocId, &[u32]),
+        mut each: impl FnMut(DocId, &[u32]) -> Result<(), SearchError>,
     ) -> Result<(), SearchError> {
+        // What is looked at next, where only some are.
+        let next = |doc: DocId| among.map_or(doc, |bits| bits.next(doc));
+        let mut positions = Vec::new();
+        let mut looked = 0_usize;
         self.each(deadline, |_, info| {
+            let first = next(docs.start);
+            if first >= docs.end {
+                return Ok(());
+            }
             let option = IndexRecordOption::WithFreqsAndPositions;
             let mut postings = self.dictionary.index.read_postings_from_terminfo(info, option)?;
-            let mut doc = docsets::seek(&mut postings, docs.start);
-            let mut count = 0_u32;
+            let mut doc = docsets::seek(&mut postings, first);
             while doc < docs.end {
-                postings.positions(positions);
-                each(doc, positions);
-                doc = postings.advance();
-                count += 1;
-                if count.is_multiple_of(4096) {
+                let wanted = next(doc);
+                if wanted >= docs.end {
+                    break;
+                }
+                if wanted == doc {
+                    postings.positions(&mut positions);
+                    each(doc, &positions)?;
+                    looked += positions.len();
+                    doc = postings.advance();
+                } else {
+                    doc = docsets::seek(&mut postings, wanted);
+                }
+                looked += 1;
+                if looked >= 1 << 14 {
+                    looked = 0;
                     deadline.check()?;
                 }
             }

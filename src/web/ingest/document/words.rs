@@ -81,7 +81,7 @@ pub(in crate::web::ingest) fn is_foreign(name: &str) -> bool {
 /// Whether what stands in an object under this name may have names of others for our fields: `source` does, as `source.ip` is one.
 pub(in crate::web::ingest) fn is_group(name: &str) -> bool {
     let is_of_it = |known: &&str| known.strip_prefix(name).is_some_and(|inner| inner.starts_with('.'));
-    KNOWN.iter().any(|names| names.iter().any(|known| is_of_it(known)))
+    KNOWN.iter().any(|names| names.iter().any(&is_of_it))
 }
 
 pub(super) fn is_empty(value: &Value) -> bool {

@@ -3,9 +3,9 @@ local http, ltn12 = require "socket.http", require "ltn12"
 local rollcall = "http://127.0.0.1:8080/auth/forward"
 http.TIMEOUT = 10
 
--- What Rollcall must know of the client to answer it.
+-- What Rollcall must know of the client to answer it, besides its cookies.
 local asks = {
-  "Cookie", "User-Agent", "Accept", "X-Requested-With", "Sec-Fetch-Mode",
+  "User-Agent", "Accept", "X-Requested-With", "Sec-Fetch-Mode",
   "Sec-CH-UA", "Sec-CH-UA-Full-Version-List", "Sec-CH-UA-Mobile", "Sec-CH-UA-Model", "Sec-CH-UA-Platform",
   "Sec-CH-UA-Platform-Version",
 }
@@ -18,37 +18,48 @@ local identity = {
   "X-Webauth-User", "X-Webauth-Name", "X-Webauth-Email", "X-Webauth-Groups",
 }
 
--- Takes a header away however its words are joined: many programs read Remote_User as Remote-User.
-local function forget(r, name, from)
-  local dash = name:find("-", from, true)
-  if not dash then
-    r.headers_in[name] = nil
-    return
-  end
-  forget(r, name, dash + 1)
-  forget(r, name:sub(1, dash - 1) .. "_" .. name:sub(dash + 1), dash + 1)
+-- What a client says of itself, and what is said here, by Apache or by Rollcall. Many programs read X_Forwarded_For as X-Forwarded-For.
+local function claims(name)
+  name = name:lower()
+  return name:find("_", 1, true) or name == "forwarded" or name == "x-real-ip" or name:find("^x%-forwarded%-")
+    or name:find("^x%-original%-")
 end
 
--- The cookies that are the app's: all but Rollcall's own, of which no app gets hold.
-local function others(cookies)
-  local kept = {}
-  for pair in cookies:gmatch("[^;]+") do
+-- The cookies that are Rollcall's own, of which no app gets hold, and those of the app. One of the app's may be in letters that
+-- Rollcall could not read, nor then any other beside it.
+local function parted(cookies)
+  local own, others = {}, {}
+  for pair in (cookies or ""):gmatch("[^;]+") do
     pair = pair:match("^%s*(.-)%s*$")
     local name = pair:gsub("^__Host%-", ""):gsub("^__Secure%-", ""):match("^[^=]*")
-    if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then kept[#kept + 1] = pair end
+    if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then
+      others[#others + 1] = pair
+    elseif not pair:find("[^ -~]") then
+      own[#own + 1] = pair
+    end
   end
-  return #kept > 0 and table.concat(kept, "; ") or nil
+  return #own > 0 and table.concat(own, "; ") or nil, #others > 0 and table.concat(others, "; ") or nil
 end
 
 function check(r)
-  if r.uri:sub(1, 11) == "/.rollcall/" then return apache2.OK end
+  for name in pairs(r:headers_in_table()) do
+    if claims(name) then r.headers_in[name] = nil end
+  end
+  local scheme = r.is_https and "https" or "http"
+  r.headers_in["X-Forwarded-Proto"] = scheme
+  local own, others = parted(r.headers_in["Cookie"])
+  if r.uri:sub(1, 11) == "/.rollcall/" then
+    r.headers_in["Cookie"] = own
+    return apache2.OK
+  end
   local sent = {
+    ["Cookie"] = own,
     ["X-Forwarded-For"] = r.useragent_ip,
-    ["X-Forwarded-Proto"] = r.is_https and "https" or "http",
+    ["X-Forwarded-Proto"] = scheme,
     -- The site has said it itself, in the place of what the client sent.
     ["X-Forwarded-Host"] = r.headers_in["Host"],
     ["X-Forwarded-Method"] = r.method,
-    ["X-Forwarded-Uri"] = r.unparsed_uri,
+    ["X-Forwarded-Uri"] = r.unparsed_uri:gsub("[^!-~]", function(c) return ("%%%02X"):format(c:byte()) end),
   }
   for _, name in ipairs(asks) do sent[name] = r.headers_in[name] end
   if r.headers_in["Upgrade"] then sent["Sec-Fetch-Mode"] = "websocket" end
@@ -58,10 +69,9 @@ function check(r)
     http.request { url = rollcall, headers = sent, redirect = false, sink = ltn12.sink.table(body) }
   if answered and status == 200 then
     for _, name in ipairs(identity) do
-      forget(r, name, 1)
-      if headers[name:lower()] then r.headers_in[name] = headers[name:lower()] end
+      r.headers_in[name] = headers[name:lower()]
     end
-    r.headers_in["Cookie"] = others(r.headers_in["Cookie"] or "")
+    r.headers_in["Cookie"] = others
     -- A client may name headers in Connection that must not go on to the app; ours must.
     local connection = (r.headers_in["Connection"] or ""):lower()
     r.headers_in["Connection"] = r.headers_in["Upgrade"] and "Upgrade" or connection:find("close") and "close" or nil

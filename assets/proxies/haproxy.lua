@@ -1,58 +1,64 @@
 -- /etc/haproxy/rollcall.lua: asks Rollcall whether a request may pass, and tells the app whose it is.
 local rollcall = "http://127.0.0.1:8080/auth/forward"
 
--- What Rollcall must know of the client to answer it.
+-- What Rollcall must know of the client to answer it, besides its cookies.
 local asks = {
-  "cookie", "user-agent", "accept", "x-requested-with", "sec-fetch-mode",
+  "user-agent", "accept", "x-requested-with", "sec-fetch-mode",
   "sec-ch-ua", "sec-ch-ua-full-version-list", "sec-ch-ua-mobile", "sec-ch-ua-model", "sec-ch-ua-platform",
   "sec-ch-ua-platform-version",
   "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-method", "x-forwarded-uri",
 }
 
--- What the app believes, and what therefore nobody but Rollcall may say.
-local identity = {}
-for _, name in ipairs {
+-- What the app believes, and what therefore nobody but Rollcall may say. Their other spellings have gone already.
+local identity = {
   "remote-user", "remote-groups", "remote-name", "remote-email", "remote-session",
   "x-auth-request-user", "x-auth-request-preferred-username", "x-auth-request-email", "x-auth-request-groups",
   "x-forwarded-user", "x-forwarded-preferred-username", "x-forwarded-email", "x-forwarded-groups",
   "x-webauth-user", "x-webauth-name", "x-webauth-email", "x-webauth-groups",
-} do identity[name] = true end
+}
 
--- The cookies that are the app's: all but Rollcall's own, of which no app gets hold.
-local function others(cookies)
-  local kept = {}
-  for pair in cookies:gmatch("[^;]+") do
-    pair = pair:match("^%s*(.-)%s*$")
-    local name = pair:gsub("^__Host%-", ""):gsub("^__Secure%-", ""):match("^[^=]*")
-    if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then kept[#kept + 1] = pair end
+-- The cookies that are Rollcall's own, of which no app gets hold, and those of the app. One of the app's may be in letters that
+-- Rollcall could not read, nor then any other beside it.
+local function parted(came)
+  local own, others = {}, {}
+  for i = 0, came["cookie"] and #came["cookie"] or -1 do
+    for pair in came["cookie"][i]:gmatch("[^;]+") do
+      pair = pair:match("^%s*(.-)%s*$")
+      local name = pair:gsub("^__Host%-", ""):gsub("^__Secure%-", ""):match("^[^=]*")
+      if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then
+        others[#others + 1] = pair
+      elseif not pair:find("[^ -~]") then
+        own[#own + 1] = pair
+      end
+    end
   end
-  return table.concat(kept, "; ")
+  return table.concat(own, "; "), table.concat(others, "; ")
 end
+
+local function set_cookies(txn, cookies)
+  txn.http:req_del_header("cookie")
+  if cookies ~= "" then txn.http:req_set_header("cookie", cookies) end
+end
+
+-- On the way of a session to an app: what goes to Rollcall itself.
+core.register_action("rollcall-way", { "http-req" }, function(txn)
+  set_cookies(txn, (parted(txn.http:req_get_headers())))
+end)
 
 core.register_action("rollcall", { "http-req" }, function(txn)
   local came, sent = txn.http:req_get_headers(), {}
   for _, name in ipairs(asks) do sent[name] = came[name] and { came[name][0] } end
   if came["upgrade"] then sent["sec-fetch-mode"] = { "websocket" } end
-  if came["cookie"] then
-    local cookies = {}
-    for i = 0, #came["cookie"] do cookies[#cookies + 1] = came["cookie"][i] end
-    sent["cookie"] = { table.concat(cookies, "; ") }
-  end
+  local own, others = parted(came)
+  if own ~= "" then sent["cookie"] = { own } end
 
   local said = core.httpclient():get { url = rollcall, headers = sent, timeout = 10000 }
   if said and said.status == 200 then
-    -- Many programs read Remote_User as Remote-User.
-    for name in pairs(came) do
-      if identity[(name:gsub("_", "-"))] then txn.http:req_del_header(name) end
-    end
-    for name in pairs(identity) do
+    for _, name in ipairs(identity) do
+      txn.http:req_del_header(name)
       if said.headers[name] then txn.http:req_set_header(name, said.headers[name][0]) end
     end
-    if sent["cookie"] then
-      txn.http:req_del_header("cookie")
-      local cookies = others(sent["cookie"][1])
-      if cookies ~= "" then txn.http:req_set_header("cookie", cookies) end
-    end
+    set_cookies(txn, others)
     -- A client may name headers in Connection that must not go on to the app; ours must.
     txn.http:req_del_header("connection")
     if came["upgrade"] then txn.http:req_set_header("connection", "upgrade") end

@@ -4,11 +4,12 @@ use super::{
     App as Rollcall, Gone,
     accounts::{TEXT, are_groups},
     ingest::is_own,
+    live::Live,
 };
 use crate::{
     model::{
         activity::action,
-        app::{App, AppChange, GivenApp, HeaderFamily},
+        app::{App, AppChange, GivenApp, HeaderFamily, called},
         site::{NotASite, Site},
         user::{Actor, UserName, unseen},
     },
@@ -16,7 +17,7 @@ use crate::{
 };
 
 /// The longest name of an app, in bytes.
-pub(super) const LONGEST: usize = 64;
+pub const LONGEST: usize = 64;
 
 /// What would be called so has no page: `/apps/add` is another one, and browsers take dots out of addresses.
 const RESERVED: [&str; 3] = ["add", ".", ".."];
@@ -70,6 +71,17 @@ impl Rollcall {
     /// itself needs no more than a token.
     pub fn is_registered(&self, name: &str) -> bool {
         self.0.apps.called(name).is_some()
+    }
+
+    /// Whether two names are those of one app: in upper and lower case they are the same, unless an app is registered under each.
+    pub fn are_one_app(&self, one: &str, other: &str) -> bool {
+        let registered = |name| self.0.apps.called(name).map(|app| app.name);
+        one == other || UserName::fold(one) == UserName::fold(other) && registered(one) == registered(other)
+    }
+
+    /// Whether an app was opened in a live session, which may name it as it was not yet registered.
+    pub fn has_opened(&self, live: &Live, app: &str) -> bool {
+        live.has_opened(app) || live.apps().iter().any(|opened| self.are_one_app(opened, app))
     }
 
     /// Registers an app. Fails where one of its name is there.
@@ -165,12 +177,9 @@ impl Rollcall {
     }
 }
 
-/// The app of this name. As with those of users, upper and lower case make no other name.
-pub(super) fn called<'a>(apps: impl Iterator<Item = &'a App> + Clone, name: &str) -> Option<&'a App> {
-    let folded = UserName::fold(name);
-    // Two that differ in nothing else may be there from before.
-    let exactly = apps.clone().find(|app| app.name == name);
-    exactly.or_else(|| apps.clone().find(|app| UserName::fold(&app.name) == folded))
+/// Whether an app that is not registered, or not yet, can be called so.
+pub fn can_be_called(name: &str) -> bool {
+    !name.is_empty() && name.len() <= LONGEST && !name.chars().any(unseen) && !is_own(name)
 }
 
 /// A name as a new app may have it.

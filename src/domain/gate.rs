@@ -16,7 +16,6 @@ use std::{
 
 use super::{
     App as Rollcall, Gone,
-    apps::called,
     live::{Live, LiveTable},
     random,
     sessions::{SessionError, fill_session},
@@ -24,7 +23,7 @@ use super::{
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
-        app::App,
+        app::{App, called},
         device::Agent,
         secret::{Kind, Token},
         site::{Realm, Site},

@@ -181,10 +181,15 @@ impl App {
         }
         let session = self.session_of_record(&activity);
         if let Some(app) = &voice.app {
-            if session.as_ref().is_some_and(|session| !session.apps.contains(app)) {
+            if session
+                .as_ref()
+                .is_some_and(|session| !session.apps.iter().any(|opened| self.are_one_app(opened, app)))
+            {
                 return Err(RecordError::Foreign(app.clone()));
             }
-            if activity.app != *app {
+            if self.are_one_app(&activity.app, app) {
+                activity.app.clone_from(app);
+            } else {
                 // Nobody writes in our name, whatever becomes of the name.
                 if is_own(&activity.app) {
                     return Err(RecordError::Reserved);

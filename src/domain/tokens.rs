@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use super::{
     App, Gone,
     answers::{Answers, Outgoing},
-    apps::LONGEST,
+    apps::{LONGEST, can_be_called},
     ingest::{Voice, is_own},
     random,
 };
@@ -23,7 +23,7 @@ use crate::{
         activity::{NewActivity, OWN_APP, action},
         secret::{Kind, Token, TokenHash},
         token::{ApiToken, TokenScope},
-        user::{Actor, Role, UserName, unseen},
+        user::{Actor, Role, UserName},
     },
     store::{Read, Store, StoreError, Tokens as Stored},
 };
@@ -209,11 +209,6 @@ impl TokenTable {
 /// Browsers take these out of the address that revokes a token.
 const RESERVED: [&str; 2] = [".", ".."];
 
-/// Whether an app that is not registered, or not yet, can be called so.
-fn good_app(app: &str) -> bool {
-    app.len() <= LONGEST && !app.chars().any(unseen) && !is_own(app)
-}
-
 /// Why a token could not be made or revoked.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
@@ -253,6 +248,11 @@ impl App {
         let live = self.0.tokens.get(token.hash()).filter(|live| !live.over(now))?;
         live.last_used.fetch_max(now.as_millisecond(), Ordering::Relaxed);
         Some(live)
+    }
+
+    /// Whether a token opens any API call now. It does not count as used.
+    pub fn is_api_token(&self, token: &Token) -> bool {
+        self.0.tokens.get(token.hash()).is_some_and(|live| !live.over(self.now()))
     }
 
     /// Whether who made a token may make tokens still, as its list says: the console always may.
@@ -304,7 +304,7 @@ impl App {
             return Err(TokenError::NoScope);
         }
         let app = app.map(str::trim).filter(|app| !app.is_empty());
-        if app.is_some_and(|app| !good_app(app)) {
+        if app.is_some_and(|app| !can_be_called(app)) {
             return Err(TokenError::App);
         }
         if expires.is_some_and(|expires| expires <= self.now()) {

@@ -4,6 +4,8 @@ use std::{fmt, str::FromStr};
 
 use jiff::Timestamp;
 
+use super::user::UserName;
+
 /// An app behind forward-auth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct App {
@@ -17,6 +19,16 @@ pub struct App {
     pub headers: HeaderFamily,
     /// When it was registered.
     pub created: Timestamp,
+}
+
+/// The app of this name. As with those of users, upper and lower case make no other name.
+pub fn called<'a>(apps: impl Iterator<Item = &'a App> + Clone, name: &str) -> Option<&'a App> {
+    // Two that differ in nothing else may be there from before.
+    let exactly = apps.clone().find(|app| app.name == name);
+    exactly.or_else(|| {
+        let folded = UserName::fold(name);
+        apps.clone().find(|app| UserName::fold(&app.name) == folded)
+    })
 }
 
 /// An app as somebody gives it: what they leave out stays, or is the usual for a new one.

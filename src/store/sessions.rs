@@ -11,11 +11,12 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Hooks as _, StoreError, View, Write,
+    Apps as _, Hooks as _, StoreError, View, Write,
     codec::{self, DeviceRecord, IpRecord, PlaceRecord},
     tables::{ENDED, ENDED_OF, LAST_ACCESS, SESSION_TOKENS, SESSIONS},
 };
 use crate::model::{
+    app::called,
     id::SessionId,
     secret::TokenHash,
     session::{EndedBy, Ending, Scope, Session},
@@ -202,6 +203,7 @@ impl Write<'_> {
             session.clone_from(seen);
         }
         session.last_access = session.last_access.max(stored);
+        self.registered(&mut session.apps)?;
         let at = codec::millis(ending.at);
         session.ending = Some(ending);
         let bytes = encode(&session, token);
@@ -217,6 +219,22 @@ impl Write<'_> {
             self.tell_app(app, codec::time(TABLE, at)?, id)?;
         }
         Ok(Some(session))
+    }
+
+    /// Names apps as they are registered by now, which may be later than they were opened in a session: so they are told of its end.
+    fn registered(&self, opened: &mut Vec<String>) -> Result<(), StoreError> {
+        if opened.is_empty() {
+            return Ok(());
+        }
+        let (apps, mut named) = (self.apps()?, Vec::with_capacity(opened.len()));
+        for name in opened.drain(..) {
+            let name = called(apps.iter(), &name).map_or(name, |app| app.name.clone());
+            if !named.contains(&name) {
+                named.push(name);
+            }
+        }
+        *opened = named;
+        Ok(())
     }
 
     /// Forgets sessions that ended before `before`, in milliseconds since 1970: it looks at no more than `most` behind `after`,

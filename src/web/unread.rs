@@ -22,9 +22,11 @@ const WORDS: (&str, &str) = ("Header '", "' contains invalid UTF-8");
 
 /// Headers of which it matters whether they came: in what they say of addresses and of what is asked for, a proxy is believed,
 /// and the others are how people and programs are known. All that begin so, in lower case.
-const BELIEVED: [&str; 12] = [
+const BELIEVED: [&str; 14] = [
     "authorization",
-    "content-",
+    "content-encoding",
+    "content-length",
+    "content-type",
     "cookie",
     "forwarded",
     "host",
@@ -77,7 +79,14 @@ pub(super) fn refusal() -> Option<Failure> {
     let mut dropped = DROPPED.lock().unwrap_or_else(PoisonError::into_inner);
     let name = dropped.pop(&task::try_id()?)?;
     COUNT.store(dropped.len(), Ordering::Relaxed);
-    Some(Failure::bad_request(format!("the header {name} is no UTF-8; send it in ASCII, or percent-encoded")))
+    // A person is shown that, and can do nothing about headers.
+    let what = match name.as_str() {
+        "cookie" => {
+            "so none of its cookies can be read; delete the cookies of this site in your browser, and try again"
+        }
+        _ => "send it in ASCII, or percent-encoded",
+    };
+    Some(Failure::bad_request(format!("the header {name} is no UTF-8; {what}")))
 }
 
 /// Refuses a request of which a header that matters could not be read.

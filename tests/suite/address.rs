@@ -207,6 +207,25 @@ fn nobody_makes_away_with_a_header_by_a_byte_that_is_no_text() {
         assert!(answer.starts_with("HTTP/1.1 400 "), "{method} {path}: {answer}");
         assert!(answer.contains("is no UTF-8"), "{method} {path}: {answer}");
     }
+    // Who asks for a page is told on one, which brings all that it needs along where it is shown at an app's address.
+    let page = b"Accept: text/html".as_slice();
+    let told = "so none of its cookies can be read; delete the cookies of this site";
+    for path in ["/auth/forward", "/.rollcall/start", "/sessions"] {
+        let answer = said_to(&server, &head("GET", path, &[b"Cookie: name=Jos\xe9", page], 0), b"");
+        assert!(answer.starts_with("HTTP/1.1 400 ") && answer.contains(told), "{path}: {answer}");
+        assert!(answer.contains("<!doctype html>"), "{path}: {answer}");
+        assert_eq!(answer.contains("href=\"/"), path == "/sessions", "{path}: {answer}");
+    }
+    let script = b"X-Requested-With: XMLHttpRequest".as_slice();
+    let lines = [b"Cookie: name=Jos\xe9".as_slice(), page, script];
+    let answer = said_to(&server, &head("GET", "/auth/forward", &lines, 0), b"");
+    assert!(answer.contains(r#""code":"bad_request""#), "{answer}");
+    let of_a_file = b"Content-Disposition: attachment; filename=\"caf\xe9.txt\"".as_slice();
+    let answer = said_to(&server, &head("GET", "/healthz", &[of_a_file], 0), b"");
+    assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    let of_a_body = b"Content-Type: text/caf\xe9".as_slice();
+    let answer = said_to(&server, &head("GET", "/healthz", &[of_a_body], 0), b"");
+    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
     // What nobody is believed by is as good as not sent, and the next request is another one.
     let answer = said_to(&server, &head("GET", "/healthz", &[b"User-Agent: Jos\xe9"], 0), b"");
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

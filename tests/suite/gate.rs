@@ -272,6 +272,40 @@ fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_
 }
 
 #[test]
+fn what_nginx_fetches_for_an_app_needs_no_other_file_and_leads_to_rollcall_itself() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let fetched = |browser: &Caller<'_>, address: &str| {
+        browser.at(PROXY).with("X-Original-URL", address).with("Accept", "text/html").get("/auth/denied")
+    };
+    // An app that nobody registered, and one that opens by now.
+    for (address, said) in [
+        ("https://nowhere.example.org/x", "is not open yet"),
+        ("https://wiki.example.org/x", "would pass now; try again"),
+    ] {
+        let page = fetched(&ann, address);
+        let text = page.text();
+        assert!(page.status == 403 && text.contains(said), "{} {text}", page.status);
+        assert!(text.contains("<style>") && !text.contains("href=\"/") && !text.contains("src="), "{text}");
+        assert!(text.contains(PUBLIC), "{text}");
+        assert!(page.header("Content-Security-Policy").unwrap().contains("style-src 'sha256-"));
+    }
+    let lost = ann.at(PROXY).with("X-Original-URL", "https://nowhere.example.org/x").get("/auth/denied");
+    assert_eq!(lost.refusal(), "403 no_such_app");
+    // Who has been signed out meanwhile.
+    let stranger = house.stranger();
+    let led = fetched(&stranger, "https://vault.example.org:8443/x");
+    let back = "https%3A%2F%2Fvault.example.org%3A8443%2Fx";
+    assert_eq!((led.status, location(&led)), (303, format!("{PUBLIC}/signin?rd={back}").as_str()));
+    let script = stranger.at(PROXY).with("X-Original-URL", "https://vault.example.org:8443/x");
+    for script in
+        [script.clone(), script.with("Accept", "text/html").with("X-Requested-With", "XMLHttpRequest")]
+    {
+        assert_eq!(script.get("/auth/denied").refusal(), "401 not_signed_in");
+    }
+}
+
+#[test]
 fn a_check_may_name_the_kind_of_a_body_that_it_does_not_bring() {
     // Proxies ask by GET, without a body, and copy the client's headers into the question.
     let house = house();

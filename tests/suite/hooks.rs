@@ -239,6 +239,81 @@ fn an_app_is_told_however_its_name_is_written() {
 }
 
 #[test]
+fn a_token_and_a_webhook_are_one_apps_however_either_writes_its_name_and_whichever_was_first() {
+    let app = App::start(&[]);
+    let house = house(&[("wiki", &app)]);
+    let ada = house.signed_in("ada");
+    let scopes = ["session:write", "activity:write"];
+    let program = |name: &str, of: &str| {
+        let token = json!({"name": name, "scopes": scopes, "app": of});
+        house.bearer(ada.post("/api/v1/tokens", &token).json()["token"].as_str().unwrap())
+    };
+    let begin = |program: &Caller<'_>, body: Value| {
+        let reply = program.post("/api/v1/sessions", &body);
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        reply.json()["id"].as_str().unwrap().to_owned()
+    };
+    // It is of the app as it is registered: it speaks, ends and is told in that name.
+    let use_and_end = |program: &Caller<'_>, id: &str, name: &str| {
+        let session = format!("/api/v1/sessions/{id}");
+        assert_eq!(program.post(&format!("{session}/touch"), &json!({})).status, 204);
+        for (action, named) in [("read", Some(name)), ("wrote", None)] {
+            let record = json!({"user": "zoe", "action": action, "app": named, "session": id});
+            let taken = program.post("/api/v1/activity", &record);
+            assert_eq!(taken.ok()["accepted"], 1, "{}", taken.text());
+            let row = &house.log(&format!("action={action}&session={id}"))[0];
+            assert_eq!((&row["app"], &row["attributes"]), (&json!(name), &json!({})), "{row}");
+        }
+        assert_eq!(program.delete(&session).status, 204);
+        let told = app.hears().json();
+        assert_eq!((&told["data"]["app"], &told["data"]["session"]), (&json!(name), &json!(id)));
+        let ended = ada.get(&session).ok();
+        assert_eq!(ended["apps"], json!([name]), "{ended}");
+    };
+    let wiki = program("t", "Wiki");
+    for body in
+        [json!({"user": "zoe"}), json!({"user": "zoe", "app": "wiki"}), json!({"user": "zoe", "app": "WIKI"})]
+    {
+        use_and_end(&wiki, &begin(&wiki, body), "wiki");
+    }
+    let shop = wiki.post("/api/v1/sessions", &json!({"user": "zoe", "app": "shop"}));
+    assert_eq!(shop.refusal(), "400 bad_field app");
+    // So is one whose app, and one whose session, was there before the app was registered.
+    let later = program("later", "Later");
+    let id = begin(&later, json!({"user": "zoe"}));
+    assert_eq!(ada.get(&format!("/api/v1/sessions/{id}")).ok()["apps"], json!(["Later"]));
+    assert_eq!(
+        begin(&later, json!({"user": "mia", "app": "LATER"})).len(),
+        id.len(),
+        "nor need it be at all"
+    );
+    let added = json!({"name": "later", "url": "https://later.example.org"});
+    assert_eq!(ada.post("/api/v1/apps", &added).status, 201);
+    assert_eq!(ada.put("/api/v1/apps/LATER/hook", &json!({"url": app.url()})).status, 201);
+    use_and_end(&later, &id, "later");
+}
+
+#[test]
+fn the_webhook_of_an_app_is_found_however_its_name_is_written() {
+    let app = App::start(&[]);
+    let house = house(&[("wiki", &app)]);
+    let ada = house.signed_in("ada");
+    assert_eq!(ada.get("/api/v1/apps/WIKI/hook").ok()["url"], json!(app.url()));
+    assert_eq!(ada.post("/api/v1/apps/WIKI/hook/retry", &json!({})).ok()["retried"], 0);
+    assert!(ada.get("/apps/WIKI/webhook").text().contains(&app.address));
+    let elsewhere = json!({"url": "http://127.0.0.1:9/other"});
+    assert_eq!(ada.put("/api/v1/apps/Wiki/hook", &elsewhere).status, 201);
+    assert_eq!(ada.get("/api/v1/apps/wiki/hook").ok()["url"], elsewhere["url"], "there is no second one");
+    assert_eq!(each(&house.log("action=app-hook-set"), "target"), ["wiki", "wiki"]);
+    assert_eq!(ada.delete("/api/v1/apps/WIKI/hook").status, 204);
+    assert_eq!(ada.get("/api/v1/apps/wiki/hook").refusal(), "404 not_found");
+    let folder = Folder::with_admin();
+    folder.run(&["app", "add", "wiki", "--url", "https://wiki.example.org"]).ok();
+    folder.run(&["app", "hook", "Wiki", "--url", "https://wiki.example.org/hook"]).ok();
+    assert!(folder.run(&["app", "hook", "WIKI"]).ok().contains("https://wiki.example.org/hook"));
+}
+
+#[test]
 fn an_app_that_fails_is_told_again_later_and_knows_the_message_again() {
     let app = App::start(&[500, 302, 0]);
     let house = house(&[("wiki", &app)]);

@@ -61,6 +61,27 @@ fn an_app_that_is_not_registered_is_hinted_at_where_an_administrator_looks() {
 }
 
 #[test]
+fn nobody_registers_a_session_under_a_name_that_looks_like_rollcalls() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("web-shop", &["session:write"]);
+    let looks_so = [
+        "rollcall",
+        "ROLLCALL",
+        "r\u{43e}llcall",
+        "r0llcall",
+        "roIIcaIl",
+        "rollcall\u{200b}",
+        "\u{ad}rollcall",
+    ];
+    for name in looks_so.into_iter().chain(["we\u{200b}b", "web\u{7}", &"x".repeat(65)]) {
+        let refused = program.post("/api/v1/sessions", &json!({"user": "ann", "app": name}));
+        assert_eq!(refused.refusal(), "400 bad_field app", "{name:?}");
+    }
+    assert_eq!(house.log("user=ann"), [] as [Value; 0], "and none is said to have signed in there");
+    assert_eq!(program.post("/api/v1/sessions", &json!({"user": "ann", "app": "roll-calls"})).status, 201);
+}
+
+#[test]
 fn an_apps_session_opens_the_app_and_not_rollcall() {
     let house = House::new().with_admin("ada");
     let (_, _, token) = registered(&house, &json!({"user": "ada"}));

@@ -442,6 +442,12 @@ fn a_request_in_the_name_of_another_site_is_sent_to_the_public_address() {
     );
     let shown = format!("Authorization: Bearer {token}\r\n");
     assert!(ask("/api/v1/activity?limit=1", "rollcall:8080", &shown).starts_with("HTTP/1.1 200"));
+    // Any page can send another word in the place of a token, and one that works no more is another word.
+    folder.run(&["token", "revoke", "shipper"]).ok();
+    let nobodys = format!("Authorization: Bearer {}\r\n", token.replace("rct_", "rct_A"));
+    for other in ["Authorization: x\r\n", "Authorization: Basic YTpi\r\n", &nobodys, &shown] {
+        assert!(ask("/signin", "evil.test", other).starts_with("HTTP/1.1 421"), "{other}");
+    }
     drop(server);
     let behind =
         folder.serve_as(&["--public-url", "https://rollcall.example.org", "--trusted-proxy", "127.0.0.1"]);

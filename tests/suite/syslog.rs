@@ -64,6 +64,32 @@ fn an_endless_message_costs_no_memory_and_holds_up_nobody() {
 }
 
 #[test]
+fn what_pythons_handler_sends_is_taken_over_udp_and_tcp() {
+    let folder = Folder::with_admin();
+    let (_server, at, reader) = serve(&folder);
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    udp.send_to(b"<14>byudp: one\0", &at).unwrap();
+    // It ends messages with a NUL, and keeps the connection open.
+    let mut tcp = TcpStream::connect(&at).unwrap();
+    for n in 0..5 {
+        tcp.write_all(format!("<11>bytcp: {n}\0").as_bytes()).unwrap();
+    }
+    for (app, details, severity) in
+        [("byudp", vec!["one"], "info"), ("bytcp", vec!["4", "3", "2", "1", "0"], "err")]
+    {
+        let path = format!("/api/v1/activity?app={app}");
+        let items = reader.get_until(&path, |reply| reply.items().len() == details.len()).items();
+        assert_eq!(each(&items, "detail"), details);
+        for item in items {
+            assert_eq!(
+                (&item["user"], &item["attributes"]["log.syslog.severity.name"]),
+                (&json!("127.0.0.1"), &json!(severity))
+            );
+        }
+    }
+}
+
+#[test]
 fn a_flood_over_tcp_is_taken_whole_and_does_not_keep_udp_out() {
     let folder = Folder::with_admin();
     let (server, at, reader) = serve(&folder);

@@ -10,16 +10,17 @@ use http::Uri;
 
 pub use self::courier::Courier;
 pub(super) use self::courier::{Http, client, post};
-use super::{App, Gone, random};
+use super::{App as Rollcall, Gone, random};
 use crate::{
     model::{
         activity::action,
+        app::{App, called},
         hook::{Delivery, Hook},
         secret::HookSecret,
         session::Session,
         user::Actor,
     },
-    store::{Apps as _, Hooks as _, StoreError},
+    store::{Apps as _, Hooks as _, StoreError, Write},
 };
 
 /// The longest address of a webhook, in bytes.
@@ -47,7 +48,7 @@ pub enum HookError {
     Store(#[from] StoreError),
 }
 
-impl App {
+impl Rollcall {
     /// Every webhook, sorted by app, with how much each app is still to be told.
     pub fn hooks(&self) -> Result<Vec<(Hook, u64)>, StoreError> {
         self.0.store.read(|read| {
@@ -60,11 +61,12 @@ impl App {
     /// told, the newest first. The last is there even where the webhook was removed.
     pub fn hook(&self, app: &str, most: usize) -> Result<(Option<Hook>, u64, Vec<Delivery>), HookError> {
         self.0.store.read(|read| {
-            if !read.apps()?.iter().any(|known| known.name == app) {
+            let apps = read.apps()?;
+            let Some(App { name, .. }) = called(apps.iter(), app) else {
                 return Err(HookError::NoApp(app.to_owned()));
-            }
-            let hook = read.hook(app)?.map(|(hook, _)| hook);
-            Ok((hook, read.count_waiting(app)?, read.deliveries_to(app, most)?))
+            };
+            let hook = read.hook(name)?.map(|(hook, _)| hook);
+            Ok((hook, read.count_waiting(name)?, read.deliveries_to(name, most)?))
         })
     }
 
@@ -89,32 +91,34 @@ impl App {
     /// each time there is a new one. What the app is still to be told goes to the new address at once.
     pub async fn put_hook(&self, by: &Actor, app: &str, url: &str) -> Result<(Hook, HookSecret), HookError> {
         let url = address(url).ok_or(HookError::Url)?.to_string();
-        let hook = Hook { app: app.to_owned(), url, created: self.now(), created_by: by.name.clone() };
+        let given = Hook { app: app.to_owned(), url, created: self.now(), created_by: by.name.clone() };
         let secret = random::hook_secret();
-        let told = self.did(by, action::APP_HOOK_SET).to(app).saying(&hook.url);
-        let (made, key) = (hook.clone(), secret.clone());
-        self.change(by, move |write| {
-            if !write.apps()?.iter().any(|known| known.name == made.app) {
-                return Err(HookError::NoApp(made.app.clone()));
-            }
-            write.put_hook(&made, &key)?;
-            write.append(&told)?;
-            Ok(())
-        })
-        .done()
-        .await?;
+        let told = self.did(by, action::APP_HOOK_SET).saying(&given.url);
+        let key = secret.clone();
+        let put = self.change(by, move |write| {
+            let apps = write.apps()?;
+            let Some(App { name, .. }) = called(apps.iter(), &given.app) else {
+                return Err(HookError::NoApp(given.app.clone()));
+            };
+            let hook = Hook { app: name.clone(), ..given.clone() };
+            write.put_hook(&hook, &key)?;
+            write.append(&told.clone().to(name))?;
+            Ok(hook)
+        });
+        let hook = put.done().await?;
         self.0.bell.notify_one();
         Ok((hook, secret))
     }
 
     /// Removes the webhook of an app. What the app was still to be told is given up.
     pub async fn remove_hook(&self, by: &Actor, app: &str) -> Result<(), HookError> {
-        let (told, app) = (self.did(by, action::APP_HOOK_REMOVED).to(app), app.to_owned());
+        let (told, app) = (self.did(by, action::APP_HOOK_REMOVED), app.to_owned());
         self.change(by, move |write| {
-            if !write.remove_hook(&app, write.now())? {
+            let name = registered(write, &app)?;
+            if !write.remove_hook(&name, write.now())? {
                 return Err(HookError::Unknown(app.clone()));
             }
-            write.append(&told)?;
+            write.append(&told.clone().to(&name))?;
             Ok(())
         })
         .done()
@@ -125,15 +129,21 @@ impl App {
     pub async fn hasten_hook(&self, by: &Actor, app: &str) -> Result<usize, HookError> {
         let app = app.to_owned();
         let hastened = self.change(by, move |write| {
-            if write.hook(&app)?.is_none() {
+            let name = registered(write, &app)?;
+            if write.hook(&name)?.is_none() {
                 return Err(HookError::Unknown(app.clone()));
             }
-            Ok(write.hasten(&app, write.now())?)
+            Ok(write.hasten(&name, write.now())?)
         });
         let count = hastened.done().await?;
         self.0.bell.notify_one();
         Ok(count)
     }
+}
+
+/// The name that an app which is called so is registered by; as it is, where none is.
+fn registered(write: &Write<'_>, app: &str) -> Result<String, StoreError> {
+    Ok(called(write.apps()?.iter(), app).map_or_else(|| app.to_owned(), |app| app.name.clone()))
 }
 
 /// The address of a webhook, as the client that posts to it reads it: nothing that could be read in two ways.

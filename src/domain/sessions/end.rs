@@ -152,7 +152,7 @@ impl App {
         let now = self.now();
         let (mut over, mut others, mut own) = (Vec::new(), Vec::new(), Vec::new());
         let reached = ids.iter().filter_map(|id| self.0.live.known(*id));
-        for live in reached.filter(|live| mandate.covers(&live.user, |app| live.has_opened(app))) {
+        for live in reached.filter(|live| mandate.covers(&live.user, |app| self.has_opened(live, app))) {
             if let Some(ending) = self.due(&live, now).filter(|_| !live.refused()) {
                 over.push((live.id, ending));
             } else if live.user.as_str() == by.name && matches!(by.kind, ActorKind::User(_)) {
@@ -171,7 +171,7 @@ impl App {
     pub fn reachable(&self, mandate: &Mandate, user: Option<&UserName>) -> Vec<SessionId> {
         let (all, now) = (self.0.live.all(), self.now());
         let reached = all.iter().filter(|live| {
-            mandate.covers(&live.user, |app| live.has_opened(app))
+            mandate.covers(&live.user, |app| self.has_opened(live, app))
                 && user.is_none_or(|user| *user == live.user)
                 && self.due(live, now).is_none()
         });

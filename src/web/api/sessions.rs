@@ -9,11 +9,12 @@ use utoipa::ToSchema;
 
 use crate::{
     domain::{
+        apps::{LONGEST, can_be_called},
+        ingest::is_own,
         live::Live,
         sessions::{Origin, Registration},
     },
     model::{
-        activity::OWN_APP,
         device::Agent,
         id::SessionId,
         secret::{Kind, Token},
@@ -147,7 +148,10 @@ const NOT_ITS_APP: &str = "this token is made for one app, and this is no sessio
 #[delete("/sessions/<id>")]
 async fn end(caller: Caller<'_, SessionWrite>, id: &str) -> Result<Status, Failure> {
     let session = find(&caller, id).await?;
-    if !caller.mandate().covers(&session.user, |app| session.apps.iter().any(|opened| opened == app)) {
+    if !caller
+        .mandate()
+        .covers(&session.user, |app| session.apps.iter().any(|opened| caller.app.are_one_app(opened, app)))
+    {
         return Err(caller.forbidden(match caller.identity {
             Identity::User(_) => "you may end only your own sessions",
             Identity::Program(_) => NOT_ITS_APP,
@@ -291,15 +295,20 @@ async fn register(
         .map_err(|error: crate::model::user::BadUserName| Failure::field("user", error.to_string()))?;
     let app = app.filter(|app| !app.is_empty()).map(|app| program.app.app_name(app));
     let of = program.voice().app;
-    if of.is_some() && app.is_some() && app != of {
+    if let (Some(named), Some(of)) = (&app, &of)
+        && !program.app.are_one_app(named, of)
+    {
         return Err(Failure::field("app", "this token is another app's; give the name of its own, or none"));
     }
-    let app = app.or(of).unwrap_or_else(|| program.name().to_owned());
-    if app.len() > 64 || app.chars().any(char::is_control) {
-        return Err(Failure::field("app", "an app's name has at most 64 bytes"));
+    let app = of.or(app).unwrap_or_else(|| program.name().to_owned());
+    if is_own(&app) {
+        let message =
+            "rollcall, and what looks like it, is not yours to sign in to; give the name of your app";
+        return Err(Failure::field("app", message));
     }
-    if UserName::fold(&app) == OWN_APP {
-        return Err(Failure::field("app", "rollcall is not yours to sign in to; give the name of your app"));
+    if !can_be_called(&app) {
+        let message = format!("an app's name has at most {LONGEST} bytes and nothing that cannot be seen");
+        return Err(Failure::field("app", message));
     }
     if ttl_s == Some(0) {
         return Err(Failure::field("ttl_s", "ttl_s is a number of seconds, at least 1"));
@@ -347,7 +356,7 @@ async fn touch(
             apart(program.app, move |app| app.session(&crate::model::session::Scope::All, id)).await?;
         return Err(known.map_or_else(unknown, |_| Failure::gone("this session has ended")));
     };
-    if !program.mandate().covers(&live.user, |app| live.has_opened(app)) {
+    if !program.mandate().covers(&live.user, |app| program.app.has_opened(&live, app)) {
         return Err(program.forbidden(NOT_ITS_APP));
     }
     if live.is_own() {

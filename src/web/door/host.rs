@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 
 use rocket::Request;
 
-use super::door;
+use super::{door, programs::shows_a_token};
 use crate::web::{failure::Failure, gate};
 
 /// What is asked for under other names too: by proxies and the browsers they send (`/auth/` and what lies at an app's address), by those
@@ -16,7 +16,8 @@ use crate::web::{failure::Failure, gate};
 const OPEN: [&str; 3] = ["/auth/", gate::PREFIX, "/assets/"];
 
 /// Refuses a request that names another host than that of the public address, where one is set. An address in numbers and this machine's
-/// own name for itself lead nowhere else; a trusted proxy has chosen what it passes on, and a program with a token is no page.
+/// own name for itself lead nowhere else; a trusted proxy has chosen what it passes on, and a program with a token that
+/// works is no page; a page may send any other word in its place.
 pub(in crate::web) fn stray(request: &Request<'_>) -> Option<Failure> {
     let settings = &door(request).settings;
     let url = settings.public_url.as_deref()?;
@@ -27,7 +28,7 @@ pub(in crate::web) fn stray(request: &Request<'_>) -> Option<Failure> {
         || is_local(host(named))
         || OPEN.iter().any(|open| path.starts_with(open))
         || matches!(path, "/healthz" | "/readyz")
-        || request.headers().contains("Authorization")
+        || shows_a_token(request)
         || request.remote().is_some_and(|peer| settings.trusted_proxies.contain(peer.ip()));
     if is_known { None } else { Some(Failure::other_host(url)) }
 }

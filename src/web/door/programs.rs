@@ -80,9 +80,10 @@ impl<'r, S: Needs> Program<'r, S> {
         self.token.sender()
     }
 
-    /// In whose name what it sends is written.
+    /// In whose name what it sends is written: that of its app as it is registered, which may have been later than its token was made.
     pub fn voice(&self) -> Voice {
-        self.token.voice()
+        let Voice { name, app } = self.token.voice();
+        Voice { name, app: app.map(|app| self.app.app_name(app)) }
     }
 
     /// Whose sessions it may end, and say that they are used: those of its app, where its token is made for one.
@@ -201,6 +202,12 @@ fn shown(request: &Request<'_>) -> Option<Token> {
         _ => None,
     };
     token.filter(|token: &Token| token.kind() == Kind::Api)
+}
+
+/// Whether a token is shown that works. That is no use of it yet.
+pub(super) fn shows_a_token(request: &Request<'_>) -> bool {
+    request.headers().contains("Authorization")
+        && shown(request).is_some_and(|token| door(request).app.is_api_token(&token))
 }
 
 /// The token that is shown as `Bearer`; none where nothing is shown at all.

@@ -55,11 +55,14 @@ const ASKED: [&str; 10] = [
     "X-Forwarded-Proto",
     "X-Forwarded-Uri",
     "X-Forwarded-Method",
-    "Accept",
-    "X-Requested-With",
-    "Upgrade",
-    "Sec-Fetch-Mode",
+    FOR_A_PAGE[0],
+    FOR_A_PAGE[1],
+    FOR_A_PAGE[2],
+    FOR_A_PAGE[3],
 ];
+
+/// In which headers a browser says what becomes of the answer.
+const FOR_A_PAGE: [&str; 4] = ["Accept", "X-Requested-With", "Upgrade", "Sec-Fetch-Mode"];
 
 /// All that is read of the headers in a check but cookies and addresses, in one walk.
 const READ: [&str; ASKED.len() + AGENT.len()] = {
@@ -135,20 +138,8 @@ impl Checkpoint<'_> {
         };
         let own = if self.unheard { "another" } else { self.request.method().as_str() };
         let method = method.map_or_else(|| own.to_owned(), str::to_ascii_uppercase);
-        // Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket. Of a socket some
-        // proxies hand on no Upgrade, which is a matter between the client and them.
-        let for_a_page = self.holds(accept, "text/html")
-            && !self.holds(requested_with, "xmlhttprequest")
-            && upgrade.first.is_none()
-            && mode.first.is_none_or(|mode| mode == "navigate")
-            && !self.request.headers().contains("Sec-WebSocket-Key");
+        let for_a_page = is_for_a_page(self.request, [accept, requested_with, upgrade, mode]);
         Ok(Asked { address, method, for_a_page })
-    }
-
-    /// Whether any line of this name holds the word, which is written in lower case.
-    fn holds(&self, line: Line<'_>, word: &str) -> bool {
-        let holds = |value: &str| value.to_ascii_lowercase().contains(word);
-        line.all(self.request).any(holds)
     }
 
     /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site. One that is
@@ -200,6 +191,26 @@ impl Checkpoint<'_> {
     pub fn with_pass<R>(&self, site: &Site, pass: &Token, answer: R) -> SetCookie<R> {
         SetCookie::keep(answer).and_host_pass(pass, site.secure())
     }
+}
+
+/// Whether it is a browser going to a page, as far as it says: not a script's request, a stream or a socket. Of a socket some
+/// proxies hand on no Upgrade, which is a matter between the client and them.
+fn is_for_a_page(
+    request: &Request<'_>,
+    [accept, requested_with, upgrade, mode]: [Line<'_>; FOR_A_PAGE.len()],
+) -> bool {
+    let holds =
+        |line: Line<'_>, word: &str| line.all(request).any(|value| value.to_ascii_lowercase().contains(word));
+    holds(accept, "text/html")
+        && !holds(requested_with, "xmlhttprequest")
+        && upgrade.first.is_none()
+        && mode.first.is_none_or(|mode| mode == "navigate")
+        && !request.headers().contains("Sec-WebSocket-Key")
+}
+
+/// The same of a request of which nothing else was read.
+pub(in crate::web) fn asks_for_a_page(request: &Request<'_>) -> bool {
+    is_for_a_page(request, lines(request, FOR_A_PAGE))
 }
 
 /// A header that stands once and holds one value.

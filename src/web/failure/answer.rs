@@ -67,7 +67,7 @@ impl<'r> Responder<'r, 'static> for Failure {
             Response::build().status(Status::SeeOther).header(location).finalize()
         } else if let Some(fields) = self.step_up {
             pages::step_up(request, fields).respond_to(request)?
-        } else if request.uri().path().as_str().starts_with(gate::PREFIX) {
+        } else if is_shown_elsewhere(request) {
             let own = door::own_address(request);
             let page = gate::Elsewhere::because(own, self.status, pages::sentence(&self.message));
             Box::new(page).respond_to(request)?
@@ -104,13 +104,35 @@ fn to_sign_in(request: &Request<'_>) -> Response<'static> {
     Response::build().status(Status::SeeOther).header(Header::new("Location", target)).finalize()
 }
 
+/// What a proxy fetches in the place of what was asked for.
+const DENIED: &str = "/auth/denied";
+
+/// Whether a page in answer to this is shown at an app's own address.
+fn is_shown_elsewhere(request: &Request<'_>) -> bool {
+    let path = request.uri().path();
+    path.as_str().starts_with(gate::PREFIX) || path.as_str().starts_with(DENIED)
+}
+
+/// Where there is nothing, for a request that is turned away: what is said there is drawn as where it was going. A check that is made
+/// for a page is one that most proxies answer the browser with.
+pub(super) fn nowhere(request: &Request<'_>) -> &'static str {
+    let checks_a_page = request.uri().path() == "/auth/forward" && door::asks_for_a_page(request);
+    if checks_a_page || is_shown_elsewhere(request) && !wants_json(request) {
+        "/.rollcall/nowhere"
+    } else if wants_json(request) {
+        "/api/nowhere"
+    } else {
+        "/nowhere"
+    }
+}
+
 /// Whether the sender is a program: it is answered in JSON.
 pub(super) fn wants_json(request: &Request<'_>) -> bool {
     let path = request.uri().path();
     let path = path.as_str();
     // A proxy asks for it on behalf of whoever asked.
-    if path.starts_with("/auth/denied") {
-        return !request.headers().get("Accept").any(|accept| accept.contains("text/html"));
+    if path.starts_with(DENIED) {
+        return !door::asks_for_a_page(request);
     }
     ["/api/", "/auth/nginx", "/auth/forward", "/es", "/v1/", "/healthz", "/readyz", "/metrics"]
         .iter()

@@ -16,7 +16,7 @@ use rocket::{
 };
 
 pub(super) use self::answer::{Reason, Refusal};
-use self::answer::{methods, wants_json};
+use self::answer::{methods, nowhere, wants_json};
 use crate::{
     domain::random,
     model::{noun::activities, site::Site},
@@ -290,7 +290,7 @@ impl Failure {
 
     /// Turns away a request before any route has seen it: it is led to where there is nothing, and hears this there.
     pub(super) fn turn_away(self, request: &mut Request<'_>) {
-        let nowhere = if wants_json(request) { "/api/nowhere" } else { "/nowhere" };
+        let nowhere = nowhere(request);
         self.remember(request);
         if let Ok(nowhere) = Origin::parse(nowhere) {
             request.set_uri(nowhere);

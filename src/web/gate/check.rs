@@ -63,23 +63,32 @@ async fn ask(
     unauthorized: impl FnOnce(&Asked) -> Status,
 ) -> Result<Told, Failure> {
     let asked = checkpoint.asked(headers)?;
-    let site = &asked.address.site;
-    let decision = checkpoint.admit(site).await?;
-    Ok(match decision {
+    let decision = checkpoint.admit(&asked.address.site).await?;
+    Ok(told(checkpoint, &asked, decision, unauthorized))
+}
+
+/// What is said of a decision.
+pub(super) fn told(
+    checkpoint: &Checkpoint<'_>,
+    asked: &Asked,
+    decision: Decision,
+    unauthorized: impl FnOnce(&Asked) -> Status,
+) -> Told {
+    match decision {
         Decision::Pass { app, user, live } => Told::Pass(Identity::of(&app, &user, live.id)),
         Decision::SignIn(_) => {
             let location = to_sign_in(&checkpoint.own_address(), &asked.address);
-            Told::SignIn { location, status: unauthorized(&asked) }
+            Told::SignIn { location, status: unauthorized(asked) }
         }
         Decision::Forbidden(app, user, _) if asked.for_a_page => {
             Told::Denied(Box::new(Denied::new(checkpoint.own_address(), &asked.address, &app, &user)))
         }
         Decision::Forbidden(app, user, _) => Told::Refused(not_open(&app, &user)),
         Decision::NoApp if asked.for_a_page => {
-            Told::Lost(Box::new(Elsewhere::no_app(checkpoint.own_address(), site)))
+            Told::Lost(Box::new(Elsewhere::no_app(checkpoint.own_address(), &asked.address.site)))
         }
-        Decision::NoApp => Told::Refused(Failure::no_app(site)),
-    })
+        Decision::NoApp => Told::Refused(Failure::no_app(&asked.address.site)),
+    }
 }
 
 /// The page where one signs in to go on to `address`.

@@ -13,7 +13,7 @@ use rocket::{
 };
 use sha2::{Digest, Sha256};
 
-use super::check::to_sign_in;
+use super::check::{Told, to_sign_in, told};
 use crate::{
     domain::gate::Decision,
     model::{app::App, site::Address, user::User},
@@ -88,21 +88,17 @@ pub(super) fn not_open(app: &App, user: &User) -> Failure {
     Failure::forbidden(format!("{} may not open {}", user.name, app.name))
 }
 
-/// For nginx, which keeps what a check answered to itself and fetches the page on its own.
+/// For nginx, which keeps what a check answered to itself and fetches the page on its own, by GET whatever was asked for.
 #[get("/auth/denied")]
-async fn denied(checkpoint: Checkpoint<'_>) -> Result<Box<Denied>, Failure> {
-    let Asked { address, for_a_page, .. } = checkpoint.asked(AskedBy::Original)?;
-    match checkpoint.app.decide(checkpoint.live(&address.site).await, &address.site) {
-        Decision::Forbidden(app, user, _) if !for_a_page => Err(not_open(&app, &user)),
-        Decision::Forbidden(app, user, _) => {
-            Ok(Box::new(Denied::new(checkpoint.own_address(), &address, &app, &user)))
-        }
-        Decision::NoApp => Err(Failure::no_app(&address.site)),
-        Decision::Pass { .. } => {
-            Err(Failure::forbidden("this was refused a moment ago and would pass now; try again"))
-        }
-        Decision::SignIn(_) => Err(Failure::not_signed_in()),
+async fn denied(checkpoint: Checkpoint<'_>) -> Result<Told, Failure> {
+    let asked = checkpoint.asked(AskedBy::Original)?;
+    let site = &asked.address.site;
+    let decision = checkpoint.app.decide(checkpoint.live(site).await, site);
+    if let Decision::Pass { .. } = decision {
+        return Err(Failure::forbidden("this was refused a moment ago and would pass now; try again"));
     }
+    let lead = |asked: &Asked| if asked.for_a_page { Status::SeeOther } else { Status::Unauthorized };
+    Ok(told(&checkpoint, &asked, decision, lead))
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -9,7 +9,7 @@ use std::{mem, net::IpAddr};
 use chrono::Datelike as _;
 use jiff::Timestamp;
 use serde_json::{Map, Value};
-use syslog_loose::{Message, Protocol, Variant};
+use syslog_loose::{Message, Protocol, Variant, decompose_pri};
 
 use super::{
     Record,
@@ -26,6 +26,12 @@ const STRUCTURED: &str = "log.syslog.structured_data";
 /// Structured data of these names says something of the message, not of what happened.
 const OF_THE_MESSAGE: [&str; 3] = ["timeQuality", "origin", "meta"];
 
+/// The highest priority: facility 23, severity 7.
+const PRIORITY: u8 = 191;
+
+/// The longest name of a program, in bytes, as RFC 5424 has it. RFC 3164 has 32, and many senders have more.
+const PROGRAM: usize = 48;
+
 /// Reads a message that `from` sent and that came at `now`. What is no UTF-8 is taken for Latin-1, as old devices send
 /// it.
 pub fn message(bytes: &[u8], from: IpAddr, now: Timestamp) -> Record {
@@ -36,7 +42,54 @@ pub fn message(bytes: &[u8], from: IpAddr, now: Timestamp) -> Record {
         return Err("the message is empty".to_owned());
     }
     let year = |(month, ..): (u32, u32, u32, u32, u32)| year_of(month, now);
-    Ok(read(text, &syslog_loose::parse_message_with_year(text, year, Variant::Either), from))
+    let mut message = syslog_loose::parse_message_with_year(text, year, Variant::Either);
+    mend(text, &mut message);
+    Ok(read(text, &message, from))
+}
+
+/// Puts right what the parser takes for something else. Of a message of RFC 3164 that has no date it reads nothing at all, and a program
+/// without a host before it, it takes for the host.
+fn mend<'t>(text: &'t str, message: &mut Message<&'t str>) {
+    if message.msg.len() == text.len() {
+        let Some((priority, rest)) = priority(text) else { return };
+        (message.facility, message.severity) = decompose_pri(priority);
+        message.msg = rest;
+        if let Some((program, process, rest)) = tag(rest) {
+            (message.appname, message.procid, message.msg) = (Some(program), process.map(Into::into), rest);
+        }
+    } else if let (Protocol::RFC3164, Some(host), None) =
+        (&message.protocol, message.hostname, message.appname)
+    {
+        let behind = host.as_ptr().addr() + host.len() - text.as_ptr().addr();
+        if text[behind..].starts_with(':') && host.parse::<IpAddr>().is_err() {
+            (message.hostname, message.appname) = (None, Some(host));
+        }
+    }
+}
+
+/// The priority that a message begins with, and what stands behind it.
+fn priority(text: &str) -> Option<(u8, &str)> {
+    let (digits, rest) = text.strip_prefix('<')?.split_once('>')?;
+    let plain = (1..=3).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    let priority = digits.parse().ok().filter(|priority| plain && *priority <= PRIORITY)?;
+    Some((priority, rest.trim_start()))
+}
+
+/// The program that a text begins with, `name:` or `name[process]:`, the process, and what stands behind it. What is no name of a program,
+/// or has behind its colon what makes another thing of it (`https://`, `CEF:0`, `fe80::1`), is a part of the text.
+fn tag(text: &str) -> Option<(&str, Option<&str>, &str)> {
+    let of_a_name = |c: char| c.is_ascii_alphanumeric() || "-_./".contains(c);
+    let (name, rest) = text.split_at(text.find(|c| !of_a_name(c))?);
+    let (process, rest) = match rest.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map(|(process, rest)| (Some(process), rest))?,
+        None => (None, rest),
+    };
+    let rest = rest.strip_prefix(':')?;
+    let is_name = name.len() <= PROGRAM && name.starts_with(|c: char| !c.is_ascii_digit());
+    let is_process =
+        process.is_none_or(|process| !process.is_empty() && !process.contains(char::is_whitespace));
+    let is_other = rest.starts_with(|c: char| c.is_ascii_digit() || "/\\:=".contains(c));
+    (is_name && is_process && !is_other).then(|| (name, process, rest.trim_start()))
 }
 
 /// The year of a date that names none: the one that puts it nearest to now, for December comes in January too.
@@ -56,7 +109,9 @@ fn read(text: &str, message: &Message<&str>, from: IpAddr) -> NewActivity {
     let mut document =
         fields.and_then(Result::ok).and_then(|fields| Document::of(fields).ok()).unwrap_or_else(|| {
             let mut document = Document::default();
-            document.set(DETAIL[0], body);
+            if !body.is_empty() {
+                document.set(DETAIL[0], body);
+            }
             document
         });
     let mut whole = true;
@@ -176,6 +231,80 @@ mod tests {
     }
 
     #[test]
+    fn of_a_message_without_a_date_the_priority_and_the_program_are_read() {
+        for (text, app, process, detail) in [
+            ("<14>pyudp one\0", "syslog", None, "pyudp one"),
+            ("<14>myapp:pyudp one\0", "myapp", None, "pyudp one"),
+            ("<14>myapp: pyudp one\0", "myapp", None, "pyudp one"),
+            ("<14>myapp[55]: one", "myapp", Some("55"), "one"),
+            ("<14>postfix/smtpd[7]: one", "postfix/smtpd", Some("7"), "one"),
+            ("<14> root: x", "root", None, "x"),
+            (
+                "<14>29: *Mar  1 18:46:11: %SYS-5-CONFIG_I: x",
+                "syslog",
+                None,
+                "29: *Mar  1 18:46:11: %SYS-5-CONFIG_I: x",
+            ),
+            (
+                "<14>date=2026-03-15 time=11:59:00 user=\"ann\"",
+                "syslog",
+                None,
+                "date=2026-03-15 time=11:59:00 user=\"ann\"",
+            ),
+            ("<14>https://wiki.example.org/ is down", "syslog", None, "https://wiki.example.org/ is down"),
+            ("<14>CEF:0|a|b", "syslog", None, "CEF:0|a|b"),
+            ("<14>fe80::1 is up", "syslog", None, "fe80::1 is up"),
+            ("<14>", "syslog", None, ""),
+        ] {
+            let record = one(text);
+            assert_eq!((&*record.app, &*record.action, &*record.detail), (app, app, detail), "{text}");
+            assert_eq!(record.user, "10.0.0.9", "{text}");
+            let kept = |name: &str| {
+                record.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| &**value)
+            };
+            assert_eq!(kept("log.syslog.facility.name"), Some("user"), "{text}");
+            assert_eq!(kept("log.syslog.severity.name"), Some("info"), "{text}");
+            assert_eq!(kept("process.pid"), process, "{text}");
+        }
+        let document = one(r#"<14>myapp: {"user":"ann","action":"paid"}"#);
+        assert_eq!((&*document.user, &*document.action, &*document.app), ("ann", "paid", "myapp"));
+        // What is no priority is text, and so is what stands behind it.
+        for text in ["<192>a: b", "<999>a: b", "<>a: b", "<+1>a: b", "<0013>a: b", "a: b"] {
+            let record = one(text);
+            assert_eq!((&*record.app, &*record.detail), ("syslog", text));
+        }
+    }
+
+    #[test]
+    fn what_stands_alone_before_a_colon_is_the_program_and_not_the_host() {
+        for (text, user, app, detail) in [
+            ("<13>Mar 15 11:59:00 sudo: ann : TTY=pts/0", "10.0.0.9", "sudo", "ann : TTY=pts/0"),
+            (
+                "<191>Mar 15 2026 11:59:00: %ASA-6-605005: Login permitted",
+                "10.0.0.9",
+                "%ASA-6-605005",
+                "Login permitted",
+            ),
+            ("<13>Mar 15 11:59:00 crond[55]: x", "10.0.0.9", "crond", "x"),
+            ("<13>Mar 15 11:59:00 web1 : x", "web1", "syslog", "x"),
+            ("<13>Mar 15 11:59:00 web1 sudo: x", "web1", "sudo", "x"),
+            ("<13>Mar 15 11:59:00 10.0.0.7: x", "10.0.0.7", "syslog", "x"),
+        ] {
+            let record = one(text);
+            assert_eq!((&*record.user, &*record.app, &*record.detail), (user, app, detail), "{text}");
+            assert!(record.attributes.contains(&("host.name".to_owned(), user.to_owned())), "{record:?}");
+            assert!(record.time.is_some(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_message_without_text_has_no_detail_and_no_attribute_in_its_place() {
+        let record = one("<13>1 - web1 shop - paid -");
+        assert_eq!(record.detail, "");
+        assert!(!record.attributes.iter().any(|(name, _)| name == "detail"), "{record:?}");
+    }
+
+    #[test]
     fn a_body_of_json_is_a_document() {
         for body in [r#"@cee: {"user":{"name":"ann"},"event.action":"x"}"#, r#"{"user":"ann","action":"x"}"#]
         {
@@ -286,6 +415,7 @@ mod tests {
         let known = proptest::sample::select(vec![
             "<13>",
             "<999>",
+            "<14>myapp:",
             "1 ",
             "- ",
             " ",

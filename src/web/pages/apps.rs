@@ -61,7 +61,7 @@ async fn page(admin: &Admin<'_>, params: &Params, form: Option<AppForm>) -> Resu
     let (others, more) = unregistered(admin.app, &live);
     let rows = apps.into_iter().map(|app| AppRow {
         hook: hook(&app.name),
-        sessions: live.iter().filter(|live| live.has_opened(&app.name)).count() as u64,
+        sessions: live.iter().filter(|live| admin.app.has_opened(live, &app.name)).count() as u64,
         groups: app.groups.join(", "),
         headers: app.headers.to_string(),
         created: Moment::new(app.created, &now),
@@ -89,7 +89,8 @@ fn unregistered(app: &Rollcall, live: &[Arc<Live>]) -> (Vec<Unregistered>, usize
 
 /// The form of an app that is there, with what is known of it.
 async fn as_it_is(admin: &Admin<'_>, name: &str) -> Result<AppForm, Failure> {
-    let known = apart(admin.app, |app| app.apps()).await?.into_iter().find(|app| app.name == name);
+    let registered = admin.app.app_name(name.to_owned());
+    let known = apart(admin.app, |app| app.apps()).await?.into_iter().find(|app| app.name == registered);
     let app = known.ok_or_else(|| Failure::not_found("there is no such app"))?;
     let typed = [Input::of(&app.name), Input::of(&app.url), Input::of(app.groups.join(", "))];
     Ok(form(Some(&app.name), typed, app.headers))

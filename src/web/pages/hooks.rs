@@ -43,13 +43,14 @@ async fn page(
     url: Option<Input>,
     made: Option<String>,
 ) -> Result<HookPage, Failure> {
-    let name = app.to_owned();
+    let app = admin.app.app_name(app.to_owned());
+    let name = app.clone();
     let (hook, waiting, deliveries) = apart(admin.app, move |app| app.hook(&name, SHOWN)).await?;
     let now = now(admin.app);
     let known = hook.as_ref().map(|hook| Input::of(&hook.url)).unwrap_or_default();
     Ok(HookPage {
         frame: inside(admin, Page::Apps, params),
-        app: app.to_owned(),
+        app,
         url: url.unwrap_or(known),
         hook: hook.map(|hook| HookFacts {
             created: Moment::new(hook.created, &now),

@@ -1,7 +1,7 @@
 //! Where a message ends in a stream: RFC 6587, both of its ways.
 //!
-//! A message that begins with a number and a space has that many bytes; any other ends with its line. Which it is, each
-//! message says anew. However long a message claims to be, no more than the longest one is held.
+//! A message that begins with a number and a space has that many bytes; any other ends with its line, or with a NUL. Which it is,
+//! each message says anew. However long a message claims to be, no more than the longest one is held.
 
 use std::io;
 
@@ -90,12 +90,13 @@ impl<R: AsyncRead + Unpin> Frames<R> {
         }
     }
 
-    /// Reads to the end of the line, or of the stream.
+    /// Reads to the end of the line, to a NUL, or to the end of the stream.
     async fn line(&mut self, mut bytes: Vec<u8>) -> io::Result<Frame> {
         let mut long = false;
         loop {
             let there = self.input.fill_buf().await?;
-            let end = memchr::memchr(b'\n', there);
+            // Python's handler ends what it sends with a NUL (RFC 6587, 3.4.2).
+            let end = memchr::memchr2(b'\n', 0, there);
             let taken = end.unwrap_or(there.len());
             long |= bytes.len() + taken > self.most;
             if !long {
@@ -137,6 +138,12 @@ mod tests {
             [ok("<1>a\n"), ok("<2>b\r"), ok("<3>\nc\n"), ok("<4>d")]
         );
         assert_eq!(read(b"12:30 x\n1234567890 y\n"), [ok("12:30 x"), ok("1234567890 y")]);
+        assert_eq!(read(b"<1>a\0<2>b\0\n3 <3>\0<4>d\n"), [ok("<1>a"), ok("<2>b"), ok("<3>"), ok("<4>d")]);
+        assert_eq!(
+            read(b"4 <1>\0<2>b\0"),
+            [ok("<1>\0"), ok("<2>b")],
+            "where its length is said it is a part"
+        );
     }
 
     #[test]

@@ -154,6 +154,20 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
         ("X-Forwarded-Host", "open.example.org"),
         ("X-Forwarded-Uri", "/open"),
         ("X-Forwarded-Method", "OPTIONS"),
+        // As programs read them that take an underscore for a dash.
+        ("X_Forwarded_For", "6.6.6.6"),
+        ("X-Forwarded_For", "6.6.6.6"),
+        ("X_Forwarded_Host", IMPOSTOR),
+        ("X_Forwarded_Proto", IMPOSTOR),
+        ("X_Real_IP", "6.6.6.6"),
+        ("X_Original_URL", "http://6.6.6.6/"),
+        // What apps build their addresses of.
+        ("X-Forwarded-Port", IMPOSTOR),
+        ("X-Forwarded-Prefix", IMPOSTOR),
+        ("X-Forwarded-Server", IMPOSTOR),
+        ("X-Forwarded-Scheme", IMPOSTOR),
+        ("X-Forwarded-Ssl", IMPOSTOR),
+        ("X-Original-Host", IMPOSTOR),
     ];
     let claiming =
         |client: Client| claims.iter().fold(client, |client, (name, value)| client.with(name, value));
@@ -165,9 +179,79 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
     let page = claiming(street.at_the_app("")).with("Accept", "text/html").get("/page");
     let encoded = "http%3A%2F%2Fwiki.example.org%2Fpage";
     assert_eq!((page.status, location(&page)), (302, format!("{ROLLCALL}/signin?rd={encoded}").as_str()));
+    // What is the app's own goes there.
+    for own in ["X-Auth-Token", "X-Auth-Key", "Authorization"] {
+        assert_eq!(told(&ann.with(own, "the app's own").get("/page"), own), ["the app's own"]);
+    }
     // What Connection names is not to go further; what Rollcall says is.
     let reply = ann.with("Connection", "close, Remote-User, X-Forwarded-For").get("/page");
     assert_eq!(told(&reply, "Remote-User"), ["ann"]);
+}
+
+fn what_is_no_text_in_a_cookie_a_header_or_an_address_keeps_nobody_out(street: &Street, cookies: &str) {
+    let own = format!("Cookie: {cookies}; pref=");
+    let cookie = [own.as_bytes(), b"caf\xe9; theme=dark"].concat();
+    let reached = |answer: &str| {
+        answer.starts_with("HTTP/1.1 200 ")
+            && answer.to_ascii_lowercase().contains("\r\nremote-user: ann\r\n")
+    };
+    let html: &[u8] = b"Accept: text/html";
+    let disposition: &[u8] = b"Content-Disposition: attachment; filename=\"caf\xe9.txt\"";
+    let answer = street.says_to(b"/page", &[&cookie, html, disposition]);
+    assert!(reached(&answer) && answer.contains("theme=dark"), "{answer} {}", street.said());
+    // An address that no browser sends is refused, or goes to the app; nobody is told that the server is broken.
+    let answer = street.says_to(b"/caf\xe9", &[&cookie]);
+    assert!(reached(&answer) || answer.starts_with("HTTP/1.1 400 "), "{answer} {}", street.said());
+    // Nor does it stand in the way to the sign-in.
+    let stranger: &[u8] = b"Cookie: pref=caf\xe9; theme=dark";
+    let answer = street.says_to(b"/page", &[stranger, html]);
+    assert!(
+        answer.starts_with("HTTP/1.1 302 ") && answer.contains("/signin?rd="),
+        "{answer} {}",
+        street.said()
+    );
+    let answer = street.says_to(b"/.rollcall/start?rd=%2Fpage", &[stranger, html]);
+    assert!(
+        answer.starts_with("HTTP/1.1 303 ") && answer.contains("/auth/handover?rd="),
+        "{answer} {}",
+        street.said()
+    );
+}
+
+fn an_app_that_is_not_registered_shows_a_page_that_needs_nothing_else(street: &Street, cookies: &str) {
+    street.without_the_vault(|| {
+        for cookies in [cookies, ""] {
+            let page = street.at("vault.example.org", cookies).with("Accept", "text/html").get("/page");
+            let text = page.text();
+            assert!(page.status == 403 && text.contains("is not open yet"), "{} {text}", page.status);
+            assert!(
+                !text.contains("href=\"/") && !text.contains("src="),
+                "it would be at the app's host: {text}"
+            );
+            assert!(text.contains(ROLLCALL), "{text}");
+            let script =
+                street.at("vault.example.org", cookies).with("Accept", "application/json").get("/data");
+            assert_eq!(script.refusal(), "403 no_such_app");
+        }
+    });
+}
+
+fn events_come_as_they_are_sent(street: &Street, ann: &Client) {
+    let listening = ann.with("Accept", "text/event-stream");
+    let mut listening = listening.connect();
+    listening.ask("GET", echo::EVENTS, b"");
+    let (status, _) = listening.head();
+    assert_eq!(status, 200, "{}", street.said());
+    let mut heard = |event: &str| {
+        let mut text = Vec::new();
+        while !text.ends_with(b"\n\n") {
+            text.extend(listening.chunk().expect("there is more"));
+        }
+        assert_eq!(String::from_utf8(text).unwrap(), format!("data: {event}\n\n"));
+    };
+    heard("first");
+    assert!(reached(&ann.get(echo::SEEN)));
+    heard("second");
 }
 
 fn an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(street: &Street, cookies: &str) {
@@ -341,11 +425,14 @@ fn holds(proxy: Proxy) {
     a_socket_opens_for_who_is_signed_in_alone(&street, &ann);
     who_may_not_open_the_app_is_told_so_on_a_page(&street, &ann);
     what_a_client_says_of_itself_is_not_believed(&street, &ann);
+    an_app_that_is_not_registered_shows_a_page_that_needs_nothing_else(&street, &cookies);
     an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(&street, &cookies);
     a_host_that_no_site_names_is_refused(proxy, &street, &cookies);
     a_long_address_leads_to_the_sign_in_and_back(&street);
-    // Traefik takes away no single cookie, as the manual says.
+    // Traefik takes away no single cookie, as the manual says, and what does as it says hands on what is whole.
     if !matches!(proxy, Proxy::Traefik) {
+        what_is_no_text_in_a_cookie_a_header_or_an_address_keeps_nobody_out(&street, &cookies);
+        events_come_as_they_are_sent(&street, &ann);
         an_app_is_sent_its_own_cookies_and_none_of_rollcalls(&street, &cookies);
     }
     the_session_shows_where_the_client_is_and_not_where_the_proxy_or_the_client_says(&street, &ann);

@@ -160,6 +160,23 @@ impl Street {
         if cookies.is_empty() { at } else { at.with("Cookie", cookies) }
     }
 
+    /// What a client is answered that asks the wiki for this, with these lines, of which not every byte is text.
+    pub(super) fn says_to(&self, path: &[u8], lines: &[&[u8]]) -> String {
+        let lines = [b"Host: wiki.example.org".as_slice(), b"Connection: close"]
+            .into_iter()
+            .chain(lines.iter().copied());
+        let head =
+            [b"GET ", path, b" HTTP/1.1\r\n"].into_iter().chain(lines.flat_map(|line| [line, b"\r\n"]));
+        self.both.answer_to(&[head.collect::<Vec<_>>().concat(), b"\r\n".to_vec()].concat())
+    }
+
+    /// Takes the vault out of the apps, and puts it back.
+    pub(super) fn without_the_vault(&self, meanwhile: impl FnOnce()) {
+        self.folder.run(&["app", "remove", "vault"]).ok();
+        meanwhile();
+        self.folder.run(&["app", "add", "vault", "--url", VAULT, "--groups", KEEPERS]).ok();
+    }
+
     /// A browser that shows pages.
     pub(super) fn browser(&self) -> Browser<'_> {
         Browser { street: self, jar: Vec::new() }
@@ -223,12 +240,17 @@ impl Doorway {
 
     /// What it answers to whoever asks for this host without TLS.
     pub(super) fn answer(&self, host: &str) -> String {
+        self.answer_to(format!("GET /page HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").as_bytes())
+    }
+
+    /// What it answers to these bytes; those of its own that are no text are shown as such.
+    fn answer_to(&self, request: &[u8]) -> String {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        write!(stream, "GET /page HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        stream.write_all(request).unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).unwrap();
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     fn said(&self) -> String {

@@ -18,7 +18,7 @@ use data_encoding::HEXLOWER;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-pub(super) use self::words::{ACTION, APP, DETAIL, TARGET, TIME, USER, is_foreign, is_known};
+pub(super) use self::words::{ACTION, APP, DETAIL, TARGET, TIME, USER, is_foreign, is_group, is_known};
 use self::words::{
     ADDRESS, BROWSER, CITY, COUNTRY, DEVICE, ID, IP, Names, OS, OUTCOME, OWN_ID, REGION, SESSION, USER_AGENT,
     address, counts, is_empty, outcome, plain, plain_text, time,

@@ -73,7 +73,15 @@ pub(in crate::web::ingest) fn is_known(name: &str) -> bool {
 /// Whether a name in a record says that it is written in somebody else's words.
 pub(in crate::web::ingest) fn is_foreign(name: &str) -> bool {
     matches!(name, "@timestamp" | "specversion" | "event" | "ecs")
-        || ["event.", "ecs.", "user.", "source."].iter().any(|group| name.starts_with(group))
+        || ["event.", "ecs.", "user.", "source.", "client.", "user_agent."]
+            .iter()
+            .any(|group| name.starts_with(group))
+}
+
+/// Whether what stands in an object under this name may have names of others for our fields: `source` does, as `source.ip` is one.
+pub(in crate::web::ingest) fn is_group(name: &str) -> bool {
+    let is_of_it = |known: &&str| known.strip_prefix(name).is_some_and(|inner| inner.starts_with('.'));
+    KNOWN.iter().any(|names| names.iter().any(&is_of_it))
 }
 
 pub(super) fn is_empty(value: &Value) -> bool {

@@ -34,8 +34,8 @@ pub(super) struct Draft<'a> {
     received: Held<'a>,
     attributes: Held<'a>,
     others: Pairs<'a>,
-    /// Whether a name says that it is written in somebody else's words.
-    pub(super) foreign: bool,
+    /// Whether a name that is none of ours says that it is written in somebody else's words.
+    foreign: bool,
 }
 
 impl<'a> Draft<'a> {
@@ -62,11 +62,16 @@ impl<'a> Draft<'a> {
             "received" => &mut self.received,
             "attributes" => &mut self.attributes,
             _ => {
-                self.foreign |= document::is_foreign(&name);
+                self.foreign |= document::is_foreign(&name) || value.is_object() && document::is_group(&name);
                 return self.others.push((name, value));
             }
         };
         *place = value;
+    }
+
+    /// Whether it is written in somebody else's words, as `{"user":{"name":…}}` is.
+    pub(super) fn is_foreign(&self) -> bool {
+        self.foreign || [&self.user, &self.session, &self.user_agent].into_iter().any(Held::is_object)
     }
 
     /// The record that it is; `sender` is who its `id` is unique for.

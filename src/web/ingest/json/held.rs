@@ -31,6 +31,14 @@ impl<'a> Held<'a> {
         Self::Json(value.to_string())
     }
 
+    pub(super) fn is_object(&self) -> bool {
+        match self {
+            Self::Json(json) => json.starts_with('{'),
+            Self::Object(_) => true,
+            Self::Nothing | Self::Text(_) | Self::Number(_) => false,
+        }
+    }
+
     pub(super) fn text(self, name: &str) -> Result<Option<Cow<'a, str>>, String> {
         match self {
             Self::Nothing => Ok(None),

@@ -76,7 +76,7 @@ impl<'de> Visitor<'de> for One<'_> {
             let value = fields.next_value_seed(Any { fields: name == "attributes" })?;
             draft.put(name, value);
         }
-        Ok((!draft.foreign).then(|| draft.judge(self.sender)))
+        Ok((!draft.is_foreign()).then(|| draft.judge(self.sender)))
     }
 }
 

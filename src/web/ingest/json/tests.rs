@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use serde_json::Value;
 
-use super::{Ndjson, Whole, line, no_object, plain, time, too_long};
+use super::{Key, Ndjson, Whole, foreign, judged, line, no_object, plain, time, too_long};
 use crate::{
     model::activity::{NewActivity, Outcome, SenderKey, limits},
     web::ingest::{Record, Records as _},
@@ -75,6 +75,32 @@ fn lines_are_counted_and_an_endless_one_costs_no_memory() {
     assert!(records.next_record().unwrap().is_none());
 }
 
+#[test]
+fn a_record_is_in_the_words_of_others_where_such_a_name_holds_an_object() {
+    for text in [
+        r#"{"user":"ann","action":"login","source":{"ip":"81.2.69.142"}}"#,
+        r#"{"user":{"name":"ann"},"action":"login","client":{"ip":"81.2.69.142"}}"#,
+        r#"{"user":"ann","action":"login","client.ip":"81.2.69.142"}"#,
+        r#"{"enduser":{"id":"ann"},"action":"login","ip":"81.2.69.142"}"#,
+    ] {
+        let record = one(text).unwrap();
+        assert_eq!((&*record.user, &*record.action), ("ann", "login"), "{text}");
+        assert_eq!(record.ip.map(|ip| ip.to_string()).as_deref(), Some("81.2.69.142"), "{text}");
+        assert_eq!(record.attributes, [], "{text}");
+    }
+    let agent =
+        one(r#"{"user":"ann","action":"login","user_agent":{"original":"curl/8"},"session":{"id":"s1"}}"#);
+    let agent = agent.unwrap();
+    assert_eq!((agent.user_agent.as_deref(), agent.session.as_deref()), (Some("curl/8"), Some("s1")));
+    // In our own words an object is an attribute, and no user.
+    let own = one(r#"{"user":"ann","action":"login","order":{"id":7}}"#).unwrap();
+    assert_eq!(own.attributes, [("order".to_owned(), r#"{"id":7}"#.to_owned())]);
+    let nobody = r#"{"user":["ann"],"action":"login"}"#;
+    assert_eq!(one(nobody).unwrap_err(), "user must be a string, and this is a list");
+    let later = one(r#"{"user":{"name":"bob"},"user":"ann","action":"login"}"#).unwrap();
+    assert_eq!(later.user, "ann", "of a name that is there twice the last counts");
+}
+
 /// What a record is when all of it is read into a [`Value`] first: slow and plain.
 fn plainly(text: &str, sender: &str) -> Record {
     type Fields = serde_json::Map<String, Value>;
@@ -107,6 +133,9 @@ fn plainly(text: &str, sender: &str) -> Record {
     }
     let value = serde_json::from_str(text).map_err(|error| format!("not JSON: {}", plain(&error)))?;
     let Value::Object(mut fields) = value else { return no_object() };
+    if ["user", "session", "user_agent"].iter().any(|name| fields.get(*name).is_some_and(Value::is_object)) {
+        return judged(foreign(text, sender, Key::Own));
+    }
     let fields = &mut fields;
     let mut record = NewActivity::new(String::new(), String::new(), String::new());
     let texts = [&mut record.user, &mut record.action, &mut record.detail, &mut record.app];

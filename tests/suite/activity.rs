@@ -262,16 +262,13 @@ fn what_would_narrow_and_is_empty_asks_for_nothing() {
     let page = ada.get(&format!("/activity?{form}"));
     assert_eq!(page.status, 200);
     assert_eq!(ada.get(&format!("/sessions?{form}")).status, 200);
-    // Nor does any address on the page say what would be refused.
-    for empty in narrowing.map(|name| format!("{name}=&")) {
-        assert!(
-            !page.text().contains(&format!("?{empty}")) && !page.text().contains(&format!("&amp;{empty}"))
-        );
+    // What the page leads to says nothing that is empty.
+    let text = page.text().replace("&#38;", "&").replace("&amp;", "&");
+    let addresses: Vec<_> = text.split("href=\"/api/v1/activity.csv").skip(1).collect();
+    assert!(!addresses.is_empty(), "it can be downloaded");
+    for query in addresses.into_iter().filter_map(|behind| behind.split('"').next()) {
+        assert_eq!(ada.get(&format!("/api/v1/activity.csv{query}")).status, 200, "{query}");
     }
-    let text = page.text();
-    let (_, behind) = text.split_once("href=\"/api/v1/activity.csv").expect("it can be downloaded");
-    let query = behind.split_once('"').unwrap().0.replace("&amp;", "&");
-    assert_eq!(ada.get(&format!("/api/v1/activity.csv{query}")).status, 200, "{query}");
 }
 
 #[test]

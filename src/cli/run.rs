@@ -374,21 +374,33 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         Activity::Search { query, narrow, json, limit } => {
             let filter = filter(app, &query, &narrow)?;
             caught_up(app)?;
-            let page = app.search(&Scope::All, &filter, Order::Desc, None, limit as usize)?;
+            let page = |behind: Option<&str>, left: usize| {
+                app.search(&Scope::All, &filter, Order::Desc, behind, left.min(PAGE))
+            };
+            let (mut left, mut rows) = (limit as usize, Vec::new());
+            let mut read = page(None, left)?;
             app.note_look(&Actor::console(), &Scope::All, &filter, &asked(&query, &narrow), false);
-            if json {
-                for activity in &page.items {
-                    shown::json(io.out, &ActivityWire::from(&**activity), false)?;
+            // A page may be short of what was asked for and have more behind it.
+            loop {
+                left -= read.items.len();
+                for activity in &read.items {
+                    if json {
+                        shown::json(io.out, &ActivityWire::from(&**activity), false)?;
+                    } else {
+                        rows.push(row(activity));
+                    }
                 }
-            } else {
-                let rows: Vec<_> = page.items.iter().map(|item| row(item)).collect();
+                let Some(next) = read.next.filter(|_| left > 0) else { break };
+                read = page(Some(&next), left)?;
+            }
+            if !json {
                 table::write(
                     io.out,
                     ["Time", "User", "Activity", "App", "Outcome", "Public IP", "Detail"],
                     &rows,
                 )?;
             }
-            Ok(if page.items.is_empty() { NO } else { 0 })
+            Ok(if left == limit as usize { NO } else { 0 })
         }
         Activity::Export { query, narrow, format, order, output } => {
             let filter = filter(app, &query, &narrow)?;
@@ -416,6 +428,9 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
     }
 }
+
+/// How many rows of a search are read at a time.
+const PAGE: usize = 1000;
 
 /// How long a command waits for the index: a large import that was never indexed takes its time.
 const CATCH_UP: Duration = Duration::from_mins(10);

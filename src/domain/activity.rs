@@ -1,13 +1,14 @@
 //! The log as it is looked at: pages, counts, histograms, and the answers to who did what.
 
-use std::{net::IpAddr, num::NonZero, sync::Arc, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+pub use super::searches::SearchTurn;
 use super::{
     App,
     sessions::{Origin, fill_session},
+    turns::who,
 };
 use crate::{
     model::{
@@ -74,13 +75,6 @@ impl From<SearchError> for LookError {
     }
 }
 
-/// How many bytes of text an activity holds, as far as they can be many.
-pub(super) fn text(activity: &Activity) -> usize {
-    let attributes = activity.attributes.iter().map(|(name, value)| name.len() + value.len());
-    let agent = activity.user_agent.as_ref().map_or(0, String::len);
-    activity.detail.len() + agent + attributes.sum::<usize>()
-}
-
 /// A page of activities.
 #[derive(Clone, Debug)]
 pub struct Page {
@@ -99,31 +93,12 @@ pub struct Histogram {
     pub buckets: Vec<(Timestamp, Bucket)>,
 }
 
-/// The searches that run now. Each takes a thread, and what is more than the cores can do only makes all of them slower and
-/// keeps sign-ins and checks waiting; so there are twice as many as there are cores, and no more.
-pub(super) struct Searches(Arc<Semaphore>);
-
-impl Default for Searches {
-    fn default() -> Self {
-        let cores = std::thread::available_parallelism().map_or(2, NonZero::get);
-        Self(Arc::new(Semaphore::new(cores * 2)))
-    }
-}
-
-/// Somebody's turn to search; it is over when this is dropped.
-#[derive(Debug)]
-pub struct SearchTurn {
-    _permit: OwnedSemaphorePermit,
-}
-
 impl App {
-    /// A turn to search, for which nobody waits longer than [`TURN`]. It goes along to the thread that searches: who
+    /// A turn of `by` to search, for which nobody waits longer than [`TURN`]. It goes along to the thread that searches: who
     /// hangs up has it until the search ends, so that no more run than may.
-    pub async fn turn_to_search(&self) -> Result<SearchTurn, LookError> {
-        let turn = tokio::time::timeout(TURN, Arc::clone(&self.0.searches.0).acquire_owned()).await;
-        // The semaphore is never closed.
-        let permit = turn.map_err(|_| LookError::Busy)?.map_err(|_| LookError::Busy)?;
-        Ok(SearchTurn { _permit: permit })
+    pub async fn turn_to_search(&self, by: &Actor) -> Result<SearchTurn, LookError> {
+        let turn = tokio::time::timeout(TURN, self.0.searches.turn(who(by))).await;
+        turn.map_err(|_| LookError::Busy)?.map_err(|_| LookError::Busy)
     }
 
     /// An activity of Rollcall's own that `by` does now, with where and on what.
@@ -180,7 +155,7 @@ impl App {
             }
             let ids: Vec<ActivityId> = part.iter().map(|hit| hit.id).collect();
             let rows = self.0.store.page(&ids)?;
-            bytes += rows.iter().map(|row| text(row)).sum::<usize>();
+            bytes += rows.iter().map(|row| row.text()).sum::<usize>();
             read += part.len();
             items.extend(rows);
         }

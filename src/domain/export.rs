@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::{
     App, Gone,
-    activity::{LookError, PATIENCE, text},
+    activity::{LookError, PATIENCE},
     turns::{Turn, Who, who},
 };
 use crate::{
@@ -316,7 +316,7 @@ impl Export {
         if activities.len() < asked || self.read > self.promised {
             return Err(self.miscounted());
         }
-        let text: usize = activities.iter().map(text).sum();
+        let text: usize = activities.iter().map(Activity::text).sum();
         let fitting = TEXT / (text / asked.max(1)).max(1);
         // Those that come next may be longer: it grows step by step.
         self.chunk = fitting.min(4 * self.chunk).clamp(1, CHUNK);

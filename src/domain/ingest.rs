@@ -375,6 +375,13 @@ pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
     name("app", &activity.app)?;
     name("session", activity.session.as_deref().unwrap_or_default())?;
     name("target", activity.target.as_deref().unwrap_or_default())?;
+    let NewActivity { place, device, .. } = activity;
+    for (field, text) in [("city", &place.city), ("region", &place.region), ("country", &place.country)] {
+        name(field, text.as_deref().unwrap_or_default())?;
+    }
+    for (field, text) in [("device", &device.device), ("os", &device.os), ("browser", &device.browser)] {
+        name(field, text)?;
+    }
     if is_own(&activity.app) {
         return Err(RecordError::Reserved);
     }
@@ -455,6 +462,22 @@ mod tests {
         }
         assert_eq!(with(|a| a.app = "Rollcall".into()), Err(RecordError::Reserved));
         assert_eq!(with(|a| a.action = "x".repeat(1025)), Err(RecordError::Long("action", 1024)));
+        let long = || "x".repeat(1025);
+        let where_and_on_what: [(_, fn(&mut NewActivity, String)); 6] = [
+            ("city", |a, text| a.place.city = Some(text)),
+            ("region", |a, text| a.place.region = Some(text)),
+            ("country", |a, text| a.place.country = Some(text)),
+            ("device", |a, text| a.device.device = text),
+            ("os", |a, text| a.device.os = text),
+            ("browser", |a, text| a.device.browser = text),
+        ];
+        for (field, set) in where_and_on_what {
+            let mut record = good.clone();
+            set(&mut record, long());
+            assert_eq!(check(&record), Err(RecordError::Long(field, 1024)));
+            set(&mut record, long().split_off(1));
+            assert_eq!(check(&record), Ok(()), "{field}");
+        }
         assert_eq!(with(|a| a.time = "1969-12-31T23:59:59Z".parse().ok()), Err(RecordError::Time));
         assert_eq!(
             with(|a| a.attributes = vec![(String::new(), String::new()); 65]),

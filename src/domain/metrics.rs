@@ -71,6 +71,7 @@ pub(super) struct Metrics {
     accepted: IntCounter,
     duplicate: IntCounter,
     rejected: IntCounter,
+    retention_waits: IntGauge,
     now: Now,
 }
 
@@ -162,6 +163,10 @@ impl Metrics {
             accepted: taken.with_label_values(&["accepted"]),
             duplicate: taken.with_label_values(&["duplicate"]),
             rejected: taken.with_label_values(&["rejected"]),
+            retention_waits: gauge(
+                "rollcall_retention_waits_activities",
+                "Activities that are too old by the rules, and more than go without an administrator's word; 0 if none wait.",
+            ),
             now: Now {
                 sessions: gauge("rollcall_sessions_live", "Sessions that are live."),
                 streams: gauge("rollcall_streams_open", "Event streams that are open."),
@@ -224,6 +229,11 @@ impl Metrics {
         self.accepted.inc_by(accepted as u64);
         self.duplicate.inc_by(duplicate as u64);
         self.rejected.inc_by(rejected as u64);
+    }
+
+    /// So many activities are to go once an administrator agrees to it.
+    pub(super) fn retention_waits(&self, activities: u64) {
+        self.retention_waits.set(i64::try_from(activities).unwrap_or(i64::MAX));
     }
 }
 

@@ -31,6 +31,7 @@ pub mod random;
 mod refusals;
 pub mod retention;
 pub mod returned;
+mod searches;
 mod second_factor;
 mod server;
 pub mod sessions;
@@ -69,6 +70,7 @@ use self::{
     password::Hasher,
     refusals::Refusals,
     retention::Outlook,
+    searches::Searches,
     sessions::{Bonds, Limits, Singles},
     setup::Setup,
     sign_in::Half,
@@ -123,7 +125,7 @@ struct Parts {
     /// Where checkpoints were sent to.
     sent: Mutex<Vec<evidence::Sent>>,
     devices: Devices,
-    searches: activity::Searches,
+    searches: Searches,
     exports: Turns<Who>,
     streams: Turns<Option<Who>>,
     intakes: Turns<(String, Load)>,
@@ -227,7 +229,7 @@ impl App {
             signing,
             sent: Mutex::default(),
             devices: Devices::default(),
-            searches: activity::Searches::default(),
+            searches: Searches::default(),
             exports: Turns::default(),
             streams: Turns::default(),
             intakes: Turns::default(),

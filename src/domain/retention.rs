@@ -3,8 +3,9 @@
 //! Where the horizon is, who moved it and why are written in one transaction; from its commit on nobody finds what lies
 //! behind it. The disk gets its room back afterwards, in the background.
 //!
-//! A clock that jumps ahead must not cost the log. So the hourly run removes at most a tenth of it by itself; more has to
-//! be agreed to by an administrator, on the Settings page.
+//! A clock that jumps ahead must not cost the log. So the hourly run removes at most a tenth of it by itself because of its age;
+//! more has to be agreed to by an administrator, on the Settings page. What is too much does not wait: no clock says how large the
+//! log is.
 
 use std::sync::{Arc, PoisonError};
 
@@ -35,7 +36,7 @@ use crate::{
 /// The setting it is kept in.
 const SETTING: &str = "retention";
 
-/// One in so many activities may go without being asked about, and [`FEW`] in any case.
+/// One in so many activities may go because of its age without being asked about, and [`FEW`] in any case.
 const SHARE: u64 = 10;
 
 /// See [`SHARE`].
@@ -61,9 +62,9 @@ pub struct Outlook {
 /// Why the log was not tended to.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
-    /// Too much would go for nobody to have been asked.
+    /// Too much is too old for nobody to have been asked.
     #[error(
-        "retention waits: it would remove {removes} of {}; look at Settings > Retention and agree to it, or mend the clock",
+        "retention waits: it would remove {removes} of {} because of their age; look at Settings > Retention and agree to it, or mend the clock",
         activities(*.of)
     )]
     Much {
@@ -90,8 +91,8 @@ impl From<SearchError> for RetentionError {
 }
 
 impl Outlook {
-    /// Whether it is more than may go without being asked about.
-    pub const fn much(&self) -> bool {
+    /// Whether it is more than may go because of its age without being asked about.
+    const fn much(&self) -> bool {
         self.removes > FEW && self.removes > self.of / SHARE
     }
 
@@ -121,24 +122,33 @@ impl App {
 
     /// What rules would remove if they were applied now. Blocks.
     pub fn outlook(&self, retention: &Retention) -> Result<Outlook, RetentionError> {
-        let searcher = self.0.index.searcher();
-        let of = count(&searcher, Timestamp::MAX)?;
-        let mut wanted = retention.horizon(self.now());
-        if let Some(most) = retention.size
-            && let Some(moment) = self.too_much(&searcher, most, of)?
-        {
-            wanted.all = wanted.all.max(moment);
-            for (_, own) in &mut wanted.classes {
-                *own = moment.max(*own);
-            }
-        }
-        self.up_to(&wanted)
+        self.outlook_from(retention.horizon(self.now()), retention.size)
     }
 
     /// The same, for somebody who is to agree to it: nothing where the index lacks some of what would go. Blocks.
     pub fn exact_outlook(&self, retention: &Retention) -> Result<Outlook, RetentionError> {
         self.all_counted()?;
         self.outlook(retention)
+    }
+
+    /// What waits for an administrator, because more is too old by these rules than may go without being asked about. Blocks.
+    pub fn waiting(&self, retention: &Retention) -> Result<Option<Outlook>, RetentionError> {
+        let by_age = self.up_to(&retention.horizon(self.now()))?;
+        Ok(Some(by_age).filter(Outlook::much))
+    }
+
+    /// What goes by this horizon and by the size that the log may have.
+    fn outlook_from(&self, mut wanted: Horizon, size: Option<u64>) -> Result<Outlook, RetentionError> {
+        if let Some(most) = size {
+            let searcher = self.0.index.searcher();
+            let of = count(&searcher, Timestamp::MAX)?;
+            let Some(moment) = self.too_much(&searcher, most, of)? else { return self.up_to(&wanted) };
+            wanted.all = wanted.all.max(moment);
+            for (_, own) in &mut wanted.classes {
+                *own = moment.max(*own);
+            }
+        }
+        self.up_to(&wanted)
     }
 
     /// Refuses where the index, in which what is removed is counted, has not all of it.
@@ -224,10 +234,12 @@ impl App {
         let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
         self.all_counted()?;
         let outlook = self.up_to(&agreed.horizon)?;
-        self.move_horizon(by, outlook, move |write| {
+        let removed = self.move_horizon(by, outlook, move |write| {
             write.put_setting(SETTING, &text)?;
             write.append(&told).map(drop)
-        })
+        })?;
+        self.0.metrics.retention_waits(0);
+        Ok(removed)
     }
 
     /// Applies the rules that are set, as is done every hour, and takes away what they leave behind. How many activities
@@ -242,15 +254,23 @@ impl App {
     fn apply_rules(&self) -> Result<u64, RetentionError> {
         let retention = self.retention()?;
         if retention.keeps_all() {
+            self.0.metrics.retention_waits(0);
             return Ok(0);
         }
         let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
         self.all_counted()?;
-        let outlook = self.outlook(&retention)?;
-        if outlook.much() {
-            return Err(RetentionError::Much { removes: outlook.removes, of: outlook.of });
+        let outlook = match self.waiting(&retention)? {
+            None => self.outlook(&retention)?,
+            Some(_) => self.outlook_from(Horizon::default(), retention.size)?,
+        };
+        let removed = self.move_horizon(&Actor::system(), outlook, |_| Ok(()))?;
+        // Of what was too old, some may have gone as too much.
+        let waits = self.waiting(&retention)?;
+        self.0.metrics.retention_waits(waits.as_ref().map_or(0, |waits| waits.removes));
+        match waits {
+            None => Ok(removed),
+            Some(Outlook { removes, of, .. }) => Err(RetentionError::Much { removes, of }),
         }
-        self.move_horizon(&Actor::system(), outlook, |_| Ok(()))
     }
 
     /// What goes if the horizon moves so far and no further.

@@ -96,7 +96,7 @@ impl Batch {
         let mut read = store.log().read(after, BATCH)?;
         let mut weight = 0;
         let fits = |activity: &Activity| {
-            weight += self::weight(activity);
+            weight += activity.text();
             weight <= WEIGHT
         };
         let light = read.iter().map(fits).take_while(|fits| *fits).count();
@@ -115,15 +115,6 @@ impl Batch {
         let new = self.news.iter().filter(|news| news.activity().id > seen);
         new.filter(|news| matcher.matches(&news.candidate)).cloned().collect()
     }
-}
-
-/// How much text an activity has, in bytes.
-fn weight(activity: &Activity) -> usize {
-    let pairs = activity.attributes.iter().map(|(name, value)| name.len() + value.len());
-    let more =
-        [&activity.target, &activity.user_agent, &activity.session].into_iter().flatten().map(String::len);
-    let always = [&activity.user, &activity.action, &activity.detail, &activity.app].map(String::len);
-    always.into_iter().chain(more).chain(pairs).sum()
 }
 
 /// Where news is handed around.

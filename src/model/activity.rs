@@ -42,6 +42,15 @@ pub struct Activity {
 }
 
 impl Activity {
+    /// How many bytes of text it holds.
+    pub fn text(&self) -> usize {
+        let Self { user, action, detail, app, session, place, device, user_agent, target, .. } = self;
+        let always = [user, action, detail, app, &device.device, &device.os, &device.browser];
+        let maybe = [session, user_agent, target, &place.city, &place.region, &place.country];
+        let pairs = self.attributes.iter().map(|(name, value)| name.len() + value.len());
+        always.into_iter().chain(maybe.into_iter().flatten()).map(String::len).chain(pairs).sum()
+    }
+
     /// Whether it is one of Rollcall's own that repeats what somebody looked for. The words of its detail, target and
     /// attributes are then found by no search for words: only where a field is named.
     pub fn tells_of_a_search(&self) -> bool {
@@ -281,7 +290,8 @@ pub mod action {
 
 /// The most a record may hold, in bytes unless it says otherwise. What is longer is refused, never cut.
 pub mod limits {
-    /// `user`, `action`, `app`, `session`, `target`.
+    /// `user`, `action`, `app`, `session`, `target`, and each word on where and on what: `city`, `region`, `country`, `device`, `os`,
+    /// `browser`.
     pub const NAME: usize = 1024;
     /// `detail`.
     pub const DETAIL: usize = 64 * 1024;
@@ -297,4 +307,33 @@ pub mod limits {
     pub const SENDER_ID: usize = 128;
     /// One record as JSON.
     pub const RECORD: usize = 256 * 1024;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_text_of_an_activity_counts() {
+        let text = |bit: u32| "x".repeat(1 << bit);
+        let activity = Activity {
+            user: text(0),
+            action: text(1),
+            detail: text(2),
+            app: text(3),
+            session: Some(text(4)),
+            user_agent: Some(text(5)),
+            target: Some(text(6)),
+            place: Place {
+                city: Some(text(7)),
+                region: Some(text(8)),
+                country: Some(text(9)),
+                ..Place::default()
+            },
+            device: Device { device: text(10), os: text(11), browser: text(12), ..Device::default() },
+            attributes: vec![(text(13), text(14))],
+            ..Activity::default()
+        };
+        assert_eq!(activity.text(), (1 << 15) - 1);
+    }
 }

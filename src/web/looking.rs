@@ -161,9 +161,10 @@ impl IntoParams for Looking {
     }
 }
 
-/// Searches where it does not hold up other requests, when it is this one's turn.
+/// Searches where it does not hold up other requests, when it is the turn of `by`.
 pub(super) async fn look<T, E>(
     app: &App,
+    by: Actor,
     work: impl FnOnce(App) -> Result<T, E> + Send + 'static,
 ) -> Result<T, Failure>
 where
@@ -171,7 +172,7 @@ where
     E: Send + 'static,
     Failure: From<E>,
 {
-    let turn = app.turn_to_search().await?;
+    let turn = app.turn_to_search(&by).await?;
     apart(app, move |app| {
         let _turn = turn;
         work(app)

@@ -2,7 +2,7 @@
 
 use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, process::Command};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     house::{PASSWORD, fixture},
@@ -230,6 +230,43 @@ fn an_export_is_written_whole_or_not_at_all() {
         let printed = folder.run(&["activity", "export", "app:t", "--format", "ndjson"]);
         assert_eq!(printed.ok().lines().count(), 2345);
         assert_eq!(printed.err, "", "progress is for terminals");
+    });
+}
+
+#[test]
+fn a_search_prints_all_that_was_asked_for_however_long_its_rows_are() {
+    both_ways(|folder| {
+        // Together they are several pages of text.
+        let record = |n: usize| {
+            let detail = format!("{n} {}", "x".repeat(60_000));
+            json!({"user": "ann", "action": "copy", "app": "c", "detail": detail}).to_string() + "\n"
+        };
+        folder.run_with(&["activity", "import", "-"], (0..200).map(record).collect::<String>()).ok();
+        let search = |more: &[&str]| {
+            let found = folder.run(&[&["activity", "search", "app:c"], more].concat());
+            found.ok().lines().map(str::to_owned).collect::<Vec<_>>()
+        };
+        let lines = search(&["--json", "--limit", "200"]);
+        let number = |line: &String| {
+            let detail = serde_json::from_str::<Value>(line).unwrap()["detail"].as_str().unwrap().to_owned();
+            detail.split_once(' ').unwrap().0.parse::<usize>().unwrap()
+        };
+        assert_eq!(lines.iter().map(number).collect::<Vec<_>>(), (0..200).rev().collect::<Vec<_>>());
+        assert_eq!(search(&["--json", "--limit", "150"]), lines[..150]);
+        assert_eq!(search(&["--limit", "1000"]).len(), 201, "and the headings");
+        assert_eq!(folder.run(&["activity", "search", "app:none"]).code, 1, "nothing is found");
+    });
+}
+
+#[test]
+fn a_file_of_ones_own_may_lie_in_the_data_folder() {
+    both_ways(|folder| {
+        let (backup, export) = (folder.path().join("all.backup"), folder.path().join("all.csv"));
+        folder.run(&["backup", backup.to_str().unwrap()]).ok();
+        folder.run(&["activity", "export", "-o", export.to_str().unwrap()]).ok();
+        folder.run(&["verify", backup.to_str().unwrap()]).ok();
+        folder.run(&["verify", export.to_str().unwrap()]).ok();
+        folder.run(&["check"]).ok();
     });
 }
 

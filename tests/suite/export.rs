@@ -118,6 +118,19 @@ fn the_columns_are_the_contracts_and_lines_end_as_rfc_4180_says() {
 }
 
 #[test]
+fn a_column_of_an_attribute_has_what_the_search_finds_by_its_name() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("loader", &["activity:write"]);
+    let sent = ["Region", "region", "REGION"]
+        .map(|name| json!({"user": "mia", "action": name, "app": "t", "attributes": {name: "north"}}));
+    program.post("/api/v1/activity", &json!(sent)).ok();
+    house.caught_up();
+    let text = csv(&house.signed_in("ada"), "q=attr.region:north&attribute=region");
+    let cells: Vec<_> = text.lines().map(|line| line.rsplit(',').next().unwrap()).collect();
+    assert_eq!(cells, ["region", "north", "north", "north"], "{text}");
+}
+
+#[test]
 fn another_reader_finds_in_every_cell_what_was_written() {
     let house = house();
     let ada = house.signed_in("ada");

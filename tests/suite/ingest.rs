@@ -66,6 +66,20 @@ fn all_that_was_sent_is_kept_and_place_and_device_are_looked_up() {
 }
 
 #[test]
+fn where_and_on_what_a_record_was_made_have_bounds_too() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    for field in ["city", "region", "country", "device", "os", "browser"] {
+        let of = |bytes| json!({"user": "ann", "action": "x", field: "y".repeat(bytes)});
+        let refused = vault.post(ACTIVITY, &of(1025));
+        let said = format!("{field} is longer than 1024 bytes");
+        assert!(refused.status == 400 && refused.text().contains(&said), "{}", refused.text());
+        assert_eq!(vault.post(ACTIVITY, &of(1024)).ok()["accepted"], 1, "{field}");
+    }
+    assert_eq!(house.log("app=vault").len(), 6);
+}
+
+#[test]
 fn what_the_sender_knows_of_the_place_counts_more_than_a_look_up() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);

@@ -6,6 +6,7 @@ use std::{
 };
 
 use rocket::http::Method;
+use rollcall::model::user::{Actor, ActorKind};
 use serde_json::{Value, json};
 
 use super::{
@@ -293,6 +294,31 @@ fn what_unpacks_to_more_than_is_held_is_refused_and_nothing_of_it_is_kept() {
     assert_eq!(house.log("action=bomb").len(), 0);
 }
 
+/// A program of this name.
+fn named(name: &str) -> Actor {
+    Actor { name: name.to_owned(), kind: ActorKind::Token, ..Actor::console() }
+}
+
+#[test]
+fn who_sends_many_searches_leaves_half_of_the_turns_to_others() {
+    let house = House::new().with_admin("ada");
+    let (many, few) = (house.program("many", &["activity:read"]), house.program("few", &["activity:read"]));
+    house.caught_up();
+    let mut running = Vec::new();
+    while let Ok(turn) = house.wait(house.app.turn_to_search(&named("token many"))) {
+        running.push(turn);
+        assert!(running.len() < 1000, "there is no end to them");
+    }
+    assert!(!running.is_empty());
+    for path in ["/api/v1/activity", "/api/v1/activity/histogram", "/api/v1/activity.csv"] {
+        assert_eq!(many.get(path).refusal(), "503 busy", "{path}");
+        assert_eq!(few.get(path).status, 200, "{path}");
+    }
+    assert_eq!(house.signed_in("ada").get("/activity").status, 200);
+    running.pop();
+    assert_eq!(many.get("/api/v1/activity").status, 200);
+}
+
 #[test]
 fn so_many_searches_run_at_once_and_nobody_else_waits_for_them() {
     let house = House::new().with_admin("ada");
@@ -300,9 +326,11 @@ fn so_many_searches_run_at_once_and_nobody_else_waits_for_them() {
     house.caught_up();
     // Searches that take long; each has its turn until it ends, whether or not anybody still waits for it.
     let mut running = Vec::new();
-    while let Ok(turn) = house.wait(house.app.turn_to_search()) {
-        running.push(turn);
-        assert!(running.len() < 1000, "there is no end to them");
+    for who in ["ann", "bob"].map(named) {
+        while let Ok(turn) = house.wait(house.app.turn_to_search(&who)) {
+            running.push(turn);
+            assert!(running.len() < 1000, "there is no end to them");
+        }
     }
     let doors = [
         "/api/v1/activity",

@@ -193,6 +193,7 @@ fn a_clock_that_jumps_ahead_does_not_cost_the_log() {
     house.later(SignedDuration::from_hours(24 * 365 * 8));
     let waits = house.app.retain().unwrap_err().to_string();
     assert!(waits.contains("retention waits: it would remove"), "{waits}");
+    assert!(waiting(&house) >= 1500);
     assert!(!house.log("user=bob").is_empty());
     let ada = house.signed_in("ada");
     assert!(ada.get("/settings").text().contains("Retention waits"));
@@ -214,6 +215,53 @@ fn what_takes_too_much_room_goes_oldest_first() {
         .json();
     let left = total["total"]["value"].as_i64().unwrap();
     assert_eq!(total["items"][0]["detail"], json!(format!("day {}", left - 1)), "the newest are left");
+}
+
+/// How many activities the metrics say wait for an administrator.
+fn waiting(house: &House) -> u64 {
+    let text = house.app.metrics().unwrap();
+    let mut lines = text.lines().filter_map(|line| line.strip_prefix("rollcall_retention_waits_activities "));
+    lines.next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_takes_too_much_room_goes_unasked_however_much_it_is_while_what_is_too_old_waits() {
+    let house = house(20_000);
+    let console = Actor::console();
+    let auditor = house.program("auditor", &["activity:read"]);
+    let left = || auditor.get("/api/v1/activity?user=bob&limit=1").json()["total"]["value"].as_u64().unwrap();
+    // Sizes are kept in megabytes. Nothing goes when the rules are set: it is as if the rest had come since.
+    let whole = house.app.log_bytes().unwrap() / 1_000_000;
+    assert!(whole >= 3, "{whole} MB are enough to go by");
+    let nothing = house.app.outlook(&Retention::default()).unwrap();
+    let set = |keep: &str, size: u64| {
+        let size = Some(size * 1_000_000);
+        let rules = Retention { size, ..Retention::read(keep, "", "").unwrap() };
+        assert_eq!(house.app.set_retention(&console, &rules, &nothing).unwrap(), 0);
+        rules
+    };
+    set("", whole - 1);
+    let removed = house.app.retain().unwrap();
+    assert!((2000..10_000).contains(&removed), "{removed} of 20,000, to be {} MB of {whole}", whole - 1);
+    assert_eq!((left(), waiting(&house)), (20_000 - removed, 0));
+    let told = house.log("action=retention");
+    assert_eq!(
+        (&told[0]["user"], &told[0]["attributes"]["removed"]),
+        (&json!("rollcall"), &json!(removed.to_string()))
+    );
+    // A clock may be wrong, and the size is what it is.
+    let rules = set("30d", 1);
+    let waits = house.app.retain().unwrap_err().to_string();
+    assert!(waits.contains("retention waits: it would remove"), "{waits}");
+    let smaller = left();
+    assert!((1000..20_000 - removed).contains(&smaller), "{smaller} are left of {}", 20_000 - removed);
+    assert_eq!(waiting(&house), smaller - 30);
+    assert!(house.app.retain().is_err(), "it waits for an administrator");
+    let page = house.with_admin("eve");
+    assert!(page.signed_in("eve").get("/settings").text().contains("Retention waits"));
+    let agreed = page.app.outlook(&rules).unwrap();
+    page.app.set_retention(&console, &rules, &agreed).unwrap();
+    assert_eq!((days(&page).len(), waiting(&page)), (30, 0));
 }
 
 #[test]

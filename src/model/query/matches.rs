@@ -250,8 +250,15 @@ impl Place {
 }
 
 /// An attribute's name as it is compared.
-fn attribute_key(name: &str) -> String {
+pub fn attribute_key(name: &str) -> String {
     name.to_lowercase().replace('\0', " ")
+}
+
+/// Whether an attribute of this name is the one of `key`.
+pub fn is_attribute(name: &str, key: &str) -> bool {
+    // Most names are of ASCII, and rows have many of them.
+    let plain = name.is_ascii() && !name.contains('\0');
+    if plain { name.eq_ignore_ascii_case(key) } else { attribute_key(name) == key }
 }
 
 /// An address as it is ordered: IPv4 as the IPv6 that stands for it.

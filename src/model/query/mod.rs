@@ -33,7 +33,7 @@ pub use error::{Fault, QueryError};
 pub use field::Field;
 pub use fold::fold;
 pub use highlight::{has_words, highlight};
-pub use matches::{Candidate, Matcher};
+pub use matches::{Candidate, Matcher, attribute_key, is_attribute};
 
 /// The most a query may hold (catalogue SQ-02).
 pub mod limits {

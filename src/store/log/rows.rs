@@ -124,25 +124,7 @@ impl Rows {
 
 /// What an activity takes in memory, in bytes, roughly.
 fn weight(activity: &Activity) -> usize {
-    let place = &activity.place;
-    let maybe = [
-        &activity.session,
-        &activity.user_agent,
-        &activity.target,
-        &place.city,
-        &place.region,
-        &place.country,
-    ];
-    let texts = [&activity.user, &activity.action, &activity.detail, &activity.app];
-    let device = &activity.device;
-    let attributes = activity.attributes.iter().map(|(name, value)| 48 + name.len() + value.len());
-    FRAME
-        + texts.map(String::len).iter().sum::<usize>()
-        + maybe.map(|text| text.as_ref().map_or(0, String::len)).iter().sum::<usize>()
-        + device.device.len()
-        + device.os.len()
-        + device.browser.len()
-        + attributes.sum::<usize>()
+    FRAME + activity.text() + 48 * activity.attributes.len()
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ async fn search(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     let limit = params.number("limit", 50, (1, LIMIT))?;
     let cursor = params.get("cursor").map(str::to_owned);
     let (by, scope) = (caller.actor(), caller.scope());
-    let found = look(caller.app, move |app| {
+    let found = look(caller.app, caller.actor(), move |app| {
         let started = Instant::now();
         let behind = app.behind();
         let page = app.search(&scope, &looking.filter, looking.order, cursor.as_deref(), limit)?;
@@ -172,7 +172,7 @@ async fn histogram(caller: Caller<'_, ActivityRead>, params: Params) -> Result<A
     let looking = Looking::read(&params, caller.app.now())?;
     let buckets = params.number("buckets", 60, (1, 1000))?;
     let (by, scope) = (caller.actor(), caller.scope());
-    let spread = look(caller.app, move |app| {
+    let spread = look(caller.app, caller.actor(), move |app| {
         let behind = app.behind();
         let spread = app.histogram(&scope, &looking.filter, buckets)?;
         looking.note(&app, &by, &scope);
@@ -264,7 +264,7 @@ async fn facets(caller: Caller<'_, ActivityRead>, params: Params) -> Result<Answ
     // While somebody types and nothing is looked for yet, every value may be meant.
     let proposing = looking.typing && looking.asked.0.is_empty();
     let prefix = params.get("prefix").or(proposing.then_some("")).map(str::to_owned);
-    let values = look(caller.app, move |app| {
+    let values = look(caller.app, caller.actor(), move |app| {
         let behind = app.behind();
         let values = if let Some(prefix) = prefix {
             // What there is to look for says of nobody what they did.
@@ -394,7 +394,7 @@ async fn seal(caller: Caller<'_, ActivityRead>, id: &str, params: Params) -> Res
         Failure::field("checkpoint", "checkpoint is the size of a checkpoint: the number in its second line")
     })?;
     let (by, scope) = (caller.actor(), caller.scope());
-    let begun = look(caller.app, move |app| {
+    let begun = look(caller.app, caller.actor(), move |app| {
         let request = app.seal_of(&scope, id, size)?;
         let looking = Looking::of_export(&request.past)?;
         let export = app.export_again(&by, &request.past, &looking.filter, looking.order)?;
@@ -450,7 +450,9 @@ async fn download(
         asked.0.push(("typing", "1".to_owned()));
     }
     let sheet = format.sheet();
-    let export = look(caller.app, move |app| app.export(&by, &scope, &filter, order, &asked, &sheet)).await?;
+    let export =
+        look(caller.app, caller.actor(), move |app| app.export(&by, &scope, &filter, order, &asked, &sheet))
+            .await?;
     let date = now.to_zoned_datetime(looking.zone).date();
     Download::begin(export, format, date, caller.lease()).map_err(|error| Failure::internal(&error))
 }
@@ -460,7 +462,7 @@ async fn label(caller: &Caller<'_, ActivityRead>, params: &Params, format: Forma
     let looking = Looking::read(params, now)?;
     let (by, scope) = (caller.actor(), caller.scope());
     let date = now.to_zoned_datetime(looking.zone.clone()).date();
-    let rows = look(caller.app, move |app| {
+    let rows = look(caller.app, caller.actor(), move |app| {
         let behind = app.behind();
         let rows = app.count(&scope, &looking.filter)?;
         if let Some(behind) = behind.or_else(|| app.behind()) {

@@ -7,7 +7,12 @@ use memchr::memchr2;
 
 use crate::{
     domain::export::Sheet,
-    model::{activity::Activity, id::ActivityId, seal::Form},
+    model::{
+        activity::Activity,
+        id::ActivityId,
+        query::{attribute_key, is_attribute},
+        seal::Form,
+    },
     web::wire::{ActivityWire, Short},
 };
 
@@ -71,9 +76,10 @@ impl Format {
         match self {
             Self::Csv { attributes, raw } => {
                 let mut rows = Rows::new(*raw, activities.len());
+                let columns: Vec<Column<'_>> = attributes.iter().map(|name| Column::of(name)).collect();
                 for activity in activities {
                     let start = rows.bytes.len();
-                    rows.activity(activity, attributes);
+                    rows.activity(activity, &columns);
                     each(activity.id, &rows.bytes[start..]);
                 }
                 rows.bytes
@@ -135,6 +141,27 @@ enum Cell<'a> {
     Own(&'a str),
 }
 
+/// A column of an attribute.
+struct Column<'a> {
+    name: &'a str,
+    /// The same as it is compared.
+    key: String,
+}
+
+impl<'a> Column<'a> {
+    fn of(name: &'a str) -> Self {
+        Self { name, key: attribute_key(name) }
+    }
+
+    /// What stands in it: the attribute of just this name, else the first that the search takes for it.
+    fn of_activity<'b>(&self, activity: &'b Activity) -> &'b str {
+        let all = || activity.attributes.iter();
+        let found = all().find(|(name, _)| name == self.name);
+        let found = found.or_else(|| all().find(|(name, _)| is_attribute(name, &self.key)));
+        found.map_or("", |(_, value)| value)
+    }
+}
+
 /// Rows of a CSV file in memory.
 struct Rows {
     /// Knows what must be quoted.
@@ -151,7 +178,7 @@ impl Rows {
         Self { rules, raw, bytes: Vec::with_capacity(rows * 320) }
     }
 
-    fn activity(&mut self, activity: &Activity, attributes: &[String]) {
+    fn activity(&mut self, activity: &Activity, columns: &[Column<'_>]) {
         let time = Short::time(activity.time);
         let ip = activity.ip.map(Short::of).unwrap_or_default();
         let id = Short::of(activity.id);
@@ -172,8 +199,7 @@ impl Rows {
             Cell::Text(activity.session.as_deref().unwrap_or_default()),
             Cell::Own(id.as_str()),
         ];
-        let attribute = |name: &String| activity.attributes.iter().find(|(known, _)| known == name);
-        let more = attributes.iter().map(|name| Cell::Text(attribute(name).map_or("", |(_, value)| value)));
+        let more = columns.iter().map(|column| Cell::Text(column.of_activity(activity)));
         self.push(cells.into_iter().chain(more));
     }
 
@@ -338,6 +364,18 @@ mod tests {
         assert_eq!(row(false, &["g", "b;c"]), "\"g\",\"b;c\"\r\n");
         assert_eq!(row(true, &["=1", "b;c"]), "=1,b;c\r\n");
         assert_eq!(row(false, &["\"\"\""]), "\"\"\"\"\"\"\"\"\r\n");
+    }
+
+    #[test]
+    fn the_column_of_an_attribute_is_filled_as_the_search_finds_it() {
+        let mut activity = Activity::default();
+        let sent =
+            [("Region", "a"), ("STRASSE", "b"), ("\u{c9}tage", "c"), ("n\0", "d"), ("n", "e"), ("N", "f")];
+        activity.attributes = sent.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec();
+        let cell = |name| Column::of(name).of_activity(&activity);
+        assert_eq!(["region", "REGION", "Region"].map(cell), ["a"; 3]);
+        assert_eq!(["strasse", "\u{e9}tage", "N ", "regio", ""].map(cell), ["b", "c", "d", "", ""]);
+        assert_eq!(["n", "N"].map(cell), ["e", "f"], "just this name comes before its like");
     }
 
     proptest::proptest! {

@@ -341,6 +341,10 @@ mod tests {
         let record = one(&long);
         assert_eq!(record.user.len(), limits::NAME);
         assert!(record.attributes.contains(&("cut".to_owned(), "true".to_owned())));
+        let long =
+            format!(r#"<13>1 - web1 shop - - - {{"action":"x","city":"{0}","os":"{0}"}}"#, "w".repeat(2000));
+        let record = one(&long);
+        assert_eq!((record.place.city.unwrap().len(), record.device.os.len()), (limits::NAME, limits::NAME));
         let late = one(r#"<13>1 2026-01-02T03:04:05Z web1 shop - - - {"time":"12:00","action":"x"}"#);
         assert_eq!(
             late.time.unwrap().to_string(),

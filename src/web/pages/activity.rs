@@ -160,7 +160,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Agai
     // Who cannot have it come later waits for it.
     let wait = params.flag("wait");
     let (filter, order) = (looking.filter.clone(), looking.order);
-    let found = look(member.app, move |app| {
+    let found = look(member.app, member.actor(), move |app| {
         // Before the search: what may be on the page already is not drawn twice, what is missing would stay away.
         let known = app.index().status().indexed;
         let behind = app.behind();
@@ -224,7 +224,7 @@ async fn late(
     }
     match part {
         "count" => {
-            let counted = look(member.app, move |app| {
+            let counted = look(member.app, member.actor(), move |app| {
                 let behind = app.behind();
                 let value = app.count(&scope, &filter)?;
                 Ok::<_, LookError>(Total { value, exact: behind.or_else(|| app.behind()).is_none() })
@@ -233,7 +233,8 @@ async fn late(
             show(&view.as_count()).map(Some)
         }
         "histogram" => {
-            let spread = look(member.app, move |app| app.histogram(&scope, &filter, BARS)).await?;
+            let spread =
+                look(member.app, member.actor(), move |app| app.histogram(&scope, &filter, BARS)).await?;
             view.chart = Some(chart(&view.meant, looking, &spread));
             show(&view.as_histogram()).map(Some)
         }
@@ -281,8 +282,10 @@ async fn users(member: &Member<'_>, scope: &Scope) -> Result<Vec<String>, Failur
         return Ok(Vec::new());
     }
     let scope = scope.clone();
-    let active =
-        look(member.app, move |app| app.facets(&scope, &Filter::default(), FacetField::User, USERS)).await?;
+    let active = look(member.app, member.actor(), move |app| {
+        app.facets(&scope, &Filter::default(), FacetField::User, USERS)
+    })
+    .await?;
     let mut names: Vec<String> = active.into_iter().map(|facet| facet.value).collect();
     names.extend(member.app.users().iter().map(|user| user.name.to_string()));
     names.sort_unstable();

@@ -314,7 +314,7 @@ async fn one(member: Member<'_>, id: &str, params: Params, part: Part<'_>) -> Re
     let cursor = params.get("cursor").map(str::to_owned);
     let here = format!("/sessions/{id}");
     let newer = cursor.is_some().then(|| here.clone());
-    let found = look(member.app, move |app| {
+    let found = look(member.app, member.actor(), move |app| {
         let Some(session) = app.session(&scope, id)? else { return Ok(None) };
         let filter = Filter { session: Some(id.to_string()), ..Filter::default() };
         let done = app.search(&scope, &filter, Order::Desc, cursor.as_deref(), DONE)?;

@@ -44,11 +44,10 @@ impl Kept {
     async fn of(app: &App) -> Result<Self, Failure> {
         apart(app, |app| {
             let set = app.retention()?;
-            let outlook = app.outlook(&set)?;
-            let waits = outlook.much().then(|| {
-                let removes = grouped(outlook.removes);
-                let of = format!("{} {}", grouped(outlook.of), noun(outlook.of, "activity", "activities"));
-                format!("Retention waits, because it would remove {removes} of {of} at once. Save to agree to it, or keep them longer.")
+            let waits = app.waiting(&set)?.map(|waits| {
+                let removes = grouped(waits.removes);
+                let of = format!("{} {}", grouped(waits.of), noun(waits.of, "activity", "activities"));
+                format!("Retention waits, because it would remove {removes} of {of} at once for their age. Save to agree to it, or keep them longer.")
             });
             Ok::<_, RetentionError>(Self { takes: app.log_bytes()?, set, waits })
         })

@@ -253,7 +253,7 @@ fn top(name: &str) -> &str {
 
 /// Cuts whatever is longer than the log takes, where nobody would hear that it was not taken; the attribute `cut` says so.
 pub(super) fn cut(activity: &mut NewActivity) {
-    let NewActivity { user, action, app, session, target, .. } = activity;
+    let NewActivity { user, action, app, session, target, place, device, .. } = activity;
     let mut cut = false;
     let mut hold = |text: &mut String, most: usize| {
         if text.len() > most {
@@ -261,8 +261,9 @@ pub(super) fn cut(activity: &mut NewActivity) {
             cut = true;
         }
     };
-    for text in [Some(user), Some(action), Some(app), session.as_mut(), target.as_mut()].into_iter().flatten()
-    {
+    let always = [user, action, app, &mut device.device, &mut device.os, &mut device.browser];
+    let maybe = [session, target, &mut place.city, &mut place.region, &mut place.country];
+    for text in always.into_iter().chain(maybe.into_iter().flatten()) {
         hold(text, limits::NAME);
     }
     hold(&mut activity.detail, limits::DETAIL);

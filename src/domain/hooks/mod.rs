@@ -91,7 +91,9 @@ impl App {
         let url = address(url).ok_or(HookError::Url)?.to_string();
         let hook = Hook { app: app.to_owned(), url, created: self.now(), created_by: by.name.clone() };
         let secret = random::hook_secret();
-        let told = self.did(by, action::APP_HOOK_SET).to(app).saying(&hook.url);
+        // What is behind the question mark may be a secret, and the log is read by others than administrators.
+        let said = hook.url.split('?').next().unwrap_or_default();
+        let told = self.did(by, action::APP_HOOK_SET).to(app).saying(said);
         let (made, key) = (hook.clone(), secret.clone());
         self.change(by, move |write| {
             if !write.apps()?.iter().any(|known| known.name == made.app) {

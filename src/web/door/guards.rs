@@ -147,8 +147,16 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
         let cross = origin::is_unsafe(request.method())
-            && origin::made(request, &door(request).settings) == Made::Elsewhere;
-        if cross { refuse(request, Failure::cross_site()) } else { Outcome::Success(Self::of(request)) }
+            && match origin::made(request, &door(request).settings) {
+                Made::Here => false,
+                Made::Elsewhere => true,
+                // A program, which no session comes along with. A cookie that opens none any more may be left from one that has.
+                Made::Unsaid => visitor
+                    .token()
+                    .and_then(|token| visitor.app.check(&token))
+                    .is_some_and(|live| own_session(&live)),
+            };
+        if cross { refuse(request, Failure::cross_site()) } else { Outcome::Success(visitor) }
     }
 }
 

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) use self::binding::Bonds;
 pub(in crate::domain) use self::singles::Singles;
 pub use self::start::Registration;
-pub(super) use self::start::{Proof, Start};
+pub(super) use self::start::{Proof, Start, use_up};
 use super::{
     App, Gone, agent,
     live::{Event, Live},

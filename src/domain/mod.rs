@@ -199,7 +199,7 @@ impl App {
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
         // Nobody could have guessed at anything before there was an account.
         let throttle = Throttle::of(&live, (!snapshot.nobody()?).then(|| clock.now()));
-        let hasher = Hasher::new(limits.hash);
+        let hasher = Hasher::new(limits.hash).beside(&snapshot.credentials()?);
         let metrics = Metrics::new(store.meter(), hasher.work());
         let parts = Parts {
             store,

@@ -209,6 +209,7 @@ impl App {
             name: account.name.to_string(),
             kind: ActorKind::User(account.role),
             session: None,
+            token: None,
             ip: origin.ip,
         };
         let mut told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);

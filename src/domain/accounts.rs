@@ -7,6 +7,7 @@ use std::{
 
 use super::{
     App, Gone,
+    answers::Outgoing,
     password::{Busy, choose},
     random,
     sessions::{NEW_PASSWORD, NEW_ROLE, Origin, SessionError},
@@ -417,7 +418,7 @@ impl App {
     }
 
     /// Gives a user a new password. All the user's sessions end with the old one; the one it was done in, if it is the
-    /// user's own, gets a new token instead.
+    /// user's own, gets a new token instead, and whatever the token of before had opened is over.
     pub async fn set_password(
         &self,
         by: &Actor,
@@ -441,11 +442,10 @@ impl App {
             Ok::<_, AccountError>(ends.write(write)?)
         });
         let ended = changed.done().await?;
-        if let Some((session, token)) = renewing {
-            self.0.live.renew_token(session, token);
-        }
+        let renewed_from = renewing.and_then(|(session, token)| self.0.live.renew_token(session, token));
+        let outgoing = Outgoing::of(&renewed_from).and(self.ended(&ended));
         self.0.throttle.forget(name.as_str());
-        self.ended(&ended).gone().await;
+        outgoing.gone().await;
         Ok(PasswordChanged { ended: ended.len(), token: renewed.map(|(_, token)| token) })
     }
 

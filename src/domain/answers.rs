@@ -56,6 +56,12 @@ impl<T: AsRef<Answers>> Outgoing<T> {
         Self(refused.into_iter().filter(|one| (***one).as_ref().any()).cloned().collect())
     }
 
+    /// These and those.
+    pub(super) fn and(mut self, those: Self) -> Self {
+        self.0.extend(those.0);
+        self
+    }
+
     /// Waits until none is on its way any more, for a second at most.
     pub(super) async fn gone(self) {
         if self.0.is_empty() {

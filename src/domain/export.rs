@@ -378,7 +378,7 @@ mod tests {
     }
 
     fn by(name: &str) -> Actor {
-        Actor { name: name.to_owned(), kind: ActorKind::User(Role::Admin), session: None, ip: None }
+        Actor { name: name.to_owned(), kind: ActorKind::User(Role::Admin), ..Actor::console() }
     }
 
     fn filter() -> Filter {

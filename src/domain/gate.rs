@@ -29,7 +29,7 @@ use crate::{
         site::{Realm, Site},
         user::User,
     },
-    store::{Apps as _, Passes as _, Read, Store, StoreError},
+    store::{Apps as _, Passes as _, Read, Sessions as _, Store, StoreError},
 };
 
 /// Every app by where it is: a check must not ask the disk.
@@ -144,14 +144,14 @@ impl Rollcall {
         if !live.opens(&app.name) {
             return Ok(());
         }
-        let session = live.session();
+        let (session, token) = (live.session(), live.token);
         let mut told = NewActivity::new(session.user.as_str(), action::APP_OPENED, OWN_APP);
         told.session = Some(session.id.to_string());
         fill_session(&mut told, &session);
         let told = told.to(&app.name).saying(&app.url);
         let opened = self.0.store.write(self.now(), move |write| {
             // The apps stand in the session on disk, which is told to them when it ends.
-            if !write.update_session(&session)? {
+            if !write.opens(token, session.id)? || !write.update_session(&session)? {
                 return Err(Gone.into());
             }
             write.append(&told)?;
@@ -173,9 +173,9 @@ impl Rollcall {
     /// A new pass of a live session.
     pub async fn make_pass(&self, live: &Arc<Live>, realm: Realm) -> Result<Token, SessionError> {
         let token = random::token(Kind::Pass);
-        let (id, hash, kept) = (live.id, token.hash(), realm.clone());
+        let (id, opens, hash, kept) = (live.id, live.token, token.hash(), realm.clone());
         let written = self.0.store.write(self.now(), move |write| {
-            write.put_pass(id, hash, &kept)?.ok_or_else(|| SessionError::from(Gone))
+            write.put_pass(id, opens, hash, &kept)?.ok_or_else(|| SessionError::from(Gone))
         });
         let gone = written.done().await?;
         if !self.0.live.add_pass(live, hash, realm, &gone) {

@@ -3,13 +3,12 @@
 //! The browser is first given a *nonce* at the app's own host, in a cookie. Then Rollcall, at its own address, makes a code for
 //! the session that is signed in there, and the browser carries it back to the app's host, where it is worth a pass. A code is
 //! good once, for a minute, at that host, and for the browser that holds the nonce: not in another one that was sent the
-//! address.
+//! address. It is of the token that it was made by, and over with that.
 
 use std::time::Duration;
 
 use super::{App, live::Live, random, sessions::SessionError, waiting::Waiting};
 use crate::model::{
-    id::SessionId,
     secret::{Kind, Token, TokenHash},
     site::{Realm, Site},
 };
@@ -20,7 +19,8 @@ const LASTS: Duration = Duration::from_mins(1);
 /// A session on its way.
 #[derive(Clone)]
 pub(super) struct Handover {
-    session: SessionId,
+    /// What opened the session when the code was made.
+    token: TokenHash,
     site: Site,
     nonce: TokenHash,
 }
@@ -38,7 +38,7 @@ impl App {
 
     /// A code that hands `live` over to the app at `site`, in the browser that holds what `nonce` is the hash of.
     pub fn begin_handover(&self, live: &Live, site: Site, nonce: TokenHash) -> Token {
-        self.0.handovers.keep(Handover { session: live.id, site, nonce }, 1, self.now())
+        self.0.handovers.keep(Handover { token: live.token, site, nonce }, 1, self.now())
     }
 
     /// A pass for the host of `site`, for a code that was made for it and for the browser with this nonce. None if the code is
@@ -51,7 +51,7 @@ impl App {
     ) -> Result<Option<Token>, SessionError> {
         let handover = self.0.handovers.take(code.hash(), self.now());
         let good = |handover: &Handover| handover.site == *site && handover.nonce == nonce.hash();
-        let Some(live) = handover.filter(good).and_then(|handover| self.live(handover.session)) else {
+        let Some(live) = handover.filter(good).and_then(|handover| self.opened_by(handover.token)) else {
             return Ok(None);
         };
         match self.make_pass(&live, Realm::Host(site.host().to_owned())).await {

@@ -201,7 +201,7 @@ impl App {
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
         // Nobody could have guessed at anything before there was an account.
         let throttle = Throttle::of(&live, (!snapshot.nobody()?).then(|| clock.now()));
-        let hasher = Hasher::new(limits.hash);
+        let hasher = Hasher::new(limits.hash).beside(&snapshot.credentials()?);
         let metrics = Metrics::new(store.meter(), hasher.work());
         let parts = Parts {
             store,
@@ -287,7 +287,7 @@ impl App {
     }
 
     /// Changes something in the name of `by`. Where `by` acts in a session, the session must still be live in
-    /// the very transaction that writes: what was ended before is not acted in after.
+    /// the very transaction that writes, and opened by the same token: what was ended before is not acted in after.
     fn change<T, E>(
         &self,
         by: &Actor,
@@ -297,14 +297,16 @@ impl App {
         T: Send + 'static,
         E: From<StoreError> + From<Gone> + Send + 'static,
     {
-        let session = by.session;
+        let (session, token) = (by.session, by.token);
         self.0.store.write(self.now(), move |write| {
-            if let Some(session) = session
-                && write.session(session)?.is_none_or(|session| session.ending.is_some())
-            {
-                return Err(Gone.into());
-            }
-            change(write)
+            let acts = match (session, token) {
+                (None, _) => true,
+                (Some(session), Some(token)) => write.opens(token, session)?,
+                (Some(session), None) => {
+                    write.session(session)?.is_some_and(|session| session.ending.is_none())
+                }
+            };
+            if acts { change(write) } else { Err(Gone.into()) }
         })
     }
 }

@@ -76,6 +76,7 @@ impl App {
             name: user.name.to_string(),
             kind: ActorKind::User(user.role),
             session: Some(live.id),
+            token: Some(live.token),
             ip: ip.or(live.ip()),
         };
         self.note_refusal(&by, &app.name, &format!("may not open {}", app.name));

@@ -3,7 +3,13 @@
 use ring::aead::{Aad, CHACHA20_POLY1305, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 use super::{
-    App, accounts::AccountError, live::Live, password::Verdict, random, sessions::Origin, sign_in::Held,
+    App,
+    accounts::AccountError,
+    live::Live,
+    password::Verdict,
+    random,
+    sessions::{Origin, use_up},
+    sign_in::Held,
 };
 use crate::{
     model::{
@@ -144,32 +150,20 @@ impl App {
     pub async fn step_up(&self, live: &Live, proof: String, origin: &Origin) -> Result<(), AccountError> {
         let factor = self.second_factor(&live.user)?;
         match factor.and_then(|factor| self.shown(&live.user, &factor, &proof)) {
-            Some(shown) => self.prove_by_code(&live.user, shown, origin).await?,
+            Some(shown) => self.prove_by_code(live, shown, origin).await?,
             None => self.prove(&live.user, proof, origin).await?,
         }
         live.prove(self.now());
         Ok(())
     }
 
-    async fn prove_by_code(
-        &self,
-        name: &UserName,
-        shown: Shown,
-        origin: &Origin,
-    ) -> Result<(), AccountError> {
+    async fn prove_by_code(&self, live: &Live, shown: Shown, origin: &Origin) -> Result<(), AccountError> {
         let attempt =
-            self.0.throttle.take(&self.trier(name.as_str(), origin), self.now()).map_err(Held::from)?;
-        let owner = name.clone();
-        let used = self.0.store.write(self.now(), move |write| {
-            let Some(mut factor) = write.second_factor(&owner)? else { return Ok(false) };
-            let fresh = factor.use_up(shown);
-            if fresh {
-                write.put_second_factor(&owner, &factor)?;
-            }
-            Ok::<_, StoreError>(fresh)
-        });
+            self.0.throttle.take(&self.trier(live.user.as_str(), origin), self.now()).map_err(Held::from)?;
+        let session = live.session();
+        let used = self.0.store.write(self.now(), move |write| use_up(write, &session, Some(shown)));
         if !used.done().await? {
-            self.tell_of_failure(Some(name), origin, ASKED_AGAIN).await?;
+            self.tell_of_failure(Some(&live.user), origin, ASKED_AGAIN).await?;
             return Err(AccountError::WrongPassword);
         }
         self.0.throttle.give_back(attempt);

@@ -130,6 +130,7 @@ impl App {
         replaces: Option<&Live>,
     ) -> Result<SignedIn, SignInError> {
         let name = user.parse::<UserName>().ok();
+        let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| !user.disabled);
         let (kept, factor) = match &name {
             Some(name) => self
                 .0
@@ -137,8 +138,9 @@ impl App {
                 .read(|read| Ok::<_, StoreError>((read.credential(name)?, read.second_factor(name)?)))?,
             None => (None, None),
         };
+        // Of a password that lets nobody in it makes no difference whether it is the right one, not even by the time it takes.
+        let kept = kept.filter(|_| account.is_some());
         let (verdict, attempt) = self.look_at(user, password, kept.clone(), &origin).await?;
-        let account = name.as_ref().and_then(|name| self.user(name)).filter(|user| !user.disabled);
         let (Some(account), Verdict::Right(renewed)) = (account, verdict) else {
             return self.refuse(name.as_ref(), &origin, SignInError::Refused).await;
         };
@@ -207,6 +209,7 @@ impl App {
             name: account.name.to_string(),
             kind: ActorKind::User(account.role),
             session: None,
+            token: None,
             ip: origin.ip,
         };
         let mut told = NewActivity::new(&by.name, action::SIGN_IN, OWN_APP);

@@ -6,6 +6,9 @@
 //! in on before, and an address they have signed in from, have a bucket of their own besides, which is asked first, so that
 //! whoever fails on somebody's name from elsewhere does not keep them out.
 //!
+//! The count goes by a time of its own, which runs with the clock and stands still where that went back: whoever could try before
+//! can try then.
+//!
 //! Nothing of this goes to disk, and a restart must not be worth anything to whoever guesses. It is not known then which buckets
 //! were empty, so each of them begins with [`Rule::BEGINS`] tries and fills from there: whoever sits at an address of the
 //! user's, with a browser of the user's, and somewhere else besides has nine tries at the account and no more.
@@ -33,6 +36,9 @@ const KNOWN: usize = 1 << 16;
 
 /// How long the log is not told again that somebody is held back.
 const QUIET: Duration = Duration::from_mins(1);
+
+/// By how much times may differ that are asked for at once, in milliseconds: who asked first may come here last.
+const APART: i64 = 1000;
 
 /// How many brakes the log tells apart at a time; the rest are told together.
 const TOLD: usize = 64;
@@ -125,6 +131,9 @@ pub(super) struct Throttle {
 }
 
 struct State {
+    /// The latest time that was counted by, and by how much that is ahead of the clock since this went back, in milliseconds.
+    latest: i64,
+    ahead: i64,
     /// When each bucket will be full again, in milliseconds; what is not here is full, or as the start left it.
     buckets: LruCache<u64, i64>,
     /// When the count began without what was counted before, in milliseconds; none where there was nothing to count.
@@ -139,7 +148,9 @@ impl Default for Throttle {
     fn default() -> Self {
         let cache = |most| NonZeroUsize::new(most).unwrap_or(NonZeroUsize::MIN);
         let (buckets, known) = (LruCache::new(cache(BUCKETS)), LruCache::new(cache(KNOWN)));
-        let state = State { buckets, restarted: None, known, refused: HashMap::new(), quiet_until: 0 };
+        let (refused, quiet_until) = (HashMap::new(), 0);
+        let state =
+            State { latest: i64::MIN, ahead: 0, buckets, restarted: None, known, refused, quiet_until };
         Self { hasher: RandomState::new(), state: Mutex::new(state) }
     }
 }
@@ -149,7 +160,10 @@ impl Throttle {
     /// then, at `restarted`.
     pub(super) fn of(live: &LiveTable, restarted: Option<Timestamp>) -> Self {
         let throttle = Self::default();
-        throttle.lock().restarted = restarted.map(Timestamp::as_millisecond);
+        if let Some(at) = restarted.map(Timestamp::as_millisecond) {
+            let mut state = throttle.lock();
+            (state.restarted, state.latest) = (Some(at), at);
+        }
         for live in live.all() {
             throttle.remember(live.user.as_str(), Source::of(live.ip()));
         }
@@ -172,9 +186,9 @@ impl Throttle {
     }
 
     fn ask(&self, who: &Trier, now: Timestamp, take: bool) -> Result<Try, TooMany> {
-        let now = now.as_millisecond();
         let known = self.known_key(&who.account, who.source);
         let mut state = self.lock();
+        let now = state.time(now);
         if let Some(browser) = who.browser {
             let own = (self.key("browser", (&who.account, browser)), FAMILIAR);
             if let Ok(taken) = state.take(&[own], now, take) {
@@ -205,7 +219,9 @@ impl Throttle {
     /// Takes a question to a device, which is no try: nothing was shown yet.
     pub(super) fn ask_a_question(&self, source: Source, now: Timestamp) -> Result<(), TooMany> {
         let own = (self.key("question", source), QUESTION);
-        let taken = self.lock().take(&[own], now.as_millisecond(), true);
+        let mut state = self.lock();
+        let now = state.time(now);
+        let taken = state.take(&[own], now, true);
         taken.map(drop).map_err(|(_, too_many)| too_many)
     }
 
@@ -257,19 +273,23 @@ impl Throttle {
 }
 
 impl State {
+    /// The time to count by where the clock shows `now`, in milliseconds. It never goes back.
+    fn time(&mut self, now: Timestamp) -> i64 {
+        let now = now.as_millisecond().saturating_add(self.ahead);
+        let back = self.latest.saturating_sub(now);
+        if back > APART {
+            self.ahead += back;
+        }
+        self.latest = self.latest.max(now);
+        self.latest
+    }
+
     /// Takes one out of every one of `buckets`, or out of none: then which of them is empty.
     fn take(&mut self, buckets: &[(u64, Rule)], now: i64, take: bool) -> Result<Try, (usize, TooMany)> {
-        for (key, rule) in buckets {
-            // The clock went back. Nobody waits longer for that than an empty bucket takes, counted from now on.
-            let latest = now + rule.holds();
-            if let Some(full) = self.buckets.get_mut(key) {
-                *full = latest.min(*full);
-            }
-        }
         let mut filled = Vec::with_capacity(buckets.len());
         for (index, (key, rule)) in buckets.iter().enumerate() {
             let (every, most) = (millis(rule.every), rule.holds());
-            let full = self.buckets.get(key).copied().or_else(|| self.begins(*rule, now));
+            let full = self.buckets.get(key).copied().or_else(|| self.begins(*rule));
             let full = full.unwrap_or(now).max(now);
             if full + every > now + most {
                 let wait = u64::try_from(full + every - now - most).unwrap_or_default();
@@ -287,10 +307,8 @@ impl State {
 
     /// When a bucket that nothing was counted in is full, if the start took from it. Addresses and everybody begin full: a whole office
     /// signs in after a restart, and their tries are at many accounts.
-    fn begins(&self, rule: Rule, now: i64) -> Option<i64> {
-        let restarted = self.restarted.filter(|_| rule.of_an_account)?;
-        // The clock may have gone back since.
-        Some((restarted + rule.lacks()).min(now + rule.lacks()))
+    fn begins(&self, rule: Rule) -> Option<i64> {
+        self.restarted.filter(|_| rule.of_an_account).map(|restarted| restarted + rule.lacks())
     }
 
     fn tell(&mut self, brake: Brake) {
@@ -337,6 +355,27 @@ mod tests {
         let back = NOW - SignedDuration::from_hours(240);
         let wait = throttle.look(&trier("ann", "10.0.0.1"), back).unwrap_err().wait;
         assert!(wait <= ACCOUNT.every, "a clock that goes back: {wait:?}");
+    }
+
+    #[test]
+    fn who_could_try_before_the_clock_went_back_can_try_then_and_nobody_else() {
+        let throttle = Throttle::default();
+        let [ann, bob] = ["ann", "bob"].map(|name| trier(name, "10.0.0.1"));
+        failures(&throttle, &ann, NOW);
+        let later = NOW + SignedDuration::from_hours(1);
+        failures(&throttle, &bob, later);
+        let back = later - SignedDuration::from_hours(2);
+        assert_eq!(throttle.look(&bob, back).unwrap_err().wait, ACCOUNT.every);
+        assert_eq!(failures(&throttle, &ann, back), ACCOUNT.burst, "hers had been full for long");
+        // It goes on filling with the clock as it runs now, and a clock that is put right again gives nothing away.
+        let then = back + SignedDuration::try_from(ACCOUNT.every).unwrap();
+        assert_eq!(failures(&throttle, &ann, then), 1);
+        assert_eq!(failures(&throttle, &bob, then), 1);
+        // Of two who ask at once the one that comes last may have asked first.
+        let just_before = then - SignedDuration::from_millis(APART);
+        for _ in 0..1_000 {
+            assert_eq!(failures(&throttle, &ann, just_before) + failures(&throttle, &ann, then), 0);
+        }
     }
 
     #[test]

@@ -172,6 +172,8 @@ pub struct Actor {
     pub kind: ActorKind,
     /// The session it was done in, if it was done in one.
     pub session: Option<super::id::SessionId>,
+    /// What opened that session: what was begun with a token goes no further once there is another.
+    pub token: Option<super::secret::TokenHash>,
     /// From where, if it came over the network.
     pub ip: Option<std::net::IpAddr>,
 }
@@ -192,12 +194,13 @@ pub enum ActorKind {
 impl Actor {
     /// Rollcall itself.
     pub fn system() -> Self {
-        Self { name: "rollcall".into(), kind: ActorKind::System, session: None, ip: None }
+        Self { name: "rollcall".into(), kind: ActorKind::System, session: None, token: None, ip: None }
     }
 
     /// Whoever is at the host's command line.
     pub fn console() -> Self {
-        Self { name: "host console".into(), kind: ActorKind::Console, session: None, ip: None }
+        let name = "host console".into();
+        Self { name, kind: ActorKind::Console, session: None, token: None, ip: None }
     }
 }
 

@@ -1,4 +1,5 @@
-//! Passes of live sessions: what opens apps in a session's name. Only their hashes are kept, and they go when it ends.
+//! Passes of live sessions: what opens apps in a session's name. Only their hashes are kept, and they go when it ends or gets
+//! another token.
 
 use redb::ReadableTable;
 
@@ -27,14 +28,16 @@ pub trait Passes: View {
 impl<V: View> Passes for V {}
 
 impl Write<'_> {
-    /// Writes a pass of a live session: those that gave way to it. None if the session has ended.
+    /// Writes a pass of a live session, asked for with what opens that: those that gave way to it. None if the session has ended,
+    /// or has another token by now.
     pub fn put_pass(
         &mut self,
         id: SessionId,
+        token: TokenHash,
         hash: TokenHash,
         realm: &Realm,
     ) -> Result<Option<Vec<TokenHash>>, StoreError> {
-        if self.session(id)?.is_none_or(|session| session.ending.is_some()) {
+        if !self.opens(token, id)? {
             return Ok(None);
         }
         let mut surplus = self.passes_of(id)?;

@@ -68,6 +68,13 @@ pub trait Sessions: View {
         Ok(Some(session))
     }
 
+    /// Whether a session is live, and this is what opens it.
+    fn opens(&self, token: TokenHash, id: SessionId) -> Result<bool, StoreError> {
+        let tokens = self.table(SESSION_TOKENS)?;
+        let found = tokens.get(&token.0).map_err(StoreError::file)?;
+        Ok(found.is_some_and(|found| found.value() == id.as_bytes()))
+    }
+
     /// Every live session with the hash of its token.
     fn live_sessions(&self) -> Result<Vec<(TokenHash, Session)>, StoreError> {
         let tokens = self.table(SESSION_TOKENS)?;
@@ -269,7 +276,8 @@ impl Write<'_> {
         Ok(if old.len() == most { old.pop() } else { None })
     }
 
-    /// Gives a live session a new token; the old one opens nothing any more. False if it has ended.
+    /// Gives a live session a new token; the old one opens nothing any more, nor does a pass that was made by it. False if it has
+    /// ended.
     pub fn renew_token(&mut self, id: SessionId, token: TokenHash) -> Result<bool, StoreError> {
         let Some((session, old)) = self.with_token(id)? else { return Ok(false) };
         if session.ending.is_some() {
@@ -279,6 +287,7 @@ impl Write<'_> {
         self.edit(SESSIONS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(SESSION_TOKENS)?.remove(&old.0).map_err(StoreError::file)?;
         self.edit(SESSION_TOKENS)?.insert(&token.0, id.as_bytes()).map_err(StoreError::file)?;
+        self.drop_passes(id)?;
         Ok(true)
     }
 

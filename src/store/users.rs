@@ -67,6 +67,13 @@ pub trait Users: View {
         let found = passwords.get(name.as_str()).map_err(StoreError::file)?;
         Ok(found.map(|phc| Credential(phc.value().to_owned())))
     }
+
+    /// What anybody's password is held against.
+    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+        let passwords = self.table(PASSWORDS)?;
+        let rows = passwords.iter().map_err(StoreError::file)?;
+        rows.map(|row| Ok(Credential(row.map_err(StoreError::file)?.1.value().to_owned()))).collect()
+    }
 }
 
 impl<V: View> Users for V {}

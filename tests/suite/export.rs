@@ -241,7 +241,7 @@ fn whoever_asks_only_what_would_come_begins_no_export() {
 fn a_third_download_at_once_has_to_wait() {
     let house = house();
     let ada = house.signed_in("ada");
-    let by = Actor { name: "ada".into(), kind: ActorKind::User(Role::Admin), session: None, ip: None };
+    let by = Actor { name: "ada".into(), kind: ActorKind::User(Role::Admin), ..Actor::console() };
     let (all, sheet) = (Filter::default(), Sheet { form: Form::Ndjson, columns: Vec::new() });
     let begin = || house.app.export(&by, &Scope::All, &all, Order::Desc, &Asked::default(), &sheet).unwrap();
     let (one, _two) = (begin(), begin());

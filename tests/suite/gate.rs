@@ -626,6 +626,47 @@ fn a_session_is_handed_over_to_an_app_on_another_domain_and_ends_there_too() {
 }
 
 #[test]
+fn a_new_password_closes_the_apps_to_whatever_was_got_with_the_cookie_of_before() {
+    const NEW: &str = "another horse battery staple";
+    let house = house();
+    let holding = |cookie: &str| house.stranger().with("Cookie", cookie);
+    let [wiki, shop] = ["https://wiki.example.org/", "https://shop.example.com/"];
+    let pass_of = |reply: &Reply, name: &str| {
+        cookies(reply).into_iter().find(|cookie| cookie.starts_with(name)).expect("a pass")
+    };
+    let signed_in = house.stranger().sign_in("ann", PASSWORD);
+    let ann = holding(&signed_in.cookie());
+    let of_the_domain = pass_of(&signed_in, "__Secure-rollcall-apps=");
+    let (browser, callback) = hand_over(&house, &ann);
+    let at_the_shop = pass_of(&proxied(&browser, shop).get(&callback), "__Host-rollcall-app=");
+    let on_its_way = hand_over(&house, &ann);
+    assert_eq!(ask(&holding(&of_the_domain), wiki).status, 200);
+    assert_eq!(ask(&holding(&at_the_shop), shop).status, 200);
+
+    let body = json!({"current": PASSWORD, "password": NEW});
+    let changed = ann.post("/api/v1/me/password", &body);
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(ask(&holding(&of_the_domain), wiki).status, 302);
+    assert_eq!(ask(&holding(&at_the_shop), shop).status, 302);
+    let (browser, callback) = on_its_way;
+    assert_eq!(proxied(&browser, shop).get(&callback).status, 403, "a code of before is worth nothing");
+    // Whoever has changed it goes on, here and in the apps.
+    let new = pass_of(&changed, "__Secure-rollcall-apps=");
+    assert_ne!(new, of_the_domain);
+    assert_eq!(ask(&holding(&new), wiki).header("Remote-User"), Some("ann"));
+    let ann = holding(&changed.cookie());
+    assert!(ann.is_in());
+    let (browser, callback) = hand_over(&house, &ann);
+    assert_eq!(proxied(&browser, shop).get(&callback).status, 303);
+
+    // A page does so too.
+    let again = ann.form("/profile/password", &[("current", NEW), ("password", PASSWORD)]);
+    assert_eq!(again.status, 303, "{}", again.text());
+    assert_eq!(ask(&holding(&new), wiki).status, 302);
+    assert_eq!(ask(&holding(&pass_of(&again, "__Secure-rollcall-apps=")), wiki).status, 200);
+}
+
+#[test]
 fn a_code_hands_over_once_soon_and_in_the_same_browser() {
     let house = house();
     let ann = house.signed_in("ann");

@@ -500,6 +500,21 @@ fn a_webhook_is_set_changed_and_removed_and_the_log_knows() {
 }
 
 #[test]
+fn the_log_keeps_nothing_of_a_webhooks_address_that_may_be_a_secret() {
+    let house = house(&[]);
+    let ada = house.signed_in("ada");
+    let app = json!({"name": "wiki", "url": "https://wiki.example.org"});
+    assert_eq!(ada.post("/api/v1/apps", &app).status, 201);
+    let url = "http://127.0.0.1:1/hook?token=SECRETXYZ";
+    assert_eq!(hook(&ada, "wiki", url).status, 201);
+    assert_eq!(ada.get("/api/v1/apps/wiki/hook").ok()["url"], url, "administrators see where it goes");
+    let told = house.log("");
+    let set = told.iter().find(|told| told["action"] == "app-hook-set").expect("it is told");
+    assert_eq!(set["detail"], "http://127.0.0.1:1/hook");
+    assert!(!json!(told).to_string().contains("SECRETXYZ"), "{told:?}");
+}
+
+#[test]
 fn a_session_that_expires_is_told_like_any_other() {
     let app = App::start(&[]);
     let house = house(&[("wiki", &app)]);

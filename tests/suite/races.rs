@@ -27,7 +27,8 @@ use rollcall::{
     model::{
         filter::{Asked, Filter, Order},
         seal::Form,
-        session::Scope,
+        secret::Token,
+        session::{Mandate, Scope},
         user::{Actor, ActorKind, Role},
     },
     web::door::{Member, Networks, Settings},
@@ -36,7 +37,8 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use super::{
-    house::{Caller, House, LONDON},
+    house::{Caller, House, LONDON, PASSWORD},
+    http::each,
     server::{Client, Connection, Folder, PATIENCE},
     stream::Events,
 };
@@ -99,6 +101,35 @@ fn a_logout_is_answered_behind_whatever_was_let_out_before_it() {
             });
         });
         assert_eq!(order.into_inner().unwrap(), ["the answer", "the logout"], "{path}");
+    }
+}
+
+#[test]
+fn a_new_password_is_answered_behind_whatever_was_let_out_with_the_cookie_of_before() {
+    let house = house();
+    for path in PATHS {
+        let (mia, order) = (house.signed_in("ada"), Mutex::new(Vec::new()));
+        let cookie = mia.header("Cookie").split_once('=').unwrap().1.to_owned();
+        thread::scope(|scope| {
+            let (mia, order) = (&mia, &order);
+            asking(mia).get_while(path, |status| {
+                assert_eq!(status, 200, "{path}");
+                scope.spawn(move || {
+                    let body = json!({"current": PASSWORD, "password": "another horse battery staple"});
+                    let changed = mia.post("/api/v1/me/password", &body);
+                    assert_eq!(changed.status, 200, "{}", changed.text());
+                    order.lock().unwrap().push("the new password");
+                });
+                // Everything has been done then, and whoever asked for it is yet to be answered.
+                while house.app.check(&cookie.parse().unwrap()).is_some() {
+                    thread::yield_now();
+                }
+                order.lock().unwrap().push("the answer");
+            });
+        });
+        assert_eq!(order.into_inner().unwrap(), ["the answer", "the new password"], "{path}");
+        let back = PASSWORD.to_owned();
+        house.wait(house.app.set_password(&Actor::console(), &"ada".parse().unwrap(), back)).unwrap();
     }
 }
 
@@ -392,7 +423,7 @@ fn what_was_asked_for_in_a_session_is_not_written_once_the_session_has_ended() {
     let session = victim.session().parse().unwrap();
     // Who is acting was found out while the session was live.
     let kind = ActorKind::User(Role::Admin);
-    let by = Actor { name: "ada".to_owned(), kind, session: Some(session), ip: None };
+    let by = Actor { name: "ada".to_owned(), kind, session: Some(session), ..Actor::console() };
     let late = |name: &str| {
         let made = house.app.add_token(&by, name, vec!["metrics".parse().unwrap()], None, None);
         let full_name = Some(name.to_owned());
@@ -410,6 +441,33 @@ fn what_was_asked_for_in_a_session_is_not_written_once_the_session_has_ended() {
     assert!(matches!(export, Err(ExportError::Gone(_))));
     assert_eq!(house.log("action=token-added&user=ada").len(), 1);
     assert_eq!(house.log("action=export").len(), 0);
+}
+
+#[test]
+fn what_was_begun_with_a_cookie_is_not_written_once_there_is_another() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    let id = ada.session();
+    let acting = |cookie: &str| {
+        let token: Token = cookie.split_once('=').unwrap().1.parse().unwrap();
+        let (kind, session) = (ActorKind::User(Role::Admin), Some(id.parse().unwrap()));
+        Actor { name: "ada".to_owned(), kind, session, token: Some(token.hash()), ..Actor::console() }
+    };
+    let by = acting(ada.header("Cookie"));
+    let body = json!({"current": PASSWORD, "password": "another horse battery staple"});
+    let changed = ada.post("/api/v1/me/password", &body);
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    let make = |by: &Actor, name: &str| {
+        house.wait(house.app.add_token(by, name, vec!["metrics".parse().unwrap()], None, None)).is_ok()
+    };
+    let end = |by: &Actor| {
+        let victim = mia.session().parse().unwrap();
+        house.wait(house.app.log_out(by, &Mandate::of(Role::Admin, &"ada".parse().unwrap()), &[victim], ""))
+    };
+    assert!(!make(&by, "late") && end(&by).is_err() && mia.is_in());
+    let by = acting(&changed.cookie());
+    assert!(make(&by, "new") && end(&by).is_ok() && !mia.is_in());
+    assert_eq!(each(&house.log("action=token-added&user=ada"), "target"), ["new"]);
 }
 
 #[test]

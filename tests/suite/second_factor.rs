@@ -214,6 +214,21 @@ fn a_code_is_proof_enough_when_asked_again_and_is_used_up_by_it() {
 }
 
 #[test]
+fn a_recovery_code_that_is_shown_when_asked_again_is_told_of_too() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let (secret, codes) = set_up(&house, &ada);
+    let path = "/api/v1/step-up";
+    assert_eq!(ada.post(path, &json!({"code": shown(&house, &secret, 0)})).status, 204);
+    assert!(house.log("action=user-recovery-code-used").is_empty(), "it was none of these");
+    assert_eq!(ada.post(path, &json!({"code": codes[0]})).status, 204);
+    assert_eq!(ada.post(path, &json!({"code": codes[0]})).status, 400);
+    let told = house.log("action=user-recovery-code-used");
+    assert_eq!((each(&told, "user"), each(&told, "detail")), (vec!["ada".into()], vec!["9 left".into()]));
+    assert_eq!((each(&told, "session"), each(&told, "city")), (vec![ada.session()], vec!["London".into()]));
+}
+
+#[test]
 fn a_half_dies_after_five_minutes_and_after_five_wrong_codes() {
     let house = House::new().with_member("mia");
     let (secret, _) = set_up(&house, &house.signed_in("mia"));

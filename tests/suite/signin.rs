@@ -8,7 +8,8 @@ use serde_json::json;
 
 use super::{
     house::{Caller, House, PASSWORD},
-    http::each,
+    http::{Reply, each},
+    server::Folder,
 };
 
 #[test]
@@ -295,10 +296,10 @@ fn of_two_who_race_through_the_setup_one_becomes_administrator() {
     assert_eq!(house.log("action=user-added").len(), 1);
 }
 
-/// How much memory was gone through for one try to sign in, in KiB.
-fn work(house: &House, sign_in: impl FnOnce() -> u16) -> (u16, u64) {
+/// How much memory was gone through for one try to sign in, in KiB, as the metrics say.
+fn work(metrics: impl Fn() -> Reply, sign_in: impl FnOnce() -> u16) -> (u16, u64) {
     let done = || {
-        let text = house.stranger().at("127.0.0.1").get("/metrics").text();
+        let text = metrics().text();
         let line =
             text.lines().find_map(|line| line.strip_prefix("rollcall_password_hashing_kibibytes_total "));
         line.expect("it is counted").parse::<u64>().unwrap()
@@ -316,6 +317,7 @@ fn as_much_is_hashed_whoever_tries_and_whatever_is_wrong() {
     let one = 2 * 19 * 1024;
     let wrong = "wrong horse battery staple";
     let stranger = house.stranger();
+    let metrics = || house.stranger().at("127.0.0.1").get("/metrics");
     for (name, password, status) in [
         ("mia", PASSWORD, 200),
         ("mia", wrong, 401),
@@ -324,13 +326,40 @@ fn as_much_is_hashed_whoever_tries_and_whatever_is_wrong() {
         ("nobody", PASSWORD, 401),
         ("no such name\u{7}", PASSWORD, 401),
     ] {
-        let tried = work(&house, || stranger.sign_in(name, password).status);
+        let tried = work(metrics, || stranger.sign_in(name, password).status);
         assert_eq!(tried, (status, one), "{name:?} {password:?}");
     }
     // The page goes the same way.
     for name in ["mia", "bob", "nobody"] {
         let (_, done) =
-            work(&house, || stranger.form("/signin", &[("user", name), ("password", wrong)]).status);
+            work(metrics, || stranger.form("/signin", &[("user", name), ("password", wrong)]).status);
         assert_eq!(done, one, "{name}");
+    }
+}
+
+#[test]
+fn as_much_is_hashed_whoever_tries_where_some_hashes_cost_less_than_others() {
+    let folder = Folder::with_admin();
+    for name in ["mia", "bob"] {
+        folder.run_with(&["user", "add", name, "--password-stdin"], PASSWORD).ok();
+    }
+    folder.run(&["user", "disable", "bob"]).ok();
+    let wrong = "wrong horse battery staple";
+    let dearest = 2 * 24 * 1024;
+    // The cost is raised, of which mia's hash learns when she signs in, and lowered again.
+    for cost in ["24", "19"] {
+        let server = folder.serve_with(&["--password-memory", cost]);
+        let sign_in = |name: &str, password: &str| {
+            let body = json!({"user": name, "password": password});
+            server.stranger().post("/api/v1/signin", &body).status
+        };
+        for (name, password) in
+            [("ada", wrong), ("mia", wrong), ("bob", wrong), ("bob", PASSWORD), ("nobody", PASSWORD)]
+        {
+            let tried = work(|| server.stranger().get("/metrics"), || sign_in(name, password));
+            assert_eq!(tried, (401, dearest), "{name:?} {password:?} where a hash costs {cost} MiB");
+        }
+        assert_eq!(sign_in("mia", PASSWORD), 200);
+        assert_eq!(server.stop(), Some(0));
     }
 }

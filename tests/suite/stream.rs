@@ -105,6 +105,37 @@ fn an_open_page_learns_that_its_session_has_ended_and_its_connections_are_refuse
 }
 
 #[test]
+fn a_new_password_closes_the_streams_that_the_cookie_of_before_had_opened() {
+    let folder = Folder::with_admin();
+    folder.run_with(&["user", "add", "mia", "--password-stdin"], super::house::PASSWORD).ok();
+    let server = folder.serve_with(&["--trusted-proxy", "127.0.0.1"]);
+    let mia = server.signed_in("mia");
+    let id = mia.session();
+    let paths = [STREAM, "/api/v1/activity/stream", "/activity/stream"];
+    let streams = paths.map(|path| Events::open(&mia, path));
+    let new = "another horse battery staple";
+    let changed =
+        mia.post("/api/v1/me/password", &json!({"current": super::house::PASSWORD, "password": new}));
+    assert_eq!(changed.status, 200, "{}", changed.text());
+    assert_eq!(mia.get("/api/v1/me").refusal(), "401 not_signed_in");
+    // All that happens from here on is told to whoever has the new cookie alone.
+    let after = server.stranger().with("Cookie", &changed.cookie());
+    let mut hears = Events::open(&after, "/api/v1/activity/stream");
+    let elsewhere = server.stranger().with("X-Forwarded-For", "198.51.100.7");
+    let other = elsewhere.post("/api/v1/signin", &json!({"user": "mia", "password": new}));
+    assert_eq!(other.status, 200, "{}", other.text());
+    assert_eq!(hears.until("activity")["ip"], "198.51.100.7");
+    assert_eq!(after.session(), id, "it goes on");
+    assert_eq!(after.post("/api/v1/signout", &json!({})).status, 204);
+    for (mut stream, path) in streams.into_iter().zip(paths) {
+        while stream.read() {}
+        let text = &stream.text;
+        assert!(!text.contains("198.51.100.7") && !text.contains("sign-out"), "{path}: {text}");
+        assert!(!text.contains("event:ended"), "{path}: {text}");
+    }
+}
+
+#[test]
 fn a_stream_tells_only_what_its_reader_may_see() {
     let folder = Folder::with_admin();
     folder.run_with(&["user", "add", "mia", "--password-stdin"], super::house::PASSWORD).ok();

@@ -55,12 +55,12 @@ pub struct Sent {
 }
 
 impl Outlet {
-    /// The place in words.
+    /// The place in words. What is behind a question mark may be a secret.
     fn place(&self) -> String {
         match self {
             Self::File(path) => path.display().to_string(),
             Self::Syslog(address) => format!("syslog at {address}"),
-            Self::Webhook(uri) => uri.to_string(),
+            Self::Webhook(uri) => uri.to_string().split('?').next().unwrap_or_default().to_owned(),
         }
     }
 

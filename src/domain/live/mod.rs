@@ -97,11 +97,19 @@ impl Maps {
         }
     }
 
-    fn renew_token(&mut self, id: SessionId, token: TokenHash) {
-        if let Some(live) = self.by_id.get(&id).cloned() {
-            let old = mem::replace(&mut live.known_mut().token, token);
-            self.by_token.remove(&old);
-            self.by_token.insert(token, live);
+    fn renew_token(&mut self, id: SessionId, token: TokenHash) -> Option<Arc<Live>> {
+        let old = self.by_id.get(&id).filter(|live| live.token != token).cloned()?;
+        let live = Arc::new(old.with_token(token));
+        self.by_token.remove(&old.token);
+        self.drop_passes(&old);
+        self.by_token.insert(token, Arc::clone(&live));
+        self.by_id.insert(id, live);
+        Some(old)
+    }
+
+    fn drop_passes(&mut self, live: &Live) {
+        for pass in mem::take(&mut live.known_mut().passes) {
+            self.by_pass.remove(&pass);
         }
     }
 }
@@ -137,9 +145,10 @@ impl LiveTable {
         Ok(())
     }
 
-    /// Lets another token open a session, and the one that did so far nothing any more.
-    pub fn renew_token(&self, id: SessionId, token: TokenHash) {
-        self.sessions.write().unwrap_or_else(PoisonError::into_inner).renew_token(id, token);
+    /// Lets another token open a session, and the one that did so far nothing any more: no door, no stream and no app. What it was
+    /// until now, which is refused, if that is so.
+    pub fn renew_token(&self, id: SessionId, token: TokenHash) -> Option<Arc<Live>> {
+        self.sessions.write().unwrap_or_else(PoisonError::into_inner).renew_token(id, token)
     }
 
     /// Every session of a user, live or on its way to its end.
@@ -208,13 +217,9 @@ impl LiveTable {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(live) = maps.by_id.remove(&id) {
             live.refuse();
-            let mut known = live.known_mut();
-            maps.by_token.remove(&known.token);
-            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(known.token, id);
-            for pass in mem::take(&mut known.passes) {
-                maps.by_pass.remove(&pass);
-            }
-            drop(known);
+            maps.by_token.remove(&live.token);
+            self.over.lock().unwrap_or_else(PoisonError::into_inner).put(live.token, id);
+            maps.drop_passes(&live);
             maps.ending.insert(id, live);
         }
         maps.ending.get(&id).cloned()

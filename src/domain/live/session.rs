@@ -31,12 +31,16 @@ pub struct Live {
     pub id: SessionId,
     /// Who is signed in.
     pub user: UserName,
+    /// What opens it. One that is opened by another token is another of these.
+    pub token: TokenHash,
     expires: i64,
     last_access: AtomicI64,
     flushed: AtomicI64,
     /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
     proven: AtomicI64,
     refused: AtomicBool,
+    /// Whether it was refused because another token opens the session, which goes on.
+    renewed: AtomicBool,
     answers: Answers,
     known: RwLock<Known>,
 }
@@ -48,9 +52,8 @@ impl AsRef<Answers> for Live {
 }
 
 /// What may change, or is only shown.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Known {
-    pub(super) token: TokenHash,
     /// What opens apps in its name: few, or none.
     pub(super) passes: Vec<TokenHash>,
     registered_by: Option<Box<str>>,
@@ -111,14 +114,15 @@ impl Live {
         Self {
             id: session.id,
             user: session.user,
+            token,
             expires: session.expires.as_millisecond(),
             last_access: AtomicI64::new(used),
             flushed: AtomicI64::new(used),
             proven: AtomicI64::new(started),
             refused: AtomicBool::new(false),
+            renewed: AtomicBool::new(false),
             answers: Answers::default(),
             known: RwLock::new(Known {
-                token,
                 passes: Vec::new(),
                 registered_by: session.registered_by.map(Into::into),
                 ip: session.ip,
@@ -131,6 +135,28 @@ impl Live {
                 mfa: session.mfa,
                 changed: false,
             }),
+        }
+    }
+
+    /// The same session, as another token opens it from now on. This one is refused, and with it whatever the old token had
+    /// opened.
+    pub(super) fn with_token(&self, token: TokenHash) -> Self {
+        self.renewed.store(true, Ordering::SeqCst);
+        self.refuse();
+        let copy = |time: &AtomicI64| AtomicI64::new(time.load(Ordering::Relaxed));
+        Self {
+            id: self.id,
+            user: self.user.clone(),
+            token,
+            expires: self.expires,
+            last_access: copy(&self.last_access),
+            // What was on its way to disk may not come there, and who hears of that holds the old one: it is written once more.
+            flushed: AtomicI64::new(i64::MIN),
+            proven: copy(&self.proven),
+            refused: AtomicBool::new(false),
+            renewed: AtomicBool::new(false),
+            answers: Answers::default(),
+            known: RwLock::new(Known { passes: Vec::new(), changed: true, ..self.known().clone() }),
         }
     }
 
@@ -172,6 +198,11 @@ impl Live {
     pub fn refused(&self) -> bool {
         // In one order with the answers that are counted: see `Answers::begin`.
         self.refused.load(Ordering::SeqCst)
+    }
+
+    /// Whether another token opens the session since this was looked up.
+    pub fn renewed(&self) -> bool {
+        self.renewed.load(Ordering::SeqCst)
     }
 
     pub(super) fn refuse(&self) {

@@ -71,6 +71,8 @@ const NOBODY: &str =
 /// The maker of all hashes. A hash takes a core and the memory of its cost; a turn for each bounds both.
 pub(super) struct Hasher {
     cost: Cost,
+    /// What a look at a wrong password comes to, whoever it is of: as much as the dearest hash that is kept.
+    dearest: u64,
     nobody: Credential,
     cores: usize,
     permits: Arc<Semaphore>,
@@ -101,7 +103,13 @@ impl Hasher {
         };
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let permits = Arc::new(Semaphore::new(cores));
-        Self { cost, nobody, cores, permits, memory: Arc::default(), work: work() }
+        Self { cost, dearest: cost.work(), nobody, cores, permits, memory: Arc::default(), work: work() }
+    }
+
+    /// The same beside hashes that were made before, which may have cost less than hashes do now, or more.
+    pub(super) fn beside(self, kept: &[Credential]) -> Self {
+        let dearest = kept.iter().filter_map(Cost::of).map(Cost::work).fold(self.dearest, u64::max);
+        Self { dearest, ..self }
     }
 
     /// What was done so far, in KiB of memory that were gone through.
@@ -153,13 +161,16 @@ impl Turn<'_> {
     /// Whether `password` is the one `kept` was made of. Takes as long where nothing was kept.
     pub(super) async fn verify(self, password: Password, kept: Option<Credential>) -> Verdict {
         let Self { hasher, permit } = self;
-        let (cost, nobody, done) = (hasher.cost, hasher.nobody.clone(), hasher.work.clone());
+        let (cost, dearest) = (hasher.cost, hasher.dearest);
+        let (nobody, done) = (hasher.nobody.clone(), hasher.work.clone());
         let memory = Arc::clone(&hasher.memory);
         let look = move |blocks: &mut Vec<Block>| {
             let readable = kept.filter(|kept| PasswordHash::new(&kept.0).is_ok());
             let held = readable.as_ref().unwrap_or(&nobody);
-            done.inc_by(Cost::of(held).map_or(0, Cost::work));
+            let took = Cost::of(held).map_or(0, Cost::work);
+            done.inc_by(took);
             if !verify(password.as_bytes(), held, blocks) || readable.is_none() {
+                done.inc_by(idle(dearest.saturating_sub(took), cost, blocks));
                 return Verdict::Wrong;
             }
             Verdict::Right(is_cheaper(held, cost).then(|| {
@@ -216,6 +227,24 @@ fn hashed(
         salt: Some(salt),
         hash: Some(output),
     })
+}
+
+/// Goes through as much memory as this, in KiB, to no end: by how much a kept hash is cheaper than others nobody is to see from
+/// the time that a wrong password takes. In pieces of the memory that hashes take now, however dear one was that is kept. How much
+/// that was: all but less than can be hashed in.
+fn idle(lacks: u64, cost: Cost, blocks: &mut Vec<Block>) -> u64 {
+    let memory = u64::from(cost.memory_kib);
+    let pieces = [(memory, lacks / memory), (lacks % memory, 1)];
+    let pieces = pieces.into_iter().filter_map(|(memory_kib, passes)| {
+        let (memory_kib, passes) = (u32::try_from(memory_kib).ok()?, u32::try_from(passes).ok()?);
+        (passes > 0 && memory_kib >= Params::MIN_M_COST).then_some(Cost { memory_kib, passes })
+    });
+    pieces
+        .map(|piece| {
+            hash(b"", piece, blocks);
+            piece.work()
+        })
+        .sum()
 }
 
 fn verify(password: &[u8], kept: &Credential, blocks: &mut Vec<Block>) -> bool {
@@ -334,6 +363,26 @@ mod tests {
         assert_eq!(looked(&old, Some(renewed)).await, Verdict::Right(None), "nothing gets cheaper");
         assert_eq!(looked(&old, Some(Credential("damaged".into()))).await, Verdict::Wrong);
         assert_eq!(looked(&old, None).await, Verdict::Wrong);
+    }
+
+    #[tokio::test]
+    async fn a_wrong_password_costs_as_much_as_any_whatever_the_hash_did_that_is_kept() {
+        let cheap = Cost { memory_kib: 19 * 1024, passes: 2 };
+        let dear = Cost { memory_kib: 40 * 1024, passes: 3 };
+        let typed = |text: &str| Password::typed(text.to_owned());
+        let [old, new] = [cheap, dear].map(|cost| hash(b"correct horse battery", cost, &mut Vec::new()));
+        let damaged = Credential("damaged".into());
+        // The cost was raised, and it was lowered again.
+        for cost in [dear, cheap] {
+            let hasher = Hasher::new(cost).beside(&[old.clone(), damaged.clone(), new.clone()]);
+            for kept in [None, Some(&old), Some(&new), Some(&damaged)] {
+                let before = hasher.work().get();
+                let turn = hasher.turn(true).await.unwrap();
+                assert_eq!(turn.verify(typed("wrong horse"), kept.cloned()).await, Verdict::Wrong);
+                let took = hasher.work().get() - before;
+                assert_eq!(took, dear.work(), "{kept:?} where hashes cost {cost:?}");
+            }
+        }
     }
 
     #[tokio::test]

@@ -47,8 +47,9 @@ impl App {
         endings: impl IntoIterator<Item = (SessionId, Ending)>,
         more: impl Fn(&mut NewActivity) + Send + 'static,
     ) -> Result<Vec<Arc<Session>>, SessionError> {
-        // Whoever has been ended meanwhile ends nobody any more.
-        if by.session.is_some_and(|own| self.0.live.by_id(own).is_none()) {
+        // Whoever has been ended meanwhile ends nobody any more, nor does whoever comes with what no longer opens their session.
+        let over = by.session.is_some_and(|own| self.0.live.by_id(own).is_none());
+        if over || by.token.is_some_and(|token| self.0.live.by_token(token).is_none()) {
             return Err(Gone.into());
         }
         let refuse = |(id, ending)| Some((self.0.live.refuse(id)?, ending));

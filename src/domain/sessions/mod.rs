@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 pub(super) use self::binding::Bonds;
 pub(in crate::domain) use self::singles::Singles;
 pub use self::start::Registration;
-pub(super) use self::start::{Proof, Start};
+pub(super) use self::start::{Proof, Start, use_up};
 use super::{
     App, Gone, agent,
     live::{Event, Live},
@@ -26,7 +26,7 @@ use crate::{
         bond::Binding,
         device::Agent,
         id::SessionId,
-        secret::{Familiar, Token},
+        secret::{Familiar, Token, TokenHash},
         session::{EndedBy, Ending, Scope, Session},
         user::UserName,
     },
@@ -116,7 +116,11 @@ impl App {
     /// The live session that a token opens. None if it has ended, or should have: what has passed a limit is
     /// refused at once, and the sweep ends it.
     pub fn check(&self, token: &Token) -> Option<Arc<Live>> {
-        let live = self.0.live.by_token(token.hash())?;
+        self.opened_by(token.hash())
+    }
+
+    pub(in crate::domain) fn opened_by(&self, token: TokenHash) -> Option<Arc<Live>> {
+        let live = self.0.live.by_token(token)?;
         self.due(&live, self.now()).is_none().then_some(live)
     }
 
@@ -145,6 +149,7 @@ impl App {
             self.0.live.renew(live, agent, device);
         }
     }
+
     /// The live sessions within `scope`, those used last first.
     pub fn live_sessions(&self, scope: &Scope, user: Option<&UserName>) -> Vec<Arc<Live>> {
         let mut live = self.0.live.all();

@@ -185,8 +185,13 @@ impl App {
     }
 }
 
-/// Uses up the second factor that was shown; false where it was used before, or is not what the user has now.
-fn use_up(write: &mut Write<'_>, session: &Session, shown: Option<Shown>) -> Result<bool, StoreError> {
+/// Uses up the second factor that was shown, and tells of a recovery code; false where it was used before, or is not what the user
+/// has now.
+pub(in crate::domain) fn use_up(
+    write: &mut Write<'_>,
+    session: &Session,
+    shown: Option<Shown>,
+) -> Result<bool, StoreError> {
     let (factor, shown) = match (write.second_factor(&session.user)?, shown) {
         (None, None) => return Ok(true),
         (Some(factor), Some(shown)) => (factor, shown),

@@ -180,7 +180,7 @@ struct Changed {
 
 /// A new password of one's own.
 ///
-/// All other sessions of the user end with it, and the one at hand gets a new token.
+/// All other sessions of the user end with it, and the one at hand gets a new token: what the old one had opened, streams and apps, is over.
 #[utoipa::path(
     request_body = NewPassword,
     security(("session" = [])),
@@ -197,7 +197,7 @@ async fn password(
     let NewPassword { current, password } = body.0;
     let (by, name, origin) = (member.actor(), &member.user.name, member.origin());
     let changed = member.app.change_own_password(&by, name, current, password, &origin).await?;
-    Ok(member.renewed(changed.token.as_ref(), Answer(Changed { ended: changed.ended })))
+    Ok(member.renewed(changed.token.as_ref(), Answer(Changed { ended: changed.ended })).await)
 }
 
 described![sign_in, sign_out, me, step_up, password];

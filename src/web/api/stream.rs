@@ -66,12 +66,12 @@ fn sessions(
         loop {
             let event = select! {
                 event = events.recv() => event,
-                _ = look.tick() => if over { break } else { over = lease.over(); continue },
+                _ = look.tick() => if over || lease.renewed() { break } else { over = lease.over(); continue },
                 () = &mut shutdown => break,
             };
             match event {
                 // The last that it says is that its own session has ended.
-                Ok(Event::Ended(session)) if Some(session.id) == current => {
+                Ok(Event::Ended(session)) if Some(session.id) == current && !lease.renewed() => {
                     yield message(Event::Ended(session), current);
                     break;
                 }

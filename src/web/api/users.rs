@@ -207,7 +207,7 @@ async fn set_password(
     body: Json<NewPassword>,
 ) -> Result<SetCookie<Status>, Failure> {
     let set = admin.app.set_password(&admin.actor(), &name(user)?, body.0.password).await?;
-    Ok(admin.renewed(set.token.as_ref(), Status::NoContent))
+    Ok(admin.renewed(set.token.as_ref(), Status::NoContent).await)
 }
 
 /// Remove an account and end its sessions. What was done with it stays in the log.

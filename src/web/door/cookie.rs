@@ -179,6 +179,8 @@ impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for SetCookie<R> {
             response.header_adjoin(Header::new("Set-Cookie", header));
         }
         if self.clear {
+            // Not "cookies": browsers would take those of the whole registrable domain, of every app that shares it and of whatever
+            // else is there, and with them the mark by which its user is not held back by strangers' tries.
             response.header(Header::new("Clear-Site-Data", "\"cache\", \"storage\""));
         }
         response.ok()

@@ -82,7 +82,7 @@ impl<'r> Visitor<'r> {
 
     /// Whoever holds the code of the console, which is all that proves anything before there is a user.
     pub fn console_holder(&self, name: &str) -> Actor {
-        Actor { name: name.to_owned(), kind: ActorKind::Console, session: None, ip: self.origin().ip }
+        Actor { name: name.to_owned(), ip: self.origin().ip, ..Actor::console() }
     }
 
     /// An answer that gives the browser its token, a mark by which it is known from now on, and a pass to the apps of the
@@ -146,9 +146,18 @@ impl<'r> FromRequest<'r> for Visitor<'r> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
+        let visitor = Self::of(request);
         let cross = origin::is_unsafe(request.method())
-            && origin::made(request, &door(request).settings) == Made::Elsewhere;
-        if cross { refuse(request, Failure::cross_site()) } else { Outcome::Success(Self::of(request)) }
+            && match origin::made(request, &door(request).settings) {
+                Made::Here => false,
+                Made::Elsewhere => true,
+                // A program, which no session comes along with. A cookie that opens none any more may be left from one that has.
+                Made::Unsaid => visitor
+                    .token()
+                    .and_then(|token| visitor.app.check(&token))
+                    .is_some_and(|live| own_session(&live)),
+            };
+        if cross { refuse(request, Failure::cross_site()) } else { Outcome::Success(visitor) }
     }
 }
 
@@ -223,6 +232,7 @@ impl<'r> Member<'r> {
             name: self.user.name.to_string(),
             kind: ActorKind::User(self.user.role),
             session: Some(self.live.id),
+            token: Some(self.live.token),
             ip: origin_of(self.request).ip,
         }
     }
@@ -272,11 +282,20 @@ impl<'r> Member<'r> {
         Visitor::of(self.request).signed_out(answer)
     }
 
-    /// An answer that gives the browser a new token, if there is one.
-    pub fn renewed<R>(&self, token: Option<&Token>, answer: R) -> SetCookie<R> {
-        match token {
-            Some(token) => SetCookie::set(token, door(self.request).settings.secure, answer),
-            None => SetCookie::keep(answer),
+    /// An answer that gives the browser a new token, if there is one, and a pass to the apps of the domain in the place of the one
+    /// that went with the old token.
+    pub async fn renewed<R>(&self, token: Option<&Token>, answer: R) -> SetCookie<R> {
+        let Settings { cookie_domain, secure, .. } = &door(self.request).settings;
+        let Some(token) = token else { return SetCookie::keep(answer) };
+        let cookies = SetCookie::set(token, *secure, answer);
+        let (Some(domain), Some(live)) = (cookie_domain, self.app.check(token)) else { return cookies };
+        match self.app.make_pass(&live, Realm::Domain(domain.clone())).await {
+            Ok(pass) => cookies.and_domain_pass(&pass, domain, *secure),
+            Err(error) => {
+                // The token is another already. Whoever opens an app without a pass is led here and given one.
+                log::warn!("a session with a new token has no pass to the apps yet: {error}");
+                cookies
+            }
         }
     }
 

@@ -1,4 +1,5 @@
-//! The right to be answered: it is over with the session or token that a request came with.
+//! The right to be answered: it is over with the session or token that a request came with, and where another token opens the
+//! session from now on.
 //!
 //! A session that is refused while a handler is still at work is answered no more: what the handler found is thrown away
 //! ([`recheck`]). What is let out is counted until the connection has it ([`Out`]), so that a logout is answered behind it and never
@@ -30,6 +31,11 @@ impl Lease {
             Self::Session(live) => live.refused(),
             Self::Token(token, app) => token.over(app.now()),
         }
+    }
+
+    /// Whether it is over because another token opens the session, which goes on: nobody is told of that here.
+    pub fn renewed(&self) -> bool {
+        matches!(self, Self::Session(live) if live.renewed())
     }
 
     /// The last look before something is sent; none if it is over. Whoever ends the session or revokes the token is answered when

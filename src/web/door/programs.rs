@@ -107,6 +107,7 @@ impl<'r, S: Needs> Program<'r, S> {
             name: format!("token {}", self.token.name()),
             kind: ActorKind::Token,
             session: None,
+            token: None,
             ip: origin_of(self.request).ip,
         }
     }

@@ -103,7 +103,7 @@ async fn password(member: Member<'_>, form: Form) -> Result<SetCookie<Done>, Fai
     let changed = member.app.change_own_password(&by, name, current, new, &origin).await;
     let token = changed.as_ref().ok().and_then(|changed| changed.token.clone());
     let done = answer(&member, &form, changed.map(|_| "password").map_err(Failure::from))?;
-    Ok(member.renewed(token.as_ref(), done))
+    Ok(member.renewed(token.as_ref(), done).await)
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {

@@ -149,7 +149,7 @@ async fn password(admin: Admin<'_>, name: &str, form: FreshForm) -> Result<SetCo
     let set = admin.app.set_password(&admin.actor(), &user.name, form.text("password").to_owned()).await;
     let token = set.as_ref().ok().and_then(|set| set.token.clone());
     let done = answer(&admin, &user, &form, set.map(|_| "password").map_err(Failure::from))?;
-    Ok(admin.renewed(token.as_ref(), done))
+    Ok(admin.renewed(token.as_ref(), done).await)
 }
 
 /// Leads on, or shows the page again with what was wrong.

@@ -161,8 +161,8 @@ impl Follower {
             .build();
         let writer: IndexWriter<Document> = self.folder.index.writer_with_options(options)?;
         writer.set_merge_policy(Box::new(Neighbours::new(self.folder.index.clone())));
-        let indexed = self.folder.indexed().unwrap_or(ActivityId(0));
-        let left_out = self.folder.left_out();
+        let indexed = self.folder.indexed()?.unwrap_or(ActivityId(0));
+        let left_out = self.folder.left_out()?;
         self.shared.set_left_out(left_out);
         self.shared.set_state(State::Following);
         let now = Instant::now();

@@ -103,7 +103,7 @@ impl Follower {
             if let Err(failure) = followed {
                 let failure = brief(&failure);
                 log::error!("the search index waits: {failure}");
-                self.shared.set_state(State::Retrying(failure));
+                self.shared.failed(failure);
                 // Files that can no longer be believed are not tried again.
                 whole = whole && self.first_damaged().is_none();
                 if self.shared.snapshot().indexed > before {

@@ -109,10 +109,11 @@ impl Shared {
     /// Waits until `id` and all before it can be found, as long as the follower goes on. Whether that was in time.
     pub(super) fn follows_to(&self, id: ActivityId, at_most: Duration) -> Result<bool, Standstill> {
         let before = self.lock().failures.0;
-        let reached = |inner: &Inner| inner.snapshot.indexed >= id && inner.state != State::Checking;
-        let came = self.wait(at_most, |inner| match reached(inner) {
-            true => Some(Ok(true)),
-            false => inner.stands(before).then(|| Err(Standstill(inner.why.clone()))),
+        let came = self.wait(at_most, |inner| {
+            if inner.snapshot.indexed >= id && inner.state != State::Checking {
+                return Some(Ok(true));
+            }
+            inner.stands(before).then(|| Err(Standstill(inner.why.clone())))
         });
         came.unwrap_or(Ok(false))
     }

@@ -119,12 +119,7 @@ impl Files {
                 }
                 match output {
                     None => Box::new(BufWriter::with_capacity(BUFFER, io::stdout())),
-                    Some(file) if is_special(file) => {
-                        let opened = File::options().write(true).open(file);
-                        let opened =
-                            opened.with_context(|| format!("{} could not be opened", file.display()))?;
-                        Box::new(BufWriter::with_capacity(BUFFER, opened))
-                    }
+                    Some(file) if is_special(file) => special(file)?,
                     Some(file) if file.is_dir() => return Err(is_folder(file)),
                     Some(file) => {
                         allow(folder, file)?;
@@ -139,6 +134,11 @@ impl Files {
                 }
             }
             Command::Backup { file } if file.is_dir() => return Err(is_folder(file)),
+            // Whoever reads it there sees by itself that it was cut off, where it was.
+            Command::Backup { file } if is_special(file) => {
+                allow(folder, file)?;
+                special(file)?
+            }
             Command::Backup { file } => {
                 allow(folder, file)?;
                 // All that is known of everybody is in it.
@@ -205,6 +205,13 @@ fn is_folder(file: &Path) -> anyhow::Error {
 /// Whether it is there and no file: a device or a pipe, which is written to and never replaced.
 fn is_special(file: &Path) -> bool {
     std::fs::metadata(file).is_ok_and(|metadata| !metadata.is_file() && !metadata.is_dir())
+}
+
+/// Writes to what is there and no file.
+fn special(file: &Path) -> anyhow::Result<Box<dyn Write + Send>> {
+    let opened = File::options().write(true).open(file);
+    let opened = opened.with_context(|| format!("{} could not be opened", file.display()))?;
+    Ok(Box::new(BufWriter::with_capacity(BUFFER, opened)))
 }
 
 /// What the length of a bar counts.

@@ -19,7 +19,6 @@ use crate::{
     domain::{
         App,
         accounts::{AccountError, Details},
-        activity::LookError,
         apps::AppError,
         geo::Source,
         hooks::HookError,
@@ -30,7 +29,6 @@ use crate::{
         filter::{Asked, Filter, Order},
         hook::Delivery,
         id::SessionId,
-        index::Behind,
         noun::sessions,
         period::{Period, Range},
         place::Network,
@@ -373,7 +371,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Search { query, narrow, json, limit } => {
             let filter = filter(app, &query, &narrow)?;
-            caught_up(app)?;
+            app.caught_up(CATCH_UP)?;
             let page = |behind: Option<&str>, left: usize| {
                 app.search(&Scope::All, &filter, Order::Desc, behind, left.min(PAGE))
             };
@@ -404,7 +402,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
         }
         Activity::Export { query, narrow, format, order, output } => {
             let filter = filter(app, &query, &narrow)?;
-            caught_up(app)?;
+            app.caught_up(CATCH_UP)?;
             let order = match order {
                 Sequence::Desc => Order::Desc,
                 Sequence::Asc => Order::Asc,
@@ -432,17 +430,8 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
 /// How many rows of a search are read at a time.
 const PAGE: usize = 1000;
 
-/// How long a command waits for the index: a large import that was never indexed takes its time.
+/// How long a command waits for an index that goes on, since what it says is whole: a large import that was never indexed takes its time.
 const CATCH_UP: Duration = Duration::from_mins(10);
-
-/// Waits until everything can be found: what a command says is whole.
-fn caught_up(app: &App) -> Result<(), LookError> {
-    if app.catch_up(CATCH_UP) {
-        Ok(())
-    } else {
-        Err(LookError::Behind(app.behind().unwrap_or(Behind::Lacks(0))))
-    }
-}
 
 fn row(activity: &Record) -> [String; 7] {
     let detail: String = activity.detail.chars().take(100).collect();

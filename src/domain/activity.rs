@@ -22,8 +22,8 @@ use crate::{
         user::Actor,
     },
     store::{
-        Horizons as _, Log, StoreError,
-        index::{Bucket, Deadline, SearchError, Source as _},
+        Health, Horizons as _, Log, StoreError,
+        index::{Bucket, Deadline, SearchError, Source as _, Standstill},
     },
 };
 
@@ -58,6 +58,9 @@ pub enum LookError {
     /// The index has not all of the log, or does not know whether it has, so nothing is exact.
     #[error("{0}, so this would not be whole; {remedy}", remedy = .0.remedy())]
     Behind(Behind),
+    /// The index has not all of the log, and comes no further for this reason.
+    #[error("{0} and does not go on: {1}; it catches up by itself once it can")]
+    Stands(Behind, String),
     /// The index could not answer.
     #[error(transparent)]
     Index(SearchError),
@@ -273,6 +276,27 @@ impl App {
     /// Waits until everything that is in the log now can be found, at most for so long; whether it can. Blocks.
     pub fn catch_up(&self, at_most: Duration) -> bool {
         self.0.index.wait_for(self.log().last(), at_most)
+    }
+
+    /// Waits until everything that is in the log now can be found, as long as the index goes on and at most for so long. Blocks.
+    pub fn caught_up(&self, at_most: Duration) -> Result<(), LookError> {
+        self.followed_to(self.log().last(), at_most)
+    }
+
+    /// The same of all up to `last`.
+    pub(super) fn followed_to(&self, last: ActivityId, at_most: Duration) -> Result<(), LookError> {
+        match self.0.index.follows_to(last, at_most) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(LookError::Behind(self.behind().unwrap_or(Behind::Lacks(0)))),
+            Err(why) => Err(self.stands(why)),
+        }
+    }
+
+    /// What is said where the index comes no further.
+    pub(super) fn stands(&self, why: Standstill) -> LookError {
+        let lacks = self.log().last().0.saturating_sub(self.0.index.status().indexed.0);
+        let full = self.0.store.health() == Health::Full;
+        LookError::Stands(Behind::Lacks(lacks), if full { "the disk is full".to_owned() } else { why.0 })
     }
 
     /// The log, for those who follow it within a scope of their own.

@@ -54,9 +54,6 @@ pub enum CareError {
         "{0} of the search index is not as it was written; it is being made anew from the log, which has everything"
     )]
     IndexFile(String),
-    /// The index does not get on.
-    #[error("the search index does not follow: {0}")]
-    Stuck(String),
     /// A folder or a file.
     #[error("{0} could not be put in its place: {1}")]
     Place(String, #[source] io::Error),
@@ -134,9 +131,7 @@ impl App {
         })?;
         let last = ActivityId(shown.last().copied().unwrap_or(0));
         self.0.index.verify().map_err(CareError::IndexFile)?;
-        if !self.0.index.wait_for(last, LONG) {
-            return Err(CareError::Stuck(format!("{:?}", self.0.index.status().state)));
-        }
+        self.followed_to(last, LONG)?;
         let search = self.0.index.searcher().search(&Filter::default(), &Scope::All);
         let mut found: Vec<u64> = Vec::with_capacity(shown.len());
         for hits in search.walk(Order::Asc, None, CHUNK, Deadline::within(LONG)) {
@@ -154,19 +149,15 @@ impl App {
     /// Makes the index anew from the log, which can be searched meanwhile as far as it has come. How many activities are
     /// in it. Blocks until it has caught up.
     pub fn reindex(&self, progress: Progress<'_>) -> Result<u64, CareError> {
-        let mut status = self.0.index.start_over(LONG).ok_or_else(|| self.stuck())?;
+        let mut status = self.0.index.start_over(LONG).map_err(|why| self.stands(why))?;
         while status.indexed < status.last {
             progress(status.indexed.0, Some(status.last.0));
-            self.0.index.wait_for(status.last, TICK);
+            self.0.index.follows_to(status.last, TICK).map_err(|why| self.stands(why))?;
             status = self.0.index.status();
         }
         let everything = self.0.index.searcher().search(&Filter::default(), &Scope::All);
         let count = everything.count(&Deadline::within(LONG));
         Ok(count.map_err(|error: SearchError| LookError::from(error))?)
-    }
-
-    fn stuck(&self) -> CareError {
-        CareError::Stuck(format!("{:?}", self.0.index.status().state))
     }
 }
 

@@ -10,8 +10,9 @@
 
 use std::{
     collections::HashMap,
+    mem,
     net::IpAddr,
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
 };
 
 use super::{
@@ -70,6 +71,20 @@ pub(super) fn load_passes(live: &LiveTable, store: &Read) -> Result<(), StoreErr
         }
     }
     Ok(())
+}
+
+/// How many apps that were opened while nothing could be written are told of later: every session of a large house has opened some. What
+/// is more is told of when it is asked for again.
+const LATER: usize = 10_000;
+
+/// The activities of apps that were opened while nothing could be written. As with last accesses, a crash loses them.
+#[derive(Default)]
+pub(super) struct Openings(Mutex<Vec<NewActivity>>);
+
+impl Openings {
+    fn lock(&self) -> MutexGuard<'_, Vec<NewActivity>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// What becomes of a request on its way to an app.
@@ -138,7 +153,8 @@ impl Rollcall {
         Ok(decision)
     }
 
-    /// Writes down that an app was opened in a session for the first time.
+    /// Writes down that an app was opened in a session for the first time. Where nothing can be written that is told later: whoever may
+    /// pass is not kept out by what others do to the disk.
     async fn open_app(&self, live: &Live, app: &App) -> Result<(), SessionError> {
         // Of several requests that come at once, one tells of it.
         if !live.opens(&app.name) {
@@ -149,7 +165,8 @@ impl Rollcall {
         told.session = Some(session.id.to_string());
         fill_session(&mut told, &session);
         let told = told.to(&app.name).saying(&app.url);
-        let opened = self.0.store.write(self.now(), move |write| {
+        let (now, later) = (self.now(), told.clone());
+        let opened = self.0.store.write(now, move |write| {
             // The apps stand in the session on disk, which is told to them when it ends.
             if !write.opens(token, session.id)? || !write.update_session(&session)? {
                 return Err(Gone.into());
@@ -157,11 +174,39 @@ impl Rollcall {
             write.append(&told)?;
             Ok::<_, SessionError>(())
         });
-        let opened = opened.done().await;
-        if opened.is_err() {
-            live.takes_back(&app.name);
+        match opened.done().await {
+            // Where nobody knows whether it was kept it may be told twice, which is better than not at all.
+            Err(SessionError::Store(StoreError::Full | StoreError::Failing | StoreError::Unknown)) => {
+                let mut openings = self.0.openings.lock();
+                if openings.len() < LATER {
+                    openings.push(NewActivity { time: Some(now), ..later });
+                } else {
+                    live.takes_back(&app.name);
+                }
+                Ok(())
+            }
+            Err(error) => {
+                live.takes_back(&app.name);
+                Err(error)
+            }
+            Ok(()) => Ok(()),
         }
-        opened
+    }
+
+    /// Tells of the apps that were opened while nothing could be written, once there is room. The sweep writes down what the sessions say
+    /// of them.
+    pub(super) async fn tell_of_openings(&self) {
+        let openings = mem::take(&mut *self.0.openings.lock());
+        if openings.is_empty() {
+            return;
+        }
+        let these = openings.clone();
+        // It can wait: what is set aside for a full disk is for what cannot.
+        let told = self.0.store.write_bulk(self.now(), move |write| write.append_all(&these).map(drop));
+        let told: Result<(), StoreError> = told.done().await;
+        if told.is_err() {
+            self.0.openings.lock().extend(openings);
+        }
     }
 
     /// The live session that a pass belongs to, if the pass is good for `site`.

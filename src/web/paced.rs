@@ -12,6 +12,8 @@ use tokio::{
     time::{Instant, Sleep, sleep_until},
 };
 
+use super::watch::Incoming;
+
 /// How long may be waited for the next [`LEAST`] bytes.
 const WINDOW: Duration = Duration::from_secs(10);
 
@@ -26,11 +28,18 @@ pub(super) struct Paced<R> {
     waited: Duration,
     bytes: usize,
     waiting: Option<(Instant, Pin<Box<Sleep>>)>,
+    /// Whoever is to know that it is waited for.
+    seen_by: Option<Incoming>,
 }
 
 impl<R> Paced<R> {
     pub(super) const fn new(body: R) -> Self {
-        Self { body, waited: Duration::ZERO, bytes: 0, waiting: None }
+        Self { body, waited: Duration::ZERO, bytes: 0, waiting: None, seen_by: None }
+    }
+
+    /// The same, of which somebody is to know while it is waited for.
+    pub(super) fn seen_by(self, seen_by: Option<Incoming>) -> Self {
+        Self { seen_by, ..self }
     }
 }
 
@@ -50,6 +59,9 @@ impl<R: AsyncRead + Unpin> AsyncRead for Paced<R> {
                 (self.bytes, self.waited) = (0, Duration::ZERO);
             }
             return Poll::Ready(read);
+        }
+        if let Some(incoming) = &mut self.seen_by {
+            incoming.is_waited_for(Instant::now().into_std());
         }
         let left = WINDOW.saturating_sub(self.waited);
         let (_, late) = self.waiting.get_or_insert_with(|| {

@@ -1,12 +1,12 @@
 //! The command line: the same with a server on the folder and without one.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, process::Command};
+use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, process::Command, sync::mpsc};
 
 use serde_json::{Value, json};
 
 use super::{
     house::{PASSWORD, fixture},
-    server::{Client, Done, Folder},
+    server::{Client, Done, Folder, PATIENCE},
 };
 
 fn listed(folder: &Folder, args: &[&str]) -> Vec<String> {
@@ -334,6 +334,38 @@ fn an_export_into_a_device_leaves_the_device_there() {
     folder.run(&["activity", "export", "-o", pipe.to_str().unwrap()]).says("");
     assert!(reader.join().unwrap().starts_with("Time,User,"));
     assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+}
+
+#[test]
+fn a_backup_into_a_device_leaves_the_device_there_and_is_whole_whichever_way_leads_to_it() {
+    use std::os::unix::fs::{FileTypeExt as _, symlink};
+    both_ways(|folder| {
+        let (pipe, way, out) = (folder.beside("pipe"), folder.beside("way"), folder.beside("out"));
+        assert!(Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        symlink(&pipe, &way).unwrap();
+        symlink("/proc/self/fd/1", &out).unwrap();
+        let mut backups = Vec::new();
+        for named in [&pipe, &way] {
+            let (read, whole) = mpsc::channel();
+            let from = pipe.clone();
+            std::thread::spawn(move || read.send(std::fs::read(from).unwrap()));
+            folder.run(&["backup", named.to_str().unwrap()]).says("");
+            backups.push(whole.recv_timeout(PATIENCE).expect("it comes through the pipe"));
+            assert!(std::fs::metadata(&pipe).unwrap().file_type().is_fifo());
+        }
+        let printed = folder.command(&["backup", out.to_str().unwrap()]).output().unwrap();
+        assert!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+        backups.push(printed.stdout);
+        for link in [&way, &out] {
+            assert!(std::fs::symlink_metadata(link).unwrap().is_symlink(), "{}", link.display());
+        }
+        for backup in backups {
+            let (other, file) = (Folder::new(), folder.beside("all.backup"));
+            std::fs::write(&file, backup).unwrap();
+            other.run(&["restore", file.to_str().unwrap()]).ok();
+            assert!(other.run(&["user", "list"]).ok().contains("ada"));
+        }
+    });
 }
 
 #[test]

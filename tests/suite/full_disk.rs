@@ -1,7 +1,6 @@
 //! A disk that runs full under a running server, and has room again.
 
 use std::{
-    fs::File,
     io::Write as _,
     path::{Path, PathBuf},
     process::Command,
@@ -38,8 +37,8 @@ impl SmallDisk {
 
     /// Takes all the room that is left.
     pub(crate) fn fill(&self) -> PathBuf {
-        let ballast = self.path().join("ballast");
-        let mut file = File::create(&ballast).unwrap();
+        let ballast = tempfile::Builder::new().prefix("ballast").tempfile_in(self.path()).unwrap();
+        let (mut file, ballast) = ballast.keep().unwrap();
         while file.write_all(&[1; 4096]).is_ok() {}
         ballast
     }
@@ -84,6 +83,63 @@ fn a_server_starts_on_a_disk_that_has_run_full_while_it_was_stopped() {
     logs_out(&server, &ada, &lost);
     std::fs::remove_file(ballast).unwrap();
     server.stranger().get_until("/readyz", |reply| reply.status == 200);
+}
+
+#[test]
+fn where_others_take_the_last_of_the_disk_apps_stay_open_and_no_command_waits_for_the_index() {
+    let Some(disk) = SmallDisk::mount(48) else {
+        return loudly("a full disk was not tested: a small one can only be mounted by root");
+    };
+    let folder = Folder::inside(disk.path());
+    folder.run(&["app", "add", "wiki", "--url", "https://wiki.example.org"]).says("added wiki");
+    let token = folder.run(&["token", "add", "t", "--scope", "activity:write", "activity:read"]);
+    let server = folder.serve_with(&["--trusted-proxy", "127.0.0.1"]);
+    let program = server.bearer(token.ok());
+    let writer = program.with("Content-Type", "application/x-ndjson");
+    let ada = server.signed_in("ada");
+    let asked = ada.with("X-Forwarded-Proto", "https").with("X-Forwarded-Host", "wiki.example.org");
+    let mut ballast = vec![disk.fill()];
+    let mut batch = 0;
+    while send(&writer, batch).0 != 507 {
+        batch += 1;
+        assert!(batch < 1000, "the disk does not run full");
+    }
+    // What was set aside has been given out, and is gone too.
+    ballast.push(disk.fill());
+    let groups: Vec<String> = (0..100).map(|n| format!("{n:0200}")).collect();
+    let mut added = 0;
+    loop {
+        let app =
+            json!({"name": format!("a{added}"), "url": format!("https://a{added}.test"), "groups": groups});
+        let reply = ada.post("/api/v1/apps", &app);
+        if reply.status == 507 {
+            break;
+        }
+        assert_eq!(reply.status, 201, "{}", reply.text());
+        added += 1;
+        assert!(added < 500, "there is no end of the room");
+    }
+    let mut gate = asked.with("X-Forwarded-Uri", "/").connect();
+    for _ in 0..3 {
+        let passed = gate.send("GET", "/auth/forward", b"");
+        assert_eq!((passed.status, passed.header("Remote-User")), (200, Some("ada")), "{}", passed.text());
+    }
+    ballast.push(disk.fill());
+    for command in [&["check"][..], &["activity", "search", "action:tick"]] {
+        let start = Instant::now();
+        folder.run(command).refuses(2, "and does not go on: the disk is full; it catches up by itself");
+        assert!(start.elapsed() < PATIENCE, "{command:?}");
+    }
+    // And there is room again.
+    for ballast in ballast {
+        std::fs::remove_file(ballast).unwrap();
+    }
+    server.stranger().get_until("/readyz", |reply| reply.status == 200);
+    let opened = "/api/v1/activity?action=app-opened&limit=10";
+    let opened = program.get_until(opened, |reply| !reply.items().is_empty()).items();
+    assert_eq!((opened.len(), &opened[0]["target"]), (1, &json!("wiki")));
+    assert_eq!(opened[0]["session"], ada.session());
+    assert!(folder.run(&["check"]).ok().starts_with("all is as it was written"));
 }
 
 #[test]

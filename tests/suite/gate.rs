@@ -198,6 +198,8 @@ fn whoever_may_not_open_an_app_is_told_so_by_the_sign_in_and_not_asked_for_a_pas
         let switch = ann.get(&format!("/signin?rd={address}&switch=1"));
         assert!(switch.status == 200 && switch.text().contains("name=\"password\""), "another may sign in");
     }
+    // It is told behind the answer.
+    house.sweep();
     assert!(!house.log("action=access-denied&user=ann").is_empty());
 }
 

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::house::{Caller, House};
 
 fn text(house: &House) -> String {
-    let reply = house.stranger().at("127.0.0.1").get("/metrics");
+    let reply = house.stranger().at("127.0.0.1").with("Host", "127.0.0.1:8080").get("/metrics");
     assert_eq!(reply.status, 200, "{}", reply.text());
     assert_eq!(reply.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     reply.text()
@@ -73,15 +73,29 @@ fn metrics_are_for_this_machine_and_for_tokens_with_their_scope() {
     assert_eq!(asks(&house.signed_in("ada")), 401, "a session does not open them");
     assert_eq!(asks(&house.program("scraper", &["metrics"])), 200);
     assert_eq!(asks(&house.program("other", &["activity:read"])), 403);
-    assert_eq!(asks(&house.stranger().at("::1")), 200);
+    let here = house.stranger().at("127.0.0.1").with("Host", "localhost:8080");
+    assert_eq!(asks(&here.at("::1")), 200);
     // A proxy on this machine speaks for somebody elsewhere.
     for header in ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via", "X-Forwarded-Host"] {
-        assert_eq!(asks(&house.stranger().at("127.0.0.1").with(header, "127.0.0.1")), 401, "{header}");
+        assert_eq!(asks(&here.with(header, "127.0.0.1")), 401, "{header}");
     }
+    // So does a browser on it, for the page of a site that has its name lead here.
+    for (host, status) in [
+        ("127.0.0.1", 200),
+        ("[::1]:8080", 200),
+        ("rollcall.localhost", 200),
+        ("evil.example", 401),
+        ("evil.example:8080", 401),
+        ("127.0.0.1.evil.example", 401),
+        ("", 401),
+    ] {
+        assert_eq!(asks(&here.with("Host", host)), status, "{host:?}");
+    }
+    assert_eq!(here.with("Host", "evil.example").get("/healthz").status, 200, "nothing else is held to it");
     // One that is trusted speaks for others even where it says nothing of them.
     let here = Networks([Networks::parse("127.0.0.0/8").unwrap()].to_vec());
     let house = House::with_settings(Settings { trusted_proxies: here, ..Settings::default() });
-    assert_eq!(asks(&house.stranger().at("127.0.0.1")), 401);
+    assert_eq!(asks(&house.stranger().at("127.0.0.1").with("Host", "127.0.0.1")), 401);
     assert_eq!(asks(&house.program("scraper", &["metrics"]).at("127.0.0.1")), 200);
 }
 

@@ -102,6 +102,28 @@ fn a_body_that_is_too_large_or_no_text_is_refused() {
 }
 
 #[test]
+fn whoever_is_nobody_yet_sends_little_and_all_that_a_sign_in_takes_fits() {
+    let house = House::new().with_admin("ada");
+    let stranger = house.stranger();
+    let large = "x".repeat(32 << 10);
+    for path in ["/api/v1/signin", "/api/v1/signin/passkey"] {
+        let json = stranger.with("Content-Type", "application/json");
+        assert_eq!(json.send(Method::Post, path, large.as_bytes()).status, 400, "{path}: it is no JSON");
+        let more = format!("{large}x");
+        assert_eq!(json.send(Method::Post, path, more.as_bytes()).refusal(), "413 too_large", "{path}");
+    }
+    for path in ["/signin", "/setup"] {
+        assert_eq!(stranger.bare_form(path, &format!("user={large}")).status, 413, "{path}");
+    }
+    // The longest way back, each byte of it in three, and a password of which no byte is less.
+    let (next, password) = (format!("/sessions?x={}", "+".repeat(8180)), "+".repeat(1024));
+    let wrong = stranger.form("/signin", &[("user", "ada"), ("password", &password), ("next", &next)]);
+    assert_eq!(wrong.status, 401, "{}", wrong.text());
+    let right = stranger.form("/signin", &[("user", "ada"), ("password", PASSWORD), ("next", &next)]);
+    assert_eq!((right.status, right.header("Location")), (303, Some(next.as_str())));
+}
+
+#[test]
 fn a_form_cannot_pretend_to_be_another_method() {
     let house = House::new().with_admin("ada").with_member("mia");
     let ada = house.signed_in("ada");

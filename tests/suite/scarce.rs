@@ -3,6 +3,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write as _,
     net::TcpStream,
     path::{Path, PathBuf},
     thread,
@@ -56,6 +57,35 @@ fn where_files_run_short_nobody_is_lost_and_it_goes_on_by_itself() {
     assert_eq!(server.signed_in("ada").get("/api/v1/me").status, 200);
     assert!(server.is_running());
     assert_eq!(ada.post("/api/v1/signout", &json!({})).status, 204);
+}
+
+#[test]
+fn where_files_run_short_no_index_is_taken_for_damaged_and_each_activity_is_found_once() {
+    let folder = Folder::with_admin();
+    let (token, complaints) = (token(&folder), folder.beside("complaints"));
+    let program = ["sh", "-c", "ulimit -Sn 160; ulimit -Hn 160; exec \"$0\" \"$@\""].map(str::to_owned);
+    let server = folder.try_serve_under(&program, &[], &complaints).unwrap_or_else(|said| panic!("{said}"));
+    let program = server.bearer(&token);
+    let half = "POST /api/v1/signin HTTP/1.1\r\nHost: rollcall\r\nContent-Type: application/json\r\nContent-Length: 5000\r\n\r\n{\"user\":\"somebody ";
+    for round in 1..=5 {
+        // The index takes it in a fifth of a second later, when strangers have every file.
+        send(&program, 100);
+        let slow: Vec<_> = (0..400)
+            .map_while(|_| {
+                let mut stream = TcpStream::connect(server.address()).ok()?;
+                stream.write_all(half.as_bytes()).ok().map(|()| stream)
+            })
+            .collect();
+        assert!(slow.len() > 160, "{}", slow.len());
+        let started = Instant::now();
+        let finds = || program.try_send("GET", TICKS, b"").ok().filter(|reply| reply.status == 200);
+        while finds().and_then(|reply| found(&reply)) != Some(round * 100) {
+            assert!(started.elapsed() < PATIENCE, "what was sent is not found");
+            thread::yield_now();
+        }
+    }
+    let said = fs::read_to_string(&complaints).unwrap();
+    assert!(!said.contains("built anew") && !said.contains("is not as it was written"), "{said}");
 }
 
 fn files(folder: &Path) -> Vec<PathBuf> {

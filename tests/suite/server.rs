@@ -3,7 +3,7 @@
 use std::{
     fs::{self, File, Permissions},
     io::{self, BufRead, BufReader, Read as _, Write as _},
-    net::{TcpListener, TcpStream},
+    net::{Ipv4Addr, TcpListener, TcpStream},
     os::unix::fs::{DirBuilderExt as _, PermissionsExt as _},
     path::{Path, PathBuf},
     process::{Child, ChildStdout, Command, Output, Stdio},
@@ -132,6 +132,11 @@ impl Folder {
         let mut server = Self::start(command);
         server.address = address;
         server
+    }
+
+    /// Serves it at this address, which others may reach, without TLS.
+    pub(crate) fn serve_at(&self, ip: Ipv4Addr) -> Server {
+        Self::start(self.command(&["serve", "--listen", &format!("{ip}:0"), "--insecure-http"]))
     }
 
     /// Serves it in an environment that has these.

@@ -317,7 +317,7 @@ fn as_much_is_hashed_whoever_tries_and_whatever_is_wrong() {
     let one = 2 * 19 * 1024;
     let wrong = "wrong horse battery staple";
     let stranger = house.stranger();
-    let metrics = || house.stranger().at("127.0.0.1").get("/metrics");
+    let metrics = || house.stranger().at("127.0.0.1").with("Host", "localhost").get("/metrics");
     for (name, password, status) in [
         ("mia", PASSWORD, 200),
         ("mia", wrong, 401),

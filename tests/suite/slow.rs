@@ -3,17 +3,21 @@
 use std::{
     env,
     io::{self, Read as _, Write as _},
-    net::{SocketAddrV4, TcpStream},
+    net::{Ipv4Addr, SocketAddrV4, TcpStream},
     os::fd::AsRawFd as _,
     time::{Duration, Instant},
 };
 
-use nix::sys::socket::{
-    AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket,
-    sockopt::{RcvBuf, TcpMaxSeg},
+use nix::{
+    ifaddrs::getifaddrs,
+    sys::socket::{
+        AddressFamily, SockFlag, SockType, SockaddrIn, connect, setsockopt, socket,
+        sockopt::{RcvBuf, TcpMaxSeg},
+    },
 };
 
 use super::{
+    house::loudly,
     load::{open_files, p99},
     server::{Folder, PATIENCE, Server},
     stream::Events,
@@ -90,6 +94,30 @@ fn five_hundred_connections_that_stall_keep_nobody_out_and_are_closed_in_time() 
     assert!(opened.elapsed() < CLOSED_BY, "closed after {:?}", opened.elapsed());
     assert!(start.elapsed() > Duration::from_secs(9), "nobody is hurried");
     assert_eq!(ada.get("/api/v1/me").status, 200);
+}
+
+/// An address of this machine that others reach it at: what comes from it is held to what one address may have.
+fn outward() -> Option<Ipv4Addr> {
+    let addresses = getifaddrs().ok()?.filter_map(|interface| interface.address);
+    addresses.filter_map(|address| Some(address.as_sockaddr_in()?.ip())).find(|ip| !ip.is_loopback())
+}
+
+#[test]
+fn of_more_slow_bodies_than_one_address_may_have_those_that_are_too_many_are_hung_up_on() {
+    const MAY_HAVE: usize = 512;
+    const HAS: usize = 600;
+    let Some(here) = outward() else {
+        return loudly("slow bodies of one address were not tested: this machine has no address but its own");
+    };
+    let folder = Folder::with_admin();
+    let server = folder.serve_at(here);
+    let half = "POST /signin HTTP/1.1\r\nHost: rollcall\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 30000\r\n\r\nuser=somebody&password=";
+    let words: Vec<String> = stalled(&server, HAS, half).iter_mut().map(last_words).collect();
+    let hung_up_on = words.iter().filter(|words| words.is_empty()).count();
+    assert!(hung_up_on >= HAS - MAY_HAVE, "{hung_up_on} of {HAS} are hung up on");
+    let told = words.iter().filter(|words| words.starts_with("HTTP/1.1 408 ")).count();
+    assert!(told > 0 && told + hung_up_on == HAS, "{told} of {HAS} had all the time there is");
+    assert_eq!(server.signed_in("ada").get("/api/v1/me").status, 200);
 }
 
 /// A connection over a line so thin that little of an answer fits into the buffers on the way.

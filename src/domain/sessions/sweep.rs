@@ -32,6 +32,7 @@ impl App {
                 None => used.extend(live.unflushed().map(|change| (live, change))),
             }
         }
+        self.tell_of_openings().await;
         // Before the session says where it was last, which may be elsewhere than where it is bound to.
         let kept = self.keep_bonds().await;
         let flushed = self.flush(now, used).await;
@@ -144,13 +145,15 @@ mod tests {
         domain::{
             Health,
             clock::Clock,
+            gate::Decision,
             random,
             sessions::{Limits, Origin, Registration},
             tokens::TokenError,
         },
         model::{
             app::{App as Plugged, HeaderFamily},
-            id::SessionId,
+            device::Agent,
+            id::{ActivityId, SessionId},
             secret::Token,
             session::Scope,
             token::TokenScope,
@@ -158,6 +161,7 @@ mod tests {
         },
         store::{
             Apps as _, Store, Tokens as _,
+            index::Source as _,
             tests::{faults::Faulty, over},
         },
     };
@@ -329,6 +333,35 @@ mod tests {
                     _ => {}
                 }
             }
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn an_app_that_is_opened_while_nothing_can_be_written_is_open_and_told_of_once_it_can() {
+        for how in [io::ErrorKind::StorageFull, io::ErrorKind::Other] {
+            let house = House::open().await;
+            let app = &house.app;
+            let (url, site) = ("https://vault.example".to_owned(), "https://vault.example".parse().unwrap());
+            let (created, headers) = (app.now(), HeaderFamily::Remote);
+            let vault = Plugged { name: "vault".into(), url, groups: Vec::new(), headers, created };
+            app.add_app(&Actor::console(), vault).await.unwrap();
+            let live = app.live(house.session).unwrap();
+            house.faulty.fail_now(how);
+            for _ in 0..3 {
+                let decision = app.admit_to(Some(Arc::clone(&live)), &site, None, &Agent::default()).await;
+                assert!(matches!(decision, Ok(Decision::Pass { .. })), "{how:?}: {decision:?}");
+            }
+            // It comes by meanwhile, too.
+            assert!(app.sweep().await.is_err(), "{how:?}");
+            house.mend().await;
+            let log = app.log().read(ActivityId(0), 100).unwrap();
+            let opened: Vec<_> = log.iter().filter(|told| told.action == action::APP_OPENED).collect();
+            assert_eq!(opened.len(), 1, "{how:?}");
+            assert_eq!(opened[0].target.as_deref(), Some("vault"));
+            assert_eq!(opened[0].session, Some(house.session.to_string()));
+            assert_eq!(opened[0].time, created, "{how:?}: it is told when it was");
+            let kept = app.0.store.snapshot().unwrap().session(house.session).unwrap().unwrap();
+            assert_eq!(kept.apps, ["wiki", "vault"], "{how:?}");
         }
     }
 }

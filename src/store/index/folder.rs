@@ -47,7 +47,7 @@ impl Folder {
             remove(&left)?;
         }
         match Self::believed(path) {
-            Ok(folder) if folder.indexed().is_some_and(|indexed| indexed <= last) => Ok(folder),
+            Ok(folder) if matches!(folder.indexed(), Ok(Some(indexed)) if indexed <= last) => Ok(folder),
             Ok(folder) => {
                 log::warn!("the search index is of another version or another log; it is built anew");
                 drop(folder);
@@ -115,22 +115,23 @@ impl Folder {
         Ok(Self { path: path.to_owned(), index, reader, fields })
     }
 
-    /// How far the index has followed, as its last commit says; none if another version wrote it.
-    pub(super) fn indexed(&self) -> Option<ActivityId> {
-        self.said(1).map(ActivityId)
+    /// How far the index has followed, as its last commit says; none if another version wrote it. Where that cannot be read nobody may
+    /// take it for nothing: all would be added once more.
+    pub(super) fn indexed(&self) -> Result<Option<ActivityId>, TantivyError> {
+        Ok(self.said(1)?.map(ActivityId))
     }
 
     /// How many activities before that it had to leave out, because the log could not read them any more.
-    pub(super) fn left_out(&self) -> u64 {
-        self.said(2).unwrap_or_default()
+    pub(super) fn left_out(&self) -> Result<u64, TantivyError> {
+        Ok(self.said(2)?.unwrap_or_default())
     }
 
     /// A number of the last commit's payload.
-    fn said(&self, at: usize) -> Option<u64> {
-        let payload = self.index.load_metas().ok()?.payload?;
+    fn said(&self, at: usize) -> Result<Option<u64>, TantivyError> {
+        let payload = self.index.load_metas()?.payload.unwrap_or_default();
         let mut words = payload.split(' ');
-        (words.next()?.parse() == Ok(VERSION)).then_some(())?;
-        words.nth(at - 1)?.parse().ok()
+        let known = words.next().and_then(|version| version.parse().ok()) == Some(VERSION);
+        Ok(words.nth(at - 1).filter(|_| known).and_then(|word| word.parse().ok()))
     }
 
     /// The index as its last commit left it.
@@ -141,7 +142,7 @@ impl Folder {
     /// The same, with what `before` has open already.
     pub(super) fn snapshot_after(&self, before: Option<&Snapshot>) -> Result<Snapshot, TantivyError> {
         // Asked before the segments are, so that it can only say too little.
-        let indexed = self.indexed().unwrap_or(ActivityId(0));
+        let indexed = self.indexed()?.unwrap_or(ActivityId(0));
         self.reader.reload()?;
         Snapshot::new(self.reader.searcher().segment_readers(), before, self.fields, indexed)
     }

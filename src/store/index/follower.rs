@@ -103,7 +103,7 @@ impl Follower {
             if let Err(failure) = followed {
                 let failure = brief(&failure);
                 log::error!("the search index waits: {failure}");
-                self.shared.set_state(State::Retrying(failure));
+                self.shared.failed(failure);
                 // Files that can no longer be believed are not tried again.
                 whole = whole && self.first_damaged().is_none();
                 if self.shared.snapshot().indexed > before {
@@ -161,8 +161,8 @@ impl Follower {
             .build();
         let writer: IndexWriter<Document> = self.folder.index.writer_with_options(options)?;
         writer.set_merge_policy(Box::new(Neighbours::new(self.folder.index.clone())));
-        let indexed = self.folder.indexed().unwrap_or(ActivityId(0));
-        let left_out = self.folder.left_out();
+        let indexed = self.folder.indexed()?.unwrap_or(ActivityId(0));
+        let left_out = self.folder.left_out()?;
         self.shared.set_left_out(left_out);
         self.shared.set_state(State::Following);
         let now = Instant::now();

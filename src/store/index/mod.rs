@@ -58,6 +58,7 @@ pub use histogram::Bucket;
 pub use page::Walk;
 pub use search::{Search, SearchError, Searcher};
 pub use source::{Source, SourceError};
+pub use status::Standstill;
 
 use tantivy::TantivyError;
 
@@ -163,9 +164,13 @@ impl Index {
         self.shared.wait_for(id, at_most)
     }
 
-    /// Begins anew in an empty folder, and follows the log from its first activity on. How far it is once it has begun;
-    /// none if it does not get to it in time.
-    pub fn start_over(&self, at_most: Duration) -> Option<Status> {
+    /// Waits for the same, as long as the index goes on, and says whether it came true in time.
+    pub fn follows_to(&self, id: ActivityId, at_most: Duration) -> Result<bool, Standstill> {
+        self.shared.follows_to(id, at_most)
+    }
+
+    /// Begins anew in an empty folder, and follows the log from its first activity on. How far it is once it has begun.
+    pub fn start_over(&self, at_most: Duration) -> Result<Status, Standstill> {
         self.shared.begin_anew(at_most)
     }
 

@@ -16,6 +16,14 @@ use crate::model::{
 /// where it is not.
 pub(super) const FAR: u64 = 20_000;
 
+/// How many tries of the follower that come to nothing, one after the other, are a standstill: what fails once may be over in a moment, and
+/// with the pauses between them these take a second and a half.
+const STANDSTILL: u64 = 3;
+
+/// The index does not go on, for this reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standstill(pub String);
+
 /// The meeting point of the follower and everybody else.
 pub(super) struct Shared {
     inner: Mutex<Inner>,
@@ -37,6 +45,18 @@ struct Inner {
     begun: u64,
     /// How many activities were left out, because the log could not read them any more.
     left_out: u64,
+    /// How often the follower could not go on, and how often it had been so when it last came further.
+    failures: (u64, u64),
+    /// Why it could not, the last time.
+    why: String,
+}
+
+impl Inner {
+    /// Whether the follower has failed since it had done so `before` times, and comes no further.
+    const fn stands(&self, before: u64) -> bool {
+        let (failures, at_progress) = self.failures;
+        failures > before && failures - at_progress >= STANDSTILL
+    }
 }
 
 /// How the follower is to end.
@@ -59,6 +79,8 @@ impl Shared {
             anew: false,
             begun: 0,
             left_out: 0,
+            failures: (0, 0),
+            why: String::new(),
         };
         Self { inner: Mutex::new(inner), changed: Condvar::new(), doubt: Arc::default() }
     }
@@ -81,16 +103,45 @@ impl Shared {
 
     /// Waits until something has come true of what searches see, and says whether it has in time.
     pub(super) fn wait_until(&self, at_most: Duration, reached: impl Fn(&Snapshot, &State) -> bool) -> bool {
-        let end = Instant::now() + at_most;
+        self.wait(at_most, |inner| reached(&inner.snapshot, &inner.state).then_some(())).is_some()
+    }
+
+    /// Waits until `id` and all before it can be found, as long as the follower goes on. Whether that was in time.
+    pub(super) fn follows_to(&self, id: ActivityId, at_most: Duration) -> Result<bool, Standstill> {
+        let before = self.lock().failures.0;
+        let came = self.wait(at_most, |inner| {
+            if inner.snapshot.indexed >= id && inner.state != State::Checking {
+                return Some(Ok(true));
+            }
+            inner.stands(before).then(|| Err(Standstill(inner.why.clone())))
+        });
+        came.unwrap_or(Ok(false))
+    }
+
+    /// Waits until `end` says what came of it; none if that is not in time, or the follower has ended.
+    fn wait<T>(&self, at_most: Duration, end: impl Fn(&Inner) -> Option<T>) -> Option<T> {
+        let until = Instant::now() + at_most;
         let mut inner = self.lock();
-        while !reached(&inner.snapshot, &inner.state) {
-            let left = end.saturating_duration_since(Instant::now());
+        loop {
+            if let Some(came) = end(&inner) {
+                return Some(came);
+            }
+            let left = until.saturating_duration_since(Instant::now());
             if left.is_zero() || inner.state == State::Stopped {
-                return false;
+                return None;
             }
             inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
         }
-        true
+    }
+
+    /// Says that the follower could not go on.
+    pub(super) fn failed(&self, why: String) {
+        let mut inner = self.lock();
+        inner.failures.0 += 1;
+        inner.why.clone_from(&why);
+        inner.state = State::Retrying(why);
+        drop(inner);
+        self.changed.notify_all();
     }
 
     /// Searches from now on see `snapshot`, before the horizon that was last set.
@@ -99,6 +150,9 @@ impl Shared {
         let horizon = &inner.snapshot.horizon;
         let snapshot =
             if Arc::ptr_eq(&snapshot.horizon, horizon) { snapshot } else { snapshot.before(horizon) };
+        if snapshot.indexed > inner.snapshot.indexed {
+            inner.failures.1 = inner.failures.0;
+        }
         inner.snapshot = Arc::new(snapshot);
         drop(inner);
         self.changed.notify_all();
@@ -144,24 +198,22 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Asks the follower to begin the index anew. How far it is once it has, if that is in time.
-    pub(super) fn begin_anew(&self, at_most: Duration) -> Option<Status> {
-        let before = {
+    /// Asks the follower to begin the index anew. How far it is once it has.
+    pub(super) fn begin_anew(&self, at_most: Duration) -> Result<Status, Standstill> {
+        let (begun, before) = {
             let mut inner = self.lock();
             inner.anew = true;
-            inner.begun
+            (inner.begun, inner.failures.0)
         };
-        let end = Instant::now() + at_most;
-        let mut inner = self.lock();
-        while inner.begun == before {
-            let left = end.saturating_duration_since(Instant::now());
-            if left.is_zero() || inner.state == State::Stopped {
-                return None;
+        let came = self.wait(at_most, |inner| {
+            if inner.begun == begun {
+                inner.stands(before).then(|| Err(Standstill(inner.why.clone())))
+            } else {
+                Some(Ok(()))
             }
-            inner = self.changed.wait_timeout(inner, left).unwrap_or_else(PoisonError::into_inner).0;
-        }
-        drop(inner);
-        Some(self.status())
+        });
+        came.unwrap_or_else(|| Err(Standstill("it has ended, or is busy with something else".to_owned())))?;
+        Ok(self.status())
     }
 
     /// Whether the index is to be begun anew.
@@ -174,6 +226,7 @@ impl Shared {
         let mut inner = self.lock();
         inner.anew = false;
         inner.begun += 1;
+        inner.failures.1 = inner.failures.0;
         drop(inner);
         self.changed.notify_all();
     }

@@ -13,7 +13,7 @@ use std::{
 use nix::errno::Errno;
 use tantivy::{
     HasLen, Index, TantivyError,
-    directory::{FileSlice, footer::Footer},
+    directory::{FileSlice, error::OpenReadError, footer::Footer},
 };
 
 use super::{brief, files::must_be_file};
@@ -42,8 +42,8 @@ pub(super) fn first_damaged(index: &Index, folder: &Path, go_on: impl Fn() -> bo
     let files = match files(index, folder) {
         Ok(files) => files,
         Err(error) => {
-            log::warn!("the search index cannot be verified: {}", brief(&error));
-            return Some(folder.join("meta.json"));
+            let list = folder.join("meta.json");
+            return (!believed(&list, Err(cause(&error)))).then_some(list);
         }
     };
     files.into_iter().find(|file| {
@@ -76,6 +76,16 @@ fn believed(file: &Path, whole: io::Result<bool>) -> bool {
         }
         !unreadable && !damage.contains(&error.kind())
     })
+}
+
+/// Why the list of the files could not be read, as the system says it. What the system says nothing of is damage.
+fn cause(error: &TantivyError) -> io::Error {
+    let (TantivyError::IoError(said)
+    | TantivyError::OpenReadError(OpenReadError::IoError { io_error: said, .. })) = error
+    else {
+        return io::Error::new(io::ErrorKind::InvalidData, brief(error));
+    };
+    said.raw_os_error().map_or_else(|| io::Error::new(said.kind(), brief(said)), io::Error::from_raw_os_error)
 }
 
 /// The sum of a file, of which some was read.
@@ -160,5 +170,34 @@ impl Rounds {
             }
         }
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    #[test]
+    fn a_list_that_the_system_does_not_let_be_read_is_believed_and_one_that_is_damaged_is_not() {
+        let list = Path::new("meta.json");
+        let of = |said: io::Error| {
+            let said = Arc::new(said);
+            let opened = OpenReadError::IoError { io_error: Arc::clone(&said), filepath: list.to_owned() };
+            [TantivyError::IoError(said), TantivyError::OpenReadError(opened)]
+        };
+        for number in [Errno::EMFILE, Errno::ENFILE, Errno::ENOMEM] {
+            for error in of(io::Error::from_raw_os_error(number as i32)) {
+                assert!(believed(list, Err(cause(&error))), "{error}");
+            }
+        }
+        let gone = TantivyError::OpenReadError(OpenReadError::FileDoesNotExist(list.to_owned()));
+        let nonsense = TantivyError::InternalError("no list".to_owned());
+        let unreadable = of(io::Error::from_raw_os_error(Errno::EIO as i32));
+        let no_file = of(io::Error::new(io::ErrorKind::InvalidData, "it is no file"));
+        for error in unreadable.into_iter().chain(no_file).chain([gone, nonsense]) {
+            assert!(!believed(list, Err(cause(&error))), "{error}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
     domain::sign_in::{SignedIn, Welcome},
     model::user::Role,
     web::{
-        door::{Json, Member, Newcomer, SetCookie, Visitor},
+        door::{Json, Member, Newcomer, OpenJson, SetCookie, Visitor},
         failure::{Failure, Refusal},
         openapi::described,
         wire::{Answer, SessionWire},
@@ -74,7 +74,10 @@ struct Me {
     ),
 )]
 #[post("/signin", data = "<body>")]
-async fn sign_in(visitor: Visitor<'_>, body: Json<SignIn>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
+async fn sign_in(
+    visitor: Visitor<'_>,
+    body: OpenJson<SignIn>,
+) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let SignIn { user, password, code } = body.0;
     let (code, origin, replaces) = (code.as_deref(), visitor.origin(), visitor.session().await);
     let signed_in = visitor.app.sign_in(&user, password, code, origin, replaces.as_deref()).await?;

@@ -44,7 +44,7 @@ fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
 
 /// What happens here, counted, as Prometheus reads it.
 ///
-/// Open to this machine without a token, unless a proxy passed the request on.
+/// Open to this machine without a token, under `localhost` or an address in numbers, unless a proxy passed the request on.
 #[utoipa::path(
     security((), ("token" = ["metrics"])),
     responses(

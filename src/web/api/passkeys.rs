@@ -10,7 +10,7 @@ use crate::{
     domain::passkeys::{Party, Question},
     model::passkey::Passkey,
     web::{
-        door::{Fresh, Json, Member, SetCookie, Visitor},
+        door::{Fresh, Json, Member, OpenJson, SetCookie, Visitor},
         failure::{Failure, Refusal},
         openapi::{described, device},
         wire::{Answer, Items, time},
@@ -170,7 +170,10 @@ struct Shown {
     responses((status = 200, body = Welcomed), (status = 401, body = Refusal), (status = 409, body = Refusal, description = "Passkeys need HTTPS or localhost; or it stands against what is there."), (status = 429, body = Refusal)),
 )]
 #[post("/signin/passkey", data = "<body>")]
-async fn sign_in(visitor: Visitor<'_>, body: Json<Shown>) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
+async fn sign_in(
+    visitor: Visitor<'_>,
+    body: OpenJson<Shown>,
+) -> Result<SetCookie<Answer<Welcomed>>, Failure> {
     let Shown { token, credential } = body.0;
     let (party, origin, replaces) = (here(visitor.party())?, visitor.origin(), visitor.session().await);
     let signed_in =

@@ -33,6 +33,11 @@ pub(in crate::web) fn stray(request: &Request<'_>) -> Option<Failure> {
     if is_known { None } else { Some(Failure::other_host(url)) }
 }
 
+/// Whether a request names this machine in a way that nobody else has a say in.
+pub(super) fn names_this_machine(request: &Request<'_>) -> bool {
+    request.headers().get("Host").all(|named| is_local(host(named)))
+}
+
 /// The host of an authority: without the port, and without the dot at its end.
 fn host(authority: &str) -> &str {
     let authority = authority.split('/').next().unwrap_or_default();

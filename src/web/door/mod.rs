@@ -28,7 +28,7 @@ use rocket::{Build, Orbit, Request, Rocket};
 
 pub use self::{
     address::{Finding, HOPS, Hop, Naming, Networks, Source, Why},
-    body::{Form, Json, MaybeJson, OpenForm},
+    body::{Form, Json, MaybeJson, OpenForm, OpenJson},
     caller::{Caller, Identity},
     cookie::{SetCookie, only_cookie},
     fresh::{Fresh, FreshForm},

@@ -12,6 +12,7 @@ use rocket::{
 use super::{
     Lease, door,
     guards::{denied, refuse},
+    host,
     whence::origin_of,
 };
 use crate::{
@@ -138,7 +139,9 @@ impl<'r> FromRequest<'r> for Observer<'r> {
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
         let app = &door(request).app;
         let is_here = |ip: IpAddr| ip.to_canonical().is_loopback() && !speaks_for_others(request, ip);
-        let here = request.remote().is_some_and(|peer| is_here(peer.ip()));
+        // A page of another site that has its name lead here asks from this machine too.
+        let here =
+            request.remote().is_some_and(|peer| is_here(peer.ip())) && host::names_this_machine(request);
         if here && !request.headers().contains("Authorization") {
             return Outcome::Success(Self { app });
         }

@@ -187,7 +187,7 @@ impl From<LookError> for Failure {
             }
             LookError::Cursor(_) => Self::field("cursor", message),
             LookError::TooSlow => Self::new(Status::ServiceUnavailable, "too_slow", message),
-            LookError::Behind(_) => {
+            LookError::Behind(_) | LookError::Stands(..) => {
                 let behind = Self::new(Status::ServiceUnavailable, "index_behind", message);
                 Self { retry_after: Some(30), ..behind }
             }

@@ -148,7 +148,6 @@ pub(in crate::web) async fn by_another_method(
             ("Location" = String, description = "Where one signs in and is led back."),
         )),
         (status = 403, content((Refusal = "application/json"), (String = "text/html")), description = "The app is not for this user, or there is none; or whoever asks is no trusted proxy."),
-        (status = 507, body = Refusal, description = "The disk is full, and that the app was opened could not be written down."),
     ),
 )]
 #[get("/auth/nginx")]
@@ -185,7 +184,6 @@ macro_rules! forward {
                 (status = 400, body = Refusal),
                 (status = 401, body = Refusal, description = "Nobody is signed in, and no page is asked for."),
                 (status = 403, content((Refusal = "application/json"), (String = "text/html")), description = "The app is not for this user, or there is none; or whoever asks is no trusted proxy."),
-                (status = 507, body = Refusal, description = "The disk is full, and that the app was opened could not be written down."),
             ),
         )]
         #[$method("/auth/forward")]

@@ -19,6 +19,8 @@ use crate::web::{
 pub(super) enum Manner {
     /// In ours.
     Ours,
+    /// In ours, but for a full disk, which keeps no check from its answer.
+    Gate,
     /// It says a word and no more.
     Plain,
     /// In Elasticsearch's.
@@ -32,7 +34,7 @@ impl Manner {
     fn bodies(self) -> Vec<(&'static str, RefOr<Schema>)> {
         let json = |name: &str| ("application/json", RefOr::Ref(Ref::from_schema_name(name)));
         match self {
-            Self::Ours => vec![json(&Refusal::name())],
+            Self::Ours | Self::Gate => vec![json(&Refusal::name())],
             Self::Plain => Vec::new(),
             Self::Elastic => vec![json(&elastic::Refusal::name())],
             Self::Otlp => {

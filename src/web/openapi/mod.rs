@@ -79,6 +79,7 @@ fn parts() -> Vec<Part> {
         part::<api::hooks::Described>("webhooks", "Telling apps that a session has ended."),
         Part {
             under: "",
+            manner: Manner::Gate,
             ..part::<gate::Described>(
                 "forward-auth",
                 "Whether a request may pass to its app, as reverse proxies ask. Open to a trusted proxy, and to tokens with the scope `auth:check`.",

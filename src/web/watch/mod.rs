@@ -29,7 +29,7 @@ use tokio::{
     time::{MissedTickBehavior, interval, timeout},
 };
 
-pub(super) use self::peers::Answering;
+pub(super) use self::peers::{Answering, Incoming};
 use self::{
     peers::{Limits, Peers},
     sockets::Listing,
@@ -172,6 +172,12 @@ impl Watchman {
         }
         response.set_max_chunk_size(chunk);
     }
+}
+
+/// The body of a request, for whoever reads it to say that it is waited for.
+pub(super) fn incoming(request: &Request<'_>) -> Option<Incoming> {
+    let answering = Noted::of(request).answering.lock().unwrap_or_else(PoisonError::into_inner);
+    answering.as_ref().map(Answering::incoming)
 }
 
 /// A body that is being sent.

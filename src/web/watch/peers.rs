@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    mem,
     net::{IpAddr, SocketAddr},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, Instant},
@@ -48,11 +49,13 @@ struct Peer {
     handed_out: Option<Instant>,
     /// How many bytes it had not taken when that was looked at last.
     untaken: Option<u64>,
+    /// Since when the rest of a body is waited for.
+    sends: Option<Instant>,
 }
 
 impl Peer {
     const fn new(since: Instant) -> Self {
-        Self { running: 0, asked: false, since, handed_out: None, untaken: None }
+        Self { running: 0, asked: false, since, handed_out: None, untaken: None, sends: None }
     }
 
     /// Looks whether a slow client has taken anything. The system makes room for the next piece only when much of what it holds
@@ -109,7 +112,8 @@ impl Peers {
     }
 
     /// Whose connections of those that are `open` are to be closed, where `untaken` says how many bytes one has yet to take: first those that have let their time pass, then, where
-    /// there are too many of one `owner`'s or in all, those that have been idle the longest.
+    /// there are too many of one `owner`'s or in all, those that have been idle the longest, and then those whose body has been waited for
+    /// the longest: whoever sends slowly keeps its pace and would hold them all.
     pub(super) fn overdue(
         &self,
         open: impl Iterator<Item = SocketAddr>,
@@ -117,7 +121,7 @@ impl Peers {
         mut untaken: impl FnMut(SocketAddr) -> Option<u64>,
         now: Instant,
     ) -> Vec<SocketAddr> {
-        let (mut closed, mut idle, mut all) = (Vec::new(), Vec::new(), 0_usize);
+        let (mut closed, mut spare, mut all) = (Vec::new(), Vec::new(), 0_usize);
         let mut of_one: HashMap<IpAddr, usize> = HashMap::new();
         let mut known = self.known();
         // A request may have come on a connection that was not yet there when the sockets were listed.
@@ -137,14 +141,16 @@ impl Peers {
                 *of_one.entry(owner).or_default() += 1;
             }
             if entry.running == 0 {
-                idle.push((entry.since, peer, owner));
+                spare.push((false, entry.since, peer, owner));
+            } else if let Some(since) = entry.sends {
+                spare.push((true, since, peer, owner));
             }
         }
         *known = kept;
         drop(known);
-        idle.sort_unstable();
+        spare.sort_unstable();
         let mut surplus = all.saturating_sub(self.limits.most);
-        for (_, peer, owner) in idle {
+        for (.., peer, owner) in spare {
             let own = owner.and_then(|owner| of_one.get_mut(&owner));
             let too_many = own.as_ref().is_some_and(|own| **own > self.limits.of_one);
             if surplus > 0 || too_many {
@@ -171,6 +177,39 @@ impl Answering {
     pub(super) fn handed_out(&self, at: Option<Instant>) {
         if let Some(known) = self.peers.known().get_mut(&self.peer) {
             known.handed_out = at;
+        }
+    }
+
+    /// The body that came with the request.
+    pub(super) fn incoming(&self) -> Incoming {
+        Incoming { peers: Arc::clone(&self.peers), peer: self.peer, waited_for: false }
+    }
+}
+
+/// The body of a request, until this is dropped.
+pub(in crate::web) struct Incoming {
+    peers: Arc<Peers>,
+    peer: SocketAddr,
+    waited_for: bool,
+}
+
+impl Incoming {
+    /// The rest of it is waited for. Most bodies come with their head, and never are.
+    pub(in crate::web) fn is_waited_for(&mut self, now: Instant) {
+        if !mem::replace(&mut self.waited_for, true)
+            && let Some(known) = self.peers.known().get_mut(&self.peer)
+        {
+            known.sends = Some(now);
+        }
+    }
+}
+
+impl Drop for Incoming {
+    fn drop(&mut self) {
+        if self.waited_for
+            && let Some(known) = self.peers.known().get_mut(&self.peer)
+        {
+            known.sends = None;
         }
     }
 }
@@ -262,5 +301,35 @@ mod tests {
         let here: Vec<_> = (1..=4).map(|port| peer("127.0.0.1", port)).collect();
         let closed = peers.overdue(all().chain(here), |_| None, |_| None, start + second(1));
         assert_eq!(closed, greedy[..4], "nine are four more than there may be");
+    }
+
+    #[test]
+    fn of_too_many_that_send_slowly_those_go_that_have_done_so_the_longest_and_nobody_who_is_answered() {
+        let peers = Arc::new(Peers::new(Limits { most: 7, of_one: 3, ..Limits::default() }));
+        let (start, owner) = (Instant::now(), |peer: SocketAddr| Some(peer.ip()));
+        let one = |port| peer("10.0.0.1", port);
+        let answering: Vec<_> = (1..=5).map(|port| Peers::answering(&peers, one(port), start)).collect();
+        let closed = |open: &[SocketAddr]| {
+            peers.overdue(open.iter().copied(), owner, |_| None, start + Duration::from_millis(1))
+        };
+        let all: Vec<_> = (1..=5).map(one).collect();
+        assert!(closed(&all).is_empty(), "all of them are answered");
+        // The first two are answered; the others have sent no more than a part, one after another.
+        let mut slow: Vec<_> = answering[2..].iter().rev().map(Answering::incoming).collect();
+        for (at, incoming) in slow.iter_mut().enumerate() {
+            incoming.is_waited_for(start + Duration::from_micros(at as u64));
+        }
+        assert_eq!(
+            closed(&all),
+            [one(5), one(4)],
+            "two of five are too many, and the last has waited longest"
+        );
+        // Who is idle goes before.
+        let with_idle: Vec<_> = (1..=6).map(one).collect();
+        assert_eq!(closed(&with_idle), [one(6), one(5), one(4)]);
+        drop(slow.pop());
+        assert_eq!(closed(&all), [one(5), one(4)]);
+        slow.clear();
+        assert!(closed(&all).is_empty(), "their bodies are there, or are waited for no more");
     }
 }

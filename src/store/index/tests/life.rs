@@ -9,7 +9,7 @@ use std::{
 };
 
 use super::{
-    super::{Deadline, Index, folder::payload, status::FAR, sums::Rounds},
+    super::{Deadline, Index, Standstill, folder::payload, status::FAR, sums::Rounds},
     log::{Log, activity},
 };
 use crate::model::{
@@ -354,4 +354,20 @@ fn what_the_index_lacks_is_told_while_it_is_more_than_what_is_on_its_way() {
     log.broken.store(false, Ordering::SeqCst);
     assert_all_found(&index, 3001);
     assert_eq!(index.lacks(ActivityId(3001)), None);
+}
+
+#[test]
+fn whoever_waits_for_an_index_that_stands_still_is_told_why_and_one_that_goes_on_is_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = log(100);
+    let index = open(&dir.path().join("index"), &log);
+    assert_eq!(index.follows_to(ActivityId(100), LONG), Ok(true));
+    assert_eq!(index.follows_to(ActivityId(101), Duration::from_millis(1)), Ok(false), "it is not there yet");
+    log.broken.store(true, Ordering::SeqCst);
+    log.append(numbered(101));
+    let stands = Standstill("the log cannot be read: broken for the test".to_owned());
+    assert_eq!(index.follows_to(ActivityId(101), LONG), Err(stands));
+    assert_eq!(index.follows_to(ActivityId(100), LONG), Ok(true), "what it has it has");
+    log.broken.store(false, Ordering::SeqCst);
+    assert_eq!(index.follows_to(ActivityId(101), LONG), Ok(true), "however long it stood before");
 }

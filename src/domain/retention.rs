@@ -3,7 +3,7 @@
 //! Where the horizon is, who moved it and why are written in one transaction; from its commit on nobody finds what lies
 //! behind it. The disk gets its room back afterwards, in the background.
 //!
-//! A clock that jumps ahead must not cost the log. So the hourly run removes at most a tenth of it by itself because of its age;
+//! A clock that jumps ahead must not cost the log. So the hourly run removes at most a tenth of it by itself because of its age, or a few;
 //! more has to be agreed to by an administrator, on the Settings page. What is too much does not wait: no clock says how large the
 //! log is.
 
@@ -40,7 +40,7 @@ const SETTING: &str = "retention";
 const SHARE: u64 = 10;
 
 /// See [`SHARE`].
-const FEW: u64 = 1000;
+const FEW: u64 = 20;
 
 /// How long is kept what apps were told of the ends of sessions, once they were told or given up on: a month.
 const TOLD: SignedDuration = SignedDuration::from_hours(30 * 24);

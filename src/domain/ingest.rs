@@ -436,6 +436,7 @@ mod tests {
 
     #[test]
     fn a_record_is_told_what_is_wrong_with_it() {
+        type Set = fn(&mut NewActivity, String);
         let good = NewActivity::new("ann", "backup", "vault");
         assert_eq!(check(&good), Ok(()));
         let with = |change: fn(&mut NewActivity)| {
@@ -463,7 +464,7 @@ mod tests {
         assert_eq!(with(|a| a.app = "Rollcall".into()), Err(RecordError::Reserved));
         assert_eq!(with(|a| a.action = "x".repeat(1025)), Err(RecordError::Long("action", 1024)));
         let long = || "x".repeat(1025);
-        let where_and_on_what: [(_, fn(&mut NewActivity, String)); 6] = [
+        let where_and_on_what: [(_, Set); 6] = [
             ("city", |a, text| a.place.city = Some(text)),
             ("region", |a, text| a.place.region = Some(text)),
             ("country", |a, text| a.place.country = Some(text)),

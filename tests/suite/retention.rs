@@ -13,13 +13,18 @@ const SETTINGS: &str = "/settings/retention";
 
 /// A house whose log has an activity a day, of three apps, for `days` days before now.
 fn house(days: i64) -> House {
+    house_of(days, "")
+}
+
+/// The same, with a target for each.
+fn house_of(days: i64, target: &str) -> House {
     let house = House::new().with_admin("ada");
     let program = house.program("app", &["activity:write"]);
     let records: Vec<Value> = (0..days)
         .map(|day| {
             let time = house.now() - SignedDuration::from_hours(24 * day + 1);
             let app = ["wiki", "crm", "vault"][usize::try_from(day % 3).unwrap()];
-            json!({"time": time.to_string(), "user": "bob", "action": "edit", "app": app, "detail": format!("day {day}")})
+            json!({"time": time.to_string(), "user": "bob", "action": "edit", "app": app, "target": target, "detail": format!("day {day}")})
         })
         .collect();
     assert_eq!(program.post("/api/v1/activity", &json!(records)).json()["accepted"], days);
@@ -231,7 +236,7 @@ fn waiting(house: &House) -> u64 {
 
 #[test]
 fn what_takes_too_much_room_goes_unasked_however_much_it_is_while_what_is_too_old_waits() {
-    let house = house(20_000);
+    let house = house_of(20_000, &"x".repeat(200));
     let console = Actor::console();
     let auditor = house.program("auditor", &["activity:read"]);
     let left = || auditor.get("/api/v1/activity?user=bob&limit=1").json()["total"]["value"].as_u64().unwrap();

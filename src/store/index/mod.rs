@@ -43,6 +43,7 @@ mod tests;
 mod tokenizer;
 
 use std::{
+    collections::HashSet,
     fmt::Display,
     fs,
     panic::catch_unwind,
@@ -95,10 +96,19 @@ impl Index {
         Searcher::new(self.shared.snapshot(), Arc::clone(&self.shared.doubt))
     }
 
-    /// How many bytes its files take.
+    /// How many bytes the files take that are searched now. What a merge is writing, and what it leaves behind for a moment, may be as
+    /// much again; it is no more of the log.
     pub fn bytes(&self) -> u64 {
+        let snapshot = self.shared.snapshot();
+        let segments: HashSet<String> =
+            snapshot.segments.iter().map(|segment| segment.id().uuid_string()).collect();
         let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
-        files.filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
+        let searched = |file: &fs::DirEntry| {
+            let name = file.file_name();
+            // A file is called by its segment, and by what it holds behind a dot.
+            name.to_str().and_then(|name| name.split('.').next()).is_some_and(|name| segments.contains(name))
+        };
+        files.filter(searched).filter_map(|file| file.metadata().ok()).map(|file| file.len()).sum()
     }
 
     /// Why searches are not to be taken for whole, of a log whose newest activity is `last`; none if they lack no more than what is on

@@ -73,6 +73,18 @@ fn what_is_appended_is_found() {
 }
 
 #[test]
+fn what_a_merge_is_writing_is_not_counted_as_the_logs() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("index");
+    let index = open(&folder, &log(10));
+    assert_all_found(&index, 10);
+    let before = index.bytes();
+    assert!(before > 0);
+    fs::write(folder.join("0123456789abcdef0123456789abcdef.term"), vec![0; 1 << 20]).unwrap();
+    assert_eq!(index.bytes(), before);
+}
+
+#[test]
 fn after_a_kill_each_activity_is_found_exactly_once() {
     let dir = tempfile::tempdir().unwrap();
     let log = log(0);

@@ -15,18 +15,10 @@ use crate::web::{
 
 /// The query string of a request, decoded. A parameter that is there and empty counts as not given, as an
 /// empty field of a form means it. A call of the API is asked with nothing but parameters of the API, each once unless it is a
-/// list, and what narrows a look is not empty: who misspells `user` in the address of a download, or has nothing to put there, would
-/// get everybody's activities otherwise. Those of another call say nothing: the address of a search is that of its chart and its
-/// stream too.
+/// list: who misspells `user` in the address of a download would get everybody's activities otherwise. Those of another call say
+/// nothing: the address of a search is that of its chart and its stream too.
 #[derive(Clone, Debug, Default)]
-pub struct Params {
-    given: Vec<(String, String)>,
-    /// The names of those that are there and empty.
-    empty: Vec<String>,
-}
-
-/// What narrows a look and says nothing where it is empty. Not `q`: a question without a word is one, and asks for everything.
-const NARROWING: [&str; 9] = ["user", "app", "action", "outcome", "session", "ip", "period", "from", "to"];
+pub struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Decodes `a=b&c=d`. What is no UTF-8 is refused: with something else in its place, it would be looked for, and kept, as what
@@ -44,26 +36,19 @@ impl Params {
             }
         }
         let decoded = form_urlencoded::parse(query.as_bytes());
-        let decoded = decoded.map(|(name, value)| (name.into_owned(), value.into_owned()));
-        let (given, empty): (Vec<_>, Vec<_>) = decoded.partition(|(_, value)| !value.is_empty());
-        Ok(Self { given, empty: empty.into_iter().map(|(name, _)| name).collect() })
+        let pairs = decoded.filter(|(_, value)| !value.is_empty());
+        Ok(Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect()))
     }
 
     /// These pairs, as if they had been asked for.
     pub fn of(pairs: &[(&str, &str)]) -> Self {
         let pairs = pairs.iter().filter(|(_, value)| !value.is_empty());
-        let given = pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Self { given, empty: Vec::new() }
+        Self(pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// Refuses what is not among `known`, what is there twice and no list, and what would narrow a look and is empty.
+    /// Refuses what is not among `known`, and what is there twice and no list.
     fn hold_to(&self, known: &[Parameter]) -> Result<(), Failure> {
-        let narrows = |name: &str| NARROWING.contains(&name) && known.iter().any(|known| known.name == name);
-        if let Some(name) = self.empty.iter().find(|name| narrows(name)) {
-            let message = format!("{name} is empty; say it, or leave it out where all are meant");
-            return Err(Failure::field(name.clone(), message));
-        }
-        for (at, (name, _)) in self.given.iter().enumerate() {
+        for (at, (name, _)) in self.0.iter().enumerate() {
             let Some(parameter) = known.iter().find(|known| known.name == *name) else {
                 if openapi::is_parameter(name) {
                     continue;
@@ -77,7 +62,7 @@ impl Params {
                     format!("this call has no parameter {name}; it has {known}")
                 }));
             };
-            if !parameter.repeats && self.given[..at].iter().any(|(before, _)| before == name) {
+            if !parameter.repeats && self.0[..at].iter().any(|(before, _)| before == name) {
                 return Err(Failure::bad_request(format!("{name} is there more than once; say it once")));
             }
         }
@@ -86,7 +71,7 @@ impl Params {
 
     /// The value of a parameter; the last one, where it is repeated.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.given.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().rev().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The value of a parameter, empty where it was not given.
@@ -96,12 +81,12 @@ impl Params {
 
     /// Every value of a parameter, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
-        self.given.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
+        self.0.iter().filter(move |(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// Every parameter with its value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.given.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 
     /// The value of a parameter as a number between two bounds, both included.

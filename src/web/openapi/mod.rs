@@ -110,10 +110,9 @@ fn parts() -> Vec<Part> {
 /// What the API is, before its parts.
 const ABOUT: &str = "\
 JSON in UTF-8; times in RFC 3339, UTC, with milliseconds. Programs send `Authorization: Bearer` with a token of the right \
-scope. Pages use the session's cookie; an unsafe call with it must come from our own origin. A parameter that no call has, \
-that is repeated where one counts, or that would narrow a search or a list and is empty, is refused, so that a slip of the pen \
-never asks for more than was meant. `q` may be empty, which asks for everything. Any other parameter that is empty counts as not \
-given, and one of another call says nothing.";
+scope. Pages use the session's cookie; an unsafe call with it must come from our own origin. A parameter that is there \
+and empty counts as not given. One that no call has, or that is repeated where one counts, is refused, so that a slip of the \
+pen never asks for more than was meant; one of another call says nothing.";
 
 /// The document.
 pub(super) static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(document);

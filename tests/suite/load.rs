@@ -9,7 +9,7 @@ use std::{
 use serde_json::json;
 
 use super::{
-    server::{Folder, PATIENCE, Server},
+    server::{Client, Folder, PATIENCE, Server},
     stream::Events,
 };
 
@@ -213,6 +213,21 @@ fn forget_peak(server: &Server) {
     fs::write(format!("/proc/{}/clear_refs", server.process()), "5").unwrap();
 }
 
+/// How many activities of `t` a question finds; none where that cannot be told yet. Who would download them is told how many there are,
+/// however long it takes to count them.
+fn counted(ada: &Client, asked: &str) -> Option<usize> {
+    let head = ada.connect().send("HEAD", &format!("/api/v1/activity.csv?app=t&q={asked}"), b"");
+    head.header("Rows").and_then(|rows| rows.parse().ok())
+}
+
+/// Waits until so many activities of `t` can be found.
+fn until_all_are_found(ada: &Client, all: usize, at_most: Duration) {
+    let begun = Instant::now();
+    while counted(ada, "") != Some(all) {
+        assert!(begun.elapsed() < at_most, "it is not all found");
+    }
+}
+
 /// How many words there are that begin alike. Set `ROLLCALL_TERMS` for more.
 const TERMS: usize = 400_000;
 
@@ -236,25 +251,17 @@ fn a_prefix_of_very_many_words_costs_time_and_no_memory_and_is_answered_exactly(
             1
         );
     }
-    let all = (terms / EACH).to_string();
-    let count = |asked: &str| {
-        // Who would download it is told how many there are, however long it takes to count them.
-        let head = ada.connect().send("HEAD", &format!("/api/v1/activity.csv?app=t{asked}"), b"");
-        head.header("Rows").map(str::to_owned)
-    };
-    let begun = Instant::now();
-    while count("") != Some(all.clone()) {
-        assert!(begun.elapsed() < PATIENCE + Duration::from_millis(terms as u64 / 10), "it is not all found");
-    }
+    let all = terms / EACH;
+    until_all_are_found(&ada, all, PATIENCE + Duration::from_millis(terms as u64 / 10));
     forget_peak(&server);
     let before = memory(&server, "VmHWM");
     let mut slowest = Duration::ZERO;
     // One letter begins all of them; a second word and a phrase must not have them kept either.
     for asked in ["a*", "a0*", "detail:a*", "tick+a*", "%22go+a%22*", "detail:%22go+a0%22*"] {
-        let asked = format!("&q={asked}");
         let begun = Instant::now();
-        assert_eq!(ada.get(&format!("/api/v1/activity?limit=1&app=t{asked}")).items().len(), 1, "{asked}");
-        assert_eq!(count(&asked), Some(all.clone()), "{asked}");
+        let page = ada.get(&format!("/api/v1/activity?limit=1&app=t&q={asked}"));
+        assert_eq!(page.items().len(), 1, "{asked}");
+        assert_eq!(counted(&ada, asked), Some(all), "{asked}");
         slowest = slowest.max(begun.elapsed());
     }
     let grown = (memory(&server, "VmHWM") - before) >> 10;
@@ -280,21 +287,13 @@ fn a_phrase_that_ends_in_a_beginning_takes_no_memory_for_each_place_it_may_stand
             1
         );
     }
-    let count = |asked: &str| {
-        let head = ada.connect().send("HEAD", &format!("/api/v1/activity.csv?app=t&q={asked}"), b"");
-        head.header("Rows").map(str::to_owned)
-    };
-    let (all, none) = (Some(RECORDS.to_string()), Some("0".to_owned()));
-    let begun = Instant::now();
-    while count("") != all {
-        assert!(begun.elapsed() < PATIENCE, "it is not all found");
-    }
+    until_all_are_found(&ada, RECORDS, PATIENCE);
     forget_peak(&server);
     let before = memory(&server, "VmHWM");
     for (asked, found) in
-        [("%22a+b%22*", &all), ("%22b+a%22*", &all), ("%22b+b%22*", &none), ("detail:%22a+b%22*", &all)]
+        [("%22a+b%22*", RECORDS), ("%22b+a%22*", RECORDS), ("%22b+b%22*", 0), ("detail:%22a+b%22*", RECORDS)]
     {
-        assert_eq!(count(asked), *found, "{asked}");
+        assert_eq!(counted(&ada, asked), Some(found), "{asked}");
     }
     let grown = (memory(&server, "VmHWM") - before) >> 10;
     println!("{grown} MiB");

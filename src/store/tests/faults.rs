@@ -22,12 +22,19 @@ pub(crate) struct Faulty {
     calls: AtomicU64,
     /// From which call on, how many of them, and how.
     plan: Mutex<(u64, u64, io::ErrorKind)>,
+    /// How many heads are yet to be written before it fails.
+    heads: AtomicU64,
 }
 
 impl Faulty {
     pub(crate) fn new() -> Arc<Self> {
         let plan = Mutex::new((u64::MAX, 0, io::ErrorKind::Other));
-        Arc::new(Self { file: InMemoryBackend::new(), calls: AtomicU64::new(0), plan })
+        Arc::new(Self {
+            file: InMemoryBackend::new(),
+            calls: AtomicU64::new(0),
+            plan,
+            heads: AtomicU64::new(0),
+        })
     }
 
     fn fail(&self, from: u64, many: u64, how: io::ErrorKind) {
@@ -36,20 +43,23 @@ impl Faulty {
 
     /// From now on, until it is told otherwise.
     pub(crate) fn fail_now(&self, how: io::ErrorKind) {
-        self.fail_after(0, how);
+        self.fail(self.calls(), u64::MAX / 2, how);
     }
 
     /// How many calls there were that may fail.
-    pub(crate) fn calls(&self) -> u64 {
+    fn calls(&self) -> u64 {
         self.calls.load(Ordering::SeqCst)
     }
 
-    /// From the `call`th call from now on, until it is told otherwise.
-    pub(crate) fn fail_after(&self, call: u64, how: io::ErrorKind) {
-        self.fail(self.calls.load(Ordering::SeqCst) + call, u64::MAX / 2, how);
+    /// Once the head of the file, which tells what holds, was written so many times more: from the call behind that on. How many pages are
+    /// written in between depends on who reads meanwhile and on which of them are free; redb writes a head before a commit's pages, and the
+    /// one that commits them behind.
+    pub(crate) fn fail_behind_heads(&self, heads: u64) {
+        self.heads.store(heads, Ordering::SeqCst);
     }
 
     pub(crate) fn mend(&self) {
+        self.heads.store(0, Ordering::SeqCst);
         self.fail(u64::MAX, 0, io::ErrorKind::Other);
     }
 
@@ -87,7 +97,14 @@ impl StorageBackend for Faulty {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.call().and_then(|()| self.file.write(offset, data))
+        self.call().and_then(|()| self.file.write(offset, data))?;
+        if offset == 0
+            && self.heads.load(Ordering::SeqCst) > 0
+            && self.heads.fetch_sub(1, Ordering::SeqCst) == 1
+        {
+            self.fail_now(io::ErrorKind::Other);
+        }
+        Ok(())
     }
 }
 

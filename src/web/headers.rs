@@ -95,11 +95,19 @@ impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for Dressed<R> {
     }
 }
 
+/// Holds a request to what is true of every one.
+pub(super) async fn hold(request: &mut Request<'_>, data: &mut Data<'_>) {
+    let [host, kind] = door::lines(request, ["Host", "Content-Type"]);
+    let (none, several) = (host.first.is_none(), host.again);
+    if kind.first.is_some() {
+        forms_are_posted(request, data).await;
+    }
+    one_host(request, none, several);
+}
+
 /// A request names one host (RFC 9112, section 3.2), and one that is ours. Whoever stands in front of us may have gone by the other of
 /// two.
-pub(super) fn one_host(request: &mut Request<'_>) {
-    let [host] = door::lines(request, ["Host"]);
-    let (none, several) = (host.first.is_none(), host.again);
+fn one_host(request: &mut Request<'_>, none: bool, several: bool) {
     // A plain probe of whether we live may be of HTTP/1.0, which had no hosts.
     if none && matches!(request.uri().path().as_str(), "/healthz" | "/readyz") {
         return;
@@ -114,9 +122,8 @@ pub(super) fn one_host(request: &mut Request<'_>) {
 
 /// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it. Where nothing stands in
 /// it, Rocket has made nothing of it: a proxy that asks about a form of somebody else's names its kind and brings none.
-pub(super) async fn forms_are_posted(request: &mut Request<'_>, data: &mut Data<'_>) {
-    let [kind] = door::lines(request, ["Content-Type"]);
-    let is_form = kind.first.is_some() && request.content_type().is_some_and(|kind| kind.is_form());
+async fn forms_are_posted(request: &mut Request<'_>, data: &mut Data<'_>) {
+    let is_form = request.content_type().is_some_and(|kind| kind.is_form());
     if is_form && !data.peek(1).await.is_empty() {
         request.set_method(Method::Post);
     }

@@ -11,7 +11,7 @@ use rocket::{
 use super::{
     door,
     front::Arrivals,
-    headers::{dress, forms_are_posted, one_host},
+    headers::{dress, hold},
     measure::measure,
     unread,
     watch::Watchman,
@@ -44,8 +44,7 @@ impl Fairing for Passage {
         if let Some(arrivals) = &self.arrivals {
             arrivals.introduce(request);
         }
-        forms_are_posted(request, data).await;
-        one_host(request);
+        hold(request, data).await;
         // Last, as what it has to say comes first.
         unread::refuse(request);
     }

@@ -11,7 +11,7 @@ use rocket::{
     response::{self, Responder},
 };
 
-use super::lines::lines;
+use super::lines::{Line, lines};
 use crate::model::secret::{Familiar, Kind, Token};
 
 const SECURE: &str = "__Host-rollcall";
@@ -38,47 +38,61 @@ const PASSES: usize = 8;
 /// How long a browser keeps its mark, in seconds: 400 days, which is the longest that browsers keep anything (RFC 6265bis).
 const MARK_LASTS: u32 = 400 * 24 * 60 * 60;
 
-/// The token that the request carries as a cookie.
-pub(super) fn token(request: &Request<'_>, secure: bool) -> Option<Token> {
-    let value = of(request, if secure { SECURE } else { PLAIN })?;
-    value.parse().ok().filter(|token: &Token| token.kind() == Kind::Session)
+/// In which header cookies come.
+pub(super) const COOKIE: &str = "Cookie";
+
+/// The cookies that a request carries.
+#[derive(Clone, Copy)]
+pub(super) struct Jar<'r> {
+    request: &'r Request<'r>,
+    line: Line<'r>,
 }
 
-/// The mark of the browser that the request comes from.
-pub(super) fn mark(request: &Request<'_>, secure: bool) -> Option<Familiar> {
-    of(request, if secure { SECURE_MARK } else { PLAIN_MARK })?.parse().ok()
-}
+impl<'r> Jar<'r> {
+    pub(super) fn of(request: &'r Request<'_>) -> Self {
+        let [line] = lines(request, [COOKIE]);
+        Self::in_line(request, line)
+    }
 
-/// The passes that the request carries, to an app that is reached over TLS or not: those of each name by themselves. There may be
-/// several, as of a domain and of one above it, and most of them long over.
-pub(super) fn passes(
-    request: &Request<'_>,
-    secure: bool,
-) -> impl Iterator<Item = impl Iterator<Item = Token>> {
-    let names =
-        if secure { [SECURE_HOST_PASS, SECURE_DOMAIN_PASS] } else { [PLAIN_HOST_PASS, PLAIN_DOMAIN_PASS] };
-    names.into_iter().map(move |name| {
-        let passes = all(request, name).filter_map(|value| value.parse().ok());
-        passes.filter(|token: &Token| token.kind() == Kind::Pass).take(PASSES)
-    })
-}
+    /// The same, where its line of [`COOKIE`] has been found.
+    pub(super) const fn in_line(request: &'r Request<'_>, line: Line<'r>) -> Self {
+        Self { request, line }
+    }
 
-/// The nonce that the request carries, at an app's host.
-pub(super) fn nonce(request: &Request<'_>, secure: bool) -> Option<Token> {
-    let value = of(request, if secure { SECURE_NONCE } else { PLAIN_NONCE })?;
-    value.parse().ok().filter(|token: &Token| token.kind() == Kind::Handover)
-}
+    /// The token of a session.
+    pub(super) fn token(self, secure: bool) -> Option<Token> {
+        let value = self.only(if secure { SECURE } else { PLAIN })?;
+        value.parse().ok().filter(|token: &Token| token.kind() == Kind::Session)
+    }
 
-/// The cookie of this name that the request carries.
-fn of<'r>(request: &'r Request<'_>, name: &str) -> Option<&'r str> {
-    let [cookies] = lines(request, ["Cookie"]);
-    only_cookie(cookies.all(request), name)
-}
+    /// The mark of the browser.
+    pub(super) fn mark(self, secure: bool) -> Option<Familiar> {
+        self.only(if secure { SECURE_MARK } else { PLAIN_MARK })?.parse().ok()
+    }
 
-/// Every cookie of this name that the request carries.
-fn all<'r>(request: &'r Request<'_>, name: &str) -> impl Iterator<Item = &'r str> {
-    let [cookies] = lines(request, ["Cookie"]);
-    named(cookies.all(request), name)
+    /// The passes to an app that is reached over TLS or not: those of each name by themselves. There may be several, as of a domain and
+    /// of one above it, and most of them long over.
+    pub(super) fn passes(self, secure: bool) -> impl Iterator<Item = impl Iterator<Item = Token>> {
+        let names = if secure {
+            [SECURE_HOST_PASS, SECURE_DOMAIN_PASS]
+        } else {
+            [PLAIN_HOST_PASS, PLAIN_DOMAIN_PASS]
+        };
+        names.into_iter().map(move |name| {
+            let passes = named(self.line.all(self.request), name).filter_map(|value| value.parse().ok());
+            passes.filter(|token: &Token| token.kind() == Kind::Pass).take(PASSES)
+        })
+    }
+
+    /// The nonce, at an app's host.
+    pub(super) fn nonce(self, secure: bool) -> Option<Token> {
+        let value = self.only(if secure { SECURE_NONCE } else { PLAIN_NONCE })?;
+        value.parse().ok().filter(|token: &Token| token.kind() == Kind::Handover)
+    }
+
+    fn only(self, name: &str) -> Option<&'r str> {
+        only_cookie(self.line.all(self.request), name)
+    }
 }
 
 /// The cookie of this name in the lines of a `Cookie` header. Where there are two, neither is believed.

@@ -13,7 +13,9 @@ use rocket::{
 use sha2::{Digest, Sha256};
 
 use super::{
-    Finding, Lease, Plain, SetCookie, Settings, address, cookie, door,
+    Finding, Lease, Plain, SetCookie, Settings, address,
+    cookie::Jar,
+    door,
     origin::{self, Made},
     whence::{self, origin_of, party_of},
 };
@@ -77,7 +79,7 @@ impl<'r> Visitor<'r> {
     }
 
     fn token(&self) -> Option<Token> {
-        cookie::token(self.request, door(self.request).settings.secure)
+        Jar::of(self.request).token(door(self.request).settings.secure)
     }
 
     /// Whoever holds the code of the console, which is all that proves anything before there is a user.
@@ -438,7 +440,7 @@ pub(super) fn form_token(token: &Token) -> String {
 
 /// The token that the forms of the session at hand carry, if the request carries a session.
 pub(super) fn expected_form_token(request: &Request<'_>) -> Option<String> {
-    let token = cookie::token(request, door(request).settings.secure)?;
+    let token = Jar::of(request).token(door(request).settings.secure)?;
     door(request).app.check(&token).map(|_| form_token(&token))
 }
 

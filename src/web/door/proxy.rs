@@ -3,7 +3,7 @@
 //! The question stands in headers, which anybody could send: they are believed from a trusted proxy alone, and from whoever shows
 //! a token of one, each of them only where it stands once, and of the two families that proxies use only one is looked at.
 
-use std::sync::Arc;
+use std::{array, sync::Arc};
 
 use rocket::{
     Request,
@@ -13,7 +13,9 @@ use rocket::{
 };
 
 use super::{
-    AuthCheck, Lease, Program, SetCookie, address, cookie, door,
+    AuthCheck, Lease, Program, SetCookie, address,
+    cookie::{COOKIE, Jar},
+    door,
     guards::{self, refuse},
     lines::{Line, lines},
     whence::{self, AGENT},
@@ -64,21 +66,45 @@ const ASKED: [&str; 10] = [
 /// In which headers a browser says what becomes of the answer.
 const FOR_A_PAGE: [&str; 4] = ["Accept", "X-Requested-With", "Upgrade", "Sec-Fetch-Mode"];
 
-/// All that is read of the headers in a check but cookies and addresses, in one walk.
-const READ: [&str; ASKED.len() + AGENT.len()] = {
-    let mut names = [""; ASKED.len() + AGENT.len()];
-    let (asked, agent) = names.split_at_mut(ASKED.len());
-    asked.copy_from_slice(&ASKED);
-    agent.copy_from_slice(&AGENT);
-    names
-};
+/// All that a check reads of the headers, found in one walk.
+#[derive(Clone, Copy)]
+struct Found<'r> {
+    asked: [Line<'r>; ASKED.len()],
+    agent: [Line<'r>; AGENT.len()],
+    hops: [Line<'r>; address::NAMING.len()],
+    cookies: Line<'r>,
+}
+
+impl<'r> Found<'r> {
+    const NAMES: [&'static str; ASKED.len() + AGENT.len() + address::NAMING.len() + 1] = {
+        let mut names = [COOKIE; _];
+        let (asked, rest) = names.split_at_mut(ASKED.len());
+        let (agent, rest) = rest.split_at_mut(AGENT.len());
+        let (hops, _) = rest.split_at_mut(address::NAMING.len());
+        asked.copy_from_slice(&ASKED);
+        agent.copy_from_slice(&AGENT);
+        hops.copy_from_slice(&address::NAMING);
+        names
+    };
+
+    fn of(request: &'r Request<'_>) -> Self {
+        let mut lines = lines(request, Self::NAMES).into_iter();
+        let mut next = || lines.next().expect("there is a line for each name");
+        Self {
+            asked: array::from_fn(|_| next()),
+            agent: array::from_fn(|_| next()),
+            hops: array::from_fn(|_| next()),
+            cookies: next(),
+        }
+    }
+}
 
 /// A proxy that is believed: because of where it asks from, or because it shows a token with the scope `auth:check`.
 pub struct Checkpoint<'r> {
     /// The application.
     pub app: &'r App,
     request: &'r Request<'r>,
-    read: [Line<'r>; READ.len()],
+    found: Found<'r>,
     /// Whether it came by a method that the framework does not know, and takes for another.
     unheard: bool,
 }
@@ -106,8 +132,8 @@ impl Checkpoint<'_> {
     /// both are there and name different sites, the proxy sets the one and hands on what the client wrote in the other: which of
     /// them nobody can tell here, so neither is believed.
     pub fn asked(&self, first: Headers) -> Result<Asked, Failure> {
-        let [url, url_method, host, proto, uri, host_method, accept, requested_with, upgrade, mode, ..] =
-            self.read;
+        let [url, url_method, host, proto, uri, host_method, accept, requested_with, upgrade, mode] =
+            self.found.asked;
         let original = once(url)?;
         let host = once(host)?;
         if let (Some(url), Some(host)) = (original, host) {
@@ -145,11 +171,13 @@ impl Checkpoint<'_> {
     /// The live session that the request belongs to: by Rollcall's own cookie, or by a pass that is good for this site. One that is
     /// bound to another network or device ends.
     pub async fn live(&self, site: &Site) -> Option<Arc<Live>> {
-        let own = cookie::token(self.request, door(self.request).settings.secure)
+        let own = self
+            .jar()
+            .token(door(self.request).settings.secure)
             .and_then(|token| self.app.check(&token))
             .filter(|live| guards::own_session(live));
         let live = own.or_else(|| {
-            cookie::passes(self.request, site.secure()).find_map(|of_one_name| {
+            self.jar().passes(site.secure()).find_map(|of_one_name| {
                 let mut live = of_one_name.filter_map(|pass| self.app.check_pass(&pass, site));
                 // Of two sessions that both live nobody knows whose the browser is.
                 let one = live.next()?;
@@ -161,9 +189,9 @@ impl Checkpoint<'_> {
 
     /// Decides whether the request may pass to its app.
     pub async fn admit(&self, site: &Site) -> Result<Decision, SessionError> {
-        let ip = address::source(self.request).map(|source| source.client);
-        let [_, _, _, _, _, _, _, _, _, _, agent @ ..] = &self.read;
-        let decision = self.app.admit_to(self.live(site).await, site, ip, &whence::agent_in(agent)).await?;
+        let ip = address::source_in(self.request, || self.found.hops).map(|source| source.client);
+        let agent = whence::agent_in(&self.found.agent);
+        let decision = self.app.admit_to(self.live(site).await, site, ip, &agent).await?;
         match decision {
             Decision::Pass { app, live, .. } if !Lease::Session(Arc::clone(&live)).answers(self.request) => {
                 Ok(Decision::SignIn(app))
@@ -182,9 +210,13 @@ impl Checkpoint<'_> {
         SetCookie::keep(answer).and_nonce(nonce, site.secure())
     }
 
+    fn jar(&self) -> Jar<'_> {
+        Jar::in_line(self.request, self.found.cookies)
+    }
+
     /// The nonce that the browser holds at the app's host.
     pub fn nonce(&self, site: &Site) -> Option<Token> {
-        cookie::nonce(self.request, site.secure())
+        self.jar().nonce(site.secure())
     }
 
     /// An answer that gives the browser a pass to the app on this host.
@@ -275,6 +307,6 @@ impl<'r> FromRequest<'r> for Checkpoint<'r> {
             }
             address::vouch(request);
         }
-        Outcome::Success(Self { app: &door.app, request, read: lines(request, READ), unheard: false })
+        Outcome::Success(Self { app: &door.app, request, found: Found::of(request), unheard: false })
     }
 }

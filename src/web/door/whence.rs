@@ -5,7 +5,9 @@ use std::net::SocketAddr;
 use rocket::Request;
 
 use super::{
-    address, cookie, door,
+    address,
+    cookie::Jar,
+    door,
     lines::{Line, lines},
 };
 use crate::{
@@ -17,7 +19,7 @@ pub(super) fn origin_of(request: &Request<'_>) -> Origin {
     Origin {
         ip: address::source(request).map(|source| source.client),
         agent: agent_in(&lines(request, AGENT)),
-        familiar: cookie::mark(request, door(request).settings.secure),
+        familiar: Jar::of(request).mark(door(request).settings.secure),
     }
 }
 

@@ -18,7 +18,10 @@ use std::{
 use rocket::Request;
 
 pub use self::networks::Networks;
-use super::{Settings, door, lines::lines};
+use super::{
+    Settings, door,
+    lines::{Line, lines},
+};
 use crate::{model::place, web::noted::Noted};
 
 /// The most hops that are read; a longer list is not believed. Five proxies in a row are rare.
@@ -45,6 +48,9 @@ impl Naming {
         }
     }
 }
+
+/// The names of both, in that order.
+pub(super) const NAMING: [&str; 2] = [Naming::XForwardedFor.as_str(), Naming::Forwarded.as_str()];
 
 impl fmt::Display for Naming {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -171,11 +177,12 @@ fn decide<'a>(
 /// Asks `of` for where a request comes from; none where it has not come over a connection.
 fn look<'r, T>(
     request: &'r Request<'_>,
+    named: impl FnOnce() -> [Line<'r>; NAMING.len()],
     of: impl FnOnce(IpAddr, &dyn Fn(Naming) -> Vec<&'r str>, &dyn Fn(IpAddr) -> bool, Option<Naming>) -> T,
 ) -> Option<T> {
     let Settings { trusted_proxies, client_header, .. } = &door(request).settings;
     let peer = request.remote()?.ip().to_canonical();
-    let named = lines(request, Naming::ALL.map(Naming::as_str));
+    let named = named();
     let lines = |naming: Naming| named[naming as usize].all(request).collect();
     let vouched = Noted::of(request).vouched.get().is_some();
     let trusted = |ip: IpAddr| trusted_proxies.contain(ip) || (vouched && ip.to_canonical() == peer);
@@ -184,8 +191,16 @@ fn look<'r, T>(
 
 /// Where a request comes from; found out once for each. None where it has not come over a connection.
 pub(super) fn source(request: &Request<'_>) -> Option<Source> {
+    source_in(request, || lines(request, NAMING))
+}
+
+/// The same, where the lines of [`NAMING`] may have been found.
+pub(super) fn source_in<'r>(
+    request: &'r Request<'_>,
+    named: impl FnOnce() -> [Line<'r>; NAMING.len()],
+) -> Option<Source> {
     *Noted::of(request).source.get_or_init(|| {
-        let found = look(request, |peer, lines, trusted, pinned| {
+        let found = look(request, named, |peer, lines, trusted, pinned| {
             Source::of(peer, lines, trusted, pinned, |_, _, _| {})
         })?;
         if found.why == Why::Garbled {
@@ -197,13 +212,17 @@ pub(super) fn source(request: &Request<'_>) -> Option<Source> {
 
 /// The same, and how that was found out.
 pub(super) fn finding(request: &Request<'_>) -> Option<Finding> {
-    look(request, |peer, lines, trusted, pinned| {
-        let mut hops = Vec::new();
-        let source = Source::of(peer, lines, trusted, pinned, |written, ip, trusted| {
-            hops.push(Hop { written: written.to_owned(), ip, trusted });
-        });
-        Finding { source, hops }
-    })
+    look(
+        request,
+        || lines(request, NAMING),
+        |peer, lines, trusted, pinned| {
+            let mut hops = Vec::new();
+            let source = Source::of(peer, lines, trusted, pinned, |written, ip, trusted| {
+                hops.push(Hop { written: written.to_owned(), ip, trusted });
+            });
+            Finding { source, hops }
+        },
+    )
 }
 
 /// Takes the peer of this request for a trusted proxy, because it has shown a token of one. To be said before the address is

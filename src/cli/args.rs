@@ -356,7 +356,7 @@ pub(super) struct Verify {
     /// The seal of an export, where it is not FILE.seal
     #[arg(long, value_name = "FILE", requires = "file")]
     pub(super) seal: Option<PathBuf>,
-    /// The key that must have signed the seal, as Settings shows it under Evidence
+    /// The key that must have signed the seal or the log in FILE, as Settings shows it under Evidence
     #[arg(long, value_name = "KEY", requires = "file")]
     pub(super) key: Option<String>,
     /// A file with one checkpoint or more that was kept elsewhere, or a seal with the one it is proven under; - is standard input

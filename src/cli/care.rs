@@ -15,7 +15,7 @@ use crate::{
         App,
         care::{self, CareError},
         clock::Clock,
-        returned::{Returned, Since},
+        returned::{Closed, Returned},
     },
     model::{noun, user::Actor},
     store::{self, BackupError, OpenError},
@@ -65,7 +65,7 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
     let clock = Clock::system();
     let restored = care::restore(folder, input, &clock, &mut |rows, total| progress.rows(rows, total));
     let restored = restored.map_err(no)?;
-    let care::Restored { activities, users, ended, returned, made, aside } = restored;
+    let care::Restored { activities, users, ended, returned, foreign, made, aside } = restored;
     writeln!(
         files.out,
         "restored {} and {users} {}; {} ended",
@@ -76,7 +76,13 @@ pub(super) fn restore(folder: &Path, mut files: Files) -> anyhow::Result<u8> {
     if let Some(made) = made {
         writeln!(
             files.out,
-            "its last checkpoint is of {made:.0}: what was done after that is not in it, password changes and revocations among it"
+            "its last activity is of {made:.0}: what was done after that is not in it, password changes and revocations among it"
+        )?;
+    }
+    if foreign {
+        writeln!(
+            files.out,
+            "this backup is of another installation: its log is signed by another key than the one that was there, and no checkpoint or seal of that one is of this log"
         )?;
     }
     say_returned(&returned, &mut files.out)?;
@@ -93,21 +99,43 @@ fn say_returned(returned: &Returned, out: &mut dyn Write) -> io::Result<()> {
         let more = if since.is_none() { ", also such as were revoked since" } else { "" };
         writeln!(out, "these tokens work{more}: {}", tokens.join(", "))?;
     }
-    let Some(Since { tokens, users, roles, passwords }) = since else {
+    let Some(since) = since else {
         return writeln!(
             out,
-            "there is no telling what was taken away since: look through `rollcall user list` and `rollcall token list`"
+            "there is no telling what was taken away since: look through `rollcall user list`, `rollcall app list` and `rollcall token list`"
         );
     };
-    let back = [
-        (tokens, "tokens that worked no more, and do", "token revoke NAME"),
-        (users, "users who were removed or disabled since, and can sign in", "user disable NAME"),
-        (roles, "users who had another role since, and have that of then", "user set NAME --role R"),
-        (passwords, "users who had another password since, and have that of then", "user password NAME"),
-    ];
-    for (names, what, command) in back.into_iter().filter(|(names, ..)| !names.is_empty()) {
+    for (what, names) in since {
+        let (said, command) = match what {
+            Closed::Tokens => ("tokens that worked no more, and do", "token revoke NAME"),
+            Closed::Users => {
+                ("users who were removed or disabled since, and can sign in", "user disable NAME")
+            }
+            Closed::Roles => {
+                ("users who had another role since, and have that of then", "user set NAME --role R")
+            }
+            Closed::Groups => {
+                ("users who were taken from groups since, and are in them", "user set NAME --groups …")
+            }
+            Closed::Passwords => {
+                ("users who had another password since, and have that of then", "user password NAME")
+            }
+            Closed::Factors => (
+                "users whose second factor or recovery codes were others since, and are those of then",
+                "user set NAME --reset-second-factor, and have them set one up",
+            ),
+            Closed::Passkeys => (
+                "passkeys that were removed since, and let in",
+                "user disable NAME, or have them removed under Profile",
+            ),
+            Closed::Demand => ("second factors were demanded since, and are not", "user second-factor WHOM"),
+            Closed::Apps => ("apps that were removed since, and are there", "app remove NAME"),
+            Closed::AppGroups => {
+                ("apps that were closed to these since, and are open to them", "app set NAME --groups …")
+            }
+        };
         let names = shown::plain(&names.join(", "));
-        writeln!(out, "{what}: {names}; to undo it: rollcall {command}")?;
+        writeln!(out, "{said}: {names}; to undo it: rollcall {command}")?;
     }
     Ok(())
 }

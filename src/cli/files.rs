@@ -45,6 +45,9 @@ impl Unfinished {
         // Behind a symbolic link stands what is meant.
         let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
         let before = std::fs::metadata(&file).ok().map(|metadata| metadata.permissions().mode());
+        if let Some(place) = file.parent().filter(|place| *place != Path::new("") && !place.is_dir()) {
+            anyhow::bail!("there is no folder {}; make it, or name another place", place.display());
+        }
         let mut part = file.clone().into_os_string();
         part.push(format!(".{}.part", std::process::id()));
         let part = PathBuf::from(part);
@@ -119,6 +122,10 @@ impl Files {
                 }
                 match output {
                     None => Box::new(BufWriter::with_capacity(BUFFER, io::stdout())),
+                    // As the commands that read take it for standard input.
+                    Some(file) if file == Path::new("-") => {
+                        Box::new(BufWriter::with_capacity(BUFFER, io::stdout()))
+                    }
                     Some(file) if is_special(file) => special(file)?,
                     Some(file) if file.is_dir() => return Err(is_folder(file)),
                     Some(file) => {

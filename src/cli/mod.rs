@@ -24,7 +24,7 @@ use std::{
 };
 
 use clap::Parser;
-use nix::unistd::{AccessFlags, access};
+use nix::unistd::{AccessFlags, Uid, User, access};
 
 use self::{
     args::{Cli, Command},
@@ -147,7 +147,7 @@ fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
 
 /// Makes the data folder, for its owner alone.
 fn prepare(folder: &Path) -> anyhow::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+    use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
     let made = std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder);
     made.map_err(|error| {
         anyhow::anyhow!(
@@ -155,7 +155,17 @@ fn prepare(folder: &Path) -> anyhow::Result<()> {
             folder.display()
         )
     })?;
-    let mut rights = std::fs::metadata(folder)?.permissions();
+    let there = std::fs::metadata(folder)?;
+    let (owner, us) = (Uid::from_raw(there.uid()), Uid::effective());
+    if owner != us {
+        // They could put another data file and other settings there; and what we make is ours, which their server could not open.
+        let name = User::from_uid(owner).ok().flatten().map_or_else(|| owner.to_string(), |user| user.name);
+        anyhow::bail!(
+            "the data folder {} belongs to {name}, and this runs as another user: run it as {name}, or give the folder to the user that rollcall runs as, with `chown -R`",
+            folder.display()
+        );
+    }
+    let mut rights = there.permissions();
     if rights.mode() & 0o077 != 0 {
         rights.set_mode(0o700);
         std::fs::set_permissions(folder, rights).map_err(|error| OpenError::of(folder, error))?;

@@ -379,7 +379,7 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
             let mut read = page(None, left)?;
             app.note_look(&Actor::console(), &Scope::All, &filter, &asked(&query, &narrow), false);
             // A page may be short of what was asked for and have more behind it.
-            loop {
+            let more = loop {
                 left -= read.items.len();
                 for activity in &read.items {
                     if json {
@@ -388,15 +388,24 @@ fn activity(app: &App, runtime: &Handle, command: Activity, io: &mut Io<'_>) -> 
                         rows.push(row(activity));
                     }
                 }
-                let Some(next) = read.next.filter(|_| left > 0) else { break };
+                let Some(next) = read.next else { break false };
+                if left == 0 {
+                    break true;
+                }
                 read = page(Some(&next), left)?;
-            }
+            };
             if !json {
                 table::write(
                     io.out,
                     ["Time", "User", "Activity", "App", "Outcome", "Public IP", "Detail"],
                     &rows,
                 )?;
+                if more {
+                    writeln!(
+                        io.out,
+                        "and there are more: --limit N shows up to N of them, `rollcall activity export` writes all into a file"
+                    )?;
+                }
             }
             Ok(if left == limit as usize { NO } else { 0 })
         }

@@ -15,7 +15,7 @@ use tokio::{
     signal::unix::{Signal, SignalKind, signal},
     sync::watch,
     task::JoinSet,
-    time::{interval, sleep},
+    time::{interval, sleep, timeout},
 };
 
 use super::{args::Serve, prepare, remote::Server, throwaway::Throwaway};
@@ -29,6 +29,7 @@ use crate::{
         hooks::Courier,
         sessions::SWEEP,
     },
+    model::index::Behind,
     web::{
         self,
         front::{Certificate, Listener},
@@ -306,11 +307,19 @@ async fn sweep(app: App, address: watch::Receiver<String>) {
     }
 }
 
-/// Removes what is kept long enough, once an hour.
+/// Removes what is kept long enough, once an hour: for the first time as soon as the index knows what that is, or a server that is
+/// started anew every hour would remove nothing.
 async fn retain(app: App) {
     let mut tick = interval(HOUR);
     loop {
         tick.tick().await;
+        let known = async {
+            while matches!(app.behind(), Some(Behind::Unverified | Behind::Lacks(_))) {
+                sleep(REST).await;
+            }
+        };
+        // If it takes longer than that, it is said what it waits for.
+        let _ = timeout(HOUR, known).await;
         let app = app.clone();
         match tokio::task::spawn_blocking(move || app.retain()).await {
             Ok(Ok(_)) => {}

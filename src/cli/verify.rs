@@ -99,7 +99,6 @@ pub(super) fn verify_file(file: &Path, command: &Verify, files: &mut Files) -> a
     if let Kind::Export(seal) = kind {
         return verify_export(file, &seal, command, files);
     }
-    anyhow::ensure!(command.key.is_none(), "--key is for an export; a log has its own key in it");
     let (outside, broken) = outside(command, &mut files.input)?;
     let staging = Throwaway::make().context("a folder to unpack it in could not be made")?;
     let progress = &mut files.progress;
@@ -363,15 +362,22 @@ fn is_damaged(note: &Note) -> bool {
 }
 
 fn tell(verdict: &Verdict, broken: usize, command: &Verify, out: &mut dyn Write) -> anyhow::Result<u8> {
+    let key: Option<VerifyingKey> = command.key.as_deref().map(str::parse).transpose()?;
+    let known = key.map(|key| key == verdict.key);
     if command.json {
-        shown::json(out, &as_json(verdict, broken), true)?;
+        shown::json(out, &as_json(verdict, known, broken), true)?;
     } else {
-        say(verdict, broken, out)?;
+        say(verdict, known, broken, out)?;
     }
-    Ok(if verdict.whole() { 0 } else { NO })
+    Ok(if is_whole(verdict, known) { 0 } else { NO })
 }
 
-fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result<()> {
+/// Whether nothing speaks against the log, nor against whose it is, where a key was given.
+fn is_whole(verdict: &Verdict, known: Option<bool>) -> bool {
+    verdict.whole() && known != Some(false)
+}
+
+fn say(verdict: &Verdict, known: Option<bool>, broken: usize, out: &mut dyn Write) -> std::io::Result<()> {
     let proof = &verdict.proof;
     for fault in proof.faults.iter().take(LISTED) {
         writeln!(out, "{fault}")?;
@@ -434,7 +440,13 @@ fn say(verdict: &Verdict, broken: usize, out: &mut dyn Write) -> std::io::Result
             "Unprotected  without a checkpoint from outside (--checkpoint FILE) it cannot be excluded that the newest are missing, or that all was made anew"
         )?,
     }
-    writeln!(out, "Key          {}", verdict.key)
+    match known {
+        None => writeln!(out, "Key          {}", verdict.key),
+        Some(true) => writeln!(out, "Key          {}, the one that was given", verdict.key),
+        Some(false) => {
+            writeln!(out, "Key          NOT THE ONE that was given: the log is signed by {}", verdict.key)
+        }
+    }
 }
 
 fn say_broken(broken: usize, out: &mut dyn Write) -> std::io::Result<()> {
@@ -459,7 +471,7 @@ const fn word(standing: Standing) -> &'static str {
     }
 }
 
-fn as_json(verdict: &Verdict, broken: usize) -> Value {
+fn as_json(verdict: &Verdict, known: Option<bool>, broken: usize) -> Value {
     let proof = &verdict.proof;
     let fault =
         |fault: &Fault| json!({"first": fault.first, "last": fault.last, "trouble": fault.to_string()});
@@ -470,7 +482,7 @@ fn as_json(verdict: &Verdict, broken: usize) -> Value {
         shown
     };
     json!({
-        "whole": verdict.whole(),
+        "whole": is_whole(verdict, known),
         "size": proof.size,
         "root": proof.root.to_string(),
         "present": proof.present,
@@ -482,5 +494,6 @@ fn as_json(verdict: &Verdict, broken: usize) -> Value {
         "outside_broken": broken,
         "unprotected": verdict.unprotected(),
         "key": verdict.key.to_string(),
+        "key_known": known.unwrap_or(false),
     })
 }

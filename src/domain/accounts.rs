@@ -79,6 +79,9 @@ pub enum AccountError {
     /// There is one already.
     #[error("there is a user {0} already")]
     Taken(UserName),
+    /// It would be taken for another.
+    #[error("{0} looks like {1}, who has an account already; give one of them a name that can be told apart")]
+    LooksLike(UserName, UserName),
     /// The name cannot be one.
     #[error(transparent)]
     Name(#[from] BadUserName),
@@ -308,6 +311,10 @@ impl App {
             setup::close(write)?;
             if write.user(&made.name)?.is_some() {
                 return Err(AccountError::Taken(made.name.clone()));
+            }
+            // One among thousands of accounts: they are looked through, rather than kept by what they look like.
+            if let Some(other) = write.users()?.into_iter().find(|user| user.name.passes_for(&made.name)) {
+                return Err(AccountError::LooksLike(made.name.clone(), other.name));
             }
             write.put_user(&made)?;
             write.put_credential(&made.name, &credential)?;

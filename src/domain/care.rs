@@ -17,6 +17,7 @@ use crate::{
         activity::{NewActivity, OWN_APP, action},
         filter::{Filter, Order},
         id::ActivityId,
+        note::SigningKey,
         noun::sessions,
         session::{EndedBy, Ending, Scope},
         user::Actor,
@@ -102,7 +103,9 @@ pub struct Restored {
     pub ended: usize,
     /// What of it opens something, also where it had been closed since.
     pub returned: Returned,
-    /// When the last checkpoint in it was signed, which is within a minute of its last activity: what was written since is not in it.
+    /// Whether the data that was there is another installation's, by the key that signs its log.
+    pub foreign: bool,
+    /// When the last activity in it was received: what was done since is not in it.
     pub made: Option<Timestamp>,
     /// Where the data is that was there before, if there was any.
     pub aside: Option<PathBuf>,
@@ -194,7 +197,8 @@ pub fn restore(
     let staging = Staging::make(folder)?;
     store::unpack_backup(input, &staging.0, progress)?;
     let restored = Store::open(&staging.0, clock.now(), random::bytes)?;
-    let activities = restored.snapshot()?.check(&mut |_| {})?;
+    let mut made = None;
+    let activities = restored.snapshot()?.check(&mut |activity| made = Some(activity.received))?;
     let told = &mut |done, all| progress(done, Some(all));
     let verdict = evidence::verify_restored(&restored, clock.now(), told).map_err(|error| match error {
         evidence::VerifyError::Store(error) => CareError::Store(error),
@@ -213,7 +217,11 @@ pub fn restore(
     // What was there may be damaged, and then nothing is known of it.
     let before = held.as_ref().and_then(|held| returned(&restored, Some(held), clock.now()).ok());
     let returned = before.map_or_else(|| returned(&restored, None, clock.now()), Ok)?;
-    let made = verdict.newest.map(|newest| newest.time);
+    // Where nothing is known of what was there, nothing can be said of whose it was.
+    let seed = held
+        .as_ref()
+        .and_then(|held| store::sift(|| held.read(store::Evidence::signing_seed)).ok().flatten());
+    let foreign = seed.and_then(|seed| SigningKey::of(&seed)).is_some_and(|key| *key.public() != verdict.key);
     let ended = end_all(&restored, clock.now())?;
     drop(restored);
     if !known && live.exists() {
@@ -243,7 +251,7 @@ pub fn restore(
     fs::File::open(folder).and_then(|folder| folder.sync_all()).map_err(place(folder))?;
     // Only now may others have the folder: what they find in it is what was restored.
     drop(held);
-    Ok(Restored { activities, users, ended, returned, made, aside })
+    Ok(Restored { activities, users, ended, returned, foreign, made, aside })
 }
 
 /// What a backup brings back, held against the data that was there, if it can be read.

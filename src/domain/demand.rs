@@ -32,9 +32,14 @@ struct Inner {
 
 impl Inner {
     fn load(store: &Read) -> Result<Self, StoreError> {
-        let demand = store.setting(SETTING)?.and_then(|text| text.parse().ok()).unwrap_or_default();
-        Ok(Self { demand, having: store.with_second_factor()?.into_iter().collect() })
+        Ok(Self { demand: kept(store)?, having: store.with_second_factor()?.into_iter().collect() })
     }
+}
+
+/// What is demanded, by what is on disk. What cannot be understood must not be taken for nothing.
+pub(super) fn kept(store: &Read) -> Result<Demand, StoreError> {
+    let kept = store.setting(SETTING)?.map(|text| text.parse().map_err(|_| StoreError::Damaged("a setting")));
+    kept.transpose().map(Option::unwrap_or_default)
 }
 
 impl Demands {

@@ -3,7 +3,6 @@
 use std::{mem, sync::Arc};
 
 use tokio::task::spawn_blocking;
-use unicode_security::skeleton;
 
 use crate::{
     model::{
@@ -13,7 +12,7 @@ use crate::{
         noun::activities,
         place::Place,
         session::Session,
-        user::{Actor, UserName, unseen},
+        user::{Actor, UserName, looks, unseen},
     },
     store::{Sessions as _, StoreError, Write},
 };
@@ -353,12 +352,6 @@ pub fn is_own(app: &str) -> bool {
 fn may_look_like_ours(name: &str) -> bool {
     let same = |(letter, ours): (u8, u8)| matches!(ours, b'o' | b'l') || letter.eq_ignore_ascii_case(&ours);
     name.len() == OWN_APP.len() && name.bytes().zip(OWN_APP.bytes()).all(same)
-}
-
-/// What a name looks like, in the letters that Unicode has for all that look the same (UTS 39, skeleton).
-fn looks(name: &str) -> String {
-    let plain: String = skeleton(name).collect();
-    skeleton(&plain.to_lowercase()).collect()
 }
 
 /// Holds a record against the limits.

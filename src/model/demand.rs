@@ -4,8 +4,8 @@ use std::{fmt, str::FromStr};
 
 use super::user::Role;
 
-/// Who must have a second factor to do anything.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Who must have a second factor to do anything; the fewest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Demand {
     /// Nobody: everybody may have one.
     #[default]

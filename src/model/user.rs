@@ -4,6 +4,7 @@ use std::{fmt, str::FromStr, sync::Arc};
 
 use jiff::Timestamp;
 use unicode_normalization::UnicodeNormalization;
+use unicode_security::skeleton;
 
 /// The name a user signs in with, in its one canonical form: NFKC, lower case, without surrounding spaces.
 /// `Ann`, ` ann` and full-width `ａｎｎ` are the same user, for sign-in and for throttling alike.
@@ -37,10 +38,22 @@ impl UserName {
         text.nfkc().collect::<String>().to_lowercase().trim().to_owned()
     }
 
+    /// Whether one would be taken for the other by its letters, which are others all the same. Within ASCII everybody has learnt to tell
+    /// them apart, and `mom` may be somebody beside `morn`.
+    pub fn passes_for(&self, other: &Self) -> bool {
+        self != other && !(self.0.is_ascii() && other.0.is_ascii()) && looks(&self.0) == looks(&other.0)
+    }
+
     /// The canonical form as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What a name looks like, in the letters that Unicode has for all that look the same (UTS 39, skeleton).
+pub fn looks(name: &str) -> String {
+    let plain: String = skeleton(name).collect();
+    skeleton(&plain.to_lowercase()).collect()
 }
 
 impl FromStr for UserName {
@@ -263,6 +276,10 @@ mod tests {
         assert_eq!("a,b".parse::<UserName>(), Err(BadUserName::Character));
         assert_eq!("a\r\nb".parse::<UserName>(), Err(BadUserName::Character));
         assert_eq!("ann\u{200b}".parse::<UserName>(), Err(BadUserName::Character));
+        let [ann, other, far] =
+            ["ann", "\u{430}nn", "\u{430}nna"].map(|name| name.parse::<UserName>().unwrap());
+        assert!(other.passes_for(&ann) && ann.passes_for(&other), "the first letter is Cyrillic");
+        assert!(!far.passes_for(&ann) && !ann.passes_for(&ann));
         assert_eq!("x".repeat(129).parse::<UserName>(), Err(BadUserName::Long));
     }
 }

@@ -138,7 +138,11 @@ impl IntoParams for Looking {
             ("outcome", "Only what came out so.", word(Outcome::schema)),
             ("session", "Only what was done in this session.", text()),
             ("ip", "Only from this address or network, like `10.0.0.0/8`.", text()),
-            ("period", "Only what happened in this time; everything if not given.", word(Period::schema)),
+            (
+                "period",
+                "Only what happened in this time; everything if not given. Beside `from` or `to`: what lies in both.",
+                word(Period::schema),
+            ),
             ("from", "From this moment on: RFC 3339, or a date, which means its beginning.", text()),
             ("to", "Before this moment: RFC 3339, or a date, which means to its end.", text()),
             ("tz", "The zone of bare dates and of periods, by its IANA name; UTC if not given.", text()),

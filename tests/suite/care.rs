@@ -135,6 +135,11 @@ fn what_was_taken_away_since_a_backup_and_comes_back_with_it_is_said() {
         folder.run_with(&["user", "add", name, "--password-stdin"], PASSWORD).ok();
     }
     folder.run(&["user", "set", "eve", "--role", "admin"]).ok();
+    folder.run(&["user", "set", "zoe", "--groups", "staff,vault"]).ok();
+    for (app, groups) in [("wiki", "staff"), ("vault", "vault,staff"), ("shop", ""), ("desk", "staff")] {
+        let url = format!("https://{app}.example.org");
+        folder.run(&["app", "add", app, "--url", &url, "--groups", groups]).ok();
+    }
     for name in ["kept", "leaked"] {
         folder.run(&["token", "add", name, "--scope", "activity:write"]).ok();
     }
@@ -152,18 +157,28 @@ fn what_was_taken_away_since_a_backup_and_comes_back_with_it_is_said() {
     folder.run(&["user", "disable", "otto"]).ok();
     folder.run_with(&["user", "password", "zoe", "--password-stdin"], "seven quiet herons stand").ok();
     folder.run(&["user", "set", "eve", "--role", "member"]).ok();
+    folder.run(&["user", "set", "zoe", "--groups", "staff"]).ok();
+    folder.run(&["user", "second-factor", "everyone"]).ok();
+    folder.run(&["app", "remove", "wiki"]).ok();
+    folder.run(&["app", "set", "vault", "--groups", "wheel,staff"]).ok();
+    folder.run(&["app", "set", "shop", "--groups", "staff"]).ok();
+    folder.run(&["app", "set", "desk", "--groups", "staff,it"]).ok();
     backup(&folder, &later).says("");
     let said = restore(&folder, &file);
-    let lines: Vec<&str> =
-        said.ok().lines().filter(|line| line.contains("token") || line.contains("user")).collect();
+    let lines: Vec<&str> = said.ok().lines().collect();
+    assert!(lines[1].starts_with("its last activity is of 20"), "{}", said.out);
     assert_eq!(
-        lines[1..],
+        lines[2..lines.len() - 1],
         [
             "these tokens work: hers, kept, leaked, stopped",
             "tokens that worked no more, and do: leaked, stopped; to undo it: rollcall token revoke NAME",
             "users who were removed or disabled since, and can sign in: mia, otto; to undo it: rollcall user disable NAME",
             "users who had another role since, and have that of then: eve; to undo it: rollcall user set NAME --role R",
+            "users who were taken from groups since, and are in them: zoe (vault); to undo it: rollcall user set NAME --groups …",
             "users who had another password since, and have that of then: zoe; to undo it: rollcall user password NAME",
+            "second factors were demanded since, and are not: everyone; to undo it: rollcall user second-factor WHOM",
+            "apps that were removed since, and are there: wiki; to undo it: rollcall app remove NAME",
+            "apps that were closed to these since, and are open to them: shop (everybody), vault (vault); to undo it: rollcall app set NAME --groups …",
         ]
     );
     // Where there is nothing to hold it against that is said, and what does not work is not named.
@@ -174,6 +189,31 @@ fn what_was_taken_away_since_a_backup_and_comes_back_with_it_is_said() {
         said.out
     );
     assert!(said.out.contains("there is no telling what was taken away since"), "{}", said.out);
+}
+
+#[test]
+fn a_backup_of_another_installation_is_said_to_be_one() {
+    let (folder, other) = (Folder::with_admin(), Folder::with_admin());
+    let elsewhere = tempfile::tempdir().unwrap();
+    let (own, foreign) = (elsewhere.path().join("own.backup"), elsewhere.path().join("foreign.backup"));
+    backup(&folder, &own).says("");
+    backup(&other, &foreign).says("");
+    let verified = |file: &Path, more: &[&str]| {
+        let said = folder.run(&[&["verify", file.to_str().unwrap(), "--json"], more].concat());
+        (said.code, serde_json::from_str::<Value>(&said.out).unwrap())
+    };
+    let (code, verdict) = verified(&own, &[]);
+    assert_eq!((code, &verdict["key_known"]), (0, &json!(false)));
+    let key = verdict["key"].as_str().unwrap();
+    let (code, verdict) = verified(&own, &["--key", key]);
+    assert_eq!((code, &verdict["whole"], &verdict["key_known"]), (0, &json!(true), &json!(true)));
+    let (code, verdict) = verified(&foreign, &["--key", key]);
+    assert_eq!((code, &verdict["whole"], &verdict["key_known"]), (1, &json!(false), &json!(false)));
+    let told = folder.run(&["verify", foreign.to_str().unwrap(), "--key", key]);
+    assert!(told.code == 1 && told.out.contains("Key          NOT THE ONE that was given"), "{}", told.out);
+    let said = "this backup is of another installation";
+    assert!(!restore(&folder, &own).ok().contains(said));
+    assert!(restore(&folder, &foreign).ok().contains(said));
 }
 
 #[test]

@@ -1,11 +1,16 @@
 //! The command line: the same with a server on the folder and without one.
 
-use std::{fs::Permissions, os::unix::fs::PermissionsExt as _, process::Command, sync::mpsc};
+use std::{
+    fs::Permissions,
+    os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown},
+    process::Command,
+    sync::mpsc,
+};
 
 use serde_json::{Value, json};
 
 use super::{
-    house::{PASSWORD, fixture},
+    house::{PASSWORD, fixture, loudly},
     server::{Client, Done, Folder, PATIENCE},
 };
 
@@ -254,6 +259,8 @@ fn a_search_prints_all_that_was_asked_for_however_long_its_rows_are() {
         assert_eq!(lines.iter().map(number).collect::<Vec<_>>(), (0..200).rev().collect::<Vec<_>>());
         assert_eq!(search(&["--json", "--limit", "150"]), lines[..150]);
         assert_eq!(search(&["--limit", "1000"]).len(), 201, "and the headings");
+        let some = search(&["--limit", "150"]);
+        assert!(some.len() == 152 && some[151].starts_with("and there are more: --limit N"), "{}", some[151]);
         assert_eq!(folder.run(&["activity", "search", "app:none"]).code, 1, "nothing is found");
     });
 }
@@ -546,6 +553,28 @@ fn a_folder_of_a_newer_version_is_refused_with_its_name_and_left_alone() {
         assert!(refused.err.contains("99.1.0"), "{args:?}: {}", refused.err);
     }
     assert_eq!(kept(), before);
+}
+
+#[test]
+fn a_folder_of_another_user_is_refused() {
+    let folder = Folder::with_admin();
+    let ours = std::fs::metadata(folder.path()).unwrap().uid();
+    if chown(folder.path(), Some(65_534), None).is_err() {
+        return loudly("a folder of another user was not tested: only root can give one away");
+    }
+    folder.run(&["user", "list"]).refuses(2, "and this runs as another user: run it as");
+    chown(folder.path(), Some(ours), None).unwrap();
+    assert!(folder.run(&["user", "list"]).ok().contains("ada"));
+}
+
+#[test]
+fn an_export_goes_to_standard_output_where_it_is_named_and_says_where_it_cannot_go() {
+    let folder = Folder::with_admin();
+    let export = |to: &str| folder.run(&["activity", "export", "action:user-added", "-o", to]);
+    assert_eq!(export("-").ok().lines().count(), 2, "a head and a row");
+    assert!(!std::path::Path::new("-").exists());
+    export("/nowhere/at/all.csv")
+        .refuses(2, "there is no folder /nowhere/at; make it, or name another place");
 }
 
 #[test]

@@ -94,6 +94,7 @@ impl From<AccountError> for Failure {
         match error {
             AccountError::Unknown(_) | AccountError::NoFactor(_) => Self::not_found(message),
             AccountError::Taken(_)
+            | AccountError::LooksLike(..)
             | AccountError::LastAdmin(_)
             | AccountError::SetUp
             | AccountError::HasFactor

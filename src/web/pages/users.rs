@@ -4,7 +4,7 @@ use rocket::{get, http::Status, post, routes};
 
 use super::{Html, Part, Redirect, field, inside, list, now, see, show};
 use crate::{
-    domain::accounts::Details,
+    domain::accounts::{AccountError, Details},
     model::user::{Role, User, UserName},
     web::{
         door::{Admin, Form, FreshForm, Params, SetCookie},
@@ -85,7 +85,9 @@ async fn add(admin: Admin<'_>, form: FreshForm) -> Result<Done, Failure> {
         let details = details(&form)?;
         admin.app.add_user(&admin.actor(), form.text("user"), password, details).await.map_err(|error| {
             match error {
-                crate::domain::accounts::AccountError::Taken(_) => Failure::field("user", error.to_string()),
+                error @ (AccountError::Taken(_) | AccountError::LooksLike(..)) => {
+                    Failure::field("user", error.to_string())
+                }
                 error => error.into(),
             }
         })

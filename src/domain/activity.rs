@@ -1,6 +1,10 @@
 //! The log as it is looked at: pages, counts, histograms, and the answers to who did what.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{
+    net::IpAddr,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::{Duration, Instant},
+};
 
 use jiff::Timestamp;
 
@@ -32,6 +36,12 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long rows wait for their count: what takes longer comes after them.
 pub const SOON: Duration = Duration::from_millis(50);
+
+/// How long it is remembered who did most: who is new among them is offered a little later.
+const REMEMBERED: Duration = Duration::from_mins(1);
+
+/// Who did most, and when that was found out.
+pub(super) type Busiest = Mutex<Option<(Instant, Arc<[String]>)>>;
 
 /// How much text a page may have before it ends early, in bytes: a thousand rows of the longest there may be would be a quarter of a gigabyte,
 /// several times over while they are written out. It is looked at every [`ROWS`], which may be sixteen megabytes more.
@@ -261,6 +271,35 @@ impl App {
         Ok(looked.facets(field, limit, &Deadline::within(PATIENCE))?)
     }
 
+    /// At most `limit` users who did most, as it was within the last minute; none where that cannot be told within [`SOON`].
+    pub fn busiest_users(&self, limit: usize) -> Result<Option<Arc<[String]>>, LookError> {
+        if let Some(known) = self.known_users() {
+            return Ok(Some(known));
+        }
+        let looked = self.0.index.searcher().search(&Filter::default(), &Scope::All);
+        let found = looked.facets(FacetField::User, limit, &Deadline::within(SOON)).map_err(LookError::from);
+        let Some(found) = soon(found)? else { return Ok(None) };
+        let found: Arc<[String]> = found.into_iter().map(|facet| facet.value).collect();
+        *self.busiest() = Some((Instant::now(), Arc::clone(&found)));
+        Ok(Some(found))
+    }
+
+    /// What [`App::busiest_users`] found within the last minute.
+    pub fn known_users(&self) -> Option<Arc<[String]>> {
+        let known = self.busiest();
+        known.as_ref().filter(|(since, _)| since.elapsed() < REMEMBERED).map(|(_, known)| Arc::clone(known))
+    }
+
+    /// Has it found out anew: some of them may have done nothing that is left.
+    pub(super) fn forget_users(&self) {
+        *self.busiest() = None;
+    }
+
+    fn busiest(&self) -> MutexGuard<'_, Option<(Instant, Arc<[String]>)>> {
+        // Nothing is left half written in it.
+        self.0.busiest.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Values of a field that begin with `prefix`, the commonest first.
     pub fn suggest(
         &self,
@@ -319,5 +358,41 @@ pub fn covers(scope: &Scope, activity: &Activity) -> bool {
     match scope {
         Scope::All => true,
         Scope::Own(name) => crate::model::user::UserName::fold(&activity.user) == name.as_str(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::iter;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::domain::{clock::Clock, sessions::Limits};
+
+    #[test]
+    fn who_did_most_is_remembered_for_a_while() {
+        let folder = TempDir::new().unwrap();
+        let cities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mmdb/GeoLite2-City-Test.mmdb");
+        let clock = Clock::fixed("2026-03-15T12:00:00Z".parse().unwrap());
+        let app = App::open(folder.path(), Some(cities.as_ref()), clock, Limits::default()).unwrap();
+        let act = |user: &str| {
+            let done = NewActivity::new(user, "tick", "t");
+            app.0.store.write(app.now(), move |write| write.append(&done)).wait().unwrap();
+            assert!(app.catch_up(Duration::from_mins(1)));
+        };
+        let users = || {
+            // A machine that is busy has no answer at once.
+            let mut told = iter::repeat_with(|| app.busiest_users(500).unwrap()).flatten();
+            told.next().unwrap().to_vec()
+        };
+        assert_eq!(app.known_users(), None);
+        act("ann");
+        assert_eq!(users(), ["ann"]);
+        act("bob");
+        assert_eq!(users(), ["ann"]);
+        assert_eq!(app.known_users().as_deref(), Some(&["ann".to_owned()][..]));
+        app.forget_users();
+        assert_eq!(users(), ["ann", "bob"]);
     }
 }

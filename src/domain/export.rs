@@ -1,7 +1,10 @@
 //! Exports: every activity of a filter, of any number, in constant memory and as of one moment.
 //!
-//! How many it holds is said before the first, and kept: the index and the log are looked at as they were when it
-//! began, and where the two do not agree to the end the export fails rather than ends.
+//! How many it holds is said before the first, and kept: the index is looked at as it was when the export began, and says
+//! which activities are in it. These are read from the log of now, a chunk at a time: an activity never changes, so the one
+//! thing that can have become of it is that retention took it out, and then the export fails rather than ends. A moment of the
+//! log that was held to the end would keep the file from using any page again, and somebody who reads slowly would let it grow
+//! by all that is written meanwhile, many times over.
 
 use std::{time::Duration, vec};
 
@@ -24,7 +27,7 @@ use crate::{
         user::{Actor, ActorKind},
     },
     store::{
-        Appended, Horizons as _, Read, StoreError,
+        Appended, Horizons as _, Log, StoreError,
         index::{Deadline, Searcher, Source as _, Walk},
     },
 };
@@ -156,7 +159,7 @@ impl Past {
 /// What an export of everybody's activities says of its scope.
 const EVERYBODY: &str = "everybody";
 
-/// An export under way: the index and the log as they were when it began.
+/// An export under way: the index as it was when it began, and the log.
 pub struct Export {
     hits: Walk,
     told: Told,
@@ -164,7 +167,7 @@ pub struct Export {
     until: ActivityId,
     /// What the index has found and the log was not yet asked for.
     found: vec::IntoIter<Cursor>,
-    store: Read,
+    log: Log,
     promised: u64,
     read: u64,
     /// How many activities make a chunk.
@@ -200,7 +203,7 @@ impl App {
         if let Some(damaged @ Behind::Damaged(_)) = self.behind() {
             return Err(LookError::Behind(damaged).into());
         }
-        let (searcher, store) = self.one_moment()?;
+        let searcher = self.searched_now()?;
         let looked = searcher.search(filter, scope);
         let promised = looked.count(&Deadline::within(PATIENCE)).map_err(LookError::from)?;
         let until = searcher.indexed();
@@ -232,7 +235,7 @@ impl App {
             told,
             until,
             found: Vec::new().into_iter(),
-            store,
+            log: self.log(),
             promised,
             read: 0,
             chunk: FIRST,
@@ -250,7 +253,7 @@ impl App {
         order: Order,
     ) -> Result<Export, ExportError> {
         let turn = turn(self, by)?;
-        let (searcher, store) = self.one_moment()?;
+        let searcher = self.searched_now()?;
         let filter = Filter { range: past.range, ..filter.clone() };
         let walk = |deadline| searcher.search(&filter, &past.scope).walk(order, None, FOUND, deadline);
         let mut left = 0;
@@ -265,7 +268,7 @@ impl App {
             told: Told { id: past.told.id, time: past.told.time, asked: past.told.detail.clone() },
             until: past.until,
             found: Vec::new().into_iter(),
-            store,
+            log: self.log(),
             promised: past.rows,
             read: 0,
             chunk: FIRST,
@@ -273,15 +276,13 @@ impl App {
         })
     }
 
-    /// The index and the log as of one moment.
+    /// The index as it is now, without what the log no longer has.
     ///
     /// The index follows the log, so it is looked at first: the log has all that it knows, but for what retention has
     /// removed since. That lies behind the horizon of the log, and so the index is looked at before that horizon.
-    fn one_moment(&self) -> Result<(Searcher, Read), ExportError> {
+    fn searched_now(&self) -> Result<Searcher, ExportError> {
         let searcher = self.0.index.searcher();
-        let store = self.0.store.snapshot()?.passing_by();
-        let searcher = searcher.before(&store.horizon()?);
-        Ok((searcher, store))
+        Ok(searcher.before(&self.0.store.read(|read| read.horizon())?))
     }
 }
 
@@ -311,7 +312,7 @@ impl Export {
         }
         let ids = self.found.by_ref().take(self.chunk).map(|hit| hit.id);
         let asked = ids.len();
-        let activities = self.store.activities(ids)?;
+        let activities = self.log.activities(ids)?;
         self.read += activities.len() as u64;
         if activities.len() < asked || self.read > self.promised {
             return Err(self.miscounted());
@@ -466,6 +467,48 @@ mod tests {
             assert_eq!(export.rows(), 1218);
             assert_eq!(export.map(|chunk| chunk.unwrap().len()).sum::<usize>(), 1218);
         }
+    }
+
+    #[test]
+    fn what_retention_takes_out_of_an_export_under_way_breaks_it_off() {
+        let (_folder, app) = filled("");
+        for (order, removed) in [(Order::Desc, true), (Order::Asc, false)] {
+            let mut export = begin(&app, "ann", order).unwrap();
+            let promised = export.rows();
+            let first = export.next_chunk().unwrap().unwrap().len() as u64;
+            app.0.store.write(app.now(), |write| write.set_horizon(&horizon())).wait().unwrap();
+            app.0.store.remove_behind(horizon()).unwrap();
+            let end = loop {
+                match export.next_chunk() {
+                    Ok(Some(_)) => {}
+                    Ok(None) => break None,
+                    Err(error) => break Some(error),
+                }
+            };
+            assert_eq!(end.is_some(), removed, "{first} of {promised}: {end:?}");
+        }
+    }
+
+    #[test]
+    fn an_export_that_nobody_reads_on_lets_the_file_use_its_pages_again() {
+        use std::os::unix::fs::MetadataExt as _;
+        let (folder, app) = filled("");
+        let grown = || {
+            let length = || std::fs::metadata(folder.path().join(crate::store::FILE)).unwrap().blocks() * 512;
+            let before = length();
+            for _ in 0..150 {
+                append(&app, vec![NewActivity::new("b", "late", "t")]);
+            }
+            length() - before
+        };
+        let mut export = begin(&app, "ann", Order::Desc).unwrap();
+        assert_eq!(export.next_chunk().unwrap().unwrap().len(), FIRST);
+        let beside_an_export = grown();
+        let moment = app.0.store.snapshot().unwrap();
+        let beside_a_moment = grown();
+        drop(moment);
+        assert!(4 * beside_an_export < beside_a_moment, "{beside_an_export} and {beside_a_moment} bytes");
+        assert_eq!(FIRST + read(export).len(), 3217);
     }
 
     #[test]

@@ -301,6 +301,7 @@ impl App {
         .wait()?;
         if removes > 0 {
             self.0.index.forget(horizon);
+            self.forget_users();
         }
         Ok(removes)
     }

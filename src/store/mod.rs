@@ -195,12 +195,6 @@ impl Read {
         let epoch = cache.epoch();
         Ok(Self { transaction: disk.read()?, cache: Arc::clone(cache), epoch })
     }
-
-    /// The same moment for whoever reads much of the log once: it leaves in memory what others have there.
-    #[must_use]
-    pub fn passing_by(self) -> Self {
-        Self { cache: log::Cache::beside(&self.cache), ..self }
-    }
 }
 
 /// What can be looked at: a moment of the file, or a change in the making. The nouns of this floor add their

@@ -372,6 +372,9 @@ fn so_many_searches_run_at_once_and_nobody_else_waits_for_them() {
         }
     });
     assert_eq!(ada.get("/activity").status, 503);
+    let page = ada.get("/activity?q=%28");
+    assert_eq!(page.status, 400, "who can be chosen is not waited for");
+    assert!(page.text().contains("<option value=\"ada\">"), "{}", page.text());
     running.pop();
     for path in doors {
         assert_eq!(ada.get(path).status, 200, "{path}");

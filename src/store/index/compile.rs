@@ -9,7 +9,7 @@ use tantivy::{DocId, columnar::ColumnValues, schema::Field as Column};
 use super::{
     bits::Bits,
     deadline::Deadline,
-    dictionary::{Dictionary, worded},
+    dictionary::{Dictionary, unaccented, worded},
     phrase::{Beginnings, Begun, Phrase, PhraseWord, Places},
     plan::Plan,
     schema::{self, Fields, NUL},
@@ -152,13 +152,24 @@ impl<'a> Compiler<'a> {
         let index = self.segment.inverted(self.fields.user)?;
         let plain = query::fold(&schema::value_key(text));
         let is = |name: &str| if prefix { name.starts_with(&plain) } else { name == plain };
-        let accented = index.accented(self.deadline)?.iter().filter(|(name, _)| is(name));
-        let accented: Vec<_> = accented.map(|(_, info)| Posting::of(&index.index, info)).collect();
-        if accented.len() > FEW {
-            return Span::all(index).documents(&self.docs, self.deadline, |term| {
-                std::str::from_utf8(term).is_ok_and(|term| is(&query::fold(schema::folded(term))))
-            });
-        }
+        let accented = index.accented(self.deadline)?.map(|known| {
+            let those = known.iter().filter(|known| is(&known.value)).take(FEW + 1);
+            those.map(|known| Posting::of(&index.index, &known.info)).collect::<Vec<_>>()
+        });
+        let Some(accented) = accented.filter(|those| those.len() <= FEW) else {
+            // There are too many to be known, or to be read side by side.
+            return Span::all(index).known_documents(
+                &unaccented(&plain, prefix),
+                &self.docs,
+                self.deadline,
+                |term| {
+                    std::str::from_utf8(term).is_ok_and(|term| {
+                        let name = schema::folded(term);
+                        if name.is_ascii() { is(name) } else { is(&query::fold(name)) }
+                    })
+                },
+            );
+        };
         let mut plans = vec![Plan::few(accented)];
         if plain.is_ascii() {
             let mut key = plain.clone();

@@ -1,18 +1,20 @@
 //! Which values there are, and how often: exact, in the spelling they came in.
 //!
 //! There may be as many values as activities. Each stretch says what it has in the order of its terms, and these are read side by
-//! side, so that all spellings of a value come one behind the other and only the most frequent values are kept.
+//! side, so that all spellings of a value come one behind the other and only the most frequent values are ranked. What the
+//! stretches say is held until then: the bytes of each term, and two numbers.
 
 use std::{
     cmp::Reverse,
     collections::{BinaryHeap, binary_heap::PeekMut},
 };
 
-use tantivy::schema::Field as Column;
+use tantivy::{postings::TermInfo, schema::Field as Column};
 
 use super::{
     bits::Bits,
     deadline::Deadline,
+    dictionary::Dictionary,
     docsets,
     plan::Plan,
     schema::{self, Fields},
@@ -23,6 +25,7 @@ use super::{
 use crate::model::{
     facet::{Facet, FacetField},
     filter::Filter,
+    query,
     session::Scope,
 };
 
@@ -64,7 +67,7 @@ impl Search {
             let index = segment.inverted(column)?;
             let hits = hits(segment, part, deadline)?;
             let mut counted = Counted::default();
-            Span::prefix(index, prefix).each(deadline, |term, info| {
+            each_begun(index, prefix, deadline, |term, info| {
                 let count = count(&Posting::of(&index.index, info), &hits)?;
                 if count > 0 {
                     counted.add(term, count);
@@ -79,8 +82,8 @@ impl Search {
 }
 
 impl Searcher {
-    /// The `limit` most frequent values of `field` that begin with `prefix`, in any case: what to propose while somebody
-    /// types. Values that occur only outside `scope` are not among them.
+    /// The `limit` most frequent values of `field` that begin with `prefix`, in any case and with or without accents: what to
+    /// propose while somebody types. Values that occur only outside `scope` are not among them.
     pub fn suggest(
         &self,
         field: FacetField,
@@ -92,6 +95,42 @@ impl Searcher {
         let key = schema::value_key(prefix);
         self.search(&Filter::default(), scope).values(field, &key, limit, deadline)
     }
+}
+
+/// Calls `each`, in their order, with the terms whose value begins with `prefix`, with or without its accents, until it fails.
+fn each_begun(
+    index: &Dictionary,
+    prefix: &str,
+    deadline: &Deadline,
+    mut each: impl FnMut(&[u8], &TermInfo) -> Result<(), SearchError>,
+) -> Result<(), SearchError> {
+    let plain = query::fold(prefix);
+    if plain.is_empty() {
+        return Span::all(index).each(deadline, each);
+    }
+    let Some(accented) = index.accented(deadline)? else {
+        return Span::all(index).each(deadline, |term, info| {
+            let value = std::str::from_utf8(term).map_or("", schema::folded);
+            let begins = if value.is_ascii() {
+                value.starts_with(&plain)
+            } else {
+                query::fold(value).starts_with(&plain)
+            };
+            if begins { each(term, info) } else { Ok(()) }
+        });
+    };
+    let mut accented = accented.iter().filter(|known| known.value.starts_with(&plain)).peekable();
+    if plain.is_ascii() {
+        Span::prefix(index, &plain).each(deadline, |term, info| {
+            while let Some(before) = accented.next_if(|known| *known.term < *term) {
+                each(&before.term, &before.info)?;
+            }
+            // It may begin as it was typed, and have its accents behind.
+            accented.next_if(|known| *known.term == *term);
+            each(term, info)
+        })?;
+    }
+    accented.try_for_each(|known| each(&known.term, &known.info))
 }
 
 /// The documents of a segment whose values are counted.

@@ -48,6 +48,11 @@ const QUIET: u32 = 3;
 /// After so many looks it has its turn whatever goes on: an hour.
 const AGAIN: u32 = 3600;
 
+/// Every so many looks it has its turn where the file has swollen: it is so many times as long as what is used of it, and longer by so many bytes.
+const MINUTE: u32 = 60;
+const TIMES: u64 = 4;
+const MUCH: u64 = 64 << 20;
+
 /// The keeper's handle. Dropping it ends the thread after its slice.
 pub(in crate::store) struct Keeper {
     stop: Arc<AtomicBool>,
@@ -175,7 +180,7 @@ impl Work {
     }
 
     /// Does what is due next, and says whether there may be more.
-    fn tend(&self, cleaned: &mut bool, rest: &mut Rest) -> Result<bool, Left> {
+    pub(super) fn tend(&self, cleaned: &mut bool, rest: &mut Rest) -> Result<bool, Left> {
         if !*cleaned {
             self.remove_leftovers()?;
             self.make_filters()?;
@@ -186,11 +191,20 @@ impl Work {
             return Ok(true);
         }
         let last = Shelf::open(&*self.disk.read()?, &self.cache.volumes)?.last()?;
-        if rest.has_come(last) {
+        if rest.has_come(last) || (rest.is_minute() && self.has_swollen(rest.settled)?) {
             // What has moved into volumes has left room behind.
             self.give_back()?;
+            rest.settled = self.disk.length();
         }
         Ok(false)
+    }
+
+    /// Whether so much of the file is free that it is no time to wait for a rest: a load that is low and steady is one long rest,
+    /// which is told once.
+    fn has_swollen(&self, settled: u64) -> Result<bool, Left> {
+        let length = self.disk.length();
+        // What is used is worked out only where it may be little enough.
+        Ok(is_swollen(length, settled) && is_swollen(length, self.used()?))
     }
 
     /// Folds keys if so many wait, and moves the oldest runs into one volume if more than `least` activities are in runs. Whether
@@ -224,14 +238,22 @@ fn guarded<T>(work: impl FnOnce() -> Result<T, Left>) -> Result<T, Left> {
     catch_unwind(AssertUnwindSafe(work)).unwrap_or(Err(Left::Fault))
 }
 
+/// Whether a file of `length` bytes is far longer than the `least` that it could have.
+const fn is_swollen(length: u64, least: u64) -> bool {
+    length / TIMES > least && length - least >= MUCH
+}
+
 /// Tells when the log has come to rest: hardly anything is written for a while, and some work is no burden to anybody. A log that
 /// never rests has its turn all the same, once an hour.
 #[derive(Default)]
-struct Rest {
+pub(super) struct Rest {
     last: u64,
     quiet: u32,
     /// Looks since it was told last.
     since: u32,
+    /// How long the file was when room was last given back, or could not be: whatever is used of it, no file is copied again
+    /// before it is far longer than that.
+    settled: u64,
 }
 
 impl Rest {
@@ -246,11 +268,25 @@ impl Rest {
         }
         come
     }
+
+    /// Whether this look is one of those at which a file that has swollen is seen to.
+    const fn is_minute(&self) -> bool {
+        self.since.is_multiple_of(MINUTE)
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_file_is_swollen_that_is_many_times_and_much_longer_than_it_could_be() {
+        assert!(is_swollen(MUCH + 10, 10));
+        assert!(!is_swollen(MUCH + 9, 10), "not by enough to be worth the trouble");
+        assert!(is_swollen(TIMES * MUCH + TIMES, MUCH));
+        assert!(!is_swollen(TIMES * MUCH, MUCH), "much of a large file is used");
+        assert!(!is_swollen(0, 0));
+    }
 
     #[test]
     fn a_rest_is_a_while_of_hardly_anything_and_is_told_once_and_otherwise_every_hour() {

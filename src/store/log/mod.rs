@@ -318,6 +318,12 @@ impl Log {
         Self { disk, tail, cache }
     }
 
+    /// The activities with these ids, in the order asked; those that are gone by now are left out. It is a moment of its own, so
+    /// that whoever takes long from one call to the next keeps nothing from being used again.
+    pub fn activities(&self, ids: impl IntoIterator<Item = ActivityId>) -> Result<Vec<Activity>, StoreError> {
+        Read::of(&self.disk, &self.cache)?.activities(ids)
+    }
+
     /// The newest id on disk, as something a task can await changes of.
     pub fn watch(&self) -> watch::Receiver<u64> {
         self.tail.watch.subscribe()

@@ -58,7 +58,7 @@ impl Work {
     }
 
     /// How many bytes of the file are used, roughly: beside the log there is little.
-    fn used(&self) -> Result<u64, Left> {
+    pub(super) fn used(&self) -> Result<u64, Left> {
         let read = crate::store::Read::of(&self.disk, &self.cache)?;
         Ok(read.log_bytes()?)
     }

@@ -51,8 +51,13 @@ use crate::{
 /// system makes room only now and then.
 const PATIENCE: Duration = Duration::from_mins(10);
 
-/// How long a download may take in all, however steadily it is taken: while it is read, the file keeps what its moment had.
+/// How long a download may take in all, however steadily it is taken: while it is read, the index keeps the files that it began
+/// with, and whoever reads it has one download less.
 const LONGEST: Duration = Duration::from_hours(24);
+
+/// How many bytes of a download are taken in a second at the least, in all: whoever takes fewer holds on to what others need. For what is
+/// lacking there are [`PATIENCE`].
+const LEAST: u64 = 1 << 10;
 
 /// How many chunks wait between reading and writing, and again between writing and sending.
 const QUEUE: usize = 2;
@@ -198,7 +203,7 @@ fn write_behind(
     let (sender, chunks) = mpsc::channel(QUEUE);
     let runtime = Handle::current();
     tokio::task::spawn_blocking(move || {
-        // A reader that stands still must not hold the thread, and the moment it reads, for ever.
+        // A reader that stands still must not hold the threads, and the files of the index, for ever.
         let send = |chunk| {
             let sending = time::timeout(PATIENCE, sender.send(chunk));
             runtime.block_on(sending).is_ok_and(|sent| sent.is_ok())
@@ -257,11 +262,28 @@ struct Chunks<Over> {
     /// The other end of the connection.
     peer: Option<SocketAddr>,
     over: Over,
+    pace: Pace,
+    /// Since when the client is waited for.
+    handed_out: Option<Instant>,
+}
+
+/// How fast a client takes what it is given. Only the time counts for which it is waited for. What the system holds for it counts as
+/// taken, so that nobody is too slow who takes [`LEAST`], however rarely the system makes room.
+struct Pace {
+    bytes: u64,
+    waited: Duration,
+}
+
+impl Pace {
+    fn is_too_slow(&self) -> bool {
+        self.waited > PATIENCE + Duration::from_secs(self.bytes / LEAST)
+    }
 }
 
 impl<Over> Chunks<Over> {
     const fn new(queue: mpsc::Receiver<io::Result<Vec<u8>>>, peer: Option<SocketAddr>, over: Over) -> Self {
-        Self { queue, current: io::Cursor::new(Vec::new()), peer, over }
+        let pace = Pace { bytes: 0, waited: Duration::ZERO };
+        Self { queue, current: io::Cursor::new(Vec::new()), peer, over, pace, handed_out: None }
     }
 
     /// The error alone would end the answer as if it were whole.
@@ -283,6 +305,12 @@ impl<Over: Fn() -> bool + Unpin> AsyncRead for Chunks<Over> {
         if (self.over)() {
             return Poll::Ready(Err(self.break_off(ended())));
         }
+        if let Some(since) = self.handed_out.take() {
+            self.pace.waited += since.elapsed();
+        }
+        if self.pace.is_too_slow() {
+            return Poll::Ready(Err(self.break_off(io::ErrorKind::TimedOut.into())));
+        }
         loop {
             let at = usize::try_from(self.current.position()).unwrap_or(usize::MAX);
             let rest = self.current.get_ref().get(at..).unwrap_or_default();
@@ -290,6 +318,8 @@ impl<Over: Fn() -> bool + Unpin> AsyncRead for Chunks<Over> {
                 let taken = rest.len().min(into.remaining());
                 into.put_slice(&rest[..taken]);
                 self.current.set_position((at + taken) as u64);
+                self.pace.bytes += taken as u64;
+                self.handed_out = Some(Instant::now());
                 return Poll::Ready(Ok(()));
             }
             match ready!(self.queue.poll_recv(context)) {
@@ -450,6 +480,24 @@ mod tests {
             let late = stream(std::iter::repeat_with(good), late).read_to_end(&mut text).await;
             assert_eq!(late.unwrap_err().kind(), io::ErrorKind::ConnectionAborted);
             assert!(!within(LONGEST, || false)());
+        });
+    }
+
+    #[test]
+    fn a_download_that_trickles_is_broken_off() {
+        let slow = |bytes, waited| Pace { bytes, waited }.is_too_slow();
+        assert!(!slow(0, PATIENCE), "a line may be dead for a while");
+        assert!(slow(0, PATIENCE + Duration::from_millis(1)));
+        assert!(!slow(100 * LEAST, PATIENCE + Duration::from_secs(100)));
+        assert!(slow(100 * LEAST, PATIENCE + Duration::from_secs(101)));
+        run(async {
+            let good = || Ok(vec![activity()]);
+            let mut chunks = stream(std::iter::repeat_with(good), || false);
+            let mut piece = [0; 4];
+            chunks.read_exact(&mut piece).await.unwrap();
+            assert_eq!(chunks.pace.bytes, 4);
+            chunks.pace.waited = PATIENCE + Duration::from_secs(1);
+            assert_eq!(chunks.read(&mut piece).await.unwrap_err().kind(), io::ErrorKind::TimedOut);
         });
     }
 

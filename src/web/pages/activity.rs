@@ -5,18 +5,17 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 use askama::Template as _;
 use jiff::Timestamp;
 use rocket::{Shutdown, futures::Stream, get, response::stream::stream, routes};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::{Again, Html, Part, inside, now, show};
 use crate::{
     domain::{
-        activity::{Histogram, LookError},
+        activity::{Histogram, LookError, SOON},
         export::Past,
         tail::News,
     },
     model::{
         activity::{Activity, OWN_APP, action},
-        facet::FacetField,
         filter::{Filter, Order},
         id::{ActivityId, SessionId},
         period::Range,
@@ -135,7 +134,7 @@ async fn list(member: Member<'_>, params: Params, part: Part<'_>) -> Result<Agai
     };
     let scope = member.scope();
     if part.0.is_empty() {
-        view.users = users(&member, &scope).await?;
+        view.users = users(&member, &scope).await;
     }
     let mut looking = match Looking::read(&Params::of(&read), member.app.now()) {
         Ok(looking) => looking,
@@ -276,21 +275,24 @@ fn fault(text: &str, error: &QueryError) -> Fault {
     Fault::at(text, error.column, error)
 }
 
-/// Who can be chosen: everybody with an account, and whoever did something.
-async fn users(member: &Member<'_>, scope: &Scope) -> Result<Vec<String>, Failure> {
+/// Who can be chosen: everybody with an account, and whoever did something, as far as that can be told at once: the page does not
+/// wait for it, nor for a turn to find it out, and any other name can be typed.
+async fn users(member: &Member<'_>, scope: &Scope) -> Vec<String> {
     if *scope != Scope::All {
-        return Ok(Vec::new());
+        return Vec::new();
     }
-    let scope = scope.clone();
-    let active = look(member.app, member.actor(), move |app| {
-        app.facets(&scope, &Filter::default(), FacetField::User, USERS)
-    })
-    .await?;
-    let mut names: Vec<String> = active.into_iter().map(|facet| facet.value).collect();
+    let active = match member.app.known_users() {
+        Some(known) => Some(known),
+        None => {
+            let found = look(member.app, member.actor(), |app| app.busiest_users(USERS));
+            timeout(2 * SOON, found).await.ok().and_then(Result::ok).flatten()
+        }
+    };
+    let mut names: Vec<String> = active.as_deref().unwrap_or_default().to_vec();
     names.extend(member.app.users().iter().map(|user| user.name.to_string()));
     names.sort_unstable();
     names.dedup();
-    Ok(names)
+    names
 }
 
 #[get("/activity/<id>")]

@@ -1,5 +1,6 @@
 //! Every operation of the index against a plain scan, and the follower's ways of life.
 
+mod accents;
 mod damage;
 mod gone;
 mod large;

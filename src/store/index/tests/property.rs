@@ -19,7 +19,7 @@ use crate::model::{
     id::ActivityId,
     period::Range,
     place::Place,
-    query::{Candidate, Matcher, Query},
+    query::{Candidate, Matcher, Query, fold},
     session::Scope,
 };
 
@@ -345,7 +345,7 @@ fn check(
     }
 
     let seen = left().filter(|a| question.own.is_none_or(|own| a.user.to_lowercase() == own));
-    let begun = seen.filter(|activity| activity.user.to_lowercase().starts_with("an"));
+    let begun = seen.filter(|activity| fold(&activity.user).starts_with("an"));
     let suggested = searcher.suggest(FacetField::User, "AN", &scope, 100, &deadline).unwrap();
     let suggested: Vec<_> =
         suggested.into_iter().map(|facet| (facet.value.to_lowercase(), facet.count)).collect();

@@ -15,7 +15,10 @@ use crate::{
     store::{
         Read,
         disk::Disk,
-        log::{Appended, keeper::Work},
+        log::{
+            Appended,
+            keeper::{Rest, Work},
+        },
         tables,
     },
 };
@@ -217,6 +220,37 @@ fn what_has_moved_into_volumes_leaves_no_room_behind() {
     let after = log.work.disk.length();
     assert!(after < before.0 / 2, "{} bytes became {after}", before.0);
     assert!(log.all() == before.1);
+}
+
+#[test]
+fn a_file_that_swells_while_the_log_is_never_busy_is_not_left_until_the_next_hour() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = Bare::over(Disk::open(dir.path()).unwrap());
+    let (mut cleaned, mut rest) = (false, Rest::default());
+    log.append(numbered(0..1));
+    let mut look = |log: &Bare| while log.work.tend(&mut cleaned, &mut rest).unwrap() {};
+    // The rest has come and been told.
+    (0..5).for_each(|_| look(&log));
+    let reader = Read::of(&log.work.disk, &log.work.cache).unwrap();
+    // A few come in at every look, so that it is the same rest.
+    for from in (1..120_001).step_by(250) {
+        let mut some = numbered(from..from + 250);
+        for activity in &mut some {
+            activity.user_agent = Some("a browser that says much of itself ".repeat(16));
+        }
+        log.append(some);
+        look(&log);
+    }
+    log.work.bind(0).unwrap();
+    drop(reader);
+    let swollen = log.work.disk.length();
+    assert!(swollen > 80 << 20, "{swollen} bytes");
+    for at in 0..120 {
+        log.append(numbered(200_000 + 10 * at..200_010 + 10 * at));
+        look(&log);
+    }
+    let after = log.work.disk.length();
+    assert!(after < swollen / 4, "{swollen} bytes became {after}");
 }
 
 #[test]

@@ -7,7 +7,7 @@ use unicode_security::skeleton;
 
 use crate::{
     model::{
-        activity::{Found, NewActivity, OWN_APP, action, limits},
+        activity::{NewActivity, OWN_APP, action, limits},
         device::{Agent, Device},
         id::{ActivityId, SessionId},
         noun::activities,
@@ -20,7 +20,12 @@ use crate::{
 
 pub use crate::store::Appended;
 
-use super::{App, Gone, agent, memo::Memo, sessions::fill_session, turns::Turn};
+use super::{
+    App, Gone, agent,
+    memo::Memo,
+    sessions::{fill_device, fill_place},
+    turns::Turn,
+};
 
 /// How many requests of one program may be under way at once.
 pub const AT_ONCE: u32 = 512;
@@ -225,19 +230,28 @@ impl App {
             activity.attributes.retain(|(name, _)| name != SESSION_USER);
             if UserName::fold(&activity.user) != session.user.as_str() {
                 activity.attributes.push((SESSION_USER.to_owned(), session.user.to_string()));
-            } else if activity.ip.is_none() && activity.user_agent.is_none() {
-                fill_session(&mut activity, &session);
-                activity.found = Found { whence: true, place: true, device: true };
-                return Ok(activity);
+            } else {
+                // Address and place belong together, and so do user agent and device. A record that says something of but one of the
+                // two leaves the other to the session; what it says itself stays.
+                if activity.ip.is_none() && activity.place == Place::default() {
+                    fill_place(&mut activity, &session);
+                    (activity.found.ip, activity.found.place) = (true, true);
+                }
+                if activity.user_agent.is_none() && activity.device == Device::default() {
+                    fill_device(&mut activity, &session);
+                    (activity.found.user_agent, activity.found.device) = (true, true);
+                }
             }
         }
-        if activity.place == Place::default()
+        if !activity.found.place
+            && activity.place == Place::default()
             && let Some(ip) = activity.ip
         {
             activity.place = self.0.geo.place(ip);
             activity.found.place = true;
         }
-        if activity.device == Device::default()
+        if !activity.found.device
+            && activity.device == Device::default()
             && let Some(user_agent) = &activity.user_agent
         {
             activity.device = self.0.devices.of(user_agent);

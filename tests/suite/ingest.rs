@@ -106,6 +106,49 @@ fn a_record_of_a_session_is_where_the_session_is() {
 }
 
 #[test]
+fn a_record_that_says_but_where_or_but_on_what_has_the_other_of_its_session() {
+    let house = House::new().with_member("mia");
+    let mia = house.signed_in("mia");
+    let vault = house.program("vault", &["activity:write"]);
+    let session = mia.session();
+    let of_the_session = {
+        vault.post(ACTIVITY, &json!({"user": "mia", "action": "alone", "session": session})).ok();
+        house.log("app=vault&action=alone").remove(0)
+    };
+    let said = |action: &str, name: &str, value: &str| {
+        let record = json!({"id": action, "user": "mia", "action": action, "session": session, name: value});
+        assert_eq!(counts(&vault.post(ACTIVITY, &record)), [1, 0, 0], "{action}");
+        assert_eq!(counts(&vault.post(ACTIVITY, &record)), [0, 1, 0], "{action}: it is the same again");
+        house.log(&format!("app=vault&action={action}")).remove(0)
+    };
+    let place = ["ip", "city", "country"];
+    let device = ["user_agent", "device", "os", "browser"];
+    let addressed = said("addressed", "ip", "216.160.83.56");
+    assert_eq!([&addressed["ip"], &addressed["city"]], ["216.160.83.56", "Milton"]);
+    for name in device {
+        assert!(of_the_session[name].is_string(), "{name}: {of_the_session}");
+        assert_eq!(addressed[name], of_the_session[name], "{name}");
+    }
+    let other = said("agent", "user_agent", "curl/8");
+    assert_eq!(other["user_agent"], "curl/8");
+    assert_ne!(other["browser"], of_the_session["browser"]);
+    for name in place {
+        assert_eq!(other[name], of_the_session[name], "{name}");
+    }
+    // What it says without the address or the agent is said all the same, and nothing of the session's is mixed with it.
+    let named = said("named", "city", "Gdańsk");
+    assert_eq!(
+        [&named["city"], &named["ip"], &named["user_agent"]],
+        [&json!("Gdańsk"), &Value::Null, &json!(FIREFOX)]
+    );
+    let scanner = said("scanner", "device", "Scanner 9");
+    assert_eq!(
+        [&scanner["device"], &scanner["user_agent"], &scanner["city"]],
+        [&json!("Scanner 9"), &Value::Null, &json!("London")]
+    );
+}
+
+#[test]
 fn an_object_an_array_and_lines_are_taken_alike() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);

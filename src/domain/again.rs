@@ -67,8 +67,6 @@ fn is_same(sent: &NewActivity, known: &Activity) -> bool {
         key: _,
         found,
     } = sent;
-    let whence = found.whence
-        || (ip.is_none() || *ip == known.ip) && (user_agent.is_none() || *user_agent == known.user_agent);
     *user == known.user
         && *action == known.action
         && *detail == known.detail
@@ -76,7 +74,8 @@ fn is_same(sent: &NewActivity, known: &Activity) -> bool {
         && *outcome == known.outcome
         && *session == known.session
         && *target == known.target
-        && whence
+        && (found.ip || ip.is_none() || *ip == known.ip)
+        && (found.user_agent || user_agent.is_none() || *user_agent == known.user_agent)
         && time.is_none_or(|time| time.as_millisecond() == known.time.as_millisecond())
         && (found.place || *place == Place::default() || *place == known.place)
         && (found.device || *device == Device::default() || *device == known.device)
@@ -123,7 +122,7 @@ mod tests {
 
     #[test]
     fn a_record_is_the_same_in_another_order_and_where_it_says_less_of_when_and_where() {
-        let changes: [fn(&mut NewActivity); 7] = [
+        let changes: [fn(&mut NewActivity); 8] = [
             |_| {},
             |sent| sent.time = "2026-01-02T03:04:05.6789Z".parse().ok(),
             |sent| sent.attributes.push((SESSION_USER.to_owned(), "bob".to_owned())),
@@ -131,7 +130,11 @@ mod tests {
             |sent| sent.place = Place::default(),
             |sent| {
                 sent.ip = "10.0.0.2".parse().ok();
-                sent.found.whence = true;
+                sent.found.ip = true;
+            },
+            |sent| {
+                sent.user_agent = Some("curl/9".to_owned());
+                sent.found.user_agent = true;
             },
             |sent| {
                 sent.place.city = Some("Bergen".to_owned());

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     model::{
-        activity::{Found, NewActivity, OWN_APP, action, limits},
+        activity::{NewActivity, OWN_APP, action, limits},
         device::{Agent, Device},
         id::{ActivityId, SessionId},
         noun::activities,
@@ -19,7 +19,12 @@ use crate::{
 
 pub use crate::store::Appended;
 
-use super::{App, Gone, agent, memo::Memo, sessions::fill_session, turns::Turn};
+use super::{
+    App, Gone, agent,
+    memo::Memo,
+    sessions::{fill_device, fill_place},
+    turns::Turn,
+};
 
 /// How many requests of one program may be under way at once.
 pub const AT_ONCE: u32 = 512;
@@ -89,6 +94,15 @@ pub const CLAIMED: &str = "claimed-app";
 /// Whose the session is that a record names, where that is somebody else than the record's user.
 pub const SESSION_USER: &str = "session-user";
 
+/// What no text of the log has in it: NUL, at which programs take a text for ended, and U+FFFE, which is no character.
+pub const NO_TEXT: [char; 2] = ['\0', '\u{fffe}'];
+
+/// Whether a text has in it what no text of the log may.
+pub fn has_no_text(text: &str) -> bool {
+    // Few texts have the first byte of U+FFFE in them.
+    memchr::memchr2(0, 0xef, text.as_bytes()).is_some() && text.contains(NO_TEXT)
+}
+
 /// What became of a record that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Entry {
@@ -128,6 +142,9 @@ pub enum RecordError {
     /// A field is too long.
     #[error("{0} is longer than {1} bytes")]
     Long(&'static str, usize),
+    /// A field holds what is no text.
+    #[error("{0} has NUL or U+FFFE in it, which are no text; leave them out")]
+    NoText(&'static str),
     /// Too many attributes.
     #[error("there are more than {} attributes", limits::ATTRIBUTES)]
     Attributes,
@@ -224,19 +241,28 @@ impl App {
             activity.attributes.retain(|(name, _)| name != SESSION_USER);
             if UserName::fold(&activity.user) != session.user.as_str() {
                 activity.attributes.push((SESSION_USER.to_owned(), session.user.to_string()));
-            } else if activity.ip.is_none() && activity.user_agent.is_none() {
-                fill_session(&mut activity, &session);
-                activity.found = Found { whence: true, place: true, device: true };
-                return Ok(activity);
+            } else {
+                // Address and place belong together, and so do user agent and device. A record that says something of but one of the
+                // two leaves the other to the session; what it says itself stays.
+                if activity.ip.is_none() && activity.place == Place::default() {
+                    fill_place(&mut activity, &session);
+                    (activity.found.ip, activity.found.place) = (true, true);
+                }
+                if activity.user_agent.is_none() && activity.device == Device::default() {
+                    fill_device(&mut activity, &session);
+                    (activity.found.user_agent, activity.found.device) = (true, true);
+                }
             }
         }
-        if activity.place == Place::default()
+        if !activity.found.place
+            && activity.place == Place::default()
             && let Some(ip) = activity.ip
         {
             activity.place = self.0.geo.place(ip);
             activity.found.place = true;
         }
-        if activity.device == Device::default()
+        if !activity.found.device
+            && activity.device == Device::default()
             && let Some(user_agent) = &activity.user_agent
         {
             activity.device = self.0.devices.of(user_agent);
@@ -357,7 +383,11 @@ fn may_look_like_ours(name: &str) -> bool {
 /// Holds a record against the limits.
 pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
     let name = |field, text: &str| {
-        if text.len() > limits::NAME { Err(RecordError::Long(field, limits::NAME)) } else { Ok(()) }
+        if text.len() > limits::NAME {
+            Err(RecordError::Long(field, limits::NAME))
+        } else {
+            is_text(field, text)
+        }
     };
     for (field, text) in [("user", &activity.user), ("action", &activity.action)] {
         if text.trim().is_empty() {
@@ -384,10 +414,14 @@ pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
     if activity.user_agent.as_ref().is_some_and(|agent| agent.len() > limits::USER_AGENT) {
         return Err(RecordError::Long("user_agent", limits::USER_AGENT));
     }
+    is_text("detail", &activity.detail)?;
+    is_text("user_agent", activity.user_agent.as_deref().unwrap_or_default())?;
     if activity.attributes.len() > limits::ATTRIBUTES {
         return Err(RecordError::Attributes);
     }
     for (name, value) in &activity.attributes {
+        is_text("an attribute's name", name)?;
+        is_text("an attribute", value)?;
         if name.is_empty() {
             return Err(RecordError::Missing("an attribute's name"));
         }
@@ -398,6 +432,7 @@ pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
             return Err(RecordError::Long("an attribute", limits::ATTRIBUTE_VALUE));
         }
     }
+    is_text("id", activity.key.as_ref().map_or("", |key| key.id.as_str()))?;
     if activity.key.as_ref().is_some_and(|key| key.id.is_empty()) {
         return Err(RecordError::Missing("id"));
     }
@@ -410,9 +445,46 @@ pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
     Ok(())
 }
 
+/// Fails where a text has in it what no text of the log may.
+fn is_text(field: &'static str, text: &str) -> Result<(), RecordError> {
+    if has_no_text(text) { Err(RecordError::NoText(field)) } else { Ok(()) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::activity::SenderKey;
+
+    #[test]
+    fn what_is_no_text_is_in_no_field_of_a_record() {
+        type Set = fn(&mut NewActivity, String);
+        let fields: [(_, Set); 14] = [
+            ("user", |a, text| a.user = text),
+            ("action", |a, text| a.action = text),
+            ("app", |a, text| a.app = text),
+            ("session", |a, text| a.session = Some(text)),
+            ("target", |a, text| a.target = Some(text)),
+            ("city", |a, text| a.place.city = Some(text)),
+            ("country", |a, text| a.place.country = Some(text)),
+            ("device", |a, text| a.device.device = text),
+            ("browser", |a, text| a.device.browser = text),
+            ("detail", |a, text| a.detail = text),
+            ("user_agent", |a, text| a.user_agent = Some(text)),
+            ("an attribute's name", |a, text| a.attributes = vec![(text, "1".to_owned())]),
+            ("an attribute", |a, text| a.attributes = vec![("a".to_owned(), text)]),
+            ("id", |a, id| a.key = Some(SenderKey { sender: "vault".to_owned(), id })),
+        ];
+        for (field, set) in fields {
+            for (text, good) in
+                [("a\0", false), ("\u{fffe}b", false), ("ｗ\u{ffff}\u{fffd}\u{feff}\u{1}", true)]
+            {
+                let mut record = NewActivity::new("ann", "backup", "vault");
+                set(&mut record, text.to_owned());
+                let meant = if good { Ok(()) } else { Err(RecordError::NoText(field)) };
+                assert_eq!(check(&record), meant, "{field}");
+            }
+        }
+    }
 
     #[test]
     fn the_letters_of_ascii_that_look_like_one_of_ours_are_looked_at() {

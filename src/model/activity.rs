@@ -141,8 +141,10 @@ impl NewActivity {
 /// What of a record its sender did not say, but was found out: another time it may come out otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// Address and user agent, which are those of its session.
-    pub whence: bool,
+    /// The address, which is that of its session.
+    pub ip: bool,
+    /// The user agent, which is that of its session.
+    pub user_agent: bool,
     /// The place.
     pub place: bool,
     /// The device.

@@ -24,6 +24,15 @@ pub fn address(text: &str) -> Option<IpAddr> {
     bare.parse().ok().filter(|_| good).map(|ip: IpAddr| ip.to_canonical())
 }
 
+/// The same, where behind an IPv6 address the interface may stand that it was seen on (`fe80::1%eth0`), which says nothing elsewhere.
+pub fn address_on(text: &str) -> Option<IpAddr> {
+    let Some((ip, interface)) = text.split_once('%').filter(|(ip, _)| ip.matches(':').count() > 1) else {
+        return address(text);
+    };
+    let behind = interface.find(']').map_or("", |at| &interface[at..]);
+    address(&format!("{ip}{behind}"))
+}
+
 /// Where an address is, as it was known when it was looked up. Two are the same if every bit of them is.
 #[derive(Clone, Debug, Default)]
 pub struct Place {

@@ -106,6 +106,49 @@ fn a_record_of_a_session_is_where_the_session_is() {
 }
 
 #[test]
+fn a_record_that_says_but_where_or_but_on_what_has_the_other_of_its_session() {
+    let house = House::new().with_member("mia");
+    let mia = house.signed_in("mia");
+    let vault = house.program("vault", &["activity:write"]);
+    let session = mia.session();
+    let of_the_session = {
+        vault.post(ACTIVITY, &json!({"user": "mia", "action": "alone", "session": session})).ok();
+        house.log("app=vault&action=alone").remove(0)
+    };
+    let said = |action: &str, name: &str, value: &str| {
+        let record = json!({"id": action, "user": "mia", "action": action, "session": session, name: value});
+        assert_eq!(counts(&vault.post(ACTIVITY, &record)), [1, 0, 0], "{action}");
+        assert_eq!(counts(&vault.post(ACTIVITY, &record)), [0, 1, 0], "{action}: it is the same again");
+        house.log(&format!("app=vault&action={action}")).remove(0)
+    };
+    let place = ["ip", "city", "country"];
+    let device = ["user_agent", "device", "os", "browser"];
+    let addressed = said("addressed", "ip", "216.160.83.56");
+    assert_eq!([&addressed["ip"], &addressed["city"]], ["216.160.83.56", "Milton"]);
+    for name in device {
+        assert!(of_the_session[name].is_string(), "{name}: {of_the_session}");
+        assert_eq!(addressed[name], of_the_session[name], "{name}");
+    }
+    let other = said("agent", "user_agent", "curl/8");
+    assert_eq!(other["user_agent"], "curl/8");
+    assert_ne!(other["browser"], of_the_session["browser"]);
+    for name in place {
+        assert_eq!(other[name], of_the_session[name], "{name}");
+    }
+    // What it says without the address or the agent is said all the same, and nothing of the session's is mixed with it.
+    let named = said("named", "city", "Gdańsk");
+    assert_eq!(
+        [&named["city"], &named["ip"], &named["user_agent"]],
+        [&json!("Gdańsk"), &Value::Null, &json!(FIREFOX)]
+    );
+    let scanner = said("scanner", "device", "Scanner 9");
+    assert_eq!(
+        [&scanner["device"], &scanner["user_agent"], &scanner["city"]],
+        [&json!("Scanner 9"), &Value::Null, &json!("London")]
+    );
+}
+
+#[test]
 fn an_object_an_array_and_lines_are_taken_alike() {
     let house = House::new();
     let vault = house.program("vault", &["activity:write"]);
@@ -294,6 +337,73 @@ fn one_bad_line_does_not_sink_the_others() {
     let mut good = each(&house.log("action=good"), "user");
     good.sort();
     assert_eq!(good, ["ann", "cid"]);
+}
+
+#[test]
+fn a_text_that_is_none_and_a_name_that_stands_twice_cost_their_record_and_half_a_character_costs_none() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let lines = [
+        r#"{"user":"ann","action":"good","detail":"shipped \ud83d"}"#,
+        r#"{"user":"ann","action":"good","detail":"a\u0000b"}"#,
+        "{\"user\":\"ann\u{fffe}\",\"action\":\"good\"}",
+        r#"{"user":"ann","user":"bob","action":"good"}"#,
+        r#"{"user":"ann","action":"good","attributes":{"a":{"b":1,"b":2}}}"#,
+        r#"{"user":"cid","action":"good","size":null,"size":1}"#,
+    ];
+    let answer = ndjson(&vault, lines.join("\n").as_bytes()).ok();
+    let why: Vec<_> =
+        answer["rejected"].as_array().unwrap().iter().map(|refused| &refused["error"]).collect();
+    let no_text =
+        |field: &str| json!(format!("{field} has NUL or U+FFFE in it, which are no text; leave them out"));
+    let twice = |name: &str| json!(format!("{name}: stands there twice; name it once"));
+    assert_eq!(why, [&no_text("detail"), &no_text("user"), &twice("user"), &twice("b")]);
+    assert_eq!(answer["accepted"], 2);
+    let ann = house.log("user=ann").remove(0);
+    assert_eq!(
+        (&ann["detail"], &ann["attributes"]),
+        (&json!("shipped \u{fffd}"), &json!({"replaced": "true"}))
+    );
+    assert_eq!(house.log("user=cid")[0]["attributes"], json!({"size": "1"}));
+}
+
+#[test]
+fn a_body_that_cannot_be_read_says_where_and_what_to_do() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let said = |body: &[u8]| {
+        let sent = vault.with("Content-Type", "application/json").send(Method::Post, ACTIVITY, body);
+        assert_eq!(sent.refusal(), "400 bad_request");
+        sent.json()["error"]["message"].as_str().unwrap().to_owned()
+    };
+    let record = r#"{"user":"ann","action":"x"}"#;
+    let lines = said(format!("{record}\n\n{record}\n").as_bytes());
+    let hint = "; for a record a line send Content-Type: application/x-ndjson";
+    assert_eq!(lines, format!("the body is not JSON: trailing characters at line 3 column 1{hint}"));
+    assert!(!said(b"[{]").contains(hint));
+    let latin = [b"[\n{\"user\":\"ann\"},\n {\"user\":\"zo\xeb\"}]".as_slice(), b"\xff"];
+    assert_eq!(
+        latin.map(said),
+        ["line 3 column 13", "line 1 column 1"].map(|at| format!("the body is not UTF-8 at {at}"))
+    );
+}
+
+#[test]
+fn a_body_that_was_deflated_is_unpacked() {
+    let house = House::new();
+    let vault = house.program("vault", &["activity:write"]);
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut zlib, br#"{"user":"ann","action":"deflated"}"#).unwrap();
+    let packed = zlib.finish().unwrap();
+    let sent = |bytes: &[u8]| {
+        let vault = vault.with("Content-Type", "application/json").with("Content-Encoding", "deflate");
+        vault.send(Method::Post, ACTIVITY, bytes)
+    };
+    assert_eq!(counts(&sent(&packed)), [1, 0, 0]);
+    assert_eq!(house.log("action=deflated").len(), 1);
+    for broken in [&packed[..packed.len() - 5], b"no zlib", &[]] {
+        assert_eq!(sent(broken).refusal(), "400 bad_request");
+    }
 }
 
 #[test]

@@ -40,6 +40,46 @@ fn an_app_registers_a_session_and_it_is_listed_like_any_other() {
 }
 
 #[test]
+fn an_address_is_taken_as_apps_have_it() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let (app, id, _) = registered(&house, &json!({"user": "guest", "ip": ""}));
+    let ip = || ada.get(&format!("/api/v1/sessions/{id}")).ok()["ip"].clone();
+    assert_eq!(ip(), Value::Null, "empty is not given");
+    let touch = format!("/api/v1/sessions/{id}/touch");
+    for (given, meant) in [
+        ("10.1.1.1:5000", "10.1.1.1"),
+        ("", "10.1.1.1"),
+        (" \t", "10.1.1.1"),
+        ("[2001:db8::1]:443", "2001:db8::1"),
+        ("[2001:db8::2]", "2001:db8::2"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("[fe80::2%eth0]:443", "fe80::2"),
+        ("::ffff:10.1.1.2", "10.1.1.2"),
+        (" 203.0.113.7 ", "203.0.113.7"),
+    ] {
+        assert_eq!(app.post(&touch, &json!({"ip": given})).status, 204, "{given}");
+        assert_eq!(ip(), meant, "{given}");
+        let body = json!({"user": "other", "ip": given});
+        assert_eq!(app.post("/api/v1/sessions", &body).status, 201, "{given}");
+    }
+    assert_eq!(app.post(&touch, &json!({"ip": null})).status, 204);
+    for wrong in ["unknown", "10.1.1", "10.1.1.1:x", "10.1.1.1, 10.1.1.2", "10.1.1.1%eth0", "%eth0"] {
+        for path in [touch.as_str(), "/api/v1/sessions"] {
+            let mut body = json!({"ip": wrong});
+            if path != touch {
+                body["user"] = "other".into();
+            }
+            let refused = app.post(path, &body);
+            assert_eq!(refused.refusal(), "400 bad_field ip", "{wrong}");
+            let error = &refused.json()["error"];
+            let message = "ip: give an IPv4 or IPv6 address like 203.0.113.7";
+            assert_eq!((&error["field"], &error["message"]), (&json!("ip"), &json!(message)), "{wrong}");
+        }
+    }
+}
+
+#[test]
 fn an_app_that_is_not_registered_is_hinted_at_where_an_administrator_looks() {
     let house = House::new().with_admin("ada").with_auditor("olga");
     let (_, id, _) = registered(&house, &json!({"user": "guest", "app": "web-shop"}));

@@ -1,6 +1,8 @@
 //! What log shippers send, in their own protocols: each record is found again, and each refusal is one they understand.
 
 use data_encoding::BASE64;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
+use prost::Message as _;
 use rocket::http::Method;
 use rollcall::domain::ingest::Load;
 use serde_json::{Value, json};
@@ -484,6 +486,63 @@ fn log_records_of_opentelemetry_are_taken_and_the_bad_ones_counted() {
     assert_eq!((binary.status, binary.header("Content-Type")), (400, Some("application/x-protobuf")));
     assert_eq!(of_type(&shop, "application/x-protobuf", "/v1/logs", "").status, 200);
     assert_eq!(of_type(&shop, "text/plain", "/v1/logs", "x").refusal(), "415 unsupported_media_type");
+}
+
+#[test]
+fn a_log_record_that_cannot_be_read_costs_no_other_and_a_text_that_is_none_not_even_its_own() {
+    let house = House::new();
+    let shop = house.program("shop", &["activity:write"]);
+    let record = |user: &str, more: &str| {
+        let user = format!(r#"{{"key":"user.name","value":{{"stringValue":"{user}"}}}}"#);
+        format!(r#"{{"eventName":"x","attributes":[{user}]{more}}}"#)
+    };
+    let records = [
+        record("ann", ""),
+        record("bob", r#","body":{"stringValue":"shipped \ud83d"}"#),
+        record("bad", r#","traceId":"xyz""#),
+        record("cid", r#","severityNumber":"SEVERITY_NUMBER_INFO""#),
+        record("dan", r#","body":{"stringValue":"nul \u0000."}"#),
+    ];
+    let body = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","));
+    let partial = of_type(&shop, "application/json", "/v1/logs", &body).ok()["partialSuccess"].clone();
+    assert_eq!(partial["rejectedLogRecords"], 1, "{partial}");
+    let why = r#"not OTLP: invalid value: string "xyz", expected an id in hexadecimal"#;
+    assert_eq!(partial["errorMessage"], format!("the first that was refused: {why}"));
+    let kept = |user: &str| {
+        let record = house.log(&format!("app=shop&user={user}")).remove(0);
+        (record["detail"].as_str().unwrap().to_owned(), record["attributes"].clone())
+    };
+    let replaced = json!({"replaced": "true"});
+    assert_eq!(kept("ann"), (String::new(), json!({})));
+    assert_eq!(kept("bob"), ("shipped \u{fffd}".to_owned(), replaced.clone()));
+    assert_eq!(kept("cid"), (String::new(), json!({"log.level": "INFO"})));
+    assert_eq!(kept("dan"), ("nul \u{fffd}.".to_owned(), replaced.clone()));
+    assert_eq!(house.log("app=shop&user=bad").len(), 0);
+
+    // The same in protocol buffers: fields of bytes within one another, the innermost a text.
+    let field = |number: u8, inside: &[u8]| {
+        let length = u8::try_from(inside.len()).unwrap();
+        assert!(length < 128);
+        [&[number << 3 | 2, length][..], inside].concat()
+    };
+    let record = |user: &[u8], body: &[u8]| {
+        let user = field(6, &[field(1, b"user.name"), field(2, &field(1, user))].concat());
+        field(2, &[field(12, b"x"), field(5, body), user].concat())
+    };
+    let records =
+        [record(b"eve", &field(1, b"bin \xff\xfe.")), record(b"bad", &[0x0a, 9, 1]), record(b"fay", &[])];
+    // Each in a scope of its own.
+    let body: Vec<u8> = records.iter().flat_map(|record| field(1, &field(2, record))).collect();
+    let binary = shop.with("Content-Type", "application/x-protobuf");
+    let reply = binary.send(Method::Post, "/v1/logs", &body);
+    assert_eq!(reply.status, 200);
+    let answer = ExportLogsServiceResponse::decode(reply.body.as_slice()).unwrap();
+    let partial = answer.partial_success.unwrap();
+    assert_eq!(partial.rejected_log_records, 1);
+    assert!(partial.error_message.starts_with("the first that was refused: not OTLP: "), "{partial:?}");
+    assert_eq!(kept("eve"), ("bin \u{fffd}\u{fffd}.".to_owned(), replaced));
+    assert_eq!(kept("fay"), (String::new(), json!({})));
+    assert_eq!(house.log("app=shop&user=bad").len(), 0);
 }
 
 #[test]

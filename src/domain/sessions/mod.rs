@@ -223,8 +223,18 @@ impl App {
 
 /// Says of an activity where and on what its session is.
 pub(in crate::domain) fn fill_session(activity: &mut NewActivity, session: &Session) {
+    fill_place(activity, session);
+    fill_device(activity, session);
+}
+
+/// Says of an activity where its session is.
+pub(in crate::domain) fn fill_place(activity: &mut NewActivity, session: &Session) {
     activity.ip = session.ip;
     activity.place = session.place.clone();
+}
+
+/// Says of an activity on what its session is.
+pub(in crate::domain) fn fill_device(activity: &mut NewActivity, session: &Session) {
     activity.device = session.device.clone();
     activity.user_agent = (!session.user_agent.is_empty()).then(|| session.user_agent.clone());
 }

@@ -225,7 +225,7 @@ impl<'r> FromRequest<'r> for Kind {
 
 /// Write activities to the log.
 ///
-/// One object, an array of them, or NDJSON, packed with gzip or zstd or not; documents of the Elastic Common Schema and
+/// One object, an array of them, or NDJSON, packed with gzip, deflate or zstd or not; documents of the Elastic Common Schema and
 /// `CloudEvents` too. What is counted as accepted is on disk before the answer. One bad record does not sink the others.
 #[utoipa::path(
     params(
@@ -389,8 +389,13 @@ impl Taking<'_> {
     async fn whole(&mut self, text: String) -> Result<(), Stop> {
         let (long, sender) = (text.len() > LONG, self.program.sender());
         let read = move |_: App| {
-            Whole::read(text, &sender)
-                .map_err(|error| Failure::bad_request(format!("the body is not JSON: {error}")))
+            Whole::read(text, &sender).map_err(|error| {
+                let said = format!("the body is not JSON: {error}");
+                // A record, and then another: that is what lines of them look like.
+                let lines = said.contains(": trailing characters at line ");
+                let hint = "; for a record a line send Content-Type: application/x-ndjson";
+                Failure::bad_request(if lines { said + hint } else { said })
+            })
         };
         let records =
             if long { apart(self.program.app, read).await? } else { read(self.program.app.clone())? };

@@ -4,7 +4,7 @@ use std::{cmp::Reverse, net::IpAddr, time::Duration};
 
 use data_encoding::BASE32_DNSSEC;
 use rocket::{delete, get, http::Status, post};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de::Error as _};
 use utoipa::ToSchema;
 
 use crate::{
@@ -17,6 +17,7 @@ use crate::{
     model::{
         device::Agent,
         id::SessionId,
+        place,
         secret::{Kind, Token},
         session::{Session, State},
         user::UserName,
@@ -244,13 +245,25 @@ async fn log_out(caller: Caller<'_, SessionWrite>, body: Json<Logout>) -> Result
     Ok(Answer(Ended { ended: ended.len() }))
 }
 
+/// An address as apps have it: with a port or an interface behind it, and empty where they know none.
+fn address<'de, D: Deserializer<'de>>(from: D) -> Result<Option<IpAddr>, D::Error> {
+    let text = Option::<String>::deserialize(from)?.unwrap_or_default();
+    let text = text.trim();
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let wanted = || D::Error::custom("give an IPv4 or IPv6 address like 203.0.113.7");
+    place::address_on(text).map(Some).ok_or_else(wanted)
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewSession, example = json!({"user": "ann", "ip": "203.0.113.7", "user_agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", "app": "wiki", "ttl_s": 3600}))]
 struct Register {
     /// Who signed in; need not have an account here.
     user: String,
-    /// From where, IPv4 or IPv6.
+    /// From where, IPv4 or IPv6. A port or an interface behind it says nothing, and empty is as if it were not given.
+    #[serde(default, deserialize_with = "address")]
     #[schema(value_type = Option<String>)]
     ip: Option<IpAddr>,
     /// On what, as the browser says it.
@@ -324,7 +337,8 @@ async fn register(
 #[serde(deny_unknown_fields)]
 #[schema(as = SessionTouch, example = json!({"ip": "203.0.113.7"}))]
 struct Touch {
-    /// From where, if that may have changed.
+    /// From where, if that may have changed; empty is as if it were not given.
+    #[serde(default, deserialize_with = "address")]
     #[schema(value_type = Option<String>)]
     ip: Option<IpAddr>,
     /// On what, if that may have changed.

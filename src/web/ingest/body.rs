@@ -1,8 +1,9 @@
 //! Bodies as they come over the wire: packed or not.
 
-use std::{io, pin::Pin};
+use std::{io, pin::Pin, str::Utf8Error};
 
-use async_compression::tokio::bufread::{GzipDecoder, ZstdDecoder};
+use async_compression::tokio::bufread::{GzipDecoder, ZlibDecoder, ZstdDecoder};
+use memchr::{memchr_iter, memrchr};
 use rocket::{Data, Request, data::ByteUnit, http::Status, request::FromRequest};
 use tokio::io::{AsyncRead, AsyncReadExt as _, BufReader};
 use utoipa::{
@@ -43,13 +44,15 @@ pub enum Packing {
     None,
     /// RFC 1952.
     Gzip,
+    /// RFC 1950, which HTTP calls deflate.
+    Deflate,
     /// RFC 8878.
     Zstd,
 }
 
 impl PartialSchema for Packing {
     fn schema() -> RefOr<Schema> {
-        one_of(["gzip", "zstd", "identity"]).into()
+        one_of(["gzip", "deflate", "zstd", "identity"]).into()
     }
 }
 
@@ -69,9 +72,10 @@ impl<'r> FromRequest<'r> for Packing {
         let packing = match bare(request, "Content-Encoding").as_str() {
             "" | "identity" => Self::None,
             "gzip" | "x-gzip" => Self::Gzip,
+            "deflate" => Self::Deflate,
             "zstd" => Self::Zstd,
             _ => {
-                Failure::media_type("Content-Encoding is gzip, zstd or nothing").remember(request);
+                Failure::media_type("Content-Encoding is gzip, deflate, zstd or nothing").remember(request);
                 return rocket::outcome::Outcome::Error((Status::UnsupportedMediaType, ()));
             }
         };
@@ -100,6 +104,7 @@ impl Packing {
                 unpacked.multiple_members(true);
                 Box::pin(unpacked)
             }
+            Self::Deflate => Box::pin(ZlibDecoder::new(BufReader::with_capacity(READ, body))),
             Self::Zstd => {
                 let mut unpacked = ZstdDecoder::new(BufReader::with_capacity(READ, body));
                 unpacked.multiple_members(true);
@@ -133,8 +138,16 @@ pub async fn whole(
 /// The same where it is text.
 pub async fn text(app: &App, program: &str, body: Unpacked<'_>) -> Result<(String, Option<Intake>), Failure> {
     let (bytes, turn) = whole(app, program, body).await?;
-    let text = String::from_utf8(bytes).map_err(|_| Failure::bad_request("the body is not UTF-8"))?;
+    let text = String::from_utf8(bytes).map_err(|error| not_utf_8(error.as_bytes(), error.utf8_error()))?;
     Ok((text, turn))
+}
+
+/// What the sender of a body is told that is no text: where it ceases to be one.
+fn not_utf_8(bytes: &[u8], error: Utf8Error) -> Failure {
+    let good = &bytes[..error.valid_up_to()];
+    let line = memchr_iter(b'\n', good).count() + 1;
+    let column = good.len() - memrchr(b'\n', good).map_or(0, |end| end + 1) + 1;
+    Failure::bad_request(format!("the body is not UTF-8 at line {line} column {column}"))
 }
 
 /// What the sender of a body that broke off is told.

@@ -5,12 +5,12 @@
 //! make it idempotent, as the specification has it.
 
 use data_encoding::{BASE64, BASE64_NOPAD};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, de::SliceRead};
 
 use super::{
     MARK, Record,
     document::{ACTION, DETAIL, Document, Key, TARGET, TIME, USER},
-    json::too_long,
+    json::{Twice, plain, too_long},
 };
 use crate::model::activity::limits;
 
@@ -89,10 +89,12 @@ fn of_bytes(kind: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
         return Ok(Some(Value::Null));
     }
     if bare == "application/json" || bare.ends_with("+json") {
-        return serde_json::from_slice(bytes).map(Some).map_err(|error| format!("this is not JSON: {error}"));
+        return Twice::Refused.read(SliceRead::new(bytes)).map(Some).map_err(|error| {
+            if error.is_data() { plain(&error) } else { format!("this is not JSON: {error}") }
+        });
     }
     if bare.is_empty()
-        && let Ok(value) = serde_json::from_slice(bytes)
+        && let Ok(value) = Twice::Refused.read(SliceRead::new(bytes))
     {
         return Ok(Some(value));
     }

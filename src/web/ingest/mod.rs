@@ -5,6 +5,7 @@ pub mod bulk;
 pub mod cloudevents;
 pub mod csv;
 mod document;
+mod halves;
 pub mod json;
 pub mod lines;
 pub mod otlp;

@@ -4,16 +4,18 @@
 //! names no user is the machine's own, and one that names no action is its program's: nobody is there to be told that it
 //! was refused, and a log that drops what every device sends is of no use.
 
-use std::{mem, net::IpAddr};
+use std::{borrow::Cow, mem, net::IpAddr, ops::RangeInclusive};
 
-use chrono::Datelike as _;
+use chrono::{Datelike as _, TimeDelta};
 use jiff::Timestamp;
-use serde_json::{Map, Value};
+use serde_json::{Value, de::StrRead};
 use syslog_loose::{Message, Protocol, Variant, decompose_pri};
 
 use super::{
     Record,
-    document::{ACTION, APP, DETAIL, Document, Key, USER, cut, is_known},
+    document::{ACTION, APP, DETAIL, Document, Key, USER, cut, is_known, replace},
+    halves,
+    json::Twice,
 };
 use crate::{
     domain::ingest::{CLAIMED, is_own},
@@ -25,6 +27,10 @@ const STRUCTURED: &str = "log.syslog.structured_data";
 
 /// Structured data of these names says something of the message, not of what happened.
 const OF_THE_MESSAGE: [&str; 3] = ["timeQuality", "origin", "meta"];
+
+/// The months of a date of RFC 3164.
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 /// The highest priority: facility 23, severity 7.
 const PRIORITY: u8 = 191;
@@ -41,10 +47,55 @@ pub fn message(bytes: &[u8], from: IpAddr, now: Timestamp) -> Record {
     if text.is_empty() {
         return Err("the message is empty".to_owned());
     }
+    let (text, finer) = dated(text);
     let year = |(month, ..): (u32, u32, u32, u32, u32)| year_of(month, now);
-    let mut message = syslog_loose::parse_message_with_year(text, year, Variant::Either);
-    mend(text, &mut message);
-    Ok(read(text, &message, from))
+    let mut message = syslog_loose::parse_message_with_year(&text, year, Variant::Either);
+    mend(&text, &mut message);
+    message.timestamp = message.timestamp.map(|at| at.checked_add_signed(finer).unwrap_or(at));
+    Ok(read(&text, &message, from))
+}
+
+/// Writes the date of a message of RFC 3164 as the parser reads it, and tells how much later it was: devices write the year behind the
+/// time too, and parts of a second. The parser takes the one for the host, and the other for the beginning of the text.
+fn dated(text: &str) -> (Cow<'_, str>, TimeDelta) {
+    let rest = priority(text).map_or(text, |(_, rest)| rest);
+    let head = &text[..text.len() - rest.len()];
+    let Some((day, time, behind)) = date(rest) else { return (Cow::Borrowed(text), TimeDelta::zero()) };
+    let (part, behind) = match behind.strip_prefix('.').map(|rest| digits(rest, 1..=9)) {
+        Some(Some((part, behind))) => (part, behind),
+        _ => ("", behind),
+    };
+    let is_year = |year: &str| ("1970"..="2261").contains(&year);
+    let known = day.rsplit(' ').next().is_some_and(|last| last.len() == 4);
+    let year = behind.strip_prefix(' ').filter(|_| !known).and_then(|rest| digits(rest, 4..=4));
+    let year = year.filter(|(year, behind)| is_year(year) && behind.starts_with([' ', ':']));
+    let (year, behind) = year.map_or(("", behind), |(year, behind)| (year, behind));
+    if part.is_empty() && year.is_empty() {
+        return (Cow::Borrowed(text), TimeDelta::zero());
+    }
+    let gap = if year.is_empty() { "" } else { " " };
+    let nanoseconds = format!("{part:0<9}").parse().unwrap_or_default();
+    (format!("{head}{day}{gap}{year} {time}{behind}").into(), TimeDelta::nanoseconds(nanoseconds))
+}
+
+/// The date that a text begins with: month and day (and the year, if it stands there), the time, and what stands behind it.
+fn date(text: &str) -> Option<(&str, &str, &str)> {
+    let month = text.get(..3).filter(|month| MONTHS.iter().any(|known| known.eq_ignore_ascii_case(month)))?;
+    let (_, rest) = digits(text[month.len()..].strip_prefix(' ')?.trim_start(), 1..=2)?;
+    // Of a date that has its year in the middle just the parts of a second are to be taken out.
+    let rest = digits(rest.trim_start(), 4..=4).map_or(rest, |(_, rest)| rest);
+    let day = &text[..text.len() - rest.len()];
+    let from = rest.strip_prefix(' ')?.trim_start();
+    let (_, rest) = digits(from, 1..=2)?;
+    let (_, rest) = digits(rest.strip_prefix(':')?, 2..=2)?;
+    let (_, rest) = digits(rest.strip_prefix(':')?, 2..=2)?;
+    Some((day, &from[..from.len() - rest.len()], rest))
+}
+
+/// As many digits as may be, and what stands behind them.
+fn digits(text: &str, many: RangeInclusive<usize>) -> Option<(&str, &str)> {
+    let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    many.contains(&end).then(|| text.split_at(end))
 }
 
 /// Puts right what the parser takes for something else. Of a message of RFC 3164 that has no date it reads nothing at all, and a program
@@ -105,15 +156,13 @@ fn year_of(month: u32, now: Timestamp) -> i32 {
 fn read(text: &str, message: &Message<&str>, from: IpAddr) -> NewActivity {
     let body = message.msg.trim_start_matches('\u{feff}').trim();
     let json = body.strip_prefix("@cee:").unwrap_or(body).trim_start();
-    let fields = json.starts_with('{').then(|| serde_json::from_str::<Map<_, _>>(json));
-    let mut document =
-        fields.and_then(Result::ok).and_then(|fields| Document::of(fields).ok()).unwrap_or_else(|| {
-            let mut document = Document::default();
-            if !body.is_empty() {
-                document.set(DETAIL[0], body);
-            }
-            document
-        });
+    let mut document = document_of(json).unwrap_or_else(|| {
+        let mut document = Document::default();
+        if !body.is_empty() {
+            document.set(DETAIL[0], body);
+        }
+        document
+    });
     let mut whole = true;
     for element in &message.structured_data {
         for (name, value) in element.params() {
@@ -157,8 +206,16 @@ fn read(text: &str, message: &Message<&str>, from: IpAddr) -> NewActivity {
         let claimed = mem::replace(&mut record.app, "syslog".to_owned());
         record.mark(CLAIMED, claimed);
     }
+    replace(&mut record);
     cut(&mut record);
     record
+}
+
+/// A body that is JSON, if it is. Half a character costs it nothing, nor does a name that stands there twice.
+fn document_of(json: &str) -> Option<Document> {
+    let json = json.starts_with('{').then(|| halves::replaced(json, "\\ufffe"))?;
+    let Ok(Value::Object(fields)) = Twice::Numbered.read(StrRead::new(&json)) else { return None };
+    Document::of(fields).ok()
 }
 
 /// The structured data of a message of RFC 5424 as it was written; empty where there is none. Of what is not written as it should be
@@ -298,6 +355,54 @@ mod tests {
     }
 
     #[test]
+    fn a_date_with_its_year_behind_or_with_parts_of_a_second_is_a_date_and_no_host() {
+        for (text, user, app, detail, time) in [
+            (
+                "<143>Mar 14 22:14:15 2026 10.1.1.2 authmgr[5412]: user ann",
+                "10.1.1.2",
+                "authmgr",
+                "user ann",
+                "2026-03-14T22:14:15Z",
+            ),
+            (
+                "<30>Mar 14 22:14:15.123 router1 mgd[123]: UI_LOGIN_EVENT: x",
+                "router1",
+                "mgd",
+                "UI_LOGIN_EVENT: x",
+                "2026-03-14T22:14:15.123Z",
+            ),
+            (
+                "<189>Mar 14 22:14:15.123: %SYS-5-CONFIG_I: Configured",
+                "10.0.0.9",
+                "%SYS-5-CONFIG_I",
+                "Configured",
+                "2026-03-14T22:14:15.123Z",
+            ),
+            (
+                "<189>Mar  4 2025 22:14:15.98765: %SYS-5-CONFIG_I: Configured",
+                "10.0.0.9",
+                "%SYS-5-CONFIG_I",
+                "Configured",
+                "2025-03-04T22:14:15.987Z",
+            ),
+            ("<30> mar  4 02:14:15.5 2025 router1 mgd: x", "router1", "mgd", "x", "2025-03-04T02:14:15.5Z"),
+            // What is no year is a host.
+            ("<13>Mar 14 22:14:15 8080 shop: x", "8080", "shop", "x", "2026-03-14T22:14:15Z"),
+            ("<13>Mar 14 22:14:15 2026a shop: x", "2026a", "shop", "x", "2026-03-14T22:14:15Z"),
+        ] {
+            let record = one(text);
+            assert_eq!((&*record.user, &*record.app, &*record.detail), (user, app, detail), "{text}");
+            // The hour is that of the machine's own zone.
+            let read = record.time.unwrap().to_string();
+            assert_eq!((&read[..4], &read[17..]), (&time[..4], &time[17..]), "{text}");
+        }
+        for text in ["Mar 14 22:14:15.", "Mar 14 22:14", "Mar", "Mär 14 22:14:15.5", "<13>Mar 14 22:14:15."]
+        {
+            assert_eq!(dated(text), (Cow::Borrowed(text), TimeDelta::zero()), "{text}");
+        }
+    }
+
+    #[test]
     fn a_message_without_text_has_no_detail_and_no_attribute_in_its_place() {
         let record = one("<13>1 - web1 shop - paid -");
         assert_eq!(record.detail, "");
@@ -415,6 +520,24 @@ mod tests {
         assert!(at("2026-03-15T12:00:00Z", b"\0\n").is_err());
     }
 
+    #[test]
+    fn what_the_log_does_not_take_costs_no_message() {
+        let kept = |record: &NewActivity, name: &str| {
+            record.attributes.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+        };
+        for text in ["<13>1 - web1 shop - - - cut\0off", "<13>1 - web1 shop - - - cut\u{fffe}off"] {
+            let record = one(text);
+            assert_eq!(record.detail, "cut\u{fffd}off");
+            assert_eq!(kept(&record, "replaced").as_deref(), Some("true"));
+        }
+        let body = r#"{"user":"ann","action":"x","msg":"a\u0000 \ud83d","level":"info","level":"warn"}"#;
+        let record = one(&format!("<13>1 - web1 shop - - - {body}"));
+        assert_eq!((&*record.user, &*record.action, &*record.detail), ("ann", "x", "a\u{fffd} \u{fffd}"));
+        let levels = ["level", "level 2", "replaced"].map(|name| kept(&record, name).unwrap());
+        assert_eq!(levels, ["info", "warn", "true"]);
+        assert_eq!(kept(&one("<13>1 - web1 shop - - - x"), "replaced"), None);
+    }
+
     fn pieces() -> impl Strategy<Value = Vec<u8>> {
         let known = proptest::sample::select(vec![
             "<13>",
@@ -426,6 +549,7 @@ mod tests {
             "Mar 15 11:59:00",
             "Feb 30 25:61:61",
             "Mar 31 02:30:00 2026",
+            "Mar 31 02:30:00.123",
             "Dec 31 262142 23:59:59",
             "2026-13-99T99:99:99Z",
             "2026-01-02T03:04:05.678Z",

@@ -2,8 +2,10 @@
 
 use std::io::Cursor;
 
-use opentelemetry_proto::tonic::collector::logs::v1::{
-    ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse,
+use opentelemetry_proto::tonic::{
+    collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceRequest, ExportLogsServiceResponse},
+    common::v1::{AnyValue, KeyValue, any_value},
+    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
 };
 use prost::Message;
 use rocket::{
@@ -23,7 +25,7 @@ use crate::web::{
     failure::Failure,
     ingest::{
         body::{self, Packing, bare},
-        otlp::{Outline, of_json, records},
+        otlp::{Outline, of_json, of_protobuf, records},
         take::{Fate, take},
     },
     looking::apart,
@@ -150,9 +152,15 @@ fn in_json() -> Value {
 
 /// The same in protocol buffers, but for its time: the bytes of that are no text, and the document is.
 fn in_protobuf() -> String {
-    let mut request = of_json(in_json().to_string().as_bytes()).unwrap_or_default();
-    let scopes = request.resource_logs.iter_mut().flat_map(|resource| &mut resource.scope_logs);
-    scopes.flat_map(|scope| &mut scope.log_records).for_each(|record| record.time_unix_nano = 0);
+    let user = Some(AnyValue { value: Some(any_value::Value::StringValue("ann".to_owned())) });
+    let record = LogRecord {
+        event_name: "order.paid".to_owned(),
+        attributes: vec![KeyValue { key: "user.name".to_owned(), value: user, ..KeyValue::default() }],
+        ..LogRecord::default()
+    };
+    let scope_logs = vec![ScopeLogs { log_records: vec![record], ..ScopeLogs::default() }];
+    let resource_logs = vec![ResourceLogs { scope_logs, ..ResourceLogs::default() }];
+    let request = ExportLogsServiceRequest { resource_logs };
     String::from_utf8(request.encode_to_vec()).unwrap_or_default()
 }
 
@@ -189,7 +197,7 @@ async fn logs(
             return Err(Failure::too_many(most, what));
         }
         match encoding {
-            Encoding::Protobuf => ExportLogsServiceRequest::decode(bytes.as_slice()).map_err(|_| {
+            Encoding::Protobuf => of_protobuf(&bytes).map_err(|_| {
                 Failure::bad_request("the body is no export request of OTLP in protocol buffers")
             }),
             Encoding::Json => of_json(&bytes).map_err(|error| {

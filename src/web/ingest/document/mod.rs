@@ -23,7 +23,10 @@ use self::words::{
     ADDRESS, BROWSER, CITY, COUNTRY, DEVICE, ID, IP, Names, OS, OUTCOME, OWN_ID, REGION, SESSION, USER_AGENT,
     address, counts, is_empty, outcome, plain, plain_text, time,
 };
-use crate::model::activity::{NewActivity, Outcome, SenderKey, limits};
+use crate::{
+    domain::ingest::{NO_TEXT, has_no_text},
+    model::activity::{NewActivity, Outcome, SenderKey, limits},
+};
 
 /// What makes a record the one it is, where the sender says so.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -277,6 +280,40 @@ pub(super) fn cut(activity: &mut NewActivity) {
     activity.attributes.retain(|(name, _)| !name.is_empty());
     if cut {
         activity.mark("cut", "true");
+    }
+}
+
+/// What a record is called in which something that is no text was replaced by U+FFFD.
+const REPLACED: &str = "replaced";
+
+/// Says of a record that something in it was replaced, where it has room for that.
+pub(super) fn say_replaced(activity: &mut NewActivity) {
+    let known = activity.attributes.iter().any(|(name, _)| name == REPLACED);
+    if !known && activity.attributes.len() < limits::ATTRIBUTES {
+        activity.attributes.push((REPLACED.to_owned(), "true".to_owned()));
+    }
+}
+
+/// Writes U+FFFD for what the log does not take, where nobody would hear that it was not taken; the attribute `replaced` says so.
+pub(super) fn replace(activity: &mut NewActivity) {
+    let NewActivity { user, action, detail, app, session, target, place, device, user_agent, key, .. } =
+        activity;
+    let mut replaced = false;
+    let mut write = |text: &mut String| {
+        if has_no_text(text) {
+            *text = text.replace(NO_TEXT, "\u{fffd}");
+            replaced = true;
+        }
+    };
+    let always = [user, action, detail, app, &mut device.device, &mut device.os, &mut device.browser];
+    let maybe = [session, target, user_agent, &mut place.city, &mut place.region, &mut place.country];
+    let pairs = activity.attributes.iter_mut().flat_map(|(name, value)| [name, value]);
+    let id = key.as_mut().map(|key| &mut key.id);
+    for text in always.into_iter().chain(maybe.into_iter().flatten()).chain(pairs).chain(id) {
+        write(text);
+    }
+    if replaced {
+        say_replaced(activity);
     }
 }
 

@@ -1,10 +1,7 @@
 //! What others call things, and how they write them: the one table of their names for our fields, and what a value says where a time, an
 //! outcome or an address is looked for.
 
-use std::{
-    borrow::Cow,
-    net::{IpAddr, Ipv6Addr},
-};
+use std::{borrow::Cow, net::IpAddr};
 
 use jiff::{Timestamp, civil, tz::TimeZone};
 use serde_json::Value;
@@ -138,6 +135,5 @@ pub(super) fn address(text: &str) -> Option<(IpAddr, bool)> {
     if let Ok(ip) = text.parse() {
         return Some((ip, true));
     }
-    let zoned = text.split_once('%').and_then(|(ip, _)| ip.parse::<Ipv6Addr>().ok()).map(IpAddr::V6);
-    zoned.or_else(|| place::address(text)).map(|ip| (ip, false))
+    place::address_on(text).map(|ip| (ip, false))
 }

@@ -1,10 +1,10 @@
 //! A record in the field names of the contract: gathered field by field, and judged when all of it was seen.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, mem};
 
 use jiff::Timestamp;
 
-use super::held::{Held, Pairs};
+use super::held::{Held, Pairs, first_twice};
 use crate::{
     model::activity::{NewActivity, Outcome, SenderKey},
     web::ingest::{Record, document},
@@ -34,12 +34,14 @@ pub(super) struct Draft<'a> {
     received: Held<'a>,
     attributes: Held<'a>,
     others: Pairs<'a>,
+    /// The first of the names above, by the alphabet, that came again.
+    twice: Option<Cow<'a, str>>,
     /// Whether a name that is none of ours says that it is written in somebody else's words.
     foreign: bool,
 }
 
 impl<'a> Draft<'a> {
-    /// Puts a field in its place; of a name that comes again the last counts.
+    /// Puts a field in its place. A name that comes again is kept in mind.
     pub(super) fn put(&mut self, name: Cow<'a, str>, value: Held<'a>) {
         let place = match &*name {
             "user" => &mut self.user,
@@ -66,12 +68,20 @@ impl<'a> Draft<'a> {
                 return self.others.push((name, value));
             }
         };
-        *place = value;
+        if !matches!(mem::replace(place, value), Held::Nothing) {
+            self.twice = self.twice.take().into_iter().chain([name]).min();
+        }
     }
 
     /// Whether it is written in somebody else's words, as `{"user":{"name":…}}` is.
     pub(super) fn is_foreign(&self) -> bool {
         self.foreign || [&self.user, &self.session, &self.user_agent].into_iter().any(Held::is_object)
+    }
+
+    /// The first name, by the alphabet, of which the later value would hide one before it.
+    pub(super) fn twice(&mut self) -> Option<String> {
+        let ours = self.twice.take().map(Cow::into_owned);
+        ours.into_iter().chain(first_twice(&mut self.others)).min()
     }
 
     /// The record that it is; `sender` is who its `id` is unique for.
@@ -113,7 +123,7 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// What stands in `attributes` and then what stands beside them, each sorted by name.
+/// What stands in `attributes` and then what stands beside them, each sorted by name. No name stands in one of them twice.
 fn attributes(inner: Held<'_>, others: Pairs<'_>) -> Result<Vec<(String, String)>, String> {
     let inner = match inner {
         Held::Nothing => Pairs::new(),
@@ -137,7 +147,7 @@ fn settled(mut pairs: Pairs<'_>) -> Pairs<'_> {
     pairs.dedup_by(|later, earlier| {
         let same = later.0 == earlier.0;
         if same {
-            std::mem::swap(later, earlier);
+            mem::swap(later, earlier);
         }
         same
     });

@@ -2,13 +2,12 @@
 
 use std::{borrow::Cow, fmt};
 
-use serde::de::{
-    DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor,
-    value::{MapAccessDeserializer, SeqAccessDeserializer},
-};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::Value;
 
-/// Pairs in the order in which they came; the same name may come again.
+use super::objects::{Twice, stands_twice};
+
+/// Pairs, in the order in which they came until they are sorted.
 pub(super) type Pairs<'a> = Vec<(Cow<'a, str>, Held<'a>)>;
 
 /// What a name holds.
@@ -134,21 +133,32 @@ impl<'de> Visitor<'de> for Any {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, items: A) -> Result<Held<'de>, A::Error> {
-        let items: Value = serde::Deserialize::deserialize(SeqAccessDeserializer::new(items))?;
-        Ok(Held::json(&items))
+        Ok(Held::json(&Twice::Refused.visit_seq(items)?))
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Held<'de>, A::Error> {
         if !self.fields {
-            let fields: Value = serde::Deserialize::deserialize(MapAccessDeserializer::new(fields))?;
-            return Ok(Held::json(&fields));
+            return Ok(Held::json(&Twice::Refused.visit_map(fields)?));
         }
         let mut pairs = Pairs::new();
         while let Some(name) = name_of(&mut fields)? {
             pairs.push((name, fields.next_value_seed(Self { fields: false })?));
         }
+        if let Some(name) = first_twice(&mut pairs) {
+            return Err(A::Error::custom(stands_twice(&name)));
+        }
         Ok(Held::Object(pairs))
     }
+}
+
+/// Sorts pairs by name, and tells the first of which the later value would hide one before it.
+pub(super) fn first_twice(pairs: &mut Pairs<'_>) -> Option<String> {
+    // Stable: those of one name stay in their order.
+    pairs.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut twos = pairs.windows(2);
+    let hides =
+        |two: &&[(Cow<'_, str>, Held<'_>)]| two[0].0 == two[1].0 && !matches!(two[0].1, Held::Nothing);
+    twos.find(hides).map(|two| two[0].0.to_string())
 }
 
 /// The next name of an object.

@@ -1,11 +1,13 @@
 //! A record as JSON: one object, with the field names of the contract.
 //!
 //! What the contract does not name is kept as an attribute, so nothing that was sent is lost. A record is read in one
-//! pass over its text ([`held`]) and judged when all of it was seen ([`draft`]): of a name that is there twice the last
-//! counts, and what is said to be wrong does not depend on the order of the fields.
+//! pass over its text ([`held`]) and judged when all of it was seen ([`draft`]): what is said to be wrong does not depend
+//! on the order of the fields. A name that is there twice is refused, for of two that say otherwise one would be lost
+//! ([`objects`]). Half a character is U+FFFD, and the record says so.
 
 mod draft;
 mod held;
+mod objects;
 #[cfg(test)]
 mod tests;
 
@@ -16,17 +18,22 @@ use std::{
 };
 
 use memchr::memchr;
-use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
-use serde_json::{Value, value::RawValue};
+use serde::de::{DeserializeSeed, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::{Value, de::StrRead, value::RawValue};
 
-pub(super) use self::draft::time;
 use self::{
     draft::Draft,
     held::{Any, Held, name_of},
+    objects::stands_twice,
+};
+pub(super) use self::{
+    draft::time,
+    objects::{Twice, put_beside},
 };
 use super::{
     MARK, Record, Records, cloudevents,
-    document::{Document, Key},
+    document::{Document, Key, say_replaced},
+    halves,
 };
 use crate::model::activity::limits;
 
@@ -75,6 +82,9 @@ impl<'de> Visitor<'de> for One<'_> {
         while let Some(name) = name_of(&mut fields)? {
             let value = fields.next_value_seed(Any { fields: name == "attributes" })?;
             draft.put(name, value);
+        }
+        if let Some(name) = draft.twice() {
+            return Err(A::Error::custom(stands_twice(&name)));
         }
         Ok((!draft.is_foreign()).then(|| draft.judge(self.sender)))
     }
@@ -140,28 +150,50 @@ fn record(text: &str, sender: &str) -> serde_json::Result<Record> {
     if text.trim_ascii().len() > limits::RECORD {
         return Ok(Err(too_long()));
     }
-    let mut from = serde_json::Deserializer::from_str(text);
-    let seen = One { sender }.deserialize(&mut from)?;
-    from.end()?;
-    match seen {
-        Some(record) => Ok(record),
-        None => foreign(text, sender, Key::Own),
+    let read = whole(text, |text| {
+        let mut from = serde_json::Deserializer::from_str(text);
+        let seen = One { sender }.deserialize(&mut from)?;
+        from.end()?;
+        match seen {
+            Some(record) => Ok(record),
+            None => foreign(text, sender, Key::Own),
+        }
+    });
+    match read {
+        // It is JSON, and no record.
+        Err(error) if error.is_data() => Ok(Err(plain(&error))),
+        read => read,
     }
 }
 
 /// Reads a record in anybody's words.
 pub(super) fn foreign(text: &str, sender: &str, key: Key) -> serde_json::Result<Record> {
-    let Value::Object(fields) = serde_json::from_str(text)? else { return Ok(no_object()) };
-    Ok(if cloudevents::is_event(&fields) {
-        cloudevents::read(fields, sender)
-    } else {
-        Document::of(fields).map(|document| document.judge(sender, key))
+    whole(text, |text| {
+        let Value::Object(fields) = Twice::Refused.read(StrRead::new(text))? else { return Ok(no_object()) };
+        Ok(if cloudevents::is_event(&fields) {
+            cloudevents::read(fields, sender)
+        } else {
+            Document::of(fields).map(|document| document.judge(sender, key))
+        })
     })
+}
+
+/// Reads a record in whose text half a character is U+FFFD; then it says so.
+fn whole(text: &str, read: impl FnOnce(&str) -> serde_json::Result<Record>) -> serde_json::Result<Record> {
+    let text = halves::replaced(text, "\\ufffd");
+    let mut record = read(&text)?;
+    if let (Cow::Owned(_), Ok(record)) = (&text, &mut record) {
+        say_replaced(record);
+    }
+    Ok(record)
 }
 
 /// A record, if it is one and JSON.
 pub(super) fn judged(read: serde_json::Result<Record>) -> Record {
-    read.unwrap_or_else(|error| Err(format!("not JSON: {}", plain(&error))))
+    read.unwrap_or_else(|error| {
+        let why = plain(&error);
+        Err(if error.is_data() { why } else { format!("not JSON: {why}") })
+    })
 }
 
 /// The record that cells with names make; `sender` is who its id is unique for.
@@ -190,7 +222,7 @@ pub fn line(bytes: &[u8], sender: &str) -> Option<Record> {
 }
 
 /// What serde says, without the line and column it counts inside a record.
-fn plain(error: &serde_json::Error) -> String {
+pub(super) fn plain(error: &serde_json::Error) -> String {
     let text = error.to_string();
     text.split(" at line ").next().unwrap_or_default().to_owned()
 }

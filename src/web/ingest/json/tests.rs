@@ -1,12 +1,14 @@
 //! Records as they come, and what a slow and plain reader finds in them.
 
-use proptest::prelude::*;
-use serde_json::Value;
+use std::borrow::Cow;
 
-use super::{Key, Ndjson, Whole, foreign, judged, line, no_object, plain, time, too_long};
+use proptest::prelude::*;
+use serde_json::{Value, de::StrRead};
+
+use super::{Key, Ndjson, Twice, Whole, foreign, judged, line, no_object, plain, time, too_long};
 use crate::{
     model::activity::{NewActivity, Outcome, SenderKey, limits},
-    web::ingest::{Record, Records as _},
+    web::ingest::{Record, Records as _, document::say_replaced, halves},
 };
 
 fn one(text: &str) -> Record {
@@ -28,7 +30,7 @@ fn a_record_needs_a_user_and_an_action_and_keeps_all_it_is_given() {
 #[test]
 fn an_array_is_whole_or_nothing_and_its_records_are_taken_one_by_one() {
     let read = |text: &str| Whole::read(text.to_owned(), "x").map(Vec::from_iter);
-    for broken in ["[", "[{}", "[{},]", "[{}]]", "[{} {}]", "", "{} {}", "{\"user\":\"\\ud800\"}"] {
+    for broken in ["[", "[{}", "[{},]", "[{}]]", "[{} {}]", "", "{} {}"] {
         assert!(read(broken).is_err(), "{broken}");
     }
     assert_eq!(read("\n[ ]\n").unwrap(), []);
@@ -36,7 +38,7 @@ fn an_array_is_whole_or_nothing_and_its_records_are_taken_one_by_one() {
     let users: Vec<_> =
         read(mixed).unwrap().into_iter().map(|record| record.map(|record| record.user)).collect();
     let bad = |why: &str| Err(why.to_owned());
-    let half = bad("not JSON: unexpected end of hex escape");
+    let half = Ok("\u{fffd}".to_owned());
     let none = bad("a record is a JSON object");
     assert_eq!(users, [Ok("a".to_owned()), none.clone(), half, none, Ok("b".to_owned())]);
 }
@@ -57,7 +59,6 @@ fn a_bad_record_says_what_is_wrong() {
     assert_eq!(one(r#"{"user":1}"#).unwrap_err(), "user must be a string, and this is a number");
     assert!(one(r#"{"user":"a","action":"b","ip":"nowhere"}"#).unwrap_err().starts_with("ip: nowhere"));
     assert!(one(r#"{"user":"a","action":"b","time":"yesterday"}"#).unwrap_err().starts_with("time:"));
-    assert!(one(r#"{"user":"\ud800","action":"b"}"#).is_err(), "half a character is no text");
     assert_eq!(line(b"\xff{}", "x").unwrap().unwrap_err(), "the line is not UTF-8");
     assert!(line(b" \r\n", "x").is_none());
 }
@@ -97,8 +98,44 @@ fn a_record_is_in_the_words_of_others_where_such_a_name_holds_an_object() {
     assert_eq!(own.attributes, [("order".to_owned(), r#"{"id":7}"#.to_owned())]);
     let nobody = r#"{"user":["ann"],"action":"login"}"#;
     assert_eq!(one(nobody).unwrap_err(), "user must be a string, and this is a list");
-    let later = one(r#"{"user":{"name":"bob"},"user":"ann","action":"login"}"#).unwrap();
-    assert_eq!(later.user, "ann", "of a name that is there twice the last counts");
+}
+
+#[test]
+fn a_name_that_stands_twice_is_refused_wherever_it_stands_and_half_a_character_is_not() {
+    for (text, name) in [
+        (r#"{"user":"bob","user":"ann","action":"login"}"#, "user"),
+        (r#"{"user":{"name":"bob"},"user":"ann","action":"login"}"#, "user"),
+        (r#"{"user":"ann","action":"login","us\u0065r":null}"#, "user"),
+        (r#"{"user":"ann","action":"login","size":1,"size":1}"#, "size"),
+        (r#"{"user":"ann","action":"login","attributes":{"b":1,"b":2,"a":"x","a":"y"}}"#, "a"),
+        (r#"{"user":"ann","action":"login","order":{"id":1,"id":2}}"#, "id"),
+        (r#"{"user":"ann","action":"login","orders":[{"id":1,"id":2}]}"#, "id"),
+        (r#"{"event.action":"login","user":{"name":"ann","name":"bob"}}"#, "name"),
+        (r#"{"specversion":"1.0","id":"1","source":"/","type":"x","id":"2"}"#, "id"),
+    ] {
+        let why = format!("{name}: stands there twice; name it once");
+        assert_eq!(one(text).unwrap_err(), why, "{text}");
+        let array = Whole::read(format!("[{text}]"), "x").unwrap();
+        assert_eq!(array.collect::<Vec<_>>(), [Err(why)], "{text}");
+    }
+    let null =
+        one(r#"{"user":null,"user":"ann","action":"login","a":null,"a":1,"attributes":null}"#).unwrap();
+    assert_eq!(null.attributes, [("a".to_owned(), "1".to_owned())], "null says nothing that could be lost");
+    let marked = |pairs: &[(&str, &str)]| {
+        let pairs = pairs.iter().chain(&[("replaced", "true")]);
+        pairs.map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect::<Vec<_>>()
+    };
+    for text in [
+        r#"{"user":"ann","action":"x","detail":"shipped \ud83d","size":1}"#,
+        r#"{"user.name":"ann","event.action":"x","message":"shipped \ud83d","size":1}"#,
+    ] {
+        let half = one(text).unwrap();
+        assert_eq!((&*half.user, &*half.action, &*half.detail), ("ann", "x", "shipped \u{fffd}"), "{text}");
+        assert_eq!(half.attributes, marked(&[("size", "1")]), "{text}");
+    }
+    let full: Vec<_> = (0..limits::ATTRIBUTES).map(|n| format!(r#""a{n}":1"#)).collect();
+    let full = one(&format!(r#"{{"user":"ann","action":"\ude00",{}}}"#, full.join(","))).unwrap();
+    assert_eq!(full.attributes.len(), limits::ATTRIBUTES, "nothing is lost for it");
 }
 
 /// What a record is when all of it is read into a [`Value`] first: slow and plain.
@@ -131,7 +168,10 @@ fn plainly(text: &str, sender: &str) -> Record {
             other => Some((name, other.to_string())),
         }
     }
-    let value = serde_json::from_str(text).map_err(|error| format!("not JSON: {}", plain(&error)))?;
+    let whole = halves::replaced(text, r"\ufffd");
+    let value = Twice::Refused.read(StrRead::new(&whole)).map_err(|error| {
+        if error.is_data() { plain(&error) } else { format!("not JSON: {}", plain(&error)) }
+    })?;
     let Value::Object(mut fields) = value else { return no_object() };
     if ["user", "session", "user_agent"].iter().any(|name| fields.get(*name).is_some_and(Value::is_object)) {
         return judged(foreign(text, sender, Key::Own));
@@ -187,6 +227,9 @@ fn plainly(text: &str, sender: &str) -> Record {
         return Err(format!("{name:.60}: stands in attributes and beside them; name it once"));
     }
     record.attributes.extend(std::mem::take(fields).into_iter().filter_map(attribute));
+    if matches!(whole, Cow::Owned(_)) {
+        say_replaced(&mut record);
+    }
     Ok(record)
 }
 

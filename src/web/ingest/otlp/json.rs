@@ -1,16 +1,17 @@
 //! OTLP in JSON, read straight into the messages of protocol buffers.
 //!
-//! It is the JSON of protocol buffers with two differences: ids are hexadecimal, and an enum is its number and never its name.
+//! It is the JSON of protocol buffers with two differences: ids are hexadecimal, and an enum is its number. (Its name is taken too: the
+//! common emitters of that JSON write it.) Each record is read by itself, so that what is wrong with one costs no other; a half of a
+//! character, as programs leave it that cut texts, and what is no UTF-8 is no text and costs its record nothing but that.
 //! Null is the default value of whatever it stands for, a number of 64 bits may be text, a double that is no number is a word, and
 //! a field that nobody knows is passed over. Of a field that is there twice the last counts.
 
-use std::{borrow::Cow, fmt, marker::PhantomData};
+use std::{borrow::Cow, fmt, marker::PhantomData, str};
 
 use data_encoding::{BASE64_NOPAD, HEXLOWER_PERMISSIVE};
 use opentelemetry_proto::tonic::{
-    collector::logs::v1::ExportLogsServiceRequest,
     common::v1::{AnyValue, ArrayValue, InstrumentationScope, KeyValue, KeyValueList, any_value},
-    logs::v1::{LogRecord, ResourceLogs, ScopeLogs},
+    logs::v1::{LogRecord, SeverityNumber},
     resource::v1::Resource,
 };
 use serde::{
@@ -18,13 +19,19 @@ use serde::{
     de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Unexpected, Visitor},
 };
 
-use super::{INFINITY, NAN, NEG_INFINITY};
-use crate::web::ingest::MARK;
+use serde_json::value::RawValue;
+
+use super::{INFINITY, NAN, NEG_INFINITY, Piece, Request, ResourceLogs, ScopeLogs, protobuf};
+use crate::web::ingest::{MARK, halves, json::plain};
+
+/// What is written for half a character: [`super::NO_TEXT`].
+const NO_TEXT: &str = "\\ufffe";
 
 /// Reads a request in JSON.
-pub fn read(bytes: &[u8]) -> serde_json::Result<ExportLogsServiceRequest> {
+pub fn read(bytes: &[u8]) -> serde_json::Result<Request> {
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
-    serde_json::from_slice::<Of<_>>(bytes).map(|Of(request)| request)
+    let text = str::from_utf8(bytes).map_or_else(|_| Cow::Owned(protobuf::text(bytes)), Cow::Borrowed);
+    serde_json::from_str::<Of<_>>(&text).map(|Of(request)| request)
 }
 
 /// A message of protocol buffers, as far as anything of it is kept.
@@ -48,15 +55,15 @@ macro_rules! messages {
 }
 
 messages! {
-    ExportLogsServiceRequest { "resourceLogs" => resource_logs: list }
-    ResourceLogs { "resource" => resource: message, "scopeLogs" => scope_logs: list }
+    Request { "resourceLogs" => resource_logs: list }
+    ResourceLogs { "resource" => resource: alone, "scopeLogs" => scope_logs: list }
     Resource { "attributes" => attributes: list }
-    ScopeLogs { "scope" => scope: message, "logRecords" => log_records: list }
+    ScopeLogs { "scope" => scope: alone, "logRecords" => log_records: pieces }
     InstrumentationScope { "name" => name: text }
     LogRecord {
         "timeUnixNano" => time_unix_nano: number,
         "observedTimeUnixNano" => observed_time_unix_nano: number,
-        "severityNumber" => severity_number: number,
+        "severityNumber" => severity_number: severity,
         "severityText" => severity_text: text,
         "body" => body: message,
         "attributes" => attributes: list,
@@ -98,12 +105,33 @@ fn list<'de, M: Message, A: MapAccess<'de>>(from: &mut A) -> Result<Vec<M>, A::E
     Ok(from.next_value::<Option<List<M>>>()?.map(|List(list)| list).unwrap_or_default())
 }
 
+/// Reads a message by itself.
+fn piece<M: Message>(raw: Option<&RawValue>) -> Piece<M> {
+    let Some(raw) = raw else { return Ok(M::default()) };
+    let text = halves::replaced(raw.get(), NO_TEXT);
+    let read = serde_json::from_str::<Of<M>>(&text);
+    // What is wrong may be repeated there, and that may be long.
+    read.map(|Of(message)| message).map_err(|error| format!("not OTLP: {:.200}", plain(&error)))
+}
+
+fn alone<'de, M: Message, A: MapAccess<'de>>(from: &mut A) -> Result<Option<Piece<M>>, A::Error> {
+    Ok(from.next_value::<Option<&RawValue>>()?.map(|raw| piece(Some(raw))))
+}
+
+fn pieces<'de, M: Message, A: MapAccess<'de>>(from: &mut A) -> Result<Vec<Piece<M>>, A::Error> {
+    Ok(from.next_value::<Option<Pieces<M>>>()?.map(|Pieces(pieces)| pieces).unwrap_or_default())
+}
+
 fn text<'de, A: MapAccess<'de>>(from: &mut A) -> Result<String, A::Error> {
     Ok(from.next_value::<Option<String>>()?.unwrap_or_default())
 }
 
 fn number<'de, N: Default + TryFrom<i128>, A: MapAccess<'de>>(from: &mut A) -> Result<N, A::Error> {
     Ok(from.next_value_seed(whole())?.unwrap_or_default())
+}
+
+fn severity<'de, A: MapAccess<'de>>(from: &mut A) -> Result<i32, A::Error> {
+    Ok(from.next_value_seed(known_severity())?.unwrap_or_default())
 }
 
 fn id<'de, A: MapAccess<'de>>(from: &mut A) -> Result<Vec<u8>, A::Error> {
@@ -165,6 +193,33 @@ impl<'de, M: Message> Deserialize<'de> for List<M> {
                     list.push(message);
                 }
                 Ok(List(list))
+            }
+        }
+
+        from.deserialize_seq(Items(PhantomData))
+    }
+}
+
+/// A list of messages that are read one by one, each by itself.
+struct Pieces<M>(Vec<Piece<M>>);
+
+impl<'de, M: Message> Deserialize<'de> for Pieces<M> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        struct Items<M>(PhantomData<M>);
+
+        impl<'de, M: Message> Visitor<'de> for Items<M> {
+            type Value = Pieces<M>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Pieces<M>, A::Error> {
+                let mut pieces = Vec::new();
+                while let Some(raw) = from.next_element::<Option<&RawValue>>()? {
+                    pieces.push(piece(raw));
+                }
+                Ok(Pieces(pieces))
             }
         }
 
@@ -234,18 +289,30 @@ impl<T> Visitor<'_> for OneOf<T> {
 
 /// A whole number that fits. Programs that know nothing but doubles write `1.7e18`.
 fn whole<N: TryFrom<i128>>() -> OneOf<N> {
+    OneOf { wanted: "a whole number", read: number_of }
+}
+
+fn number_of<N: TryFrom<i128>>(written: Written<'_>) -> Option<N> {
     fn of_double(number: f64) -> Option<i128> {
         (number.fract() == 0.0).then(|| format!("{number:.0}").parse().ok())?
     }
+    let number = match written {
+        Written::Whole(number) => number,
+        Written::Double(number) => of_double(number)?,
+        Written::Text(text) => text.parse().ok().or_else(|| of_double(text.parse().ok()?))?,
+    };
+    N::try_from(number).ok()
+}
+
+/// How grave a record is: the number of that, or its name.
+fn known_severity() -> OneOf<i32> {
     OneOf {
-        wanted: "a whole number",
-        read: |written| {
-            let number = match written {
-                Written::Whole(number) => number,
-                Written::Double(number) => of_double(number)?,
-                Written::Text(text) => text.parse().ok().or_else(|| of_double(text.parse().ok()?))?,
-            };
-            N::try_from(number).ok()
+        wanted: "a number of severity or its name",
+        read: |written| match written {
+            Written::Text(name) if SeverityNumber::from_str_name(name).is_some() => {
+                SeverityNumber::from_str_name(name).map(i32::from)
+            }
+            number => number_of(number),
         },
     }
 }
@@ -296,13 +363,14 @@ mod tests {
     use super::*;
 
     /// The record of a request that has but one.
-    fn record(fields: &str) -> serde_json::Result<LogRecord> {
+    fn record(fields: &str) -> Piece<LogRecord> {
         let text = format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{fields}]}}]}}]}}"#);
-        Ok(read(text.as_bytes())?.resource_logs.remove(0).scope_logs.remove(0).log_records.remove(0))
+        let mut request = read(text.as_bytes()).unwrap();
+        request.resource_logs.remove(0).scope_logs.remove(0).log_records.remove(0)
     }
 
     /// A value by itself.
-    fn value(text: &str) -> serde_json::Result<Option<any_value::Value>> {
+    fn value(text: &str) -> Piece<Option<any_value::Value>> {
         Ok(record(&format!(r#"{{"body":{text}}}"#))?.body.and_then(|body| body.value))
     }
 
@@ -364,7 +432,7 @@ mod tests {
         let record =
             read(text.as_bytes()).unwrap().resource_logs.remove(0).scope_logs.remove(0).log_records.remove(0);
         let body = Some(AnyValue { value: Some(any_value::Value::StringValue("x".to_owned())) });
-        assert_eq!(record, LogRecord { event_name: "paid".to_owned(), body, ..LogRecord::default() });
+        assert_eq!(record, Ok(LogRecord { event_name: "paid".to_owned(), body, ..LogRecord::default() }));
         assert_eq!(value(r#"{"moneyValue":3}"#).unwrap(), None, "nor is a kind of value that comes later");
     }
 
@@ -400,13 +468,52 @@ mod tests {
     }
 
     #[test]
-    fn an_enum_is_its_number_and_never_its_name() {
-        for written in ["17", r#""17""#] {
+    fn an_enum_is_its_number_or_its_name() {
+        for written in ["17", r#""17""#, r#""SEVERITY_NUMBER_ERROR""#] {
             assert_eq!(record(&format!(r#"{{"severityNumber":{written}}}"#)).unwrap().severity_number, 17);
         }
         assert_eq!(record(r#"{"severityNumber":99}"#).unwrap().severity_number, 99, "one that comes later");
-        let error = record(r#"{"severityNumber":"SEVERITY_NUMBER_ERROR"}"#).unwrap_err().to_string();
-        assert!(error.contains("expected a whole number"), "{error}");
+        let error = record(r#"{"severityNumber":"ERROR"}"#).unwrap_err();
+        assert!(error.contains("expected a number of severity or its name"), "{error}");
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_costs_no_other_and_half_a_character_not_even_its_own() {
+        let name = |name: &str| format!(r#"{{"eventName":"{name}"}}"#);
+        let records = [
+            name("one"),
+            name(r"shipped \ud83d"),
+            r#"{"traceId":"xyz"}"#.to_owned(),
+            "[]".to_owned(),
+            name(r"a\\ud83d \ud83d\ude00"),
+            name("bin ??."),
+        ];
+        let text =
+            format!(r#"{{"resourceLogs":[{{"scopeLogs":[{{"logRecords":[{}]}}]}}]}}"#, records.join(","));
+        let bytes: Vec<u8> = text.bytes().map(|byte| if byte == b'?' { 0xff } else { byte }).collect();
+        let mut request = read(&bytes).unwrap();
+        let read = request.resource_logs.remove(0).scope_logs.remove(0).log_records;
+        let names: Vec<_> =
+            read.iter().map(|record| record.as_ref().map(|record| &*record.event_name)).collect();
+        let [wrong, list] = [2, 3].map(|at: usize| read[at].as_ref().unwrap_err());
+        let good = ["one", "shipped \u{fffe}", "a\\ud83d 😀", "bin \u{fffe}\u{fffe}."].map(Ok);
+        assert_eq!(names, [good[0], good[1], Err(wrong), Err(list), good[2], good[3]]);
+        assert_eq!(wrong, "not OTLP: invalid value: string \"xyz\", expected an id in hexadecimal");
+        // So it is with what a program and a part of it say of themselves.
+        let text = r#"{"resourceLogs":[{"resource":{"attributes":7},"scopeLogs":[{"scope":{"name":"\udc00"},"logRecords":[{}]}]}]}"#;
+        let logs = read_one(text);
+        assert!(logs.resource.unwrap().is_err());
+        assert_eq!(logs.scope_logs[0].scope.as_ref().unwrap().as_ref().unwrap().name, "\u{fffe}");
+        // Where the records cannot be told from one another nothing of the request can be.
+        for broken in
+            [r#"{"resourceLogs":[{"scopeLogs":[{"logRecords":[{]}]}]}"#, r#"{"resourceLogs":7}"#, "[]"]
+        {
+            assert!(super::read(broken.as_bytes()).is_err(), "{broken}");
+        }
+    }
+
+    fn read_one(text: &str) -> ResourceLogs {
+        read(text.as_bytes()).unwrap().resource_logs.remove(0)
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod json;
 mod outline;
+mod protobuf;
 
 use std::sync::Arc;
 
@@ -9,17 +10,18 @@ use data_encoding::{BASE64, HEXLOWER};
 use jiff::Timestamp;
 use opentelemetry_proto::tonic::{
     collector::logs::v1::ExportLogsServiceRequest,
-    common::v1::{AnyValue, KeyValue, any_value},
+    common::v1::{AnyValue, InstrumentationScope, KeyValue, any_value},
     logs::v1::{LogRecord, SeverityNumber},
+    resource::v1::Resource,
 };
 use prost::Message;
 use serde_json::{Map, Value};
 
-pub use self::{json::read as of_json, outline::Outline};
+pub use self::{json::read as of_json, outline::Outline, protobuf::read as of_protobuf};
 use super::{
     Record,
-    document::{DETAIL, Document, Key},
-    json::too_long,
+    document::{DETAIL, Document, Key, replace},
+    json::{put_beside, too_long},
 };
 use crate::model::activity::limits;
 
@@ -31,26 +33,72 @@ const NAN: &str = "NaN";
 const INFINITY: &str = "Infinity";
 const NEG_INFINITY: &str = "-Infinity";
 
+/// What stands for whatever is no text, until the record is read: no text of ours has it in it, so it is found again and the record says
+/// that something was replaced.
+const NO_TEXT: char = '\u{fffe}';
+
+/// A message that was read by itself, or why it could not be: what is wrong with one costs no other.
+pub type Piece<M> = Result<M, String>;
+
+/// A request, of which each record was read by itself.
+#[derive(Debug, Default, PartialEq)]
+pub struct Request {
+    /// Programs, with what they say.
+    pub resource_logs: Vec<ResourceLogs>,
+}
+
+/// What one program says.
+#[derive(Debug, Default, PartialEq)]
+pub struct ResourceLogs {
+    /// What it says of itself.
+    pub resource: Option<Piece<Resource>>,
+    /// Its parts, with what they say.
+    pub scope_logs: Vec<ScopeLogs>,
+}
+
+/// What one part of a program says.
+#[derive(Debug, Default, PartialEq)]
+pub struct ScopeLogs {
+    /// Which part it is.
+    pub scope: Option<Piece<InstrumentationScope>>,
+    /// The records.
+    pub log_records: Vec<Piece<LogRecord>>,
+}
+
+impl From<ExportLogsServiceRequest> for Request {
+    fn from(request: ExportLogsServiceRequest) -> Self {
+        let resource_logs = request.resource_logs.into_iter().map(|logs| {
+            let scope_logs = logs.scope_logs.into_iter().map(|logs| ScopeLogs {
+                scope: logs.scope.map(Ok),
+                log_records: logs.log_records.into_iter().map(Ok).collect(),
+            });
+            ResourceLogs { resource: logs.resource.map(Ok), scope_logs: scope_logs.collect() }
+        });
+        Self { resource_logs: resource_logs.collect() }
+    }
+}
+
 /// The records of a request, one after the other; ids are unique for `sender`. What a program says of itself is read once for
 /// all of its records.
-pub fn records(request: ExportLogsServiceRequest, sender: String) -> impl Iterator<Item = Record> + Send {
+pub fn records(request: Request, sender: String) -> impl Iterator<Item = Record> + Send {
     request.resource_logs.into_iter().flat_map(move |resource| {
-        let about =
-            Arc::new(about(resource.resource.map(|resource| resource.attributes).unwrap_or_default()));
+        let about = resource.resource.unwrap_or_else(|| Ok(Resource::default()));
+        let about = Arc::new(about.and_then(|resource| about_of(resource.attributes)));
         let sender = sender.clone();
         resource.scope_logs.into_iter().flat_map(move |scope| {
-            let name = scope.scope.map(|scope| scope.name).unwrap_or_default();
+            let name = scope.scope.unwrap_or_else(|| Ok(InstrumentationScope::default()));
+            let name = name.map(|scope| scope.name);
             let (about, sender) = (Arc::clone(&about), sender.clone());
-            scope.log_records.into_iter().map(move |record| match &*about {
-                Ok(about) => read(record, about, &name, &sender),
-                Err(why) => Err(why.clone()),
+            scope.log_records.into_iter().map(move |record| match (&*about, &name) {
+                (Ok(about), Ok(name)) => read(record?, about, name, &sender),
+                (Err(why), _) | (_, Err(why)) => Err(why.clone()),
             })
         })
     })
 }
 
 /// What a program says of itself.
-fn about(attributes: Vec<KeyValue>) -> Result<Document, String> {
+fn about_of(attributes: Vec<KeyValue>) -> Result<Document, String> {
     if attributes.iter().map(Message::encoded_len).sum::<usize>() > RESOURCE {
         return Err(format!("the attributes of a resource can have at most {RESOURCE} bytes"));
     }
@@ -94,7 +142,9 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
             document.set(name, text);
         }
     }
-    Ok(document.judge(sender, Key::Foreign))
+    let mut record = document.judge(sender, Key::Foreign);
+    replace(&mut record);
+    Ok(record)
 }
 
 /// How grave it is: in the words of the record, or by its number as the data model of OpenTelemetry calls that.
@@ -127,8 +177,10 @@ fn plain(value: Option<AnyValue>) -> Value {
         Some(Any::BytesValue(bytes)) => BASE64.encode(&bytes).into(),
         Some(Any::ArrayValue(list)) => list.values.into_iter().map(|value| plain(Some(value))).collect(),
         Some(Any::KvlistValue(pairs)) => {
-            let fields: Map<_, _> =
-                pairs.values.into_iter().map(|pair| (pair.key, plain(pair.value))).collect();
+            let mut fields = Map::new();
+            for pair in pairs.values {
+                put_beside(&mut fields, pair.key, plain(pair.value));
+            }
             fields.into()
         }
     }

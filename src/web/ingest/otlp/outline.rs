@@ -13,7 +13,7 @@ const RECORDS: usize = 100_000;
 const PARTS: usize = 2_000_000;
 
 /// How deep the reading goes (`RECURSION_LIMIT` of prost); what lies deeper it refuses.
-const DEPTH: usize = 100;
+pub(super) const DEPTH: usize = 100;
 
 /// How much there is in a request, counted until it is too much.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -85,7 +85,7 @@ impl Outline {
 
 /// The messages of `opentelemetry.proto.collector.logs.v1` that may stand in one another.
 #[derive(Clone, Copy)]
-enum Kind {
+pub(super) enum Kind {
     Request,
     ResourceLogs,
     Resource,
@@ -103,7 +103,7 @@ enum Kind {
 
 impl Kind {
     /// What stands in the field of this number, if it is one of these.
-    fn holds(self, field: u32) -> Option<Self> {
+    pub(super) fn holds(self, field: u32) -> Option<Self> {
         Some(match (self, field) {
             (Self::Request, 1) => Self::ResourceLogs,
             (Self::ResourceLogs, 1) => Self::Resource,
@@ -118,6 +118,18 @@ impl Kind {
             (Self::Value, 6) => Self::Pairs,
             _ => return None,
         })
+    }
+
+    /// Whether the field of this number is a text, of which UTF-8 is wanted.
+    pub(super) const fn is_text(self, field: u32) -> bool {
+        matches!(
+            (self, field),
+            (Self::ResourceLogs | Self::ScopeLogs, 3)
+                | (Self::Entity, 1..=4)
+                | (Self::Scope, 1 | 2)
+                | (Self::Record, 3 | 12)
+                | (Self::Pair | Self::Value, 1)
+        )
     }
 }
 

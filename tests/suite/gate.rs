@@ -330,6 +330,11 @@ fn a_check_may_name_the_kind_of_a_body_that_it_does_not_bring() {
         for at in ["/auth/nginx", "/auth/denied"] {
             let reply = denied.get(at);
             assert_eq!((reply.status, reply.text().contains(DENIED)), (403, true), "{kind} {at}");
+            // Nor is it of any matter where it does bring it, as by a configuration that hands on everything.
+            for body in ["three=books", "_method=delete", "{}"] {
+                let reply = denied.send(Method::Get, at, body.as_bytes());
+                assert_eq!((reply.status, reply.text().contains(DENIED)), (403, true), "{kind} {at} {body}");
+            }
         }
     }
 }

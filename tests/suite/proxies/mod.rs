@@ -134,6 +134,22 @@ fn who_may_not_open_the_app_is_told_so_on_a_page(street: &Street, ann: &Client) 
     }
     assert!(page.header("Content-Security-Policy").unwrap_or_default().contains("style-src 'sha256-"));
     assert_eq!(ann.with("Accept", "application/json").get("/data").refusal(), "403 forbidden");
+    for kind in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"] {
+        for body in ["three=books", "_method=delete", ""] {
+            let form = ann.with("Content-Type", kind);
+            let page = form.with("Accept", "text/html").connect().send("POST", "/form", body.as_bytes());
+            assert!(
+                page.status == 403 && page.text().contains("writers"),
+                "{kind} {body}: {} {} {}",
+                page.status,
+                page.text(),
+                street.said()
+            );
+            let script = form.with("Accept", "application/json");
+            let script = script.connect().send("PUT", "/data", body.as_bytes());
+            assert_eq!(script.refusal(), "403 forbidden", "{kind} {body}: {}", street.said());
+        }
+    }
     street.open_to(READERS);
     assert!(reached(&ann.get("/page")), "the group counts at the very next request");
 }

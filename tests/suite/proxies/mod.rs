@@ -24,7 +24,8 @@ fn told(reply: &Reply, name: &str) -> Vec<String> {
     assert!(reached(reply), "{} {}", reply.status, reply.text());
     let text = reply.text();
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    let named = lines.filter(|(known, _)| known.replace('_', "-").eq_ignore_ascii_case(name));
+    let as_read = |known: &str| known.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    let named = lines.filter(|(known, _)| as_read(known).eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.trim().to_owned()).collect()
 }
 
@@ -185,6 +186,13 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
         ("X-Forwarded-Ssl", IMPOSTOR),
         ("X-Original-Host", IMPOSTOR),
     ];
+    // And whatever else there may be in a name (RFC 9110, 5.6.2): PHP reads a dot as an underscore.
+    let odd = "!#$%&'*+.^_`|~".chars().flat_map(|mark| {
+        ["Remote-User", "X-Forwarded-For"].map(|name| (name.replace('-', &mark.to_string()), IMPOSTOR))
+    });
+    let odd: Vec<(String, &str)> = odd.collect();
+    let odd = odd.iter().map(|(name, value)| (name.as_str(), *value));
+    let claims: Vec<(&str, &str)> = claims.into_iter().chain(odd).collect();
     let claiming =
         |client: Client| claims.iter().fold(client, |client, (name, value)| client.with(name, value));
     let reply = claiming(ann.clone()).get("/page");

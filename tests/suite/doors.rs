@@ -41,6 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "- --- ----x-",
         &[
             "GET /.rollcall/callback",
+            "HEAD /.rollcall/callback",
             "GET /.rollcall/start",
             "GET /auth/denied",
             "DELETE /auth/forward",

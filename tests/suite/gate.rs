@@ -260,7 +260,8 @@ fn an_app_is_changed_by_what_is_given_and_from_the_next_request_on() {
 fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_file() {
     let house = house();
     let ann = house.signed_in("ann");
-    let page = proxied(&ann, "https://shop.example.com/").get("/.rollcall/callback?code=x&rd=%2F");
+    let page = proxied(&house.stranger(), "https://shop.example.com/");
+    let page = page.get("/.rollcall/callback?code=x&rd=%2F");
     assert_eq!(page.status, 403, "{}", page.text());
     let text = page.text();
     assert!(text.contains("<style>") && !text.contains("href=\"/") && !text.contains("src="), "{text}");
@@ -696,6 +697,81 @@ fn a_code_hands_over_once_soon_and_in_the_same_browser() {
     let ada = house.signed_in("ada");
     assert_eq!(ada.delete(&format!("/api/v1/sessions/{}", ann.session())).status, 204);
     assert_eq!(at_shop(&browser, &callback), 403, "the session has ended");
+}
+
+/// The start of a browser's way to a page of the shop: the cookie that it holds from then on, and where it is to come back to.
+fn start_at_the_shop(browser: &Caller<'_>, ann: &Caller<'_>, page: &str) -> (String, String) {
+    let start = format!("/.rollcall/start?rd={page}");
+    let started = proxied(browser, "https://shop.example.com/").get(&start);
+    let over = ann.get(location(&started).strip_prefix(PUBLIC).unwrap());
+    let callback = location(&over).strip_prefix("https://shop.example.com").unwrap().to_owned();
+    (started.cookie(), callback)
+}
+
+#[test]
+fn several_tabs_of_an_app_that_are_opened_at_once_are_all_let_in() {
+    let house = house();
+    let (ann, browser) = (house.signed_in("ann"), house.stranger());
+    let shop = "https://shop.example.com/";
+    let back = |cookies: &str, callback: &str| proxied(&browser.with("Cookie", cookies), shop).get(callback);
+    let (cookie, first) = start_at_the_shop(&browser, &ann, "/t1");
+    let (cookie, second) = start_at_the_shop(&browser.with("Cookie", &cookie), &ann, "/t2");
+    let done = back(&cookie, &first);
+    assert_eq!((done.status, location(&done)), (303, "https://shop.example.com/t1"), "{}", done.text());
+    let pass = cookies(&done).into_iter().find(|cookie| cookie.starts_with("__Host-rollcall-app=")).unwrap();
+    // The nonces are gone with the first; what it was given opens the second too, which gets nothing of its own, and so does going back.
+    for (callback, page) in [(&second, "/t2"), (&first, "/t1")] {
+        let on = back(&pass, callback);
+        assert_eq!((on.status, location(&on)), (303, format!("https://shop.example.com{page}").as_str()));
+        assert!(cookies(&on).is_empty(), "{:?}", on.headers);
+    }
+    // Not to another site, whatever is asked for, nor where it may not go on.
+    for rd in ["https://evil.test/", "//evil.test/", "/\\evil.test", "@evil.test"] {
+        let rd: String = form_urlencoded::byte_serialize(rd.as_bytes()).collect();
+        let on = back(&pass, &format!("/.rollcall/callback?code=x&rd={rd}"));
+        assert!(on.status == 303 && location(&on).starts_with(shop), "{}", location(&on));
+    }
+    let ada = house.signed_in("ada");
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{}", ann.session())).status, 204);
+    let page = back(&pass, &second);
+    assert_eq!(page.status, 403);
+    assert!(page.text().contains("href=\"https://shop.example.com/t2\""), "it leads on: {}", page.text());
+}
+
+#[test]
+fn each_way_to_an_app_has_a_nonce_of_its_own_and_a_browser_holds_a_few() {
+    let house = house();
+    let (ann, browser) = (house.signed_in("ann"), house.stranger());
+    let shop = "https://shop.example.com/";
+    // What was put there by somebody else proves nothing of a way that begins later.
+    let (planted, _) = start_at_the_shop(&browser, &ann, "/planted");
+    let (held, callback) = start_at_the_shop(&browser.with("Cookie", &planted), &ann, "/x");
+    assert_ne!(held, planted);
+    let thief = proxied(&browser.with("Cookie", &planted), shop).get(&callback);
+    assert_eq!((thief.status, cookies(&thief).len()), (403, 0));
+    // The oldest go, and what is no nonce is not kept.
+    let mut cookie = "__Host-rollcall-handover=rcx_x.rcp_y..".to_owned();
+    let mut ways = Vec::new();
+    for way in 0..5 {
+        let (next, callback) = start_at_the_shop(&browser.with("Cookie", &cookie), &ann, &format!("/{way}"));
+        cookie = next;
+        ways.push(callback);
+    }
+    assert_eq!(cookie.matches("rcx_").count(), 4, "{cookie}");
+    let statuses = ways.iter().map(|way| proxied(&browser.with("Cookie", &cookie), shop).get(way).status);
+    assert_eq!(statuses.collect::<Vec<_>>(), [403, 303, 303, 303, 303]);
+}
+
+#[test]
+fn a_look_at_where_a_code_leads_does_not_use_it_up() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let (browser, callback) = hand_over(&house, &ann);
+    let shop = "https://shop.example.com/";
+    let look = proxied(&browser, shop).send(Method::Head, &callback, b"");
+    assert_eq!((look.status, cookies(&look).len()), (204, 0));
+    assert_eq!(proxied(&browser, shop).get(&callback).status, 303);
+    assert_eq!(browser.send(Method::Head, &callback, b"").status, 403, "nobody but a proxy looks");
 }
 
 #[test]

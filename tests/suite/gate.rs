@@ -188,8 +188,7 @@ fn whoever_may_not_open_an_app_is_told_so_by_the_sign_in_and_not_asked_for_a_pas
         let closed = json!({"name": "closed", "url": "https://closed.example.com", "groups": [nobodys]});
         assert_eq!(ada.post("/api/v1/apps", &closed).refusal(), "400 bad_field groups", "{nobodys:?}");
     }
-    let shop = json!({"name": "shop", "url": "https://shop.example.com", "groups": ["staff"]});
-    assert_eq!(ada.post("/api/v1/apps", &shop).status, 201);
+    assert_eq!(ada.patch("/api/v1/apps/shop", &json!({"groups": ["staff"]})).status, 204);
     let ann = house.signed_in("ann");
     for address in ["https%3A%2F%2Fshop.example.com%2F", "https%3A%2F%2Fvault.example.org%3A8443%2F"] {
         let page = ann.get(&format!("/signin?rd={address}"));
@@ -208,8 +207,17 @@ fn an_app_that_is_open_to_some_is_opened_to_everybody_only_by_who_says_so() {
     let house = house();
     let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
     let vault = "https://vault.example.org:8443/";
-    let moved = json!({"name": "vault", "url": vault, "headers": "x-webauth"});
-    assert_eq!(ada.post("/api/v1/apps", &moved).status, 201);
+    for again in [
+        json!({"name": "vault", "url": vault, "headers": "x-webauth"}),
+        json!({"name": "vault", "url": "https://elsewhere.example.org", "groups": []}),
+        json!({"name": "VAULT", "url": vault, "groups": []}),
+    ] {
+        let refused = ada.post("/api/v1/apps", &again);
+        assert_eq!(refused.refusal(), "409 conflict name", "{again}");
+        assert!(refused.text().contains("change that one instead"), "{}", refused.text());
+    }
+    let change = json!({"url": vault, "headers": "x-webauth"});
+    assert_eq!(ada.patch("/api/v1/apps/vault", &change).status, 204);
     assert_eq!(ask(&ann, vault).status, 403);
     let form = [("name", "vault"), ("url", vault), ("groups", ""), ("headers", "remote")];
     let page = ada.form("/apps/add", &form);
@@ -217,8 +225,7 @@ fn an_app_that_is_open_to_some_is_opened_to_everybody_only_by_who_says_so() {
     assert_eq!(ask(&ann, vault).status, 403);
     let told = house.log("action=app-changed");
     assert_eq!(each(&told, "detail"), ["https://vault.example.org:8443, open to staff"]);
-    let opened = json!({"name": "vault", "url": vault, "groups": []});
-    assert_eq!(ada.post("/api/v1/apps", &opened).status, 201);
+    assert_eq!(ada.patch("/api/v1/apps/vault", &json!({"groups": []})).status, 204);
     assert_eq!(ask(&ann, vault).status, 200);
     assert!(house.log("action=app-changed")[0]["detail"].as_str().unwrap().ends_with("open to everybody"));
 }
@@ -842,8 +849,19 @@ fn two_apps_cannot_be_at_one_address() {
     let ada = house.signed_in("ada");
     let twin = json!({"name": "twin", "url": "HTTPS://Wiki.example.org:443/"});
     assert_eq!(ada.post("/api/v1/apps", &twin).refusal(), "409 conflict url");
-    let same = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]});
-    assert_eq!(ada.post("/api/v1/apps", &same).status, 201, "an app may be changed");
+    let same = json!({"url": "https://wiki.example.org", "groups": ["staff"]});
+    assert_eq!(ada.patch("/api/v1/apps/wiki", &same).status, 204, "an app may be changed");
+}
+
+#[test]
+fn an_app_that_is_added_is_answered_as_it_is() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    let added = ada.post("/api/v1/apps", &json!({"name": " news ", "url": "HTTPS://News.example.org:443/"}));
+    assert_eq!(added.status, 201);
+    let news = json!({"name": "news", "url": "https://news.example.org", "groups": [], "headers": "remote"});
+    assert_eq!(added.json(), news);
+    assert!(ada.get("/api/v1/apps").items().contains(&news));
 }
 
 #[test]

@@ -414,9 +414,21 @@ fn only_a_trusted_proxy_is_believed_and_only_what_it_says_once() {
     let house = house();
     let ann = house.signed_in("ann");
     let asked = proxied(&ann, "https://wiki.example.org/");
-    let elsewhere = asked.at("10.0.0.3").get("/auth/forward");
+    let stranger = asked.at("10.0.0.3");
+    let elsewhere = stranger.with("Accept", "application/json").get("/auth/forward");
     assert_eq!(elsewhere.refusal(), "403 not_a_trusted_proxy");
     assert!(elsewhere.text().contains("--trusted-proxy 10.0.0.3"), "{}", elsewhere.text());
+    // It is the first mistake in a set-up, and the proxy hands what is said of it on to a browser.
+    for at in ["/auth/forward", "/auth/denied", "/.rollcall/start?rd=%2F"] {
+        let page = stranger.get(at);
+        let text = page.text();
+        assert!(
+            page.status == 403 && text.contains("--trusted-proxy 10.0.0.3"),
+            "{at}: {} {text}",
+            page.status
+        );
+        assert!(text.contains("<style>") && !text.contains("href=\"/") && !text.contains("src="), "{text}");
+    }
     assert_eq!(asked.at("10.0.0.3").get("/auth/nginx").status, 403);
     for (name, value) in [
         ("X-Forwarded-Host", "wiki.example.org, vault.example.org:8443"),
@@ -437,7 +449,8 @@ fn only_a_trusted_proxy_is_believed_and_only_what_it_says_once() {
     assert_eq!(agreeing.get("/auth/forward").status, 200);
     assert_eq!(agreeing.get("/auth/nginx").status, 200);
     let nobody = House::new().with_admin("ada");
-    let reply = proxied(&nobody.signed_in("ada"), "https://wiki.example.org/").get("/auth/forward");
+    let reply = proxied(&nobody.signed_in("ada"), "https://wiki.example.org/").without("Accept");
+    let reply = reply.get("/auth/forward");
     assert_eq!(reply.refusal(), "403 not_a_trusted_proxy", "nobody is trusted unless it is said");
 }
 
@@ -461,12 +474,13 @@ fn a_proxy_that_shows_a_token_is_believed_wherever_it_asks_from() {
     let other = house.program("other", &["session:read", "session:write", "activity:read"]);
     assert_eq!(showing(&other).get("/auth/forward").refusal(), "403 forbidden");
     for client in ["Basic YW5uOng=", "Bearer of-the-app", ""] {
-        let reply = asked.with("Authorization", client).get("/auth/forward");
+        let reply = asked.with("Authorization", client).without("Accept").get("/auth/forward");
         assert_eq!(reply.refusal(), "403 not_a_trusted_proxy", "{client:?} is the client's own");
         assert_eq!(asked.at(PROXY).with("Authorization", client).get("/auth/forward").status, 200);
     }
     assert_eq!(ada.delete("/api/v1/tokens/proxy").status, 204);
-    assert_eq!(showing(&proxy).get("/auth/forward").refusal(), "403 not_a_trusted_proxy");
+    let reply = showing(&proxy).without("Accept").get("/auth/forward");
+    assert_eq!(reply.refusal(), "403 not_a_trusted_proxy");
 }
 
 #[test]

@@ -18,10 +18,11 @@ local identity = {
   "X-Webauth-User", "X-Webauth-Name", "X-Webauth-Email", "X-Webauth-Groups",
 }
 
--- What a client says of itself, and what is said here, by Apache or by Rollcall. Many programs read X_Forwarded_For as X-Forwarded-For.
+-- What a client says of itself, and what is said here, by Apache or by Rollcall. Many programs read X_Forwarded_For and
+-- X.Forwarded.For as X-Forwarded-For: names with any other character than these go away.
 local function claims(name)
   name = name:lower()
-  return name:find("_", 1, true) or name == "forwarded" or name == "x-real-ip" or name:find("^x%-forwarded%-")
+  return name:find("[^a-z0-9-]") or name == "forwarded" or name == "x-real-ip" or name:find("^x%-forwarded%-")
     or name:find("^x%-original%-")
 end
 

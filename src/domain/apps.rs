@@ -84,8 +84,8 @@ impl Rollcall {
         live.has_opened(app) || live.apps().iter().any(|opened| self.are_one_app(opened, app))
     }
 
-    /// Registers an app. Fails where one of its name is there.
-    pub async fn add_app(&self, by: &Actor, app: App) -> Result<(), AppError> {
+    /// Registers an app, as it is returned. Fails where one of its name is there.
+    pub async fn add_app(&self, by: &Actor, app: App) -> Result<App, AppError> {
         let name = new_name(&app.name)?;
         self.put_app(by, name, move |known| match known {
             Some(known) => Err(AppError::Known(known.name)),
@@ -107,7 +107,8 @@ impl Rollcall {
             let (groups, headers) = (groups.unwrap_or(had), headers.unwrap_or(family));
             Ok(App { name, url, groups, headers, created })
         })
-        .await
+        .await?;
+        Ok(())
     }
 
     /// Changes an app that is there. Its sessions, its webhook and its activities stay its own.
@@ -123,16 +124,17 @@ impl Rollcall {
                 ..app
             })
         })
-        .await
+        .await?;
+        Ok(())
     }
 
-    /// Puts what `make` makes of the app of this name.
+    /// Puts what `make` makes of the app of this name, which is returned.
     async fn put_app(
         &self,
         by: &Actor,
         name: String,
         make: impl Fn(Option<App>) -> Result<App, AppError> + Send + 'static,
-    ) -> Result<(), AppError> {
+    ) -> Result<App, AppError> {
         let (added, changed) = (self.did(by, action::APP_ADDED), self.did(by, action::APP_CHANGED));
         let put = self.change(by, move |write| {
             let apps = write.apps()?;
@@ -153,10 +155,11 @@ impl Rollcall {
             let told = told.clone().to(&app.name).saying(format!("{}, open to {open_to}", app.url));
             write.put_app(&app)?;
             write.append(&told)?;
-            Ok(())
+            Ok(app)
         });
-        put.done().await?;
-        Ok(self.0.apps.refresh(&self.0.store)?)
+        let app = put.done().await?;
+        self.0.apps.refresh(&self.0.store)?;
+        Ok(app)
     }
 
     /// Removes an app. Its activities stay.

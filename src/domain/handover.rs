@@ -3,7 +3,8 @@
 //! The browser is first given a *nonce* at the app's own host, in a cookie. Then Rollcall, at its own address, makes a code for
 //! the session that is signed in there, and the browser carries it back to the app's host, where it is worth a pass. A code is
 //! good once, for a minute, at that host, and for the browser that holds the nonce: not in another one that was sent the
-//! address. It is of the token that it was made by, and over with that.
+//! address. It is of the token that it was made by, and over with that. Each way has a nonce of its own, whatever the browser held
+//! before: one that somebody else has put there is worth nothing to whoever gets hold of a code.
 
 use std::time::Duration;
 
@@ -41,16 +42,16 @@ impl App {
         self.0.handovers.keep(Handover { token: live.token, site, nonce }, 1, self.now())
     }
 
-    /// A pass for the host of `site`, for a code that was made for it and for the browser with this nonce. None if the code is
-    /// not good, or not any more: whatever is shown with it, it is used up.
+    /// A pass for the host of `site`, for a code that was made for it and for the browser with one of these nonces. None if the code
+    /// is not good, or not any more: whatever is shown with it, it is used up.
     pub async fn finish_handover(
         &self,
         code: &Token,
         site: &Site,
-        nonce: &Token,
+        nonces: &[TokenHash],
     ) -> Result<Option<Token>, SessionError> {
         let handover = self.0.handovers.take(code.hash(), self.now());
-        let good = |handover: &Handover| handover.site == *site && handover.nonce == nonce.hash();
+        let good = |handover: &Handover| handover.site == *site && nonces.contains(&handover.nonce);
         let Some(live) = handover.filter(good).and_then(|handover| self.opened_by(handover.token)) else {
             return Ok(None);
         };

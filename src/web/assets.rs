@@ -68,7 +68,9 @@ impl<'r> FromRequest<'r> for Gzip {
 }
 
 #[get("/assets/<hash>/<path..>")]
-fn asset(hash: &str, path: PathBuf, gzip: Gzip) -> Option<Asset> {
+fn asset(hash: &str, path: Option<PathBuf>, gzip: Gzip) -> Option<Asset> {
+    // What leads out of here leads nowhere.
+    let path = path?;
     let name = path.to_str()?;
     let packed = PACKED.get(name).filter(|_| gzip.0).map(|bytes| Cow::Borrowed(bytes.as_slice()));
     let encoding = Header::new("Content-Encoding", if packed.is_some() { "gzip" } else { "identity" });

@@ -3,6 +3,7 @@
 
 use rocket::{
     Data, Request, Response,
+    form::Form,
     http::{Header, Method},
     response::{self, Responder},
 };
@@ -120,11 +121,58 @@ fn one_host(request: &mut Request<'_>, none: bool, several: bool) {
     }
 }
 
-/// Takes back what Rocket makes of a form that holds `_method=delete`: a form is posted, whatever stands in it. Where nothing stands in
-/// it, Rocket has made nothing of it: a proxy that asks about a form of somebody else's names its kind and brings none.
+/// How much of a form Rocket reads to find a method there, and how much there must be.
+const READS: usize = "_method=delete".len();
+const LEAST: usize = "_method=get".len();
+
+/// Takes back what Rocket makes of a posted form that begins with `_method=delete`: a form is posted, whatever stands in it. Every other
+/// request keeps its method, whatever it brings: a proxy fetches a page by GET and sends the body of what was refused along, and a
+/// program that sends a form where JSON is meant is to hear of its body and not of its method.
 async fn forms_are_posted(request: &mut Request<'_>, data: &mut Data<'_>) {
     let is_form = request.content_type().is_some_and(|kind| kind.is_form());
-    if is_form && !data.peek(1).await.is_empty() {
+    if is_form && claimed_method(data.peek(READS).await) == Some(request.method()) {
         request.set_method(Method::Post);
+    }
+}
+
+/// The method that Rocket takes from a form which begins so: its first field, read as Rocket itself reads it, by its own parser, before
+/// anything is decoded and no further than it looks. Of a request that came by this very method nobody can tell any more whether it
+/// was posted.
+fn claimed_method(beginning: &[u8]) -> Option<Method> {
+    if beginning.len() < LEAST {
+        return None;
+    }
+    let first = Form::values(std::str::from_utf8(beginning).ok()?).next()?;
+    if first.name == "_method" { first.value.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_form_claims_a_method_by_its_first_field_as_the_framework_reads_it() {
+        for (form, method) in [
+            ("_method=delete", Some(Method::Delete)),
+            ("_method=DeLeTe", Some(Method::Delete)),
+            ("_method=put&a=b", Some(Method::Put)),
+            ("&&_method=put&", Some(Method::Put)),
+            // It looks no further than this.
+            ("_method=deleted", Some(Method::Delete)),
+            ("_method=options", None),
+            ("_method=put", Some(Method::Put)),
+            ("_method=pu", None),
+            ("_method=nothing", None),
+            ("_Method=delete", None),
+            ("%5Fmethod=delete", None),
+            ("_method=%64elete", None),
+            ("a=b&_method=put", None),
+            ("three=books", None),
+            ("", None),
+        ] {
+            let seen = &form.as_bytes()[..form.len().min(READS)];
+            assert_eq!(claimed_method(seen), method, "{form}");
+        }
+        assert_eq!(claimed_method(b"_method=put&\xff"), None);
     }
 }

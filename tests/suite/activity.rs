@@ -234,6 +234,32 @@ fn a_parameter_that_is_misspelt_or_there_twice_asks_for_nothing() {
 }
 
 #[test]
+fn a_call_without_parameters_refuses_one_that_no_call_has_too() {
+    let house = House::new().with_admin("ada");
+    let ada = house.signed_in("ada");
+    let session = format!("sessions/{}", ada.session());
+    let writer = house.program("writer", &["activity:write"]);
+    for path in ["apps", "me", session.as_str(), "openapi.json", "users/ada"] {
+        assert_eq!(ada.get(&format!("/api/v1/{path}")).status, 200, "{path}");
+        let refused = ada.get(&format!("/api/v1/{path}?bogus=1"));
+        assert_eq!(refused.refusal(), "400 bad_request", "{path}");
+        assert!(
+            refused.text().contains("this call has no parameters, and so no bogus"),
+            "{}",
+            refused.text()
+        );
+        // One of another call says nothing, and one that is empty is none.
+        assert_eq!(ada.get(&format!("/api/v1/{path}?user=ada&bogus=")).status, 200, "{path}");
+    }
+    let record = json!({"user": "ann", "action": "tick"});
+    let refused = writer.post("/api/v1/activity?bogus=1", &record);
+    assert_eq!(refused.refusal(), "400 bad_request");
+    assert!(house.log("action=tick").is_empty());
+    assert_eq!(ada.delete(&format!("/api/v1/{session}?bogus=1")).refusal(), "400 bad_request");
+    assert!(ada.is_in());
+}
+
+#[test]
 fn what_is_no_utf_8_is_refused_by_its_name_and_asks_for_nothing() {
     let house = House::new().with_admin("ada");
     let (ada, stranger) = (house.signed_in("ada"), house.stranger());

@@ -41,6 +41,7 @@ const DOORS: &[(&str, &[&str])] = &[
         "- --- ----x-",
         &[
             "GET /.rollcall/callback",
+            "HEAD /.rollcall/callback",
             "GET /.rollcall/start",
             "GET /auth/denied",
             "DELETE /auth/forward",
@@ -363,7 +364,9 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
         );
         let asked = format!("{at}?{}", secrets.replace(' ', "+"));
         let reply = knock(&stranger, method, &asked);
-        assert_eq!(Some(verdict(method, &reply)), expected, "{method} {at}: in the address");
+        // The API refuses what it has no parameter for before it asks who it is.
+        let refused = reply.status == 400 && reply.text().contains("this call has no parameter");
+        assert!(refused || Some(verdict(method, &reply)) == expected, "{method} {at}: in the address");
         assert!(
             !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie")),
             "{method} {at}"
@@ -561,6 +564,7 @@ fn a_path_that_is_written_in_another_way_opens_no_more() {
     for nowhere in [
         "/assets/../Cargo.toml",
         "/assets/x/%2e%2e%2f%2e%2e%2fetc%2fpasswd",
+        "/assets/x/..%2f..%2fetc/passwd",
         "/assets/x/..%5c..%5cpasswd",
         "/assets/x/a%00.css",
         "/nothing",
@@ -568,7 +572,7 @@ fn a_path_that_is_written_in_another_way_opens_no_more() {
     ] {
         let reply = stranger.get(nowhere);
         tells_browsers(nowhere, &reply);
-        assert!(matches!(reply.status, 400 | 404 | 422), "{nowhere} answers {}", reply.status);
+        assert_eq!(reply.status, 404, "{nowhere}");
         assert!(!reply.text().contains("root:"), "{nowhere}");
     }
 }

@@ -65,7 +65,12 @@ fn logs_out(server: &Server, ada: &Client, lost: &Client) {
     assert_eq!((reply.status, reply.ok()["ended"].as_u64()), (200, Some(1)));
     assert_eq!(lost.get("/api/v1/me").status, 401);
     assert!(start.elapsed() < HANG);
-    assert_eq!(server.stranger().get("/readyz").status, 503);
+    let here = server.stranger();
+    let ready = here.get("/readyz");
+    assert!(ready.status == 503 && ready.text().starts_with("cannot write: "), "{}", ready.text());
+    // Strangers are not told why.
+    let ready = here.with("X-Forwarded-For", "6.6.6.6").get("/readyz");
+    assert_eq!((ready.status, ready.text().as_str()), (503, "not ready\n"));
 }
 
 #[test]

@@ -188,8 +188,7 @@ fn whoever_may_not_open_an_app_is_told_so_by_the_sign_in_and_not_asked_for_a_pas
         let closed = json!({"name": "closed", "url": "https://closed.example.com", "groups": [nobodys]});
         assert_eq!(ada.post("/api/v1/apps", &closed).refusal(), "400 bad_field groups", "{nobodys:?}");
     }
-    let shop = json!({"name": "shop", "url": "https://shop.example.com", "groups": ["staff"]});
-    assert_eq!(ada.post("/api/v1/apps", &shop).status, 201);
+    assert_eq!(ada.patch("/api/v1/apps/shop", &json!({"groups": ["staff"]})).status, 204);
     let ann = house.signed_in("ann");
     for address in ["https%3A%2F%2Fshop.example.com%2F", "https%3A%2F%2Fvault.example.org%3A8443%2F"] {
         let page = ann.get(&format!("/signin?rd={address}"));
@@ -208,8 +207,17 @@ fn an_app_that_is_open_to_some_is_opened_to_everybody_only_by_who_says_so() {
     let house = house();
     let (ada, ann) = (house.signed_in("ada"), house.signed_in("ann"));
     let vault = "https://vault.example.org:8443/";
-    let moved = json!({"name": "vault", "url": vault, "headers": "x-webauth"});
-    assert_eq!(ada.post("/api/v1/apps", &moved).status, 201);
+    for again in [
+        json!({"name": "vault", "url": vault, "headers": "x-webauth"}),
+        json!({"name": "vault", "url": "https://elsewhere.example.org", "groups": []}),
+        json!({"name": "VAULT", "url": vault, "groups": []}),
+    ] {
+        let refused = ada.post("/api/v1/apps", &again);
+        assert_eq!(refused.refusal(), "409 conflict name", "{again}");
+        assert!(refused.text().contains("change that one instead"), "{}", refused.text());
+    }
+    let change = json!({"url": vault, "headers": "x-webauth"});
+    assert_eq!(ada.patch("/api/v1/apps/vault", &change).status, 204);
     assert_eq!(ask(&ann, vault).status, 403);
     let form = [("name", "vault"), ("url", vault), ("groups", ""), ("headers", "remote")];
     let page = ada.form("/apps/add", &form);
@@ -217,8 +225,7 @@ fn an_app_that_is_open_to_some_is_opened_to_everybody_only_by_who_says_so() {
     assert_eq!(ask(&ann, vault).status, 403);
     let told = house.log("action=app-changed");
     assert_eq!(each(&told, "detail"), ["https://vault.example.org:8443, open to staff"]);
-    let opened = json!({"name": "vault", "url": vault, "groups": []});
-    assert_eq!(ada.post("/api/v1/apps", &opened).status, 201);
+    assert_eq!(ada.patch("/api/v1/apps/vault", &json!({"groups": []})).status, 204);
     assert_eq!(ask(&ann, vault).status, 200);
     assert!(house.log("action=app-changed")[0]["detail"].as_str().unwrap().ends_with("open to everybody"));
 }
@@ -260,7 +267,8 @@ fn an_app_is_changed_by_what_is_given_and_from_the_next_request_on() {
 fn what_goes_wrong_at_an_apps_own_address_is_said_by_a_page_that_needs_no_other_file() {
     let house = house();
     let ann = house.signed_in("ann");
-    let page = proxied(&ann, "https://shop.example.com/").get("/.rollcall/callback?code=x&rd=%2F");
+    let page = proxied(&house.stranger(), "https://shop.example.com/");
+    let page = page.get("/.rollcall/callback?code=x&rd=%2F");
     assert_eq!(page.status, 403, "{}", page.text());
     let text = page.text();
     assert!(text.contains("<style>") && !text.contains("href=\"/") && !text.contains("src="), "{text}");
@@ -330,6 +338,11 @@ fn a_check_may_name_the_kind_of_a_body_that_it_does_not_bring() {
         for at in ["/auth/nginx", "/auth/denied"] {
             let reply = denied.get(at);
             assert_eq!((reply.status, reply.text().contains(DENIED)), (403, true), "{kind} {at}");
+            // Nor is it of any matter where it does bring it, as by a configuration that hands on everything.
+            for body in ["three=books", "_method=delete", "{}"] {
+                let reply = denied.send(Method::Get, at, body.as_bytes());
+                assert_eq!((reply.status, reply.text().contains(DENIED)), (403, true), "{kind} {at} {body}");
+            }
         }
     }
 }
@@ -401,9 +414,21 @@ fn only_a_trusted_proxy_is_believed_and_only_what_it_says_once() {
     let house = house();
     let ann = house.signed_in("ann");
     let asked = proxied(&ann, "https://wiki.example.org/");
-    let elsewhere = asked.at("10.0.0.3").get("/auth/forward");
+    let stranger = asked.at("10.0.0.3");
+    let elsewhere = stranger.with("Accept", "application/json").get("/auth/forward");
     assert_eq!(elsewhere.refusal(), "403 not_a_trusted_proxy");
     assert!(elsewhere.text().contains("--trusted-proxy 10.0.0.3"), "{}", elsewhere.text());
+    // It is the first mistake in a set-up, and the proxy hands what is said of it on to a browser.
+    for at in ["/auth/forward", "/auth/denied", "/.rollcall/start?rd=%2F"] {
+        let page = stranger.get(at);
+        let text = page.text();
+        assert!(
+            page.status == 403 && text.contains("--trusted-proxy 10.0.0.3"),
+            "{at}: {} {text}",
+            page.status
+        );
+        assert!(text.contains("<style>") && !text.contains("href=\"/") && !text.contains("src="), "{text}");
+    }
     assert_eq!(asked.at("10.0.0.3").get("/auth/nginx").status, 403);
     for (name, value) in [
         ("X-Forwarded-Host", "wiki.example.org, vault.example.org:8443"),
@@ -424,7 +449,8 @@ fn only_a_trusted_proxy_is_believed_and_only_what_it_says_once() {
     assert_eq!(agreeing.get("/auth/forward").status, 200);
     assert_eq!(agreeing.get("/auth/nginx").status, 200);
     let nobody = House::new().with_admin("ada");
-    let reply = proxied(&nobody.signed_in("ada"), "https://wiki.example.org/").get("/auth/forward");
+    let reply = proxied(&nobody.signed_in("ada"), "https://wiki.example.org/").without("Accept");
+    let reply = reply.get("/auth/forward");
     assert_eq!(reply.refusal(), "403 not_a_trusted_proxy", "nobody is trusted unless it is said");
 }
 
@@ -448,12 +474,13 @@ fn a_proxy_that_shows_a_token_is_believed_wherever_it_asks_from() {
     let other = house.program("other", &["session:read", "session:write", "activity:read"]);
     assert_eq!(showing(&other).get("/auth/forward").refusal(), "403 forbidden");
     for client in ["Basic YW5uOng=", "Bearer of-the-app", ""] {
-        let reply = asked.with("Authorization", client).get("/auth/forward");
+        let reply = asked.with("Authorization", client).without("Accept").get("/auth/forward");
         assert_eq!(reply.refusal(), "403 not_a_trusted_proxy", "{client:?} is the client's own");
         assert_eq!(asked.at(PROXY).with("Authorization", client).get("/auth/forward").status, 200);
     }
     assert_eq!(ada.delete("/api/v1/tokens/proxy").status, 204);
-    assert_eq!(showing(&proxy).get("/auth/forward").refusal(), "403 not_a_trusted_proxy");
+    let reply = showing(&proxy).without("Accept").get("/auth/forward");
+    assert_eq!(reply.refusal(), "403 not_a_trusted_proxy");
 }
 
 #[test]
@@ -693,6 +720,81 @@ fn a_code_hands_over_once_soon_and_in_the_same_browser() {
     assert_eq!(at_shop(&browser, &callback), 403, "the session has ended");
 }
 
+/// The start of a browser's way to a page of the shop: the cookie that it holds from then on, and where it is to come back to.
+fn start_at_the_shop(browser: &Caller<'_>, ann: &Caller<'_>, page: &str) -> (String, String) {
+    let start = format!("/.rollcall/start?rd={page}");
+    let started = proxied(browser, "https://shop.example.com/").get(&start);
+    let over = ann.get(location(&started).strip_prefix(PUBLIC).unwrap());
+    let callback = location(&over).strip_prefix("https://shop.example.com").unwrap().to_owned();
+    (started.cookie(), callback)
+}
+
+#[test]
+fn several_tabs_of_an_app_that_are_opened_at_once_are_all_let_in() {
+    let house = house();
+    let (ann, browser) = (house.signed_in("ann"), house.stranger());
+    let shop = "https://shop.example.com/";
+    let back = |cookies: &str, callback: &str| proxied(&browser.with("Cookie", cookies), shop).get(callback);
+    let (cookie, first) = start_at_the_shop(&browser, &ann, "/t1");
+    let (cookie, second) = start_at_the_shop(&browser.with("Cookie", &cookie), &ann, "/t2");
+    let done = back(&cookie, &first);
+    assert_eq!((done.status, location(&done)), (303, "https://shop.example.com/t1"), "{}", done.text());
+    let pass = cookies(&done).into_iter().find(|cookie| cookie.starts_with("__Host-rollcall-app=")).unwrap();
+    // The nonces are gone with the first; what it was given opens the second too, which gets nothing of its own, and so does going back.
+    for (callback, page) in [(&second, "/t2"), (&first, "/t1")] {
+        let on = back(&pass, callback);
+        assert_eq!((on.status, location(&on)), (303, format!("https://shop.example.com{page}").as_str()));
+        assert!(cookies(&on).is_empty(), "{:?}", on.headers);
+    }
+    // Not to another site, whatever is asked for, nor where it may not go on.
+    for rd in ["https://evil.test/", "//evil.test/", "/\\evil.test", "@evil.test"] {
+        let rd: String = form_urlencoded::byte_serialize(rd.as_bytes()).collect();
+        let on = back(&pass, &format!("/.rollcall/callback?code=x&rd={rd}"));
+        assert!(on.status == 303 && location(&on).starts_with(shop), "{}", location(&on));
+    }
+    let ada = house.signed_in("ada");
+    assert_eq!(ada.delete(&format!("/api/v1/sessions/{}", ann.session())).status, 204);
+    let page = back(&pass, &second);
+    assert_eq!(page.status, 403);
+    assert!(page.text().contains("href=\"https://shop.example.com/t2\""), "it leads on: {}", page.text());
+}
+
+#[test]
+fn each_way_to_an_app_has_a_nonce_of_its_own_and_a_browser_holds_a_few() {
+    let house = house();
+    let (ann, browser) = (house.signed_in("ann"), house.stranger());
+    let shop = "https://shop.example.com/";
+    // What was put there by somebody else proves nothing of a way that begins later.
+    let (planted, _) = start_at_the_shop(&browser, &ann, "/planted");
+    let (held, callback) = start_at_the_shop(&browser.with("Cookie", &planted), &ann, "/x");
+    assert_ne!(held, planted);
+    let thief = proxied(&browser.with("Cookie", &planted), shop).get(&callback);
+    assert_eq!((thief.status, cookies(&thief).len()), (403, 0));
+    // The oldest go, and what is no nonce is not kept.
+    let mut cookie = "__Host-rollcall-handover=rcx_x.rcp_y..".to_owned();
+    let mut ways = Vec::new();
+    for way in 0..5 {
+        let (next, callback) = start_at_the_shop(&browser.with("Cookie", &cookie), &ann, &format!("/{way}"));
+        cookie = next;
+        ways.push(callback);
+    }
+    assert_eq!(cookie.matches("rcx_").count(), 4, "{cookie}");
+    let statuses = ways.iter().map(|way| proxied(&browser.with("Cookie", &cookie), shop).get(way).status);
+    assert_eq!(statuses.collect::<Vec<_>>(), [403, 303, 303, 303, 303]);
+}
+
+#[test]
+fn a_look_at_where_a_code_leads_does_not_use_it_up() {
+    let house = house();
+    let ann = house.signed_in("ann");
+    let (browser, callback) = hand_over(&house, &ann);
+    let shop = "https://shop.example.com/";
+    let look = proxied(&browser, shop).send(Method::Head, &callback, b"");
+    assert_eq!((look.status, cookies(&look).len()), (204, 0));
+    assert_eq!(proxied(&browser, shop).get(&callback).status, 303);
+    assert_eq!(browser.send(Method::Head, &callback, b"").status, 403, "nobody but a proxy looks");
+}
+
 #[test]
 fn an_app_of_another_scheme_is_handed_its_session_as_no_cookie_of_ours_opens_it() {
     for (public, secure, app) in [
@@ -761,8 +863,19 @@ fn two_apps_cannot_be_at_one_address() {
     let ada = house.signed_in("ada");
     let twin = json!({"name": "twin", "url": "HTTPS://Wiki.example.org:443/"});
     assert_eq!(ada.post("/api/v1/apps", &twin).refusal(), "409 conflict url");
-    let same = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]});
-    assert_eq!(ada.post("/api/v1/apps", &same).status, 201, "an app may be changed");
+    let same = json!({"url": "https://wiki.example.org", "groups": ["staff"]});
+    assert_eq!(ada.patch("/api/v1/apps/wiki", &same).status, 204, "an app may be changed");
+}
+
+#[test]
+fn an_app_that_is_added_is_answered_as_it_is() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    let added = ada.post("/api/v1/apps", &json!({"name": " news ", "url": "HTTPS://News.example.org:443/"}));
+    assert_eq!(added.status, 201);
+    let news = json!({"name": "news", "url": "https://news.example.org", "groups": [], "headers": "remote"});
+    assert_eq!(added.json(), news);
+    assert!(ada.get("/api/v1/apps").items().contains(&news));
 }
 
 #[test]

@@ -221,8 +221,10 @@ fn an_app_is_told_however_its_name_is_written() {
     let house = house(&[("wiki", &app)]);
     let ada = house.signed_in("ada");
     // What is given of `Wiki` is given of it, and there is no second one.
-    let again = ada.post("/api/v1/apps", &json!({"name": "Wiki", "url": "https://other.example.org"}));
-    assert_eq!(again.status, 201, "{}", again.text());
+    let other = json!({"name": "Wiki", "url": "https://other.example.org"});
+    assert_eq!(ada.post("/api/v1/apps", &other).refusal(), "409 conflict name");
+    let again = ada.patch("/api/v1/apps/Wiki", &json!({"url": "https://other.example.org"}));
+    assert_eq!(again.status, 204, "{}", again.text());
     let apps = ada.get("/api/v1/apps").items();
     assert_eq!(
         (each(&apps, "name"), each(&apps, "url")),

@@ -116,6 +116,14 @@ fn the_document_says_who_may_call_and_what_everything_is() {
     }
 }
 
+#[test]
+fn every_call_that_takes_a_body_says_what_becomes_of_one_that_comes_too_slowly() {
+    let document = document(&House::new());
+    let taking = calls(&document).into_iter().filter(|(_, _, call)| call.get("requestBody").is_some());
+    let silent: Vec<_> = taking.filter(|(_, _, call)| call["responses"].get("408").is_none()).collect();
+    assert!(silent.is_empty(), "{silent:?}");
+}
+
 /// A server for a client of the document, and what that client must know.
 fn client(folder: &Folder, token: &str, address: &str, prefer: &str) -> Command {
     let hooks = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/openapi/hooks.py");

@@ -137,6 +137,32 @@ fn a_form_cannot_pretend_to_be_another_method() {
     assert_eq!(ada.get("/api/v1/users/mia").status, 200, "mia is still there");
 }
 
+#[test]
+fn a_form_leaves_every_other_request_its_method() {
+    let house = House::new().with_admin("ada").with_member("mia");
+    let ada = house.signed_in("ada");
+    assert_eq!(
+        ada.post("/api/v1/apps", &json!({"name": "wiki", "url": "https://wiki.example.org"})).status,
+        201
+    );
+    let form = ada.with("Content-Type", "application/x-www-form-urlencoded");
+    for body in [
+        "a=b",
+        "{\"url\":\"https://wiki.example.org\"}",
+        "_Method=delete",
+        "%5Fmethod=delete",
+        "_method=options",
+    ] {
+        let body = body.as_bytes();
+        assert_eq!(form.send(Method::Get, "/api/v1/users/mia", body).status, 200);
+        let hook = form.send(Method::Put, "/api/v1/apps/wiki/hook", body);
+        assert_eq!(hook.refusal(), "415 unsupported_media_type");
+        assert!(hook.text().contains("this takes Content-Type: application/json"), "{}", hook.text());
+        assert_eq!(form.send(Method::Post, "/api/v1/users/mia", body).status, 405, "it is posted");
+    }
+    assert_eq!(form.send(Method::Delete, "/api/v1/apps/wiki", b"a=b").status, 204);
+}
+
 /// Questions that would cost more than any answer is worth.
 fn dear_questions() -> Vec<(&'static str, String)> {
     let words = |count: usize, word: &str| vec![word; count].join(" ");

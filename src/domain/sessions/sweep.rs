@@ -280,7 +280,7 @@ mod tests {
                     headers: HeaderFamily::Remote,
                     created: app.now(),
                 };
-                app.add_app(&by, plugged).await.map_err(|error| match error {
+                app.add_app(&by, plugged).await.map(drop).map_err(|error| match error {
                     crate::domain::apps::AppError::Store(error) => known(&error),
                     other => panic!("{other}"),
                 })

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
-    model::app::{App, AppChange, GivenApp, HeaderFamily, NotAHeaderFamily},
+    model::app::{App, AppChange, HeaderFamily, NotAHeaderFamily},
     web::{
         door::{Admin, Auditor, Fresh, Json},
         failure::{Failure, Refusal},
@@ -29,6 +29,12 @@ struct AppWire {
     headers: &'static str,
 }
 
+impl From<App> for AppWire {
+    fn from(app: App) -> Self {
+        Self { name: app.name, url: app.url, groups: app.groups, headers: app.headers.as_str() }
+    }
+}
+
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 #[schema(as = NewApp, example = json!({"name": "wiki", "url": "https://wiki.example.org", "groups": ["staff"]}))]
@@ -37,9 +43,9 @@ struct Add {
     name: String,
     /// Where it is, with http or https.
     url: String,
-    /// Who may in; everybody if there are none. A new app is open to everybody if it is not given.
+    /// Who may in; everybody if there are none, or it is not given.
     groups: Option<Vec<String>>,
-    /// How it is told who is there; `remote` for a new app if not given.
+    /// How it is told who is there; `remote` if not given.
     #[schema(value_type = Option<HeaderFamily>)]
     headers: Option<String>,
 }
@@ -54,34 +60,29 @@ struct Add {
 #[get("/apps")]
 async fn list(auditor: Auditor<'_>) -> Result<Answer<Items<AppWire, usize>>, Failure> {
     let apps = apart(auditor.app, |app| app.apps()).await?;
-    let wire = |app: App| AppWire {
-        name: app.name,
-        url: app.url,
-        groups: app.groups,
-        headers: app.headers.as_str(),
-    };
-    let items: Vec<AppWire> = apps.into_iter().map(wire).collect();
+    let items: Vec<AppWire> = apps.into_iter().map(AppWire::from).collect();
     let total = items.len();
     Ok(Answer(Items { items, next: None, total }))
 }
 
-/// Add an app, or change the one of that name.
+/// Add an app.
 ///
-/// Of one that is there, groups and headers that are not given stay as they are; groups that are an empty list open it to everybody.
+/// One that is there stays as it is: that is changed by `PATCH`.
 #[utoipa::path(
     request_body = Add,
     security(("session" = [])),
     responses(
-        (status = 201),
-        (status = 409, body = Refusal)
+        (status = 201, body = AppWire),
+        (status = 409, body = Refusal, description = "There is an app of that name, or at that address.")
     ),
 )]
 #[post("/apps", data = "<body>")]
-async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<Status, Failure> {
+async fn add(admin: Fresh<Admin<'_>>, body: Json<Add>) -> Result<(Status, Answer<AppWire>), Failure> {
     let Add { name, url, groups, headers } = body.0;
-    let headers = family(headers)?;
-    admin.app.set_app(&admin.actor(), GivenApp { name, url, groups, headers }).await?;
-    Ok(Status::Created)
+    let (groups, headers) = (groups.unwrap_or_default(), family(headers)?.unwrap_or_default());
+    let app = App { name, url, groups, headers, created: admin.app.now() };
+    let added = admin.app.add_app(&admin.actor(), app).await?;
+    Ok((Status::Created, Answer(added.into())))
 }
 
 fn family(word: Option<String>) -> Result<Option<HeaderFamily>, Failure> {

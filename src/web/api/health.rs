@@ -27,16 +27,19 @@ const fn alive() -> &'static str {
 }
 
 /// Whether the server can write.
+///
+/// Why it cannot is told to who may see `/metrics`.
 #[utoipa::path(
     responses(
         (status = 200, body = String, example = "ok\n"),
-        (status = 503, content_type = "text/plain", body = String, description = "It cannot write.", example = "cannot write: the disk is full\n")
+        (status = 503, content_type = "text/plain", body = String, description = "It cannot write. Strangers are told `not ready`.", example = "cannot write: the disk is full\n")
     ),
 )]
 #[get("/readyz")]
-fn ready(visitor: Visitor<'_>) -> (Status, &'static str) {
+fn ready(visitor: Visitor<'_>, observer: Option<Observer<'_>>) -> (Status, &'static str) {
     match visitor.app.health() {
         Health::Good => (Status::Ok, "ok\n"),
+        _ if observer.is_none() => (Status::ServiceUnavailable, "not ready\n"),
         Health::Full => (Status::ServiceUnavailable, "cannot write: the disk is full\n"),
         Health::Failing(_) => (Status::ServiceUnavailable, "cannot write: see the server's log\n"),
     }

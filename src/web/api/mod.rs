@@ -14,9 +14,11 @@ pub mod stream;
 pub mod tokens;
 pub mod users;
 
+use super::door::hold_to_parameters;
+
 /// Every route of the API. What has its own address, like health, is in [`health::routes`].
 pub(super) fn routes() -> Vec<rocket::Route> {
-    [
+    let mut all = [
         account::routes(),
         activity::routes(),
         apps::routes(),
@@ -30,5 +32,9 @@ pub(super) fn routes() -> Vec<rocket::Route> {
         tokens::routes(),
         users::routes(),
     ]
-    .concat()
+    .concat();
+    for route in &mut all {
+        hold_to_parameters(route);
+    }
+    all
 }

@@ -28,9 +28,13 @@ const PLAIN_HOST_PASS: &str = "rollcall-app";
 const SECURE_DOMAIN_PASS: &str = "__Secure-rollcall-apps";
 const PLAIN_DOMAIN_PASS: &str = "rollcall-apps";
 
-/// What a browser that is about to be handed a session holds meanwhile, at the app's host.
+/// What a browser that is about to be handed a session holds meanwhile, at the app's host: a nonce for each of its ways there, the
+/// newest first, with a dot between. Several tabs of one app may be opened at once.
 const SECURE_NONCE: &str = "__Host-rollcall-handover";
 const PLAIN_NONCE: &str = "rollcall-handover";
+
+/// How many of them it holds.
+const NONCES: usize = 4;
 
 /// How many passes of one name are looked at.
 const PASSES: usize = 8;
@@ -84,10 +88,11 @@ impl<'r> Jar<'r> {
         })
     }
 
-    /// The nonce, at an app's host.
-    pub(super) fn nonce(self, secure: bool) -> Option<Token> {
-        let value = self.only(if secure { SECURE_NONCE } else { PLAIN_NONCE })?;
-        value.parse().ok().filter(|token: &Token| token.kind() == Kind::Handover)
+    /// The nonces, at an app's host, the newest first.
+    pub(super) fn nonces(self, secure: bool) -> impl Iterator<Item = Token> {
+        let value = self.only(if secure { SECURE_NONCE } else { PLAIN_NONCE }).unwrap_or_default();
+        let nonces = value.split('.').take(NONCES).filter_map(|nonce| nonce.parse().ok());
+        nonces.filter(|token: &Token| token.kind() == Kind::Handover)
     }
 
     fn only(self, name: &str) -> Option<&'r str> {
@@ -153,7 +158,7 @@ impl<R> SetCookie<R> {
         self
     }
 
-    /// Gives the browser a pass to the app on this host, for the nonce that it held.
+    /// Gives the browser a pass to the app on this host, for the nonces that it held.
     pub(super) fn and_host_pass(mut self, pass: &Token, secure: bool) -> Self {
         let (name, nonce) =
             if secure { (SECURE_HOST_PASS, SECURE_NONCE) } else { (PLAIN_HOST_PASS, PLAIN_NONCE) };
@@ -163,11 +168,12 @@ impl<R> SetCookie<R> {
         self
     }
 
-    /// Gives the browser a nonce at this host, for as long as a sign-in may take.
-    pub(super) fn and_nonce(mut self, nonce: &Token, secure: bool) -> Self {
+    /// Gives the browser nonces at this host, the newest first, for as long as a sign-in may take. The oldest of too many go.
+    pub(super) fn and_nonces(mut self, nonces: impl Iterator<Item = Token>, secure: bool) -> Self {
         let name = if secure { SECURE_NONCE } else { PLAIN_NONCE };
         let (_, attributes) = Self::form(secure);
-        self.headers.push(format!("{name}={}; {attributes}; Max-Age=600", nonce.reveal()));
+        let nonces: Vec<String> = nonces.take(NONCES).map(|nonce| nonce.reveal()).collect();
+        self.headers.push(format!("{name}={}; {attributes}; Max-Age=600", nonces.join(".")));
         self
     }
 

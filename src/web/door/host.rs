@@ -11,6 +11,9 @@ use rocket::Request;
 use super::{door, programs::shows_a_token};
 use crate::web::{failure::Failure, gate};
 
+// What a request line names besides the path (`GET http://rollcall.example.org/signin`) the framework does not keep: everything goes by
+// `Host`, here and wherever else a host is of any matter.
+
 /// What is asked for under other names too: by proxies and the browsers they send (`/auth/` and what lies at an app's address), by those
 /// who look whether we live, and by the page that says that this is the wrong address.
 const OPEN: [&str; 3] = ["/auth/", gate::PREFIX, "/assets/"];

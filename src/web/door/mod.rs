@@ -45,6 +45,7 @@ pub(super) use self::{
     host::stray,
     lease::{leased, recheck},
     lines::lines,
+    params::hold_to_parameters,
     proxy::asks_for_a_page,
     whence::own_address,
 };

@@ -2,9 +2,10 @@
 
 use percent_encoding::percent_decode_str;
 use rocket::{
-    Request,
+    Data, Request, Route,
     outcome::Outcome,
     request::{self, FromRequest},
+    route::{self, Handler},
 };
 
 use super::guards::refuse;
@@ -125,6 +126,30 @@ impl Params {
     /// Whether a parameter says yes, as the boxes of a form do.
     pub fn flag(&self, name: &str) -> bool {
         matches!(self.get(name), Some("1" | "true" | "yes" | "on"))
+    }
+}
+
+/// Has a call of the API refuse parameters that no call has, whether it takes any or not.
+pub(in crate::web) fn hold_to_parameters(route: &mut Route) {
+    route.handler = Box::new(Held(route.handler.clone()));
+}
+
+/// A handler that is asked only with parameters that there are.
+#[derive(Clone)]
+struct Held(Box<dyn Handler>);
+
+#[rocket::async_trait]
+impl Handler for Held {
+    async fn handle<'r>(&self, request: &'r Request<'_>, data: Data<'r>) -> route::Outcome<'r> {
+        // Most calls that take none bring none.
+        if request.uri().query().is_some() {
+            match Params::from_request(request).await {
+                Outcome::Success(_) => {}
+                Outcome::Error((status, ())) => return Outcome::Error(status),
+                Outcome::Forward(status) => return Outcome::Forward((data, status)),
+            }
+        }
+        self.0.handle(request, data).await
     }
 }
 

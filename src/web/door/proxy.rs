@@ -3,7 +3,7 @@
 //! The question stands in headers, which anybody could send: they are believed from a trusted proxy alone, and from whoever shows
 //! a token of one, each of them only where it stands once, and of the two families that proxies use only one is looked at.
 
-use std::{array, sync::Arc};
+use std::{array, iter, sync::Arc};
 
 use rocket::{
     Request,
@@ -205,18 +205,19 @@ impl Checkpoint<'_> {
         whence::own_address(self.request)
     }
 
-    /// An answer that gives the browser a nonce at the app's host.
-    pub fn with_nonce<R>(&self, site: &Site, nonce: &Token, answer: R) -> SetCookie<R> {
-        SetCookie::keep(answer).and_nonce(nonce, site.secure())
+    /// An answer that gives the browser a nonce at the app's host, beside those of its other ways there.
+    pub fn with_nonce<R>(&self, site: &Site, nonce: Token, answer: R) -> SetCookie<R> {
+        let nonces = iter::once(nonce).chain(self.nonces(site));
+        SetCookie::keep(answer).and_nonces(nonces, site.secure())
     }
 
     fn jar(&self) -> Jar<'_> {
         Jar::in_line(self.request, self.found.cookies)
     }
 
-    /// The nonce that the browser holds at the app's host.
-    pub fn nonce(&self, site: &Site) -> Option<Token> {
-        self.jar().nonce(site.secure())
+    /// The nonces that the browser holds at the app's host.
+    pub fn nonces(&self, site: &Site) -> impl Iterator<Item = Token> {
+        self.jar().nonces(site.secure())
     }
 
     /// An answer that gives the browser a pass to the app on this host.

@@ -10,7 +10,7 @@ use rocket::{
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{FACTOR_REQUIRED, Failure};
+use super::{FACTOR_REQUIRED, Failure, NOT_A_PROXY};
 use crate::web::{door, gate, pages, shippers};
 
 /// Why a request was refused.
@@ -51,6 +51,8 @@ impl<'r> Responder<'r, 'static> for Failure {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'static> {
         let mut response = if let Some(told) = shippers::refusal(request, &self) {
             told
+        } else if self.code == NOT_A_PROXY && door::asks_for_a_page(request) {
+            elsewhere(request, &self).respond_to(request)?
         } else if wants_json(request) {
             let error = Reason {
                 code: self.code,
@@ -68,9 +70,7 @@ impl<'r> Responder<'r, 'static> for Failure {
         } else if let Some(fields) = self.step_up {
             pages::step_up(request, fields).respond_to(request)?
         } else if is_shown_elsewhere(request) {
-            let own = door::own_address(request);
-            let page = gate::Elsewhere::because(own, self.status, pages::sentence(&self.message));
-            Box::new(page).respond_to(request)?
+            elsewhere(request, &self).respond_to(request)?
         } else {
             pages::failure(request, self.status.code, &self.message).respond_to(request)?
         };
@@ -90,6 +90,12 @@ impl<'r> Responder<'r, 'static> for Failure {
         }
         Ok(response)
     }
+}
+
+/// The page that says so at an app's own address.
+fn elsewhere(request: &Request<'_>, failure: &Failure) -> Box<gate::Elsewhere> {
+    let own = door::own_address(request);
+    Box::new(gate::Elsewhere::because(own, failure.status, pages::sentence(&failure.message)))
 }
 
 /// Sends whoever is not signed in to the sign-in page, and back here afterwards.

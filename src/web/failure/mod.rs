@@ -26,6 +26,9 @@ use crate::{
 /// Who is refused so is led to where a second factor is set up.
 const FACTOR_REQUIRED: &str = "second_factor_required";
 
+/// Who is refused so may be a browser whose proxy hands the refusal on: the first mistake in a set-up.
+const NOT_A_PROXY: &str = "not_a_trusted_proxy";
+
 /// A refusal: what the sender is told.
 #[derive(Clone, Debug)]
 pub struct Failure {
@@ -82,7 +85,7 @@ impl Failure {
         let message = format!(
             "only a trusted proxy may ask this, and {peer} is none; if it is yours, start Rollcall with --trusted-proxy {peer}, or have it send a token with the scope auth:check"
         );
-        Self::new(Status::Forbidden, "not_a_trusted_proxy", message)
+        Self::new(Status::Forbidden, NOT_A_PROXY, message)
     }
 
     /// The request has come to the port behind the front, past the front.

@@ -9,7 +9,7 @@ use rocket::{
 };
 
 use super::denied::{STYLE, alone};
-use crate::model::site::Site;
+use crate::model::site::{Address, Site};
 
 /// The page.
 #[derive(Template)]
@@ -17,6 +17,8 @@ use crate::model::site::Site;
 pub(in crate::web) struct Elsewhere {
     title: String,
     message: String,
+    /// What may be opened once more, where that helps.
+    again: Option<String>,
     /// Rollcall's own address.
     own: String,
     status: Status,
@@ -26,7 +28,15 @@ impl Elsewhere {
     /// What is said of a refusal, to somebody who can do no more than go to Rollcall itself.
     pub(in crate::web) fn because(own: String, status: Status, message: String) -> Self {
         let title = if status.code < 500 { "This did not work" } else { "Something is wrong with Rollcall" };
-        Self { title: title.to_owned(), message, own, status }
+        Self { title: title.to_owned(), message, again: None, own, status }
+    }
+
+    /// What is said to a browser that comes with a code which is worth nothing, and is let in by nothing else.
+    pub(super) fn no_way_in(own: String, back: &Address) -> Self {
+        let message =
+            "This way in was for another browser, was used before, or is too old. Open the app again.";
+        let again = Some(back.to_string());
+        Self { again, ..Self::because(own, Status::Forbidden, message.to_owned()) }
     }
 
     /// What is said where the proxy asks about an address that is no app's.
@@ -35,6 +45,7 @@ impl Elsewhere {
         Self {
             title: format!("{site} is not open yet"),
             message: message.to_owned(),
+            again: None,
             own,
             status: Status::Forbidden,
         }

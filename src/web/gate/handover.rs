@@ -5,9 +5,9 @@
 //! code for the session that is signed in there; `/.rollcall/callback` takes code and nonce and gives the browser a pass.
 
 use data_encoding::HEXLOWER;
-use rocket::{get, routes};
+use rocket::{get, head, http::Status, routes};
 
-use super::{check::to_sign_in, denied::not_open};
+use super::{check::to_sign_in, denied::not_open, elsewhere::Elsewhere};
 use crate::{
     domain::gate::Decision,
     model::{
@@ -38,7 +38,7 @@ fn start(checkpoint: Checkpoint<'_>, params: Params) -> Result<SetCookie<Redirec
     let back = Address::on(site, params.text("rd"));
     let (own, proof) = (checkpoint.own_address(), HEXLOWER.encode(&nonce.hash().0));
     let on = format!("{own}/auth/handover?rd={}&nonce={proof}", encode(&back.to_string()));
-    Ok(checkpoint.with_nonce(&back.site, &nonce, Redirect::to(on)))
+    Ok(checkpoint.with_nonce(&back.site, nonce, Redirect::to(on)))
 }
 
 #[get("/auth/handover")]
@@ -67,23 +67,38 @@ async fn hand_over(visitor: Visitor<'_>, params: Params) -> Result<Redirect, Fai
     }
 }
 
+/// Where the browser is let in, or else what it is shown.
+type Arrived = Result<SetCookie<Redirect>, Box<Elsewhere>>;
+
 #[get("/.rollcall/callback")]
-async fn callback(checkpoint: Checkpoint<'_>, params: Params) -> Result<SetCookie<Redirect>, Failure> {
+async fn callback(checkpoint: Checkpoint<'_>, params: Params) -> Result<Arrived, Failure> {
     let site = checkpoint.asked(AskedBy::Forwarded)?.address.site;
     let code = params.text("code").parse::<Token>().ok();
-    let pass = match (code, checkpoint.nonce(&site)) {
-        (Some(code), Some(nonce)) => checkpoint.app.finish_handover(&code, &site, &nonce).await?,
+    let nonces: Vec<TokenHash> = checkpoint.nonces(&site).map(|nonce| nonce.hash()).collect();
+    let pass = match code {
+        Some(code) if !nonces.is_empty() => checkpoint.app.finish_handover(&code, &site, &nonces).await?,
         _ => None,
     };
-    let Some(pass) = pass else {
-        return Err(Failure::forbidden(
-            "this way in was for another browser, was used before, or is too old; open the app again",
-        ));
-    };
     let back = Address::on(site, params.text("rd"));
-    Ok(checkpoint.with_pass(&back.site, &pass, Redirect::to(back.to_string())))
+    let on = Redirect::to(back.to_string());
+    if let Some(pass) = pass {
+        return Ok(Ok(checkpoint.with_pass(&back.site, &pass, on)));
+    }
+    // Another tab may have let the browser in meanwhile, or this very address, to which somebody has gone back. It is given nothing
+    // here and goes on with what it holds, to a page of the same site, where that is asked about like everything else.
+    let live = checkpoint.live(&back.site).await;
+    if let Decision::Pass { .. } = checkpoint.app.decide(live, &back.site) {
+        return Ok(Ok(SetCookie::keep(on)));
+    }
+    Ok(Err(Box::new(Elsewhere::no_way_in(checkpoint.own_address(), &back))))
+}
+
+/// Programs that show what a link leads to look at it first. That is no way in, and uses up no code.
+#[head("/.rollcall/callback")]
+const fn look(_checkpoint: Checkpoint<'_>) -> Status {
+    Status::NoContent
 }
 
 pub(super) fn routes() -> Vec<rocket::Route> {
-    routes![start, hand_over, callback]
+    routes![start, hand_over, callback, look]
 }

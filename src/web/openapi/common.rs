@@ -63,7 +63,11 @@ pub(super) fn complete(operation: &mut Operation, method: &str, manner: Manner) 
         refusals.extend([401, 403]);
     }
     if operation.request_body.is_some() {
-        refusals.extend([400, 413, 415]);
+        refusals.extend([400, 408, 413, 415]);
+    }
+    // A parameter that no call has is refused by all of them.
+    if manner == Manner::Ours {
+        refusals.push(400);
     }
     // Without a session too: another site's page must not sign anybody in.
     if method != "GET" && method != "HEAD" {
@@ -115,6 +119,7 @@ const fn meaning(status: u16) -> &'static str {
         401 => "No session or no token that works.",
         403 => "Signed in, but not for this; or asked for by another site's page.",
         404 => "There is no such thing, or none that the caller may know of.",
+        408 => "The body came too slowly.",
         409 => "It stands against what is there.",
         410 => "It was there once.",
         413 => "The body is too large.",

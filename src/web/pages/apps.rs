@@ -136,7 +136,7 @@ async fn add(admin: Admin<'_>, sent: FreshForm) -> Result<Done, Failure> {
         created: admin.app.now(),
     };
     match admin.app.add_app(&admin.actor(), app).await.map_err(Failure::from) {
-        Ok(()) => Ok(Ok(see("/apps?done=app-added"))),
+        Ok(_) => Ok(Ok(see("/apps?done=app-added"))),
         Err(failure) => again(&admin, None, &sent, headers, failure).await,
     }
 }

@@ -24,7 +24,8 @@ fn told(reply: &Reply, name: &str) -> Vec<String> {
     assert!(reached(reply), "{} {}", reply.status, reply.text());
     let text = reply.text();
     let lines = text.lines().filter_map(|line| line.split_once(':'));
-    let named = lines.filter(|(known, _)| known.replace('_', "-").eq_ignore_ascii_case(name));
+    let as_read = |known: &str| known.replace(|letter: char| !letter.is_ascii_alphanumeric(), "-");
+    let named = lines.filter(|(known, _)| as_read(known).eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.trim().to_owned()).collect()
 }
 
@@ -134,6 +135,22 @@ fn who_may_not_open_the_app_is_told_so_on_a_page(street: &Street, ann: &Client) 
     }
     assert!(page.header("Content-Security-Policy").unwrap_or_default().contains("style-src 'sha256-"));
     assert_eq!(ann.with("Accept", "application/json").get("/data").refusal(), "403 forbidden");
+    for kind in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/plain"] {
+        for body in ["three=books", "_method=delete", ""] {
+            let form = ann.with("Content-Type", kind);
+            let page = form.with("Accept", "text/html").connect().send("POST", "/form", body.as_bytes());
+            assert!(
+                page.status == 403 && page.text().contains("writers"),
+                "{kind} {body}: {} {} {}",
+                page.status,
+                page.text(),
+                street.said()
+            );
+            let script = form.with("Accept", "application/json");
+            let script = script.connect().send("PUT", "/data", body.as_bytes());
+            assert_eq!(script.refusal(), "403 forbidden", "{kind} {body}: {}", street.said());
+        }
+    }
     street.open_to(READERS);
     assert!(reached(&ann.get("/page")), "the group counts at the very next request");
 }
@@ -169,6 +186,13 @@ fn what_a_client_says_of_itself_is_not_believed(street: &Street, ann: &Client) {
         ("X-Forwarded-Ssl", IMPOSTOR),
         ("X-Original-Host", IMPOSTOR),
     ];
+    // And whatever else there may be in a name (RFC 9110, 5.6.2): PHP reads a dot as an underscore.
+    let odd = "!#$%&'*+.^_`|~".chars().flat_map(|mark| {
+        ["Remote-User", "X-Forwarded-For"].map(|name| (name.replace('-', &mark.to_string()), IMPOSTOR))
+    });
+    let odd: Vec<(String, &str)> = odd.collect();
+    let odd = odd.iter().map(|(name, value)| (name.as_str(), *value));
+    let claims: Vec<(&str, &str)> = claims.into_iter().chain(odd).collect();
     let claiming =
         |client: Client| claims.iter().fold(client, |client, (name, value)| client.with(name, value));
     let reply = claiming(ann.clone()).get("/page");

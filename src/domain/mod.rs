@@ -168,6 +168,7 @@ impl App {
     /// Opens the data in `folder`.
     pub fn open(folder: &Path, geo: Option<&Path>, clock: Clock, limits: Limits) -> Result<Self, StartError> {
         let store = Store::open(folder, clock.now(), random::bytes)?;
+        care::remove_leftovers(folder);
         Self::over(store, folder, geo, clock, limits)
     }
 

@@ -32,7 +32,7 @@ struct Inner {
 
 impl Inner {
     fn load(store: &Read) -> Result<Self, StoreError> {
-        let demand = store.setting(SETTING)?.and_then(|text| text.parse().ok()).unwrap_or_default();
+        let demand = store.setting_as(SETTING)?.unwrap_or_default();
         Ok(Self { demand, having: store.with_second_factor()?.into_iter().collect() })
     }
 }

@@ -66,11 +66,34 @@ impl Unfinished {
         Ok((Self { part, file }, begun))
     }
 
-    fn finish(self) -> anyhow::Result<()> {
-        // Under its name there is never less than the whole, whatever happens to the machine.
-        let kept = File::open(&self.part).and_then(|part| part.sync_all());
-        kept.and_then(|()| std::fs::rename(&self.part, &self.file))
-            .with_context(|| format!("{} could not be kept", self.file.display()))
+    /// Gives all of them their names, in their order. Under a name there is never less than the whole, whatever happens to the machine,
+    /// and once this has returned it is there for good.
+    fn finish(all: &[Self]) -> anyhow::Result<()> {
+        let each = |keep: fn(&Self) -> io::Result<()>| {
+            all.iter().try_for_each(|one| {
+                keep(one).with_context(|| format!("{} could not be kept", one.file.display()))
+            })
+        };
+        each(|one| File::open(&one.part)?.sync_all())?;
+        each(|one| std::fs::rename(&one.part, &one.file))?;
+        each(|one| sync_folder(&one.file))
+    }
+}
+
+/// Makes sure that after a power cut the folder still knows the file by its name.
+fn sync_folder(file: &Path) -> io::Result<()> {
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match File::open(folder.unwrap_or(Path::new("."))).and_then(|folder| folder.sync_all()) {
+        // There are file systems whose folders are not synced, and folders that one may write into and not look into. The file is there.
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported | io::ErrorKind::PermissionDenied
+            ) =>
+        {
+            Ok(())
+        }
+        synced => synced,
     }
 }
 
@@ -131,11 +154,13 @@ impl Files {
                     Some(file) => {
                         allow(folder, file)?;
                         allow(folder, &sealed(file))?;
+                        // The seal last: where the machine stops in between, there is a whole file without one, and not a seal that
+                        // accuses the file of before, or speaks of none.
+                        let (begun, part) = Unfinished::begin(file, 0o666)?;
+                        unfinished.push(begun);
                         let (begun, beside) = Unfinished::begin(&sealed(file), 0o666)?;
                         unfinished.push(begun);
                         seal = Box::new(BufWriter::with_capacity(BUFFER, beside));
-                        let (begun, part) = Unfinished::begin(file, 0o666)?;
-                        unfinished.push(begun);
                         Box::new(BufWriter::with_capacity(BUFFER, part))
                     }
                 }
@@ -176,7 +201,7 @@ impl Files {
         drop((self.out, self.seal));
         self.progress.clear();
         if code == 0 {
-            self.unfinished.into_iter().try_for_each(Unfinished::finish)?;
+            Unfinished::finish(&self.unfinished)?;
         }
         Ok(code)
     }
@@ -283,5 +308,34 @@ pub(super) trait Watcher {
 impl Watcher for Progress {
     fn rows(&mut self, rows: u64, total: Option<u64>) {
         Self::rows(self, rows, total);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, slice};
+
+    use super::*;
+
+    #[test]
+    fn a_seal_gets_its_name_only_once_what_it_seals_has_its_own() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("log.csv");
+        let begin = |file: &Path| {
+            let (begun, mut part) = Unfinished::begin(file, 0o666).unwrap();
+            part.write_all(b"new").unwrap();
+            begun
+        };
+        let both = [begin(&file), begin(&sealed(&file))];
+        // Nothing takes the place of a folder.
+        fs::create_dir(&file).unwrap();
+        assert!(Unfinished::finish(&both).is_err());
+        assert!(!sealed(&file).exists());
+        fs::remove_dir(&file).unwrap();
+        let one = begin(&file);
+        Unfinished::finish(slice::from_ref(&one)).unwrap();
+        drop((one, both));
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "and nothing is left beside");
     }
 }

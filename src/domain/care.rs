@@ -284,17 +284,33 @@ fn end_all(store: &Store, now: Timestamp) -> Result<usize, CareError> {
     Ok(written.wait()?)
 }
 
+/// Where a backup is unpacked until it is proven.
+const STAGING: &str = "restoring";
+
+/// Removes what a restore that was killed has left in `folder`, which is a copy of everything. Whoever calls it holds the data file,
+/// and so nobody restores meanwhile but into a folder that had none, who then finds that it has one and gives up.
+pub(super) fn remove_leftovers(folder: &Path) {
+    let path = folder.join(STAGING);
+    if let Err(error) = clear(&path) {
+        log::warn!("{}, which a restore left there, could not be removed: {error}", path.display());
+    }
+}
+
+fn clear(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
 /// A folder for what is not yet proven. It goes away with all that is left in it.
 struct Staging(PathBuf);
 
 impl Staging {
     fn make(folder: &Path) -> Result<Self, CareError> {
         use std::os::unix::fs::DirBuilderExt;
-        let path = folder.join("restoring");
-        let made = match fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => fs::DirBuilder::new().mode(0o700).create(&path),
-        };
+        let path = folder.join(STAGING);
+        let made = clear(&path).and_then(|()| fs::DirBuilder::new().mode(0o700).create(&path));
         made.map_err(|error| CareError::Place(path.display().to_string(), error))?;
         Ok(Self(path))
     }

@@ -36,10 +36,9 @@ impl Inner {
     }
 }
 
-/// What is demanded, by what is on disk. What cannot be understood must not be taken for nothing.
+/// What is demanded, by what is on disk. What cannot be understood is damage, and not taken for nothing.
 pub(super) fn kept(store: &Read) -> Result<Demand, StoreError> {
-    let kept = store.setting(SETTING)?.map(|text| text.parse().map_err(|_| StoreError::Damaged("a setting")));
-    kept.transpose().map(Option::unwrap_or_default)
+    Ok(store.setting_as(SETTING)?.unwrap_or_default())
 }
 
 impl Demands {

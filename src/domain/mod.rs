@@ -84,8 +84,8 @@ pub use crate::store::{Health, StoreError};
 use crate::{
     model::{note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor},
     store::{
-        Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Users as _, Write,
-        index::Index,
+        Credential, Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Users as _,
+        Write, index::Index,
     },
 };
 
@@ -169,6 +169,7 @@ impl App {
     /// Opens the data in `folder`.
     pub fn open(folder: &Path, geo: Option<&Path>, clock: Clock, limits: Limits) -> Result<Self, StartError> {
         let store = Store::open(folder, clock.now(), random::bytes)?;
+        care::remove_leftovers(folder);
         Self::over(store, folder, geo, clock, limits)
     }
 
@@ -203,7 +204,8 @@ impl App {
         let setup = Setup::when_nobody(&snapshot, clock.now())?;
         // Nobody could have guessed at anything before there was an account.
         let throttle = Throttle::of(&live, (!snapshot.nobody()?).then(|| clock.now()));
-        let hasher = Hasher::new(limits.hash).beside(&snapshot.credentials()?);
+        let kept: Vec<Credential> = snapshot.credentials()?.into_iter().map(|(_, kept)| kept).collect();
+        let hasher = Hasher::new(limits.hash).beside(&kept);
         let metrics = Metrics::new(store.meter(), hasher.work());
         let parts = Parts {
             store,

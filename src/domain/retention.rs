@@ -110,9 +110,8 @@ impl Outlook {
 impl App {
     /// How long the log is kept.
     pub fn retention(&self) -> Result<Retention, StoreError> {
-        let text = self.0.store.read(|read| read.setting(SETTING))?;
-        // It was checked when it was set.
-        Ok(text.and_then(|text| text.parse().ok()).unwrap_or_default())
+        let set = self.0.store.read(|read| read.setting_as(SETTING))?;
+        Ok(set.unwrap_or_default())
     }
 
     /// How many bytes the log and its index take. Blocks: it looks at every page.

@@ -145,7 +145,11 @@ impl App {
             return self.refuse(name.as_ref(), &origin, SignInError::Refused).await;
         };
         let shown = match (&factor, code) {
-            (None, _) => None,
+            (None, _) => {
+                // Nobody passes for one who has none because theirs stands under another name now.
+                self.with_second_factor()?;
+                None
+            }
             (Some(_), None) => {
                 self.0.throttle.give_back(attempt);
                 let half = Half { user: account.name.clone(), kept, renewed };

@@ -3,7 +3,11 @@
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, View, Write, codec, tables::APPS};
+use super::{
+    StoreError, View, Write,
+    codec::{self, Row},
+    tables::APPS,
+};
 use crate::model::app::App;
 
 const TABLE: &str = "the table of apps";
@@ -26,7 +30,7 @@ pub trait Apps: View {
             .map_err(StoreError::file)?
             .map(|row| {
                 let (name, bytes) = row.map_err(StoreError::file)?;
-                let record: Record = codec::open(TABLE, VERSION, bytes.value())?;
+                let record: Record = codec::open(TABLE, Row::of(APPS, name.value()), VERSION, bytes.value())?;
                 let headers = record.headers.parse().map_err(|_| StoreError::Damaged(TABLE))?;
                 Ok(App {
                     name: name.value().to_owned(),
@@ -48,7 +52,7 @@ impl Write<'_> {
         let headers = app.headers.to_string();
         let created = codec::millis(app.created);
         let record = Record { url: app.url.clone(), groups: app.groups.clone(), headers, created };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = codec::seal(Row::of(APPS, app.name.as_str()), VERSION, &record);
         self.edit(APPS)?.insert(app.name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }

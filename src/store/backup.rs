@@ -293,7 +293,7 @@ mod tests {
     use super::*;
     use crate::{
         model::id::ActivityId,
-        store::{FILE, Store, Users as _},
+        store::{Credential, FILE, Store, Users as _},
     };
 
     fn pack_if_there<K: Key + 'static, V: Value + 'static>(
@@ -301,18 +301,39 @@ mod tests {
         packer: &mut Packer<'_>,
         table: TableDefinition<K, V>,
     ) -> Result<(), BackupError> {
-        match read.open_table(table) {
-            Err(TableError::TableDoesNotExist(_)) => Ok(()),
-            opened => pack_rows(table.name(), &opened.unwrap(), packer),
+        // As they were before the sixth format, if not as they are.
+        let packed = pack_as::<K, V>(read, packer, table.name())?
+            || pack_as::<K, &str>(read, packer, table.name())?
+            || pack_as::<K, i64>(read, packer, table.name())?
+            || pack_as::<K, (u64, u64)>(read, packer, table.name())?;
+        assert!(packed, "{}", table.name());
+        Ok(())
+    }
+
+    fn pack_as<K: Key + 'static, V: Value + 'static>(
+        read: &ReadTransaction,
+        packer: &mut Packer<'_>,
+        table: &str,
+    ) -> Result<bool, BackupError> {
+        match read.open_table(TableDefinition::<K, V>::new(table)) {
+            Err(TableError::TableDoesNotExist(_)) => Ok(true),
+            Err(TableError::TableTypeMismatch { .. }) => Ok(false),
+            opened => pack_rows(table, &opened.unwrap(), packer).map(|()| true),
         }
     }
 
-    /// A backup as a version wrote it whose data file had the second format.
-    fn of_the_second_format() -> Result<Vec<u8>, BackupError> {
+    /// A folder as a version left it whose data file had the second format.
+    fn folder_of_the_second_format() -> io::Result<tempfile::TempDir> {
         let fixture = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/folders/format2.redb.zst");
         let folder = tempfile::tempdir()?;
         let data = zstd::decode_all(fs::read(fixture)?.as_slice())?;
         fs::write(folder.path().join(FILE), data)?;
+        Ok(folder)
+    }
+
+    /// A backup as that version wrote it.
+    fn of_the_second_format() -> Result<Vec<u8>, BackupError> {
+        let folder = folder_of_the_second_format()?;
         let database = Database::open(folder.path().join(FILE)).unwrap();
         let read = database.begin_read().unwrap();
         let mut backup = Vec::new();
@@ -332,10 +353,22 @@ mod tests {
         let backup = of_the_second_format().unwrap();
         let folder = tempfile::tempdir().unwrap();
         unpack(&mut backup.as_slice(), folder.path(), &mut |_, _| {}).unwrap();
+        is_upgraded(folder.path());
+    }
+
+    #[test]
+    fn a_folder_of_an_earlier_format_is_upgraded_where_it_is_and_proves_itself() {
+        is_upgraded(folder_of_the_second_format().unwrap().path());
+    }
+
+    fn is_upgraded(folder: &Path) {
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        let store = Store::open(folder.path(), now, || [7; 16]).unwrap();
+        let store = Store::open(folder, now, || [7; 16]).unwrap();
         let read = store.snapshot().unwrap();
         assert_eq!(read.users().unwrap().len(), 2);
+        for (name, Credential(phc)) in read.credentials().unwrap() {
+            assert!(phc.starts_with("$argon2id$"), "{name}: {phc}");
+        }
         assert_eq!(read.check(&mut |_| {}).unwrap(), 412);
         assert_eq!(read.activities_after(ActivityId(0), usize::MAX).unwrap().len(), 412);
         assert!(read.prove(&[], &mut |_, _| {}).unwrap().faults.is_empty());

@@ -3,7 +3,11 @@
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
-use super::{Sessions as _, StoreError, View, Write, codec, tables::SESSION_BONDS};
+use super::{
+    Sessions as _, StoreError, View, Write,
+    codec::{self, Row},
+    tables::SESSION_BONDS,
+};
 use crate::model::{
     bond::{Bond, Family},
     id::SessionId,
@@ -33,7 +37,8 @@ pub trait Bonds: View {
         let mut all = Vec::new();
         for row in bonds.iter().map_err(StoreError::file)? {
             let (id, bytes) = row.map_err(StoreError::file)?;
-            let Record { v4, v6, device } = codec::open(TABLE, VERSION, bytes.value())?;
+            let Record { v4, v6, device } =
+                codec::open(TABLE, Row::of(SESSION_BONDS, id.value()), VERSION, bytes.value())?;
             let device = device.map(|family| Family { os: family.os, browser: family.browser });
             all.push((SessionId::from_bytes(*id.value()), Bond { v4, v6, device }));
         }
@@ -52,7 +57,11 @@ impl Write<'_> {
         let device = bond.device.as_ref();
         let device =
             device.map(|family| FamilyRecord { os: family.os.clone(), browser: family.browser.clone() });
-        let bytes = codec::seal(VERSION, &Record { v4: bond.v4, v6: bond.v6, device });
+        let bytes = codec::seal(
+            Row::of(SESSION_BONDS, id.as_bytes()),
+            VERSION,
+            &Record { v4: bond.v4, v6: bond.v6, device },
+        );
         self.edit(SESSION_BONDS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }

@@ -1,13 +1,14 @@
 //! Every record of the file held against its checksum, and what refers to others against what it refers to.
 
-use std::{fs, path::Path};
+use std::{collections::HashSet, fs, path::Path};
 
 use redb::{Builder, Key, ReadableTable, TableDefinition, backends::FileBackend};
 
 use super::{
-    Apps as _, Bonds as _, FILE, Factors as _, Hooks as _, Horizons as _, OpenError, Read, Sessions as _,
-    StoreError, Tokens as _, Users as _, View as _, sessions,
-    tables::{ENDED, ENDED_OF, KEY_CHUNKS, KEYS_RECENT, LAST_ACCESS, SESSION_TOKENS, SESSIONS, TOKEN_HASHES},
+    Apps as _, Bonds as _, Evidence as _, FILE, Factors as _, Hooks as _, Horizons as _, OpenError,
+    Passes as _, Passkeys as _, Read, Sessions as _, Settings as _, StoreError, Tokens as _, Users as _,
+    View as _, sessions,
+    tables::{self, ENDED, ENDED_OF, KEY_CHUNKS, KEYS_RECENT, LAST_ACCESS, SESSIONS, TOKEN_HASHES},
 };
 use crate::model::{
     activity::Activity,
@@ -23,6 +24,8 @@ impl Read {
     pub fn check(&self, each: &mut dyn FnMut(&Activity)) -> Result<u64, StoreError> {
         self.check_accounts()?;
         self.check_sessions()?;
+        self.check_checkpoints()?;
+        super::log::check_runs(self)?;
         self.check_keys(KEYS_RECENT)?;
         self.check_keys(KEY_CHUNKS)?;
         let horizon = self.horizon()?;
@@ -46,10 +49,20 @@ impl Read {
     }
 
     fn check_accounts(&self) -> Result<(), StoreError> {
-        self.users()?;
-        for user in self.with_second_factor()? {
-            self.second_factor(&user)?;
+        tables::check_names(&self.transaction)?;
+        self.signing_seed()?;
+        self.installation_secret()?;
+        // All of them are looked at, whatever is asked for.
+        self.setting("")?;
+        self.log_bytes()?;
+        let users: HashSet<String> = self.users()?.into_iter().map(|user| user.name.to_string()).collect();
+        // Everybody has a password, and each is somebody's.
+        let passwords = self.credentials()?;
+        if passwords.len() != users.len() || !passwords.iter().all(|(name, _)| users.contains(name)) {
+            return Err(StoreError::Damaged("the table of passwords"));
         }
+        self.with_second_factor()?;
+        self.passkeys()?;
         let hashes = self.table(TOKEN_HASHES)?;
         for (hash, token) in self.tokens()? {
             let named = hashes.get(&hash.0).map_err(StoreError::file)?;
@@ -57,13 +70,9 @@ impl Read {
                 return Err(StoreError::Damaged("the table of tokens"));
             }
         }
-        for app in self.apps()? {
-            self.deliveries_to(&app.name, usize::MAX)?;
-        }
-        for hook in self.hooks()? {
-            self.hook(&hook.app)?;
-        }
-        Ok(())
+        self.apps()?;
+        self.hooks()?;
+        self.check_deliveries()
     }
 
     fn check_sessions(&self) -> Result<(), StoreError> {
@@ -75,31 +84,27 @@ impl Read {
             *if session.ending.is_some() { &mut ended } else { &mut live } += 1;
         }
         // Each is found in one way, by what it is.
-        let mut found = 0;
-        for row in self.table(SESSION_TOKENS)?.iter().map_err(StoreError::file)? {
-            let (_, id) = row.map_err(StoreError::file)?;
-            let session = self.session(SessionId::from_bytes(*id.value()))?.ok_or_else(damaged)?;
-            found += u64::from(session.ending.is_none());
-        }
+        let found = self.live_sessions()?.len() as u64;
         let mut listed = 0;
         for row in self.table(ENDED)?.iter().map_err(StoreError::file)? {
-            let (key, _) = row.map_err(StoreError::file)?;
-            let session = self.session(SessionId::from_bytes(*key.value().1))?.ok_or_else(damaged)?;
-            listed += u64::from(session.ending.is_some());
+            let (key, user) = row.map_err(StoreError::file)?;
+            let (at, id) = key.value();
+            let session = self.ended_session(at, SessionId::from_bytes(*id))?;
+            listed += u64::from(session.user.as_str() == user.value());
         }
         let mut listed_by_user = 0;
         for row in self.table(ENDED_OF)?.iter().map_err(StoreError::file)? {
             let (key, _) = row.map_err(StoreError::file)?;
             let (user, at, id) = key.value();
-            let session = self.session(SessionId::from_bytes(*id))?.ok_or_else(damaged)?;
-            let ended = session.ending.as_ref().is_some_and(|ending| ending.at.as_millisecond() == at);
-            listed_by_user += u64::from(ended && session.user.as_str() == user);
+            let session = self.ended_session(at, SessionId::from_bytes(*id))?;
+            listed_by_user += u64::from(session.user.as_str() == user);
         }
         for row in self.table(LAST_ACCESS)?.iter().map_err(StoreError::file)? {
             let (id, _) = row.map_err(StoreError::file)?;
             self.session(SessionId::from_bytes(*id.value()))?.ok_or_else(damaged)?;
         }
-        for (id, _) in self.bonds()? {
+        let bound = self.bonds()?.into_iter().map(|(id, _)| id);
+        for id in bound.chain(self.passes()?.into_iter().map(|(id, ..)| id)) {
             self.session(id)?.filter(|session| session.ending.is_none()).ok_or_else(damaged)?;
         }
         if (found, listed, listed_by_user) == (live, ended, ended) { Ok(()) } else { Err(damaged()) }

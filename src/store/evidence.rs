@@ -4,8 +4,10 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Read, StoreError, View, Write, codec, log,
-    tables::{CHECKPOINTS, META},
+    Read, StoreError, View, Write,
+    codec::{self, Row},
+    log,
+    tables::{CHECKPOINTS, META, SIGNING_KEY},
 };
 use crate::model::{
     checkpoint::Checkpoint,
@@ -32,8 +34,9 @@ pub trait Evidence: View {
     /// What the key of the installation grows from; none before its first start.
     fn signing_seed(&self) -> Result<Option<[u8; 32]>, StoreError> {
         let meta = self.table(META)?;
-        let seed = meta.get("signing-key").map_err(StoreError::file)?;
-        seed.map(|bytes| codec::open("the signing key", VERSION, bytes.value())).transpose()
+        let seed = meta.get(SIGNING_KEY).map_err(StoreError::file)?;
+        let row = Row::of(META, SIGNING_KEY);
+        seed.map(|bytes| codec::open("the signing key", row, VERSION, bytes.value())).transpose()
     }
 
     /// The newest checkpoint, signed by `key`.
@@ -64,8 +67,12 @@ pub trait Evidence: View {
 
 impl<V: View> Evidence for V {}
 
+fn decode(size: u64, value: &[u8]) -> Result<CheckpointRecord, StoreError> {
+    codec::open(TABLE, Row::of(CHECKPOINTS, size), VERSION, value)
+}
+
 fn read(key: &VerifyingKey, size: u64, value: &[u8]) -> Result<(Checkpoint, Note), StoreError> {
-    let CheckpointRecord { time, root, removals, signature } = codec::open(TABLE, VERSION, value)?;
+    let CheckpointRecord { time, root, removals, signature } = decode(size, value)?;
     let checkpoint = Checkpoint {
         origin: key.name().to_owned(),
         size,
@@ -83,9 +90,8 @@ fn read(key: &VerifyingKey, size: u64, value: &[u8]) -> Result<(Checkpoint, Note
 impl Write<'_> {
     /// Keeps what the key of the installation grows from.
     pub fn put_signing_seed(&mut self, seed: &[u8; 32]) -> Result<(), StoreError> {
-        self.edit(META)?
-            .insert("signing-key", codec::seal(VERSION, seed).as_slice())
-            .map_err(StoreError::file)?;
+        let bytes = codec::seal(Row::of(META, SIGNING_KEY), VERSION, seed);
+        self.edit(META)?.insert(SIGNING_KEY, bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
 
@@ -104,13 +110,22 @@ impl Write<'_> {
             removals: (checkpoint.removals.0, checkpoint.removals.1.0),
             signature: (half(0), half(32)),
         };
-        let value = codec::seal(VERSION, &record);
+        let value = codec::seal(Row::of(CHECKPOINTS, checkpoint.size), VERSION, &record);
         self.edit(CHECKPOINTS)?.insert(checkpoint.size, value.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
 }
 
 impl Read {
+    /// Holds every checkpoint against its checksum; what it says is proven by others.
+    pub(super) fn check_checkpoints(&self) -> Result<(), StoreError> {
+        for entry in self.table(CHECKPOINTS)?.iter().map_err(StoreError::file)? {
+            let (size, value) = entry.map_err(StoreError::file)?;
+            decode(size.value(), value.value())?;
+        }
+        Ok(())
+    }
+
     /// Proves the log: see [`log::Proof`]. `sizes` are those whose roots are asked for; `progress` hears how many activities
     /// are done, and of how many.
     pub fn prove(&self, sizes: &[u64], progress: &mut dyn FnMut(u64, u64)) -> Result<log::Proof, StoreError> {

@@ -3,7 +3,11 @@
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, View, Write, codec, tables::SECOND_FACTORS};
+use super::{
+    StoreError, View, Write,
+    codec::{self, Row},
+    tables::SECOND_FACTORS,
+};
 use crate::model::{
     totp::{RecoveryHash, SealedSeed, SecondFactor},
     user::UserName,
@@ -26,14 +30,15 @@ pub trait Factors: View {
     fn second_factor(&self, user: &UserName) -> Result<Option<SecondFactor>, StoreError> {
         let factors = self.table(SECOND_FACTORS)?;
         let found = factors.get(user.as_str()).map_err(StoreError::file)?;
-        found.map(|bytes| decode(bytes.value())).transpose()
+        found.map(|bytes| decode(user.as_str(), bytes.value())).transpose()
     }
 
-    /// Everybody who has one.
+    /// Everybody who has one. Each of them is read: what stands under another name than it was written under is refused.
     fn with_second_factor(&self) -> Result<Vec<UserName>, StoreError> {
         let factors = self.table(SECOND_FACTORS)?;
         let names = factors.iter().map_err(StoreError::file)?.map(|row| {
-            let (name, _) = row.map_err(StoreError::file)?;
+            let (name, bytes) = row.map_err(StoreError::file)?;
+            decode(name.value(), bytes.value())?;
             name.value().parse().map_err(|_| StoreError::Damaged(TABLE))
         });
         names.collect()
@@ -51,7 +56,7 @@ impl Write<'_> {
             last_step: factor.last_step,
             recovery: factor.recovery.iter().map(|hash| hash.0).collect(),
         };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = codec::seal(Row::of(SECOND_FACTORS, user.as_str()), VERSION, &record);
         self.edit(SECOND_FACTORS)?.insert(user.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
@@ -63,8 +68,8 @@ impl Write<'_> {
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<SecondFactor, StoreError> {
-    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+fn decode(user: &str, bytes: &[u8]) -> Result<SecondFactor, StoreError> {
+    let record: Record = codec::open(TABLE, Row::of(SECOND_FACTORS, user), VERSION, bytes)?;
     Ok(SecondFactor {
         seed: SealedSeed(record.seed),
         since: codec::time(TABLE, record.since)?,

@@ -11,7 +11,8 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, View, Write, codec,
+    StoreError, View, Write,
+    codec::{self, Row},
     tables::{HOOK_DELIVERIES, HOOK_QUEUE, HOOKS},
 };
 use crate::model::{
@@ -78,11 +79,40 @@ pub trait Hooks: View {
         let mut due = Vec::new();
         for row in queue.range((app, FIRST.0, FIRST.1)..=until).map_err(StoreError::file)?.take(most) {
             let (key, ended) = row.map_err(StoreError::file)?;
-            let session = SessionId::from_bytes(*key.value().2);
-            let ended = codec::time(DELIVERIES, ended.value())?;
-            due.push(self.delivery(app, ended, session)?.ok_or(StoreError::Damaged(DELIVERIES))?);
+            let (_, at, session) = key.value();
+            due.push(self.queued(app, at, SessionId::from_bytes(*session), ended.value())?);
         }
         Ok(due)
+    }
+
+    /// What a row of the queue stands for: what has been due since `at`.
+    fn queued(&self, app: &str, at: i64, session: SessionId, ended: i64) -> Result<Delivery, StoreError> {
+        let delivery = self.delivery(app, codec::time(DELIVERIES, ended)?, session)?;
+        let delivery = delivery.ok_or(StoreError::Damaged(DELIVERIES))?;
+        match delivery.state {
+            DeliveryState::Waiting(due) if codec::millis(due) == at => Ok(delivery),
+            _ => Err(StoreError::Damaged(DELIVERIES)),
+        }
+    }
+
+    /// Holds what apps are to be told against when.
+    fn check_deliveries(&self) -> Result<(), StoreError> {
+        let mut waiting = 0_u64;
+        for row in self.table(HOOK_DELIVERIES)?.iter().map_err(StoreError::file)? {
+            let (key, bytes) = row.map_err(StoreError::file)?;
+            let (app, ended, session) = key.value();
+            let ended = codec::time(DELIVERIES, ended)?;
+            let delivery = decode_delivery(app, ended, SessionId::from_bytes(*session), bytes.value())?;
+            waiting += u64::from(matches!(delivery.state, DeliveryState::Waiting(_)));
+        }
+        let mut queued = 0;
+        for row in self.table(HOOK_QUEUE)?.iter().map_err(StoreError::file)? {
+            let (key, ended) = row.map_err(StoreError::file)?;
+            let (app, at, session) = key.value();
+            self.queued(app, at, SessionId::from_bytes(*session), ended.value())?;
+            queued += 1;
+        }
+        if waiting == queued { Ok(()) } else { Err(StoreError::Damaged(DELIVERIES)) }
     }
 
     /// How much an app is still to be told.
@@ -140,7 +170,7 @@ impl Write<'_> {
             created: codec::millis(hook.created),
             created_by: hook.created_by.clone(),
         };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = codec::seal(Row::of(HOOKS, hook.app.as_str()), VERSION, &record);
         self.edit(HOOKS)?.insert(hook.app.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         self.hasten(&hook.app, hook.created).map(drop)
     }
@@ -261,7 +291,7 @@ impl Write<'_> {
         };
         let at = codec::millis(at);
         let record = DeliveryRecord { tries: delivery.tries, state, at, problem: delivery.problem.clone() };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = codec::seal(Row::of(HOOK_DELIVERIES, (app, ended, session)), VERSION, &record);
         self.edit(HOOK_DELIVERIES)?
             .insert((app, ended, session), bytes.as_slice())
             .map_err(StoreError::file)?;
@@ -273,7 +303,7 @@ impl Write<'_> {
 }
 
 fn decode(app: &str, bytes: &[u8]) -> Result<(Hook, HookSecret), StoreError> {
-    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+    let record: Record = codec::open(TABLE, Row::of(HOOKS, app), VERSION, bytes)?;
     let created = codec::time(TABLE, record.created)?;
     let hook = Hook { app: app.to_owned(), url: record.url, created, created_by: record.created_by };
     Ok((hook, HookSecret::new(record.secret)))
@@ -285,7 +315,8 @@ fn decode_delivery(
     session: SessionId,
     bytes: &[u8],
 ) -> Result<Delivery, StoreError> {
-    let record: DeliveryRecord = codec::open(DELIVERIES, VERSION, bytes)?;
+    let row = Row::of(HOOK_DELIVERIES, (app, codec::millis(ended), session.as_bytes()));
+    let record: DeliveryRecord = codec::open(DELIVERIES, row, VERSION, bytes)?;
     let at = codec::time(DELIVERIES, record.at)?;
     let state = match record.state {
         0 => DeliveryState::Waiting(at),

@@ -3,8 +3,14 @@
 
 use redb::ReadableTable;
 
-use super::{Sessions as _, StoreError, View, Write, tables::SESSION_PASSES};
+use super::{
+    Sessions as _, StoreError, View, Write,
+    codec::{self, Row},
+    tables::SESSION_PASSES,
+};
 use crate::model::{id::SessionId, secret::TokenHash, site::Realm};
+
+const TABLE: &str = "the table of passes";
 
 /// How many passes a session has at once, which is more hosts than one opens. Where there would be more, any others give
 /// way: whoever still needs one is handed another.
@@ -19,7 +25,8 @@ pub trait Passes: View {
         for row in passes.iter().map_err(StoreError::file)? {
             let (key, realm) = row.map_err(StoreError::file)?;
             let (id, hash) = key.value();
-            all.push((SessionId::from_bytes(*id), TokenHash(*hash), Realm::from(realm.value())));
+            let realm = codec::open_text(TABLE, Row::of(SESSION_PASSES, (id, hash)), realm.value())?;
+            all.push((SessionId::from_bytes(*id), TokenHash(*hash), Realm::from(realm)));
         }
         Ok(all)
     }
@@ -46,7 +53,9 @@ impl Write<'_> {
         for surplus in &surplus {
             passes.remove((id.as_bytes(), &surplus.0)).map_err(StoreError::file)?;
         }
-        passes.insert((id.as_bytes(), &hash.0), realm.to_string().as_str()).map_err(StoreError::file)?;
+        let key = (id.as_bytes(), &hash.0);
+        let bytes = codec::seal_plain(Row::of(SESSION_PASSES, key), realm.to_string().as_bytes());
+        passes.insert(key, bytes.as_slice()).map_err(StoreError::file)?;
         Ok(Some(surplus))
     }
 

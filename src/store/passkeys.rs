@@ -3,7 +3,11 @@
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
-use super::{StoreError, View, Write, codec, tables::PASSKEYS};
+use super::{
+    StoreError, View, Write,
+    codec::{self, Row},
+    tables::PASSKEYS,
+};
 use crate::model::{passkey::Passkey, user::UserName};
 
 const TABLE: &str = "the table of passkeys";
@@ -27,16 +31,20 @@ pub trait Passkeys: View {
         found.map(|bytes| decode(id, bytes.value())).transpose()
     }
 
-    /// Every passkey of a user, the first to be added first.
-    fn passkeys_of(&self, user: &UserName) -> Result<Vec<Passkey>, StoreError> {
-        let mut own = Vec::new();
+    /// Every passkey there is.
+    fn passkeys(&self) -> Result<Vec<Passkey>, StoreError> {
+        let mut all = Vec::new();
         for row in self.table(PASSKEYS)?.iter().map_err(StoreError::file)? {
             let (id, bytes) = row.map_err(StoreError::file)?;
-            let passkey = decode(id.value(), bytes.value())?;
-            if passkey.user == *user {
-                own.push(passkey);
-            }
+            all.push(decode(id.value(), bytes.value())?);
         }
+        Ok(all)
+    }
+
+    /// Every passkey of a user, the first to be added first.
+    fn passkeys_of(&self, user: &UserName) -> Result<Vec<Passkey>, StoreError> {
+        let mut own = self.passkeys()?;
+        own.retain(|passkey| passkey.user == *user);
         own.sort_by_key(|passkey| passkey.created);
         Ok(own)
     }
@@ -54,7 +62,7 @@ impl Write<'_> {
             last_used: passkey.last_used.map(codec::millis),
             key: passkey.key.clone(),
         };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = codec::seal(Row::of(PASSKEYS, passkey.id.as_slice()), VERSION, &record);
         self.edit(PASSKEYS)?.insert(passkey.id.as_slice(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
@@ -75,7 +83,7 @@ impl Write<'_> {
 }
 
 fn decode(id: &[u8], bytes: &[u8]) -> Result<Passkey, StoreError> {
-    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+    let record: Record = codec::open(TABLE, Row::of(PASSKEYS, id), VERSION, bytes)?;
     Ok(Passkey {
         id: id.to_vec(),
         user: record.user.parse().map_err(|_| StoreError::Damaged(TABLE))?,

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     Apps as _, Hooks as _, StoreError, View, Write,
-    codec::{self, DeviceRecord, IpRecord, PlaceRecord},
+    codec::{self, DeviceRecord, IpRecord, PlaceRecord, Row},
     tables::{ENDED, ENDED_OF, LAST_ACCESS, SESSION_TOKENS, SESSIONS},
 };
 use crate::model::{
@@ -57,15 +57,27 @@ pub type EndedCursor = (i64, SessionId);
 pub trait Sessions: View {
     /// The session of this id, live or ended.
     fn session(&self, id: SessionId) -> Result<Option<Session>, StoreError> {
+        Ok(self.session_with_token(id)?.map(|(session, _)| session))
+    }
+
+    /// The same, with the hash of what opens it or did last.
+    fn session_with_token(&self, id: SessionId) -> Result<Option<(Session, TokenHash)>, StoreError> {
         let sessions = self.table(SESSIONS)?;
         let Some(bytes) = sessions.get(id.as_bytes()).map_err(StoreError::file)? else { return Ok(None) };
-        let (mut session, _) = decode(id, bytes.value())?;
+        let (mut session, token) = decode(id, bytes.value())?;
         if session.ending.is_none()
             && let Some(last) = self.table(LAST_ACCESS)?.get(id.as_bytes()).map_err(StoreError::file)?
         {
-            session.last_access = session.last_access.max(codec::time(TABLE, last.value())?);
+            session.last_access = session.last_access.max(decode_access(id, last.value())?);
         }
-        Ok(Some(session))
+        Ok(Some((session, token)))
+    }
+
+    /// The session of this id, which ended at `at`, in milliseconds since 1970; whatever names another end is damaged.
+    fn ended_session(&self, at: i64, id: SessionId) -> Result<Session, StoreError> {
+        let ended =
+            |session: &Session| session.ending.as_ref().is_some_and(|ending| codec::millis(ending.at) == at);
+        self.session(id)?.filter(ended).ok_or(StoreError::Damaged(TABLE))
     }
 
     /// Whether a session is live, and this is what opens it.
@@ -82,8 +94,10 @@ pub trait Sessions: View {
         for row in tokens.iter().map_err(StoreError::file)? {
             let (hash, id) = row.map_err(StoreError::file)?;
             let id = SessionId::from_bytes(*id.value());
-            let session = self.session(id)?.ok_or(StoreError::Damaged(TABLE))?;
-            live.push((TokenHash(*hash.value()), session));
+            let found = self.session_with_token(id)?;
+            let found = found.filter(|(session, token)| session.ending.is_none() && token.0 == *hash.value());
+            let (session, token) = found.ok_or(StoreError::Damaged(TABLE))?;
+            live.push((token, session));
         }
         Ok(live)
     }
@@ -105,7 +119,9 @@ pub trait Sessions: View {
                 let upper = after.map_or(Bound::Unbounded, Bound::Excluded);
                 let range = ended.range::<(i64, &[u8; 16])>((Bound::Unbounded, upper));
                 for row in range.map_err(StoreError::file)?.rev().take(most) {
-                    page.push(SessionId::from_bytes(*row.map_err(StoreError::file)?.0.value().1));
+                    let (key, _) = row.map_err(StoreError::file)?;
+                    let (at, id) = key.value();
+                    page.push(self.ended_session(at, SessionId::from_bytes(*id))?);
                 }
             }
             Of::User(user) => {
@@ -114,12 +130,18 @@ pub trait Sessions: View {
                     after.map_or(Bound::Included(end_of(user)), |(at, id)| Bound::Excluded((user, at, id)));
                 let range = ended.range::<(&str, i64, &[u8; 16])>((Bound::Included(start_of(user)), upper));
                 for row in range.map_err(StoreError::file)?.rev().take(most) {
-                    page.push(SessionId::from_bytes(*row.map_err(StoreError::file)?.0.value().2));
+                    let (key, _) = row.map_err(StoreError::file)?;
+                    let (_, at, id) = key.value();
+                    let session = self.ended_session(at, SessionId::from_bytes(*id))?;
+                    if session.user.as_str() != user {
+                        return Err(StoreError::Damaged(TABLE));
+                    }
+                    page.push(session);
                 }
             }
             Of::Nobody => {}
         }
-        page.into_iter().map(|id| self.session(id)?.ok_or(StoreError::Damaged(TABLE))).collect()
+        Ok(page)
     }
 
     /// How many ended sessions there are within `scope`, of `user` only if one is named.
@@ -176,7 +198,9 @@ impl Write<'_> {
     pub fn touch_session(&mut self, id: SessionId, at: Timestamp) -> Result<(), StoreError> {
         let live = matches!(self.session(id)?, Some(session) if session.ending.is_none());
         if live {
-            self.edit(LAST_ACCESS)?.insert(id.as_bytes(), codec::millis(at)).map_err(StoreError::file)?;
+            let row = Row::of(LAST_ACCESS, id.as_bytes());
+            let bytes = codec::seal_plain(row, &codec::millis(at).to_le_bytes());
+            self.edit(LAST_ACCESS)?.insert(id.as_bytes(), bytes.as_slice()).map_err(StoreError::file)?;
         }
         Ok(())
     }
@@ -263,7 +287,7 @@ impl Write<'_> {
         }
         drop(ended);
         for (at, id) in &old {
-            let session = self.session(*id)?.ok_or(StoreError::Damaged(TABLE))?;
+            let session = self.ended_session(*at, *id)?;
             let waits = |app: &String| self.is_waiting(app, codec::time(TABLE, *at)?, *id);
             let waiting: Vec<bool> = session.apps.iter().map(waits).collect::<Result<_, StoreError>>()?;
             if !waiting.contains(&true) {
@@ -324,11 +348,19 @@ fn encode(session: &Session, token: TokenHash) -> Vec<u8> {
             reason: ending.reason.clone(),
         }),
     };
-    codec::seal(VERSION, &record)
+    codec::seal(Row::of(SESSIONS, session.id.as_bytes()), VERSION, &record)
+}
+
+/// When a session was last used. A sum over so little takes a fraction of what reading the session itself does, which is done before
+/// each of them is written; without one a flipped bit would let a session live long after it should have gone.
+fn decode_access(id: SessionId, bytes: &[u8]) -> Result<Timestamp, StoreError> {
+    let bytes = codec::open_plain(TABLE, Row::of(LAST_ACCESS, id.as_bytes()), bytes)?;
+    let millis = bytes.try_into().map_err(|_| StoreError::Damaged(TABLE))?;
+    codec::time(TABLE, i64::from_le_bytes(millis))
 }
 
 pub(super) fn decode(id: SessionId, bytes: &[u8]) -> Result<(Session, TokenHash), StoreError> {
-    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+    let record: Record = codec::open(TABLE, Row::of(SESSIONS, id.as_bytes()), VERSION, bytes)?;
     let ending = match record.ending {
         None => None,
         Some(ending) => Some(Ending {

@@ -1,25 +1,46 @@
 //! Every table of the file, with its key, its order and the reason for it.
 //!
-//! Keys sort as bytes, so numbers in them are big-endian. Values are records in the form of [`super::codec`]
-//! unless it says otherwise.
+//! Keys sort as bytes, so numbers in them are big-endian. Values are records in the form of [`super::codec`], with a checksum
+//! that covers their row, unless it says otherwise.
 
 use jiff::Timestamp;
-use redb::{Key, ReadTransaction, ReadableTable, TableDefinition, Value, WriteTransaction};
+use redb::{
+    Key, ReadTransaction, ReadableTable, Table, TableDefinition, TableError, Value, WriteTransaction,
+};
 
-use super::{OpenError, StoreError, disk::Disk};
+use super::{
+    OpenError, StoreError,
+    codec::{self, Row},
+    disk::Disk,
+};
 
 /// Format of the data file. It is raised when an older binary could no longer read what a newer one writes.
-pub(super) const FORMAT: u32 = 5;
+pub(super) const FORMAT: u32 = 6;
 
-/// `format` (u32, little-endian), `written-by` (the version's text), `created` (milliseconds): plain bytes.
-/// `horizon` (a record): what retention has taken out of the log. `sealed` (empty): every activity has its leaf.
-/// `signing-key` (a record): what checkpoints are signed with. `secret`: 32 random bytes that this installation made.
+/// Under [these names](NAMES). `format` (u32, little-endian), `written-by` (the version's text) and `created` (milliseconds) are plain
+/// bytes, which every version can read; `sealed` (empty) says that every activity has its leaf, `mark` (plain bytes) which transaction
+/// was the last, and `probe` (empty) that the file took something. The others are records.
 pub(super) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// What retention has taken out of the log.
+pub(super) const HORIZON: &str = "horizon";
+/// What checkpoints are signed with.
+pub(super) const SIGNING_KEY: &str = "signing-key";
+/// 32 random bytes that this installation made.
+pub(super) const SECRET: &str = "secret";
+/// What the log takes, and what was taken out of it.
+pub(super) const LOG_SIZE: &str = "log_size";
+/// By what the last transaction that appended nothing is known.
+pub(super) const MARK: &str = "mark";
+
+/// Every name there may be in [`META`]. Another one was one of these before it was damaged.
+const NAMES: [&str; 10] =
+    ["format", "written-by", "created", "sealed", "probe", HORIZON, SIGNING_KEY, SECRET, LOG_SIZE, MARK];
 
 /// User name -> account. Sorted by name, as lists show them.
 pub(super) const USERS: TableDefinition<&str, &[u8]> = TableDefinition::new("users");
 /// User name -> PHC string of the password, apart from the account so that no list ever touches it.
-pub(super) const PASSWORDS: TableDefinition<&str, &str> = TableDefinition::new("passwords");
+pub(super) const PASSWORDS: TableDefinition<&str, &[u8]> = TableDefinition::new("passwords");
 /// User name -> second factor, its seed sealed.
 pub(super) const SECOND_FACTORS: TableDefinition<&str, &[u8]> = TableDefinition::new("second_factors");
 /// Number of a passkey -> passkey, with its user.
@@ -27,19 +48,19 @@ pub(super) const PASSKEYS: TableDefinition<&[u8], &[u8]> = TableDefinition::new(
 
 /// Session id -> session, live or ended.
 pub(super) const SESSIONS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("sessions");
-/// SHA-256 of the token -> session id; live sessions only, so that what has ended cannot be found by a token.
+/// SHA-256 of the token -> session id, as in the session's record; live sessions only, so that what has ended cannot be found by a token.
 pub(super) const SESSION_TOKENS: TableDefinition<&[u8; 32], &[u8; 16]> =
     TableDefinition::new("session_tokens");
 /// Session id -> milliseconds of the last access; live sessions only. Apart from the session because it is
 /// rewritten every few seconds.
-pub(super) const LAST_ACCESS: TableDefinition<&[u8; 16], i64> = TableDefinition::new("last_access");
+pub(super) const LAST_ACCESS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("last_access");
 /// Session id, SHA-256 of a pass to apps -> where the pass is good (see [`Realm`](crate::model::site::Realm)); live sessions only.
-pub(super) const SESSION_PASSES: TableDefinition<(&[u8; 16], &[u8; 32]), &str> =
+pub(super) const SESSION_PASSES: TableDefinition<(&[u8; 16], &[u8; 32]), &[u8]> =
     TableDefinition::new("session_passes");
 /// Session id -> what the session is bound to; live sessions only, and of these those alone that are bound to more than where
 /// and on what they were last used says.
 pub(super) const SESSION_BONDS: TableDefinition<&[u8; 16], &[u8]> = TableDefinition::new("session_bonds");
-/// Time of the end, session id -> user name; the list of ended sessions, walked backwards.
+/// Time of the end, session id -> user name, all as in the session's record; the list of ended sessions, walked backwards.
 pub(super) const ENDED: TableDefinition<(i64, &[u8; 16]), &str> = TableDefinition::new("ended");
 
 /// User name, time of the end, session id; the list of a user's ended sessions, walked backwards.
@@ -47,7 +68,7 @@ pub(super) const ENDED_OF: TableDefinition<(&str, i64, &[u8; 16]), ()> = TableDe
 
 /// Token name -> API token.
 pub(super) const TOKENS: TableDefinition<&str, &[u8]> = TableDefinition::new("tokens");
-/// SHA-256 of the token -> token name.
+/// SHA-256 of the token -> token name, both as in the token's record.
 pub(super) const TOKEN_HASHES: TableDefinition<&[u8; 32], &str> = TableDefinition::new("token_hashes");
 
 /// App name -> app.
@@ -59,12 +80,12 @@ pub(super) const HOOKS: TableDefinition<&str, &[u8]> = TableDefinition::new("hoo
 /// ended session.
 pub(super) const HOOK_DELIVERIES: TableDefinition<(&str, i64, &[u8; 16]), &[u8]> =
     TableDefinition::new("hook_deliveries");
-/// App name, when the next try is due, session id -> time of the session's end; what waits only.
+/// App name, when the next try is due, session id -> time of the session's end, all as in the delivery; what waits only.
 pub(super) const HOOK_QUEUE: TableDefinition<(&str, i64, &[u8; 16]), i64> =
     TableDefinition::new("hook_queue");
 
 /// Setting -> its text.
-pub(super) const SETTINGS: TableDefinition<&str, &str> = TableDefinition::new("settings");
+pub(super) const SETTINGS: TableDefinition<&str, &[u8]> = TableDefinition::new("settings");
 
 /// Id of the first activity -> run: what is recent, in order of arrival, appended at the right edge.
 pub(super) const LOG_RUNS: TableDefinition<u64, &[u8]> = TableDefinition::new("log");
@@ -84,7 +105,7 @@ pub(super) const CHECKPOINTS: TableDefinition<u64, &[u8]> = TableDefinition::new
 pub(super) const KEYS_RECENT: TableDefinition<u64, &[u8]> = TableDefinition::new("keys_recent");
 /// Run of keys -> how many it has, and the newest activity among theirs. A run that is not listed here is not whole, or not
 /// needed any more.
-pub(super) const KEY_RUNS: TableDefinition<u64, (u64, u64)> = TableDefinition::new("key_runs");
+pub(super) const KEY_RUNS: TableDefinition<u64, &[u8]> = TableDefinition::new("key_runs");
 /// Run of keys, the first key in the page -> a page of keys, sorted.
 pub(super) const KEY_CHUNKS: TableDefinition<(u64, &[u8; 10]), &[u8]> = TableDefinition::new("key_chunks");
 
@@ -134,7 +155,7 @@ pub(super) use every_table;
 pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
     // Nothing is written where nothing is missing: on a full disk it would keep the file from being opened.
     if is_prepared(disk).unwrap_or(false) {
-        return Ok(());
+        return Ok(check_names(&*disk.read()?)?);
     }
     let transaction = disk.write()?;
     let found;
@@ -162,12 +183,27 @@ pub(super) fn prepare(disk: &Disk, now: Timestamp) -> Result<(), OpenError> {
         meta.insert("format", FORMAT.to_le_bytes().as_slice()).map_err(StoreError::file)?;
         meta.insert("written-by", env!("CARGO_PKG_VERSION").as_bytes()).map_err(StoreError::file)?;
     }
+    if found.is_some_and(|found| found < 6) {
+        bind_rows(&transaction)?;
+    }
     every_table!(make, &transaction);
     upgrade_keys(&transaction)?;
     if found.is_some_and(|found| found < 4) {
         list_by_user(&transaction)?;
     }
     transaction.commit().map_err(StoreError::file)?;
+    Ok(check_names(&*disk.read()?)?)
+}
+
+/// Whether what the file says of itself stands under the names that it was written under. What is not found there would be made
+/// anew, or pass for what there never was.
+pub(super) fn check_names(read: &ReadTransaction) -> Result<(), StoreError> {
+    for row in read.open_table(META).map_err(StoreError::file)?.iter().map_err(StoreError::file)? {
+        let (name, _) = row.map_err(StoreError::file)?;
+        if !NAMES.contains(&name.value()) {
+            return Err(StoreError::Damaged("the table of what the file says of itself"));
+        }
+    }
     Ok(())
 }
 
@@ -191,6 +227,82 @@ fn list_by_user(transaction: &WriteTransaction) -> Result<(), StoreError> {
         let (key, user) = row.map_err(StoreError::file)?;
         let (at, id) = key.value();
         of_user.insert((user.value(), at, id), ()).map_err(StoreError::file)?;
+    }
+    Ok(())
+}
+
+/// Gives every record a checksum that covers its row, which formats before the sixth had over the record alone, or not at all. What
+/// had none cannot be proven, and is taken as it is.
+fn bind_rows(transaction: &WriteTransaction) -> Result<(), StoreError> {
+    bind_table(transaction, USERS, USERS, true)?;
+    bind_table(transaction, PASSKEYS, PASSKEYS, true)?;
+    bind_table(transaction, SECOND_FACTORS, SECOND_FACTORS, true)?;
+    bind_table(transaction, SESSIONS, SESSIONS, true)?;
+    bind_table(transaction, SESSION_BONDS, SESSION_BONDS, true)?;
+    bind_table(transaction, TOKENS, TOKENS, true)?;
+    bind_table(transaction, APPS, APPS, true)?;
+    bind_table(transaction, HOOKS, HOOKS, true)?;
+    bind_table(transaction, HOOK_DELIVERIES, HOOK_DELIVERIES, true)?;
+    bind_table(transaction, CHECKPOINTS, CHECKPOINTS, true)?;
+    let text = TableDefinition::<&str, &str>::new;
+    bind_table(transaction, text("passwords"), PASSWORDS, false)?;
+    bind_table(transaction, text("settings"), SETTINGS, false)?;
+    let passes = TableDefinition::<(&[u8; 16], &[u8; 32]), &str>::new("session_passes");
+    bind_table(transaction, passes, SESSION_PASSES, false)?;
+    let last_access = TableDefinition::<&[u8; 16], i64>::new("last_access");
+    bind_table(transaction, last_access, LAST_ACCESS, false)?;
+    let key_runs = TableDefinition::<u64, (u64, u64)>::new("key_runs");
+    bind_table(transaction, key_runs, KEY_RUNS, false)?;
+    let mut meta = transaction.open_table(META).map_err(StoreError::file)?;
+    for (name, sealed) in [(HORIZON, true), (SIGNING_KEY, true), (SECRET, false), (LOG_SIZE, false)] {
+        let bound = meta.get(name).map_err(StoreError::file)?;
+        let bound = bound.map(|bytes| codec::bind(Row::of(META, name), sealed, bytes.value()));
+        if let Some(bound) = bound {
+            meta.insert(name, bound.as_slice()).map_err(StoreError::file)?;
+        }
+    }
+    Ok(())
+}
+
+/// Does so with the rows of a table, which was of the type of `old` and has the type of `new` from now on. `sealed` says whether
+/// they had a checksum.
+fn bind_table<K: Key + 'static, V: Value + 'static>(
+    transaction: &WriteTransaction,
+    old: TableDefinition<'static, K, V>,
+    new: TableDefinition<'static, K, &'static [u8]>,
+    sealed: bool,
+) -> Result<(), StoreError> {
+    const ASIDE: &str = "upgrading";
+    match transaction.rename_table(old, TableDefinition::<K, V>::new(ASIDE)) {
+        Err(TableError::TableDoesNotExist(_)) => return Ok(()),
+        renamed => renamed.map_err(StoreError::file)?,
+    }
+    {
+        let mut to = transaction.open_table(new).map_err(StoreError::file)?;
+        match transaction.open_table(TableDefinition::<K, V>::new(ASIDE)) {
+            // A backup of an earlier format has come back: its values, in a table that was made by this one.
+            Err(TableError::TableTypeMismatch { .. }) => {
+                let from = transaction.open_table(TableDefinition::<K, &[u8]>::new(ASIDE));
+                bind_into(&from.map_err(StoreError::file)?, &mut to, new, sealed)?;
+            }
+            from => bind_into(&from.map_err(StoreError::file)?, &mut to, new, sealed)?,
+        }
+    }
+    transaction.delete_table(TableDefinition::<K, V>::new(ASIDE)).map(drop).map_err(StoreError::file)
+}
+
+fn bind_into<K: Key + 'static, V: Value + 'static>(
+    from: &impl ReadableTable<K, V>,
+    to: &mut Table<'_, K, &'static [u8]>,
+    table: TableDefinition<'static, K, &'static [u8]>,
+    sealed: bool,
+) -> Result<(), StoreError> {
+    for row in from.iter().map_err(StoreError::file)? {
+        let (key, value) = row.map_err(StoreError::file)?;
+        let value = value.value();
+        let bytes = V::as_bytes(&value);
+        let bound = codec::bind(Row::of(table, key.value()), sealed, bytes.as_ref());
+        to.insert(key.value(), bound.as_slice()).map_err(StoreError::file)?;
     }
     Ok(())
 }

@@ -4,7 +4,8 @@ use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, View, Write, codec,
+    StoreError, View, Write,
+    codec::{self, Row},
     tables::{TOKEN_HASHES, TOKENS},
 };
 use crate::model::{secret::TokenHash, token::ApiToken};
@@ -66,10 +67,11 @@ impl Write<'_> {
             expires: token.expires.map(codec::millis),
             last_used: token.last_used.map(codec::millis),
         };
+        let row = Row::of(TOKENS, token.name.as_str());
         let bytes = if token.own_ids {
-            codec::seal(VERSION, &OwnRecord { app: token.app.clone(), record })
+            codec::seal(row, VERSION, &OwnRecord { app: token.app.clone(), record })
         } else {
-            codec::seal(BY_NAME, &record)
+            codec::seal(row, BY_NAME, &record)
         };
         self.edit(TOKENS)?.insert(token.name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         self.edit(TOKEN_HASHES)?.insert(&hash.0, token.name.as_str()).map_err(StoreError::file)?;
@@ -91,11 +93,12 @@ impl Write<'_> {
 }
 
 fn decode(name: &str, bytes: &[u8]) -> Result<(ApiToken, TokenHash), StoreError> {
+    let row = Row::of(TOKENS, name);
     let own_ids = bytes.first() == Some(&VERSION);
     let OwnRecord { app, record } = if own_ids {
-        codec::open(TABLE, VERSION, bytes)?
+        codec::open(TABLE, row, VERSION, bytes)?
     } else {
-        OwnRecord { app: None, record: codec::open(TABLE, BY_NAME, bytes)? }
+        OwnRecord { app: None, record: codec::open(TABLE, row, BY_NAME, bytes)? }
     };
     let scopes = record.scopes.iter().map(|scope| scope.parse().map_err(|_| StoreError::Damaged(TABLE)));
     let token = ApiToken {

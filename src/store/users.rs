@@ -4,12 +4,14 @@ use redb::{ReadableTable, ReadableTableMetadata};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    StoreError, View, Write, codec,
+    StoreError, View, Write,
+    codec::{self, Row},
     tables::{PASSWORDS, USERS},
 };
 use crate::model::user::{Role, User, UserName};
 
 const TABLE: &str = "the table of users";
+const CREDENTIALS: &str = "the table of passwords";
 const VERSION: u8 = 1;
 
 #[derive(Serialize, Deserialize)]
@@ -65,14 +67,18 @@ pub trait Users: View {
     fn credential(&self, name: &UserName) -> Result<Option<Credential>, StoreError> {
         let passwords = self.table(PASSWORDS)?;
         let found = passwords.get(name.as_str()).map_err(StoreError::file)?;
-        Ok(found.map(|phc| Credential(phc.value().to_owned())))
+        found.map(|bytes| decode_credential(name.as_str(), bytes.value())).transpose()
     }
 
-    /// What anybody's password is held against.
-    fn credentials(&self) -> Result<Vec<Credential>, StoreError> {
+    /// What anybody's password is held against, by their names.
+    fn credentials(&self) -> Result<Vec<(String, Credential)>, StoreError> {
         let passwords = self.table(PASSWORDS)?;
         let rows = passwords.iter().map_err(StoreError::file)?;
-        rows.map(|row| Ok(Credential(row.map_err(StoreError::file)?.1.value().to_owned()))).collect()
+        rows.map(|row| {
+            let (name, bytes) = row.map_err(StoreError::file)?;
+            Ok((name.value().to_owned(), decode_credential(name.value(), bytes.value())?))
+        })
+        .collect()
     }
 }
 
@@ -94,14 +100,15 @@ impl Write<'_> {
             created: codec::millis(user.created),
             last_sign_in: user.last_sign_in.map(codec::millis),
         };
-        let bytes = codec::seal(VERSION, &record);
+        let bytes = codec::seal(Row::of(USERS, user.name.as_str()), VERSION, &record);
         self.edit(USERS)?.insert(user.name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
 
     /// Sets what this user's password is held against.
     pub fn put_credential(&mut self, name: &UserName, credential: &Credential) -> Result<(), StoreError> {
-        self.edit(PASSWORDS)?.insert(name.as_str(), credential.0.as_str()).map_err(StoreError::file)?;
+        let bytes = codec::seal_plain(Row::of(PASSWORDS, name.as_str()), credential.0.as_bytes());
+        self.edit(PASSWORDS)?.insert(name.as_str(), bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
 
@@ -115,8 +122,13 @@ impl Write<'_> {
     }
 }
 
+fn decode_credential(name: &str, bytes: &[u8]) -> Result<Credential, StoreError> {
+    let phc = codec::open_text(CREDENTIALS, Row::of(PASSWORDS, name), bytes)?;
+    Ok(Credential(phc.to_owned()))
+}
+
 fn decode(name: UserName, bytes: &[u8]) -> Result<User, StoreError> {
-    let record: Record = codec::open(TABLE, VERSION, bytes)?;
+    let record: Record = codec::open(TABLE, Row::of(USERS, name.as_str()), VERSION, bytes)?;
     Ok(User {
         name,
         role: match record.role {

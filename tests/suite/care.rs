@@ -300,6 +300,17 @@ fn a_check_finds_a_flipped_bit_wherever_it_matters() {
 }
 
 #[test]
+fn what_a_restore_that_was_killed_has_left_is_gone_once_the_server_runs() {
+    let folder = Folder::with_admin();
+    let left = folder.path().join("restoring");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("rollcall.redb"), "a copy of everything").unwrap();
+    let server = folder.serve();
+    assert!(!left.exists());
+    assert_eq!(server.stop(), Some(0));
+}
+
+#[test]
 fn a_file_that_is_empty_or_another_programs_is_not_whole_and_becomes_nobodys_new_one() {
     use redb::ReadableDatabase as _;
     let folder = Folder::with_admin();

@@ -39,7 +39,8 @@ impl Work {
         let about = (entries.len() as u64, folded);
         let (number, filter) = self.write_keys(entries.into_iter().map(Ok), about.0)?;
         self.write(move |write| {
-            write.edit(KEY_RUNS)?.insert(number, about).map_err(StoreError::file)?;
+            let listed = keys::listed(number, about);
+            write.edit(KEY_RUNS)?.insert(number, listed.as_slice()).map_err(StoreError::file)?;
             let mut recent = write.edit(KEYS_RECENT)?;
             for page in &pages {
                 recent.remove(page).map_err(StoreError::file)?;
@@ -74,7 +75,7 @@ impl Work {
         let old = numbers.clone();
         self.write(move |write| {
             let mut runs = write.edit(KEY_RUNS)?;
-            runs.insert(number, about).map_err(StoreError::file)?;
+            runs.insert(number, keys::listed(number, about).as_slice()).map_err(StoreError::file)?;
             for old in &old {
                 runs.remove(old).map_err(StoreError::file)?;
             }

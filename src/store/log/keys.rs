@@ -27,6 +27,7 @@ use crate::{
     model::activity::SenderKey,
     store::{
         StoreError,
+        codec::{self, Row},
         disk::Disk,
         tables::{KEY_RUNS, KEYS_RECENT},
     },
@@ -79,9 +80,24 @@ impl Known {
         }
         for run in read.open_table(KEY_RUNS).map_err(StoreError::file)?.iter().map_err(StoreError::file)? {
             let (number, run) = run.map_err(StoreError::file)?;
-            known.runs.push(Arc::new(Run::new(number.value(), run.value())));
+            known.runs.push(Arc::new(Run::new(number.value(), about(number.value(), run.value())?)));
         }
         Ok(known)
+    }
+}
+
+/// How a run is listed: how many keys it has, and the newest activity that one of them became.
+pub(super) fn listed(number: u64, (length, newest): (u64, u64)) -> Vec<u8> {
+    let bytes = [length.to_le_bytes(), newest.to_le_bytes()].concat();
+    codec::seal_plain(Row::of(KEY_RUNS, number), &bytes)
+}
+
+/// What the list says of a run.
+pub(super) fn about(number: u64, bytes: &[u8]) -> Result<(u64, u64), StoreError> {
+    let bytes = codec::open_plain("the log", Row::of(KEY_RUNS, number), bytes)?;
+    match bytes.as_chunks() {
+        ([length, newest], []) => Ok((u64::from_le_bytes(*length), u64::from_le_bytes(*newest))),
+        _ => Err(damaged()),
     }
 }
 

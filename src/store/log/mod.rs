@@ -60,10 +60,10 @@ pub use self::{
 };
 use self::{keys::Entry, shelf::Shelf};
 use super::{
-    Read, Store, StoreError, Write,
+    Read, Store, StoreError, View, Write,
     disk::Disk,
     index::{Source, SourceError},
-    tables::{KEY_CHUNKS, KEYS_RECENT, LOG_RUNS, LOG_VOLUMES, META},
+    tables::{KEY_CHUNKS, KEY_RUNS, KEYS_RECENT, LOG_RUNS, LOG_VOLUMES, MARK, META},
 };
 use crate::model::{
     activity::{Activity, NewActivity},
@@ -151,8 +151,6 @@ impl Batch {
 
 /// By what the last transaction that appended nothing is known: one more than the one before. Those that append are known by the
 /// log's last number.
-const MARK: &str = "mark";
-
 fn marked(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<[u8; 8]>, StoreError> {
     let mark = meta.get(MARK).map_err(StoreError::file)?;
     Ok(mark.and_then(|mark| mark.value().try_into().ok()))
@@ -298,6 +296,15 @@ impl Read {
     fn shelf(&self) -> Result<Shelf<'_>, StoreError> {
         Shelf::open(&self.transaction, &self.cache.volumes)
     }
+}
+
+/// Whether the list of runs of senders' keys is as it was written.
+pub(super) fn check_runs(view: &impl View) -> Result<(), StoreError> {
+    for run in view.table(KEY_RUNS)?.iter().map_err(StoreError::file)? {
+        let (number, about) = run.map_err(StoreError::file)?;
+        keys::about(number.value(), about.value())?;
+    }
+    Ok(())
 }
 
 /// Whether a page of senders' keys is as it was written.

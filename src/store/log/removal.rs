@@ -25,8 +25,9 @@ use crate::{
         tree::Hash,
     },
     store::{
-        StoreError, View, Write, codec,
-        tables::{KEY_RUNS, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
+        StoreError, View, Write,
+        codec::{self, Row},
+        tables::{HORIZON, KEY_RUNS, LOG_BLOCKS, LOG_RUNS, LOG_TILES, LOG_VOLUMES, META},
     },
 };
 
@@ -61,10 +62,11 @@ pub trait Horizons: View {
     /// What retention has taken out of the log so far.
     fn horizon(&self) -> Result<Horizon, StoreError> {
         let meta = self.table(META)?;
-        let Some(bytes) = meta.get("horizon").map_err(StoreError::file)? else {
+        let Some(bytes) = meta.get(HORIZON).map_err(StoreError::file)? else {
             return Ok(Horizon::default());
         };
-        let (now, earlier): (RulesRecord, Vec<RulesRecord>) = codec::open(TABLE, VERSION, bytes.value())?;
+        let (now, earlier): (RulesRecord, Vec<RulesRecord>) =
+            codec::open(TABLE, Row::of(META, HORIZON), VERSION, bytes.value())?;
         let earlier = earlier.into_iter().map(RulesRecord::horizon).collect();
         Ok(Horizon { earlier, ..now.horizon() })
     }
@@ -76,8 +78,8 @@ impl Write<'_> {
     /// Moves the horizon. What lies behind it is removed later.
     pub fn set_horizon(&mut self, horizon: &Horizon) -> Result<(), StoreError> {
         let earlier: Vec<RulesRecord> = horizon.earlier.iter().map(RulesRecord::of).collect();
-        let bytes = codec::seal(VERSION, &(RulesRecord::of(horizon), earlier));
-        self.edit(META)?.insert("horizon", bytes.as_slice()).map_err(StoreError::file)?;
+        let bytes = codec::seal(Row::of(META, HORIZON), VERSION, &(RulesRecord::of(horizon), earlier));
+        self.edit(META)?.insert(HORIZON, bytes.as_slice()).map_err(StoreError::file)?;
         Ok(())
     }
 }

@@ -14,11 +14,11 @@ use super::{
 };
 use crate::store::{
     StoreError, View, Write,
-    tables::{LOG_BLOCKS, LOG_TILES, META},
+    codec::{self, Row},
+    tables::{LOG_BLOCKS, LOG_SIZE, LOG_TILES, META},
 };
 
-/// Where it stands in [`META`].
-const KEY: &str = "log_size";
+const TABLE: &str = "what was counted of the log";
 
 /// A page of the file, in bytes.
 pub(super) const PAGE: u64 = 4096;
@@ -58,21 +58,24 @@ struct Counted {
 impl Counted {
     /// What was counted so far; none in a file in which nobody has counted yet.
     fn of(meta: &impl ReadableTable<&'static str, &'static [u8]>) -> Result<Option<Self>, StoreError> {
-        let value = meta.get(KEY).map_err(StoreError::file)?;
-        let counted = value.and_then(|value| {
-            let (blocks, rest) = value.value().split_first_chunk()?;
+        let Some(value) = meta.get(LOG_SIZE).map_err(StoreError::file)? else { return Ok(None) };
+        let bytes = codec::open_plain(TABLE, Row::of(META, LOG_SIZE), value.value())?;
+        let counted = (|| {
+            let (blocks, rest) = bytes.split_first_chunk()?;
             let (tiles, removed) = rest.split_first_chunk()?;
             Some(Self {
                 blocks: i64::from_be_bytes(*blocks),
                 tiles: i64::from_be_bytes(*tiles),
                 removed: u64::from_be_bytes(removed.try_into().ok()?),
             })
-        });
+        })();
         Ok(counted)
     }
 
     fn value(self) -> Vec<u8> {
-        [self.blocks.to_be_bytes(), self.tiles.to_be_bytes(), self.removed.to_be_bytes()].concat()
+        let bytes =
+            [self.blocks.to_be_bytes(), self.tiles.to_be_bytes(), self.removed.to_be_bytes()].concat();
+        codec::seal_plain(Row::of(META, LOG_SIZE), &bytes)
     }
 }
 
@@ -106,7 +109,7 @@ impl Write<'_> {
             counted.blocks = counted.blocks.saturating_add(blocks);
             counted.tiles = counted.tiles.saturating_add(tiles);
             counted.removed += removed;
-            meta.insert(KEY, counted.value().as_slice()).map_err(StoreError::file)?;
+            meta.insert(LOG_SIZE, counted.value().as_slice()).map_err(StoreError::file)?;
         }
         Ok(())
     }
@@ -144,7 +147,7 @@ impl Work {
         }
         counted.removed = log.last()?.saturating_sub(there);
         self.write(move |write| {
-            write.edit(META)?.insert(KEY, counted.value().as_slice()).map(drop).map_err(StoreError::file)
+            write.edit(META)?.insert(LOG_SIZE, counted.value().as_slice()).map(drop).map_err(StoreError::file)
         })
     }
 }

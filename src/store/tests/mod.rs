@@ -3,6 +3,7 @@
 
 mod damage;
 pub(crate) mod faults;
+mod flips;
 mod power;
 mod slow;
 

@@ -364,8 +364,9 @@ fn what_has_ended_or_never_was_opens_no_more_than_a_stranger_does() {
         );
         let asked = format!("{at}?{}", secrets.replace(' ', "+"));
         let reply = knock(&stranger, method, &asked);
-        // The API refuses what it has no parameter for before it asks who it is.
-        let refused = reply.status == 400 && reply.text().contains("this call has no parameter");
+        // The API refuses what it has no parameter for before it asks who it is; an answer to HEAD does not say so.
+        let said = method == Method::Head || reply.text().contains("this call has no parameter");
+        let refused = reply.status == 400 && said;
         assert!(refused || Some(verdict(method, &reply)) == expected, "{method} {at}: in the address");
         assert!(
             !reply.headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("Set-Cookie")),

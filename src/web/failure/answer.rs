@@ -52,7 +52,7 @@ impl<'r> Responder<'r, 'static> for Failure {
         let mut response = if let Some(told) = shippers::refusal(request, &self) {
             told
         } else if self.code == NOT_A_PROXY && door::asks_for_a_page(request) {
-            elsewhere(request, &self).respond_to(request)?
+            Box::new(elsewhere(request, &self)).respond_to(request)?
         } else if wants_json(request) {
             let error = Reason {
                 code: self.code,
@@ -70,7 +70,7 @@ impl<'r> Responder<'r, 'static> for Failure {
         } else if let Some(fields) = self.step_up {
             pages::step_up(request, fields).respond_to(request)?
         } else if is_shown_elsewhere(request) {
-            elsewhere(request, &self).respond_to(request)?
+            Box::new(elsewhere(request, &self)).respond_to(request)?
         } else {
             pages::failure(request, self.status.code, &self.message).respond_to(request)?
         };
@@ -93,9 +93,9 @@ impl<'r> Responder<'r, 'static> for Failure {
 }
 
 /// The page that says so at an app's own address.
-fn elsewhere(request: &Request<'_>, failure: &Failure) -> Box<gate::Elsewhere> {
+fn elsewhere(request: &Request<'_>, failure: &Failure) -> gate::Elsewhere {
     let own = door::own_address(request);
-    Box::new(gate::Elsewhere::because(own, failure.status, pages::sentence(&failure.message)))
+    gate::Elsewhere::because(own, failure.status, pages::sentence(&failure.message))
 }
 
 /// Sends whoever is not signed in to the sign-in page, and back here afterwards.

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     model::{
-        activity::{Activity, NewActivity},
+        activity::{Activity, Finding, NewActivity},
         device::Device,
         id::ActivityId,
         place::Place,
@@ -74,11 +74,11 @@ fn is_same(sent: &NewActivity, known: &Activity) -> bool {
         && *outcome == known.outcome
         && *session == known.session
         && *target == known.target
-        && (found.ip || ip.is_none() || *ip == known.ip)
-        && (found.user_agent || user_agent.is_none() || *user_agent == known.user_agent)
+        && (found.place == Finding::OfSession || ip.is_none() || *ip == known.ip)
+        && (found.device == Finding::OfSession || user_agent.is_none() || *user_agent == known.user_agent)
         && time.is_none_or(|time| time.as_millisecond() == known.time.as_millisecond())
-        && (found.place || *place == Place::default() || *place == known.place)
-        && (found.device || *device == Device::default() || *device == known.device)
+        && (found.place != Finding::Nothing || *place == Place::default() || *place == known.place)
+        && (found.device != Finding::Nothing || *device == Device::default() || *device == known.device)
         && said(attributes) == said(&known.attributes)
 }
 
@@ -130,15 +130,15 @@ mod tests {
             |sent| sent.place = Place::default(),
             |sent| {
                 sent.ip = "10.0.0.2".parse().ok();
-                sent.found.ip = true;
+                sent.found.place = Finding::OfSession;
             },
             |sent| {
                 sent.user_agent = Some("curl/9".to_owned());
-                sent.found.user_agent = true;
+                sent.found.device = Finding::OfSession;
             },
             |sent| {
                 sent.place.city = Some("Bergen".to_owned());
-                sent.found = Found { place: true, ..Found::default() };
+                sent.found = Found { place: Finding::LookedUp, ..Found::default() };
             },
         ];
         for (at, change) in changes.iter().enumerate() {

@@ -6,7 +6,7 @@ use tokio::task::spawn_blocking;
 
 use crate::{
     model::{
-        activity::{NewActivity, OWN_APP, action, limits},
+        activity::{Finding, NewActivity, OWN_APP, action, limits},
         device::{Agent, Device},
         id::{ActivityId, SessionId},
         noun::activities,
@@ -239,34 +239,34 @@ impl App {
         }
         if let Some(session) = session {
             activity.attributes.retain(|(name, _)| name != SESSION_USER);
-            if UserName::fold(&activity.user) != session.user.as_str() {
-                activity.attributes.push((SESSION_USER.to_owned(), session.user.to_string()));
-            } else {
+            if UserName::fold(&activity.user) == session.user.as_str() {
                 // Address and place belong together, and so do user agent and device. A record that says something of but one of the
                 // two leaves the other to the session; what it says itself stays.
                 if activity.ip.is_none() && activity.place == Place::default() {
                     fill_place(&mut activity, &session);
-                    (activity.found.ip, activity.found.place) = (true, true);
+                    activity.found.place = Finding::OfSession;
                 }
                 if activity.user_agent.is_none() && activity.device == Device::default() {
                     fill_device(&mut activity, &session);
-                    (activity.found.user_agent, activity.found.device) = (true, true);
+                    activity.found.device = Finding::OfSession;
                 }
+            } else {
+                activity.attributes.push((SESSION_USER.to_owned(), session.user.to_string()));
             }
         }
-        if !activity.found.place
+        if activity.found.place == Finding::Nothing
             && activity.place == Place::default()
             && let Some(ip) = activity.ip
         {
             activity.place = self.0.geo.place(ip);
-            activity.found.place = true;
+            activity.found.place = Finding::LookedUp;
         }
-        if !activity.found.device
+        if activity.found.device == Finding::Nothing
             && activity.device == Device::default()
             && let Some(user_agent) = &activity.user_agent
         {
             activity.device = self.0.devices.of(user_agent);
-            activity.found.device = true;
+            activity.found.device = Finding::LookedUp;
         }
         Ok(activity)
     }

@@ -141,14 +141,22 @@ impl NewActivity {
 /// What of a record its sender did not say, but was found out: another time it may come out otherwise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
-    /// The address, which is that of its session.
-    pub ip: bool,
-    /// The user agent, which is that of its session.
-    pub user_agent: bool,
-    /// The place.
-    pub place: bool,
-    /// The device.
-    pub device: bool,
+    /// Of where it was done: address and place.
+    pub place: Finding,
+    /// Of what it was done on: user agent and device.
+    pub device: Finding,
+}
+
+/// How much of where or on what something was done was found out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Finding {
+    /// Nothing: it is as its sender said.
+    #[default]
+    Nothing,
+    /// The place of the address, or the device of the user agent.
+    LookedUp,
+    /// All of it, which is that of its session.
+    OfSession,
 }
 
 /// A record's name in its sender's own numbering: the same sender never writes the same key twice.

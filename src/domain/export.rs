@@ -27,7 +27,7 @@ use crate::{
         user::{Actor, ActorKind},
     },
     store::{
-        Appended, Horizons as _, Log, StoreError,
+        Appended, Horizons, Log, StoreError,
         index::{Deadline, Searcher, Source as _, Walk},
     },
 };
@@ -282,7 +282,7 @@ impl App {
     /// removed since. That lies behind the horizon of the log, and so the index is looked at before that horizon.
     fn searched_now(&self) -> Result<Searcher, ExportError> {
         let searcher = self.0.index.searcher();
-        Ok(searcher.before(&self.0.store.read(|read| read.horizon())?))
+        Ok(searcher.before(&self.0.store.read(Horizons::horizon)?))
     }
 }
 

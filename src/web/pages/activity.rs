@@ -281,13 +281,11 @@ async fn users(member: &Member<'_>, scope: &Scope) -> Vec<String> {
     if *scope != Scope::All {
         return Vec::new();
     }
-    let active = match member.app.known_users() {
-        Some(known) => Some(known),
-        None => {
-            let found = look(member.app, member.actor(), |app| app.busiest_users(USERS));
-            timeout(2 * SOON, found).await.ok().and_then(Result::ok).flatten()
-        }
-    };
+    let mut active = member.app.known_users();
+    if active.is_none() {
+        let found = look(member.app, member.actor(), |app| app.busiest_users(USERS));
+        active = timeout(2 * SOON, found).await.ok().and_then(Result::ok).flatten();
+    }
     let mut names: Vec<String> = active.as_deref().unwrap_or_default().to_vec();
     names.extend(member.app.users().iter().map(|user| user.name.to_string()));
     names.sort_unstable();

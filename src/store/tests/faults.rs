@@ -111,7 +111,7 @@ impl StorageBackend for Faulty {
 const KINDS: [io::ErrorKind; 2] = [io::ErrorKind::StorageFull, io::ErrorKind::Other];
 
 /// How long a step may take however the file fails.
-const HANG: Duration = Duration::from_secs(5);
+const HANG: Duration = Duration::from_secs(30);
 
 fn steps() -> Vec<Step> {
     script(&mut Random(7), 16)
@@ -121,7 +121,7 @@ fn steps() -> Vec<Step> {
 fn recovers(store: &Store) {
     let start = Instant::now();
     while store.health() != Health::Good {
-        assert!(start.elapsed() < Duration::from_secs(10), "{:?}", store.health());
+        assert!(start.elapsed() < HANG, "{:?}", store.health());
         std::thread::yield_now();
     }
 }

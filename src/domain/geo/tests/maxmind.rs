@@ -15,8 +15,8 @@ use super::{
     fixture, ip, with_fixture,
 };
 
-/// How long a database may take to be taken or refused, and how long what is asked of it.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a database may take to be taken or refused, and how long what is asked of it: no more than tells a hang from a slow machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Every one by its name.
 fn all() -> BTreeMap<String, Vec<u8>> {

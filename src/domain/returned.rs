@@ -114,7 +114,9 @@ fn closed_since(
             }
         }
     }
-    since.values_mut().for_each(|names| names.sort());
+    for names in since.values_mut() {
+        names.sort();
+    }
     Ok(since)
 }
 
@@ -165,8 +167,11 @@ mod tests {
         name.parse().unwrap()
     }
 
-    /// A store in which these have accounts, with such a second factor and such passkeys.
-    fn store(people: &[(&str, Option<(u8, &[u8])>, &[u8])]) -> Store {
+    /// A name, a second factor by its seed and its codes, and passkeys.
+    type Person<'a> = (&'a str, Option<(u8, &'a [u8])>, &'a [u8]);
+
+    /// A store in which these have accounts.
+    fn store(people: &[Person<'_>]) -> Store {
         let store = over(Arc::new(InMemoryBackend::new()), NOW, random::bytes).unwrap();
         let people: Vec<_> = people
             .iter()

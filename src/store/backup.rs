@@ -302,11 +302,11 @@ mod tests {
         table: TableDefinition<K, V>,
     ) -> Result<(), BackupError> {
         // As they were before the sixth format, if not as they are.
-        let packed = pack_as::<K, V>(read, packer, table.name())?
+        let is_there = pack_as::<K, V>(read, packer, table.name())?
             || pack_as::<K, &str>(read, packer, table.name())?
             || pack_as::<K, i64>(read, packer, table.name())?
             || pack_as::<K, (u64, u64)>(read, packer, table.name())?;
-        assert!(packed, "{}", table.name());
+        assert!(is_there, "{}", table.name());
         Ok(())
     }
 

@@ -219,6 +219,7 @@ struct Change<'a> {
     after: &'a Row,
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "that is how every table is gone through")]
 fn collect<K: Key + 'static, V: Value + 'static>(
     read: &ReadTransaction,
     rows: &mut Vec<(String, Row)>,
@@ -241,6 +242,7 @@ fn collect<K: Key + 'static, V: Value + 'static>(
 }
 
 /// Whether redb could have such a row: it panics over a text that is none.
+#[expect(clippy::unnecessary_wraps, reason = "that is how every table is gone through")]
 fn judge<K: Key + 'static, V: Value + 'static>(
     change: &Change<'_>,
     good: &mut bool,
@@ -258,6 +260,7 @@ fn judge<K: Key + 'static, V: Value + 'static>(
     Ok(())
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "that is how every table is gone through")]
 fn make<K: Key + 'static, V: Value + 'static>(
     write: &WriteTransaction,
     change: &Change<'_>,

@@ -40,7 +40,7 @@ use crate::{
 /// How often the log is looked through for what is too old.
 const HOUR: Duration = Duration::from_hours(1);
 
-/// How long something that failed rests before it is begun anew.
+/// How long something that failed rests before it is begun anew, and what is waited for before it is looked at again.
 const REST: Duration = Duration::from_secs(if cfg!(test) { 0 } else { 1 });
 
 /// Serves the data in `folder`, or a made-up organisation in a folder that goes away again.

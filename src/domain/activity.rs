@@ -37,8 +37,11 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 /// How long rows wait for their count: what takes longer comes after them.
 pub const SOON: Duration = Duration::from_millis(50);
 
-/// How long it is remembered who did most: who is new among them is offered a little later.
+/// How long it is remembered who did most, where it took long to find out: who is new among them is offered a little later.
 const REMEMBERED: Duration = Duration::from_mins(1);
+
+/// What takes no longer is found out each time, so that in most logs whoever has just done something is offered at once.
+const QUICK: Duration = Duration::from_millis(5);
 
 /// Who did most, and when that was found out.
 pub(super) type Busiest = Mutex<Option<(Instant, Arc<[String]>)>>;
@@ -271,20 +274,27 @@ impl App {
         Ok(looked.facets(field, limit, &Deadline::within(PATIENCE))?)
     }
 
-    /// At most `limit` users who did most, as it was within the last minute; none where that cannot be told within [`SOON`].
+    /// At most `limit` users who did most, as it is or was within the last minute; none where that cannot be told within [`SOON`].
     pub fn busiest_users(&self, limit: usize) -> Result<Option<Arc<[String]>>, LookError> {
         if let Some(known) = self.known_users() {
             return Ok(Some(known));
         }
+        let began = Instant::now();
         let looked = self.0.index.searcher().search(&Filter::default(), &Scope::All);
         let found = looked.facets(FacetField::User, limit, &Deadline::within(SOON)).map_err(LookError::from);
         let Some(found) = soon(found)? else { return Ok(None) };
         let found: Arc<[String]> = found.into_iter().map(|facet| facet.value).collect();
-        *self.busiest() = Some((Instant::now(), Arc::clone(&found)));
+        self.remember_users(&found, began.elapsed());
         Ok(Some(found))
     }
 
-    /// What [`App::busiest_users`] found within the last minute.
+    fn remember_users(&self, found: &Arc<[String]>, took: Duration) {
+        if took > QUICK {
+            *self.busiest() = Some((Instant::now(), Arc::clone(found)));
+        }
+    }
+
+    /// What [`App::busiest_users`] found within the last minute, where that took long.
     pub fn known_users(&self) -> Option<Arc<[String]>> {
         let known = self.busiest();
         known.as_ref().filter(|(since, _)| since.elapsed() < REMEMBERED).map(|(_, known)| Arc::clone(known))
@@ -371,28 +381,29 @@ mod tests {
     use crate::domain::{clock::Clock, sessions::Limits};
 
     #[test]
-    fn who_did_most_is_remembered_for_a_while() {
+    fn who_did_most_is_remembered_for_a_while_where_it_takes_long_to_find_out() {
         let folder = TempDir::new().unwrap();
         let cities = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/mmdb/GeoLite2-City-Test.mmdb");
         let clock = Clock::fixed("2026-03-15T12:00:00Z".parse().unwrap());
         let app = App::open(folder.path(), Some(cities.as_ref()), clock, Limits::default()).unwrap();
-        let act = |user: &str| {
+        for user in ["ann", "bob"] {
             let done = NewActivity::new(user, "tick", "t");
             app.0.store.write(app.now(), move |write| write.append(&done)).wait().unwrap();
-            assert!(app.catch_up(Duration::from_mins(1)));
-        };
+        }
+        assert!(app.catch_up(Duration::from_mins(1)));
         let users = || {
             // A machine that is busy has no answer at once.
             let mut told = iter::repeat_with(|| app.busiest_users(500).unwrap()).flatten();
-            told.next().unwrap().to_vec()
+            told.next().unwrap()
         };
+        let then: Arc<[String]> = Arc::new(["ann".to_owned()]);
+        app.remember_users(&then, QUICK);
         assert_eq!(app.known_users(), None);
-        act("ann");
-        assert_eq!(users(), ["ann"]);
-        act("bob");
-        assert_eq!(users(), ["ann"]);
-        assert_eq!(app.known_users().as_deref(), Some(&["ann".to_owned()][..]));
+        assert_eq!(*users(), ["ann", "bob"]);
+        app.remember_users(&then, QUICK + Duration::from_millis(1));
+        assert_eq!(app.known_users().as_ref(), Some(&then));
+        assert_eq!(users(), then);
         app.forget_users();
-        assert_eq!(users(), ["ann", "bob"]);
+        assert_eq!(*users(), ["ann", "bob"]);
     }
 }

@@ -222,8 +222,11 @@ fn document_of(json: &str) -> Option<Document> {
 /// the parser reads as much as it can and passes over the rest.
 fn structured<'t>(text: &'t str, message: &Message<&str>) -> &'t str {
     let Protocol::RFC5424(_) = message.protocol else { return "" };
-    // The message is the end of the text. Before the data stand six words: priority and version, time, host, program, process and id.
-    let head = &text[..text.len().saturating_sub(message.msg.len())];
+    // The message is the end of the text, but for spaces of all kinds that the parser takes from it. Before the data stand six words:
+    // priority and version, time, host, program, process and id.
+    let begins =
+        if message.msg.is_empty() { text.len() } else { message.msg.as_ptr().addr() - text.as_ptr().addr() };
+    let head = &text[..begins];
     let data = (0..6).fold(head, |rest, _| {
         let rest = rest.trim_start();
         &rest[rest.find(char::is_whitespace).unwrap_or(rest.len())..]
@@ -483,6 +486,10 @@ mod tests {
             assert_eq!(read, ("three books".to_owned(), written.map(str::to_owned)), "{data}");
         }
         assert_eq!(kept("<13>1 - web1 shop - - -"), (String::new(), None));
+        // The parser takes spaces of all kinds from the end, so that the message is not all of the rest.
+        let data = "[d e=]";
+        let read = kept(&format!("<13>1 - web1 shop - - {data} x\u{85}y\u{85}"));
+        assert_eq!(read, ("x\u{85}y".to_owned(), Some(data.to_owned())));
         assert_eq!(kept("<13>Mar 15 11:59:00 web1 shop: [a b=] x"), ("[a b=] x".to_owned(), None));
         let twice = one(r#"<13>1 - web1 shop - - [origin ip="10.0.0.1" ip="10.0.0.2"] x"#);
         let addresses = ["10.0.0.1", "10.0.0.2"].map(str::to_owned);

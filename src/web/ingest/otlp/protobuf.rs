@@ -16,8 +16,9 @@ use super::{
 };
 use crate::{model::activity::limits, web::ingest::json::too_long};
 
-/// The fields that the messages around the records have, all of which hold bytes.
-const FIELDS: RangeInclusive<u32> = 1..=3;
+/// The fields that a request has, and those of the messages between it and its records. All of them hold bytes.
+const OF_REQUEST: RangeInclusive<u32> = 1..=1;
+const OF_LOGS: RangeInclusive<u32> = 1..=3;
 
 /// What is no message of protocol buffers, or is broken off.
 #[derive(Debug, thiserror::Error)]
@@ -27,7 +28,7 @@ pub struct Broken;
 /// Reads a request.
 pub fn read(bytes: &[u8]) -> Result<Request, Broken> {
     let mut request = Request::default();
-    each(bytes, |field, inside| {
+    each(bytes, OF_REQUEST, |field, inside| {
         if field == 1 {
             request.resource_logs.push(resource_logs(inside)?);
         }
@@ -38,7 +39,7 @@ pub fn read(bytes: &[u8]) -> Result<Request, Broken> {
 
 fn resource_logs(bytes: &[u8]) -> Result<ResourceLogs, Broken> {
     let (mut logs, mut resource) = (ResourceLogs::default(), None::<Vec<u8>>);
-    each(bytes, |field, inside| {
+    each(bytes, OF_LOGS, |field, inside| {
         match field {
             // A message that comes again adds to the one before, as its bytes would behind those of that.
             1 => resource.get_or_insert_default().extend_from_slice(inside),
@@ -53,7 +54,7 @@ fn resource_logs(bytes: &[u8]) -> Result<ResourceLogs, Broken> {
 
 fn scope_logs(bytes: &[u8]) -> Result<ScopeLogs, Broken> {
     let (mut logs, mut scope) = (ScopeLogs::default(), None::<Vec<u8>>);
-    each(bytes, |field, inside| {
+    each(bytes, OF_LOGS, |field, inside| {
         match field {
             1 => scope.get_or_insert_default().extend_from_slice(inside),
             2 => logs.log_records.push(piece(Kind::Record, inside)),
@@ -65,13 +66,17 @@ fn scope_logs(bytes: &[u8]) -> Result<ScopeLogs, Broken> {
     Ok(logs)
 }
 
-/// Walks through the fields of a message that hold bytes.
-fn each(mut rest: &[u8], mut take: impl FnMut(u32, &[u8]) -> Result<(), Broken>) -> Result<(), Broken> {
+/// Walks through the fields of a message that hold bytes, as those do that it `has`; a field that nobody knows may hold anything.
+fn each(
+    mut rest: &[u8],
+    has: RangeInclusive<u32>,
+    mut take: impl FnMut(u32, &[u8]) -> Result<(), Broken>,
+) -> Result<(), Broken> {
     while !rest.is_empty() {
         let (field, wire) = decode_key(&mut rest).map_err(|_| Broken)?;
         if wire == WireType::LengthDelimited {
             take(field, delimited(&mut rest).ok_or(Broken)?)?;
-        } else if FIELDS.contains(&field) {
+        } else if has.contains(&field) {
             return Err(Broken);
         } else {
             skip_field(wire, field, &mut rest, DecodeContext::default()).map_err(|_| Broken)?;
@@ -228,7 +233,9 @@ mod tests {
             assert!(read(broken).is_err(), "{broken:?}");
         }
         assert_eq!(read(&[]).unwrap(), Request::default());
-        assert_eq!(read(&[0x20, 1]).unwrap(), Request::default(), "what nobody knows is passed over");
+        for unknown in [&[0x20, 1][..], &[0x10, 1], &[0x1a, 1, 9]] {
+            assert_eq!(read(unknown).unwrap(), Request::default(), "what nobody knows is passed over");
+        }
     }
 
     #[test]

@@ -20,6 +20,9 @@ use crate::{model::activity::limits, web::ingest::json::too_long};
 const OF_REQUEST: RangeInclusive<u32> = 1..=1;
 const OF_LOGS: RangeInclusive<u32> = 1..=3;
 
+/// The longest reason that is given with the way to what it is about, in bytes.
+const WHY: usize = 300;
+
 /// What is no message of protocol buffers, or is broken off.
 #[derive(Debug, thiserror::Error)]
 #[error("the bytes are no message of protocol buffers")]
@@ -107,8 +110,12 @@ fn piece<M: Message + Default>(kind: Kind, bytes: &[u8]) -> Piece<M> {
     M::decode(valid.as_slice()).map_err(|error| why(&error))
 }
 
+/// Why a message cannot be read. Where in it, is said of what lies as deep as people write; the way to what lies deeper is longer than
+/// anybody reads.
 fn why(error: &prost::DecodeError) -> String {
-    format!("not OTLP: {error}")
+    let said = error.to_string();
+    let said = if said.len() > WHY { said.rsplit(": ").next().unwrap_or_default() } else { &said };
+    format!("not OTLP: {said}")
 }
 
 /// A message in which each text is one. None where it is broken, or deeper than is read.
@@ -249,7 +256,8 @@ mod tests {
         assert_eq!(piece::<LogRecord>(Kind::Record, &long), Err(too_long()));
         let deep = (0..DEPTH * 2).fold(vec![], |inside, _| field(5, &field(1, &inside)));
         let deep = field(5, &deep);
-        assert!(piece::<LogRecord>(Kind::Record, &deep).unwrap_err().starts_with("not OTLP: "));
+        let why = piece::<LogRecord>(Kind::Record, &deep).unwrap_err();
+        assert!(why.starts_with("not OTLP: ") && why.len() < WHY, "{why}");
     }
 
     #[test]

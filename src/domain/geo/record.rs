@@ -3,7 +3,8 @@
 //!
 //! Nothing in a record is believed. A value of an unexpected type is as good as none, whatever is not asked for is
 //! passed over without being decoded, and the types nest to a fixed depth, so that a hostile record costs neither
-//! time nor stack.
+//! time nor stack: at most the 512 pointers to pointers that the reader follows, a call of 0.9 KB within a call in a release, of the 2 MB
+//! that a thread has. Unoptimised it is 7.5 KB, so tests read such records on a larger stack.
 
 use std::{fmt, marker::PhantomData};
 

@@ -1,5 +1,7 @@
 //! Records of other makers, and of nobody who means well.
 
+use std::thread;
+
 use tempfile::TempDir;
 
 use super::{
@@ -131,6 +133,31 @@ fn ten_thousand_languages_do_no_harm() {
     languages.push(("en".to_owned(), text("Bergen")));
     let city = map(&[("names", map(&languages))]);
     assert_eq!(understood(&map(&[("city", city)])).city.as_deref(), Some("Bergen"));
+}
+
+/// The format knows no pointer to a pointer, and the reader follows 512 of them: each is a call within a call.
+#[test]
+fn a_record_at_the_end_of_hundreds_of_pointers_is_read_on_the_stack_that_a_thread_has() {
+    let stack = if cfg!(debug_assertions) { 8 << 20 } else { 2 << 20 };
+    thread::Builder::new().stack_size(stack).spawn(read_behind_pointers).unwrap().join().unwrap();
+}
+
+fn read_behind_pointers() {
+    let chain = |from: usize, to: Vec<u8>| {
+        let pointers = (1..=500).flat_map(|n| pointer(u32::try_from(from + n * 5).unwrap()));
+        pointers.chain(to).collect::<Vec<u8>>()
+    };
+    assert_eq!(understood(&chain(0, map(&[norway()]))), country("NO"));
+    let within = |key: &str, to: Vec<u8>| {
+        let entries = |at: u32| map(&[norway(), (key, pointer(at))]);
+        let behind = entries(0).len();
+        [entries(u32::try_from(behind).unwrap()), chain(behind, to)].concat()
+    };
+    let found = |key, to| understood(&within(key, to));
+    assert_eq!(found("city", names("Bergen")).city.as_deref(), Some("Bergen"));
+    assert_eq!(found("subdivisions", array(&[names("Vestland")])).region.as_deref(), Some("Vestland"));
+    let at = map(&[("latitude", double(60.39)), ("longitude", double(5.32))]);
+    assert_eq!(found("location", at).latitude, Some(60.39));
 }
 
 /// The depth a reader recurses to is bounded, and so is the work that pointers to pointers make.

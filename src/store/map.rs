@@ -23,9 +23,6 @@ use stable_deref_trait::StableDeref;
 /// How many bytes of files may come into the memory of the process before they are let go.
 const MOST: u64 = 4 << 20;
 
-/// The same for whoever has just read much and does not wait for the next look: ten charts of a large log read 40 MB between two.
-const MUCH: u64 = 16 << 20;
-
 /// All that is mapped, by device and inode: these are no other file's for as long as it is.
 static MAPS: Mutex<BTreeMap<(u64, u64), Weak<Mmap>>> = Mutex::new(BTreeMap::new());
 
@@ -83,17 +80,8 @@ unsafe impl StableDeref for Map {}
 /// Lets all that is mapped go, if more than 4 MB of files have come into memory since that was done last.
 /// To be called some times a second. Where the system does not say how much there is, nothing happens.
 pub(super) fn tend() {
-    tend_behind(MOST);
-}
-
-/// The same at once, for whoever may have read much, if more than 16 MB have come.
-pub(super) fn tend_behind_much() {
-    tend_behind(MUCH);
-}
-
-fn tend_behind(most: u64) {
     let Some(resident) = resident() else { return };
-    if resident.saturating_sub(LEFT.load(Ordering::Relaxed)) > most {
+    if resident.saturating_sub(LEFT.load(Ordering::Relaxed)) > MOST {
         let_go();
         LEFT.store(self::resident().unwrap_or(resident), Ordering::Relaxed);
     }

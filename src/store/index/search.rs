@@ -3,7 +3,6 @@
 use std::{
     ops::Range,
     sync::{Arc, OnceLock},
-    time::{Duration, Instant},
 };
 
 use tantivy::{DocId, TantivyError};
@@ -17,13 +16,7 @@ use super::{
     segment::{Segment, Snapshot},
     stretch::Stretch,
 };
-use crate::{
-    model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Scope},
-    store::map,
-};
-
-/// From here on a search may have read much: to ask how much costs some 30 µs, which is a hundredth of this.
-const LONG: Duration = Duration::from_millis(3);
+use crate::model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Scope};
 
 /// The index of one moment. It costs little to make, and keeps the files it reads.
 #[derive(Clone)]
@@ -40,7 +33,7 @@ pub struct Search {
     question: OnceLock<Arc<Question>>,
     /// One for each stretch, in the snapshot's order.
     parts: Vec<OnceLock<Part>>,
-    doubt: Arc<Doubt>,
+    pub(super) doubt: Arc<Doubt>,
     /// The period: from the first instant in it, before the second, in milliseconds since 1970.
     pub(super) period: Range<i64>,
 }
@@ -119,19 +112,6 @@ impl Searcher {
 }
 
 impl Search {
-    /// Does some of the search: in doubt where it fails on what it read, and without leaving much of that in memory.
-    pub(super) fn watched<T>(
-        &self,
-        search: impl FnOnce() -> Result<T, SearchError>,
-    ) -> Result<T, SearchError> {
-        let began = Instant::now();
-        let found = self.doubt.watch(search);
-        if began.elapsed() >= LONG {
-            map::tend_behind_much();
-        }
-        found
-    }
-
     /// What the search means in the stretch at `index`.
     pub(super) fn part(&self, index: usize, deadline: &Deadline) -> Result<(&Segment, &Part), SearchError> {
         let stretch = self.snapshot.stretches[index].as_ref();

@@ -227,9 +227,7 @@ impl App {
         agreed: &Outlook,
     ) -> Result<u64, RetentionError> {
         let text = retention.to_string();
-        let said =
-            if retention.keeps_all() { "everything is kept".to_owned() } else { text.replace('\n', "; ") };
-        let told = self.did(by, action::SETTING_CHANGED).to(SETTING).saying(said.trim_end_matches("; "));
+        let told = self.did(by, action::SETTING_CHANGED).to(SETTING).saying(retention.said());
         let _one = self.0.retaining.lock().unwrap_or_else(PoisonError::into_inner);
         self.all_counted()?;
         let outlook = self.up_to(&agreed.horizon)?;

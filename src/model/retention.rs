@@ -117,6 +117,20 @@ impl Retention {
         forever(&self.all) && self.size.is_none() && self.classes.iter().all(|(_, keep)| forever(keep))
     }
 
+    /// What is kept, in words, as the log tells of it.
+    pub fn said(&self) -> String {
+        if self.keeps_all() {
+            return "everything is kept".to_owned();
+        }
+        let all = match self.all {
+            Keep::Forever => "kept forever".to_owned(),
+            keep => format!("kept for {keep}"),
+        };
+        let size = self.size.map(|_| format!("at most {} GB", self.gigabytes()));
+        let rules = self.rules();
+        [all].into_iter().chain(size).chain(rules.lines().map(str::to_owned)).collect::<Vec<_>>().join("; ")
+    }
+
     /// The rules, one a line, as [`Retention::read`] takes them.
     pub fn rules(&self) -> String {
         let rule = |(class, keep): &(Class, Keep)| match class {
@@ -214,6 +228,17 @@ mod tests {
         assert_eq!((typed.size, typed.gigabytes().as_str()), (Some(500_000_000), "0.5"));
         assert_eq!(typed.to_string().parse(), Ok(typed));
         assert!(Retention::default().to_string().parse::<Retention>().unwrap().keeps_all());
+    }
+
+    #[test]
+    fn what_is_kept_is_said_in_words() {
+        let said = |all, size, rules| Retention::read(all, size, rules).unwrap().said();
+        assert_eq!(said("", "", "app wiki forever"), "everything is kept");
+        assert_eq!(
+            said("2m", "", "app wiki 18m\naction sign-in 30d"),
+            "kept for 2m; app wiki 18m; action sign-in 30d"
+        );
+        assert_eq!(said("", "0.005", ""), "kept forever; at most 0.005 GB");
     }
 
     #[test]

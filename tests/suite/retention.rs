@@ -124,7 +124,7 @@ fn what_is_too_old_is_removed_once_that_was_agreed_to_and_the_log_says_so() {
     let told = house.log("action=retention");
     assert_eq!(each(&told, "detail"), ["60 activities removed: before 2026-02-13T12:00:00Z"]);
     assert_eq!((&told[0]["app"], &told[0]["attributes"]["removed"]), (&json!("rollcall"), &json!("60")));
-    assert_eq!(each(&house.log("action=setting-changed&user=ada"), "detail"), ["30d"]);
+    assert_eq!(each(&house.log("action=setting-changed&user=ada"), "detail"), ["kept for 30d"]);
     // Counts, charts, lists and files know nothing of it either.
     let auditor = house.program("auditor", &["activity:read"]);
     assert_eq!(auditor.get("/api/v1/activity?user=bob").json()["total"]["value"], 30);

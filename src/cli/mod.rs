@@ -51,8 +51,8 @@ pub fn main() -> ExitCode {
                 .map(str::trim)
                 .collect::<Vec<_>>()
                 .join(" ");
-            let end = if more.is_empty() { "" } else { "; " };
-            let said = shown::plain(&format!("{first} {more}{end}try --help"));
+            let said = [first, &more].join(" ");
+            let said = shown::plain(&format!("{}; try --help", said.trim_end()));
             let _ = writeln!(io::stderr(), "rollcall: {said}");
             return ExitCode::from(run::WRONG);
         }

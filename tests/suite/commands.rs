@@ -486,6 +486,7 @@ fn wrong_usage_is_told_from_a_no() {
     folder.run(&["user", "list"]).refuses(2, "there is no data in");
     assert_eq!(folder.run(&["nonsense"]).code, 2);
     assert_eq!(folder.run(&["user", "add", "x"]).code, 2, "the password must come from somewhere");
+    folder.run(&["activity", "search", "-x"]).refuses(2, "unexpected argument '-x' found; try --help");
     folder.run(&["serve", "--listen", "8080"]).refuses(2, "listen:");
     let written = |settings: &str| std::fs::write(folder.path().join("rollcall.toml"), settings).unwrap();
     for (settings, told) in [

@@ -245,8 +245,9 @@ impl App {
             end(Order::Desc)?.map_or(now, |newest| newest.saturating_add(1))
         };
         let to = to.max(from.saturating_add(1));
-        let buckets = buckets.max(1);
-        let (width, parts) = (i128::from(to) - i128::from(from), i128::try_from(buckets).unwrap_or(1));
+        let width = i128::from(to) - i128::from(from);
+        // Times are whole milliseconds: a part shorter than that would begin where the next does.
+        let parts = i128::try_from(buckets).unwrap_or(width).clamp(1, width);
         let edges: Vec<i64> = (0..=parts)
             .map(|part| i64::try_from(i128::from(from) + width * part / parts).unwrap_or(to))
             .collect();

@@ -59,6 +59,16 @@ pub struct Outlook {
     horizon: Horizon,
 }
 
+/// The room that the log and its index take on the disk, in bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Room {
+    /// All of it.
+    pub all: u64,
+    /// What of it stays of activities that retention took out, so that the log can be proven without them. A limit of the log's
+    /// size leaves it out: removing more would make it no smaller.
+    pub gone: u64,
+}
+
 /// Why the log was not tended to.
 #[derive(Debug, thiserror::Error)]
 pub enum RetentionError {
@@ -114,9 +124,13 @@ impl App {
         Ok(set.unwrap_or_default())
     }
 
-    /// How many bytes the log and its index take. Blocks: it looks at every page.
-    pub fn log_bytes(&self) -> Result<u64, StoreError> {
-        Ok(self.0.store.read(crate::store::Read::log_bytes)? + self.0.index.bytes())
+    /// What the log and its index take.
+    pub fn room(&self) -> Result<Room, StoreError> {
+        let (log, gone) = self
+            .0
+            .store
+            .read(|read| Ok::<_, StoreError>((read.log_bytes()?, read.bytes_of_what_is_gone()?)))?;
+        Ok(Room { all: log + self.0.index.bytes(), gone })
     }
 
     /// What rules would remove if they were applied now. Blocks.

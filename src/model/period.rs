@@ -141,7 +141,7 @@ impl Range {
         Some(Self { from: end(from, Timestamp::MIN)?, to: end(to, Timestamp::MAX)? })
     }
 
-    /// The part that lies in both.
+    /// The part that lies in both; with ends that are the wrong way round where none does.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         Self { from: self.from.max(other.from), to: self.to.min(other.to) }

@@ -123,7 +123,13 @@ fn range(params: &Params, now: Timestamp, zone: &TimeZone) -> Result<Range, Fail
         };
         Failure::field(field, error.to_string())
     })?;
-    Ok(period.and(ends))
+    let both = period.and(ends);
+    // An empty answer would look as if nobody had done anything.
+    if both.from >= both.to {
+        let why = format!("to must lie behind the beginning of the period, {}", both.from);
+        return Err(Failure::field("to", why));
+    }
+    Ok(both)
 }
 
 impl IntoParams for Looking {

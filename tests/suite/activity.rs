@@ -439,6 +439,24 @@ fn a_histogram_counts_everything_once() {
 }
 
 #[test]
+fn a_histogram_has_no_more_parts_than_its_time_has_milliseconds() {
+    let house = house();
+    let ada = house.signed_in("ada");
+    for (range, parts) in [
+        ("from=2026-03-01T00:00:00.000Z&to=2026-03-01T00:00:00.003Z", 3),
+        ("from=2026-03-01T00:00:00.000Z&to=2026-03-01T00:00:00.001Z", 1),
+        ("from=2026-03-01T00:00:00.000Z&to=2026-03-01T00:00:00.060Z", 60),
+        ("from=2026-03-01T00:00:00.000Z&to=2026-03-01T00:00:00.061Z", 60),
+        ("user=nobody", 1),
+    ] {
+        let answer = ada.get(&format!("/api/v1/activity/histogram?{range}")).ok();
+        let bars = each(answer["buckets"].as_array().unwrap(), "time");
+        assert_eq!(bars.len(), parts, "{range}: {bars:?}");
+        assert!(bars.is_sorted_by(|one, next| one < next), "{range}: {bars:?}");
+    }
+}
+
+#[test]
 fn a_clock_that_runs_ahead_does_not_press_the_last_day_together() {
     let house = House::new().with_admin("ada");
     let program = house.program("loader", &["activity:write"]);
@@ -673,6 +691,12 @@ fn a_period_and_ends_mean_the_same_on_the_page_as_in_the_api() {
                 );
             }
         }
+    }
+    // Nothing can be in both, which is another answer than that nothing is.
+    for path in ["/api/v1/activity", "/api/v1/activity/histogram", "/api/v1/activity.csv"] {
+        let apart = ada.get(&format!("{path}?period=7d&to=2026-03-01"));
+        assert_eq!(apart.refusal(), "400 bad_field to", "{path}");
+        assert!(apart.text().contains("2026-03-08T12:00:00Z"), "{}", apart.text());
     }
     let both = ada.get("/activity?period=7d&from=2026-03-10").text();
     assert!(

@@ -89,6 +89,12 @@ fn what_the_sender_knows_of_the_place_counts_more_than_a_look_up() {
     vault.post(ACTIVITY, &record).ok();
     let found = house.log("app=vault").remove(0);
     assert_eq!([&found["city"], &found["country"], &found["device"]], ["Gdańsk", "PL", "Scanner 9"]);
+    // Codes are written in upper case, as those of a look-up are.
+    for (country, kept) in [("pl", "PL"), ("Poland", "Poland"), ("é", "é")] {
+        let record = json!({"user": "ann", "action": "x", "app": "atlas", "ip": LONDON, "country": country});
+        vault.post(ACTIVITY, &record).ok();
+        assert_eq!(house.log("app=atlas").remove(0)["country"], kept);
+    }
 }
 
 #[test]

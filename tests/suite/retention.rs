@@ -214,7 +214,7 @@ fn the_clock_jumps_ahead(days: i64) {
 #[test]
 fn what_takes_too_much_room_goes_oldest_first() {
     let house = house(3000);
-    let takes = house.app.log_bytes().unwrap();
+    let takes = house.app.room().unwrap().all;
     let half = Retention { size: Some(takes / 2), ..Retention::default() };
     let removed =
         house.app.set_retention(&Actor::console(), &half, &house.app.outlook(&half).unwrap()).unwrap();
@@ -225,6 +225,21 @@ fn what_takes_too_much_room_goes_oldest_first() {
         .json();
     let left = total["total"]["value"].as_i64().unwrap();
     assert_eq!(total["items"][0]["detail"], json!(format!("day {}", left - 1)), "the newest are left");
+}
+
+#[test]
+fn the_proof_of_what_was_removed_here_and_there_is_told_apart_from_the_rest() {
+    let house = house(3000);
+    let ada = house.signed_in("ada");
+    let told = "kB of it prove the log without what was removed";
+    assert!(!ada.get("/settings").text().contains(told), "nothing was removed");
+    let rules = Retention::read("", "", "app wiki 1d").unwrap();
+    let outlook = house.app.outlook(&rules).unwrap();
+    assert_eq!(house.app.set_retention(&Actor::console(), &rules, &outlook).unwrap(), 999);
+    house.app.clear_away().unwrap();
+    let room = house.app.room().unwrap();
+    assert!(room.gone > 0 && room.gone < room.all / 2, "{room:?}");
+    assert!(ada.get("/settings").text().contains(told));
 }
 
 /// How many activities the metrics say wait for an administrator.
@@ -241,7 +256,7 @@ fn what_takes_too_much_room_goes_unasked_however_much_it_is_while_what_is_too_ol
     let auditor = house.program("auditor", &["activity:read"]);
     let left = || auditor.get("/api/v1/activity?user=bob&limit=1").json()["total"]["value"].as_u64().unwrap();
     // Sizes are kept in megabytes. Nothing goes when the rules are set: it is as if the rest had come since.
-    let whole = house.app.log_bytes().unwrap() / 1_000_000;
+    let whole = house.app.room().unwrap().all / 1_000_000;
     assert!(whole >= 3, "{whole} MB are enough to go by");
     let nothing = house.app.outlook(&Retention::default()).unwrap();
     let set = |keep: &str, size: u64| {

@@ -7,7 +7,7 @@ use crate::{
     domain::{
         App,
         geo::Source,
-        retention::{Outlook, RetentionError},
+        retention::{Outlook, RetentionError, Room},
     },
     model::{
         bond::Binding,
@@ -36,7 +36,7 @@ use crate::{
 #[derive(Default)]
 struct Kept {
     set: Retention,
-    takes: u64,
+    takes: Room,
     waits: Option<String>,
 }
 
@@ -49,7 +49,7 @@ impl Kept {
                 let of = format!("{} {}", grouped(waits.of), noun(waits.of, "activity", "activities"));
                 format!("Retention waits, because it would remove {removes} of {of} at once for their age. Save to agree to it, or keep them longer.")
             });
-            Ok::<_, RetentionError>(Self { takes: app.log_bytes()?, set, waits })
+            Ok::<_, RetentionError>(Self { takes: app.room()?, set, waits })
         })
         .await
     }
@@ -60,7 +60,8 @@ impl Kept {
             keep: Input::of(keep),
             size: Input::of(self.set.gigabytes()),
             rules: Input::of(self.set.rules()),
-            takes: bytes(self.takes),
+            takes: bytes(self.takes.all),
+            proof: Some(self.takes.gone).filter(|gone| *gone > 0).map(bytes).unwrap_or_default(),
             waits: self.waits.unwrap_or_default(),
         }
     }

@@ -170,6 +170,7 @@ impl Row {
     /// Whether nothing stands in it.
     fn is_blank(&self) -> bool {
         self.cells.is_empty()
+            && !self.wrong
             && matches!(self.at, Place::Start | Place::Bare)
             && self.cell.trim_ascii().is_empty()
     }
@@ -288,6 +289,13 @@ mod tests {
         assert_eq!(read.len(), 3, "{read:?}");
         assert!(read[0].1.is_ok() && read[1].1.is_err() && read[1].0 == 3, "{read:?}");
         assert_eq!(read[2], (5, Ok("z".to_owned())));
+    }
+
+    #[test]
+    fn a_row_of_a_quote_in_the_wrong_place_alone_is_refused_too() {
+        let refused = refusals("user,action\n\"\"x\n\n\"\" \na,b\n\"\"x");
+        assert_eq!(refused.iter().map(|(line, _)| *line).collect::<Vec<_>>(), [2, 4, 6], "{refused:?}");
+        assert!(refused.iter().all(|(_, why)| why.starts_with("a quote in the middle")), "{refused:?}");
     }
 
     #[test]

@@ -60,9 +60,10 @@ fn is_what_others_read(text: &str, mut csv: Csv<&[u8]>) {
     while let Some((_, record)) = csv.next_record().expect("nothing fails") {
         records.push(record);
     }
-    // Others end a line at a carriage return as well; and what is a line of spaces to us is a cell to them.
-    let of_ours = text.trim_start_matches('\u{feff}').trim_start().starts_with("Time,");
-    let spaced = text.lines().any(|line| line.trim().is_empty() && !line.is_empty());
+    // Others end a line at a carriage return as well; and what is a line of spaces to us is a cell to them, behind a mark too.
+    let unmarked = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let of_ours = unmarked.trim_start().starts_with("Time,");
+    let spaced = unmarked.lines().any(|line| line.trim().is_empty() && !line.is_empty());
     let lone = text.replace("\r\n", "\n").contains('\r');
     if lone || spaced || of_ours || records.iter().any(Result::is_err) {
         return;

@@ -8,7 +8,6 @@ mod args;
 mod care;
 mod files;
 pub mod import;
-mod memory;
 mod remote;
 mod run;
 mod serve;
@@ -40,7 +39,6 @@ use crate::{
 
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
-    memory::give_back_soon();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {

@@ -77,9 +77,14 @@ fn is_same(sent: &NewActivity, known: &Activity) -> bool {
         && (found.place == Finding::OfSession || ip.is_none() || *ip == known.ip)
         && (found.device == Finding::OfSession || user_agent.is_none() || *user_agent == known.user_agent)
         && time.is_none_or(|time| time.as_millisecond() == known.time.as_millisecond())
-        && (found.place != Finding::Nothing || *place == Place::default() || *place == known.place)
+        && (found.place != Finding::Nothing || *place == Place::default() || *place == place_of(known))
         && (found.device != Finding::Nothing || *device == Device::default() || *device == known.device)
         && said(attributes) == said(&known.attributes)
+}
+
+/// The place of a known record. Codes of countries were kept as they came once.
+fn place_of(known: &Activity) -> Place {
+    known.place.clone().with_code_in_upper_case()
 }
 
 /// Attributes as they were said, in one order. Whose the session is, was found out.
@@ -146,6 +151,16 @@ mod tests {
             change(&mut sent);
             assert!(is_same(&sent, &known()), "{at}: {sent:?}");
         }
+    }
+
+    #[test]
+    fn a_record_is_the_same_whose_country_was_kept_in_small_letters_once() {
+        let (mut sent, mut known) = (sent(), known());
+        sent.place.country = Some("NO".to_owned());
+        known.place.country = Some("no".to_owned());
+        assert!(is_same(&sent, &known));
+        known.place.country = Some("se".to_owned());
+        assert!(!is_same(&sent, &known));
     }
 
     #[test]

@@ -237,9 +237,7 @@ impl App {
         if activity.time.is_some_and(gone) {
             return Err(RecordError::Old);
         }
-        if let Some(code) = activity.place.country.as_mut().filter(|country| country.len() == 2) {
-            code.make_ascii_uppercase();
-        }
+        activity.place = activity.place.with_code_in_upper_case();
         if let Some(session) = session {
             activity.attributes.retain(|(name, _)| name != SESSION_USER);
             if UserName::fold(&activity.user) == session.user.as_str() {

@@ -49,6 +49,15 @@ pub struct Place {
 }
 
 impl Place {
+    /// The same with the country's code as [`Place::country`] wants it, if it is one.
+    #[must_use]
+    pub fn with_code_in_upper_case(mut self) -> Self {
+        if let Some(code) = self.country.as_mut().filter(|country| country.len() == 2) {
+            code.make_ascii_uppercase();
+        }
+        self
+    }
+
     fn parts(&self) -> ([Option<&str>; 3], [Option<u64>; 2]) {
         let degrees = [self.latitude, self.longitude];
         let texts = [self.city.as_deref(), self.region.as_deref(), self.country.as_deref()];

@@ -231,7 +231,7 @@ fn what_takes_too_much_room_goes_oldest_first() {
 fn the_proof_of_what_was_removed_here_and_there_is_told_apart_from_the_rest() {
     let house = house(3000);
     let ada = house.signed_in("ada");
-    let told = "kB of it prove the log without what was removed";
+    let told = "kB of it stay of what was removed";
     assert!(!ada.get("/settings").text().contains(told), "nothing was removed");
     let rules = Retention::read("", "", "app wiki 1d").unwrap();
     let outlook = house.app.outlook(&rules).unwrap();

@@ -61,7 +61,7 @@ impl Kept {
             size: Input::of(self.set.gigabytes()),
             rules: Input::of(self.set.rules()),
             takes: bytes(self.takes.all),
-            proof: Some(self.takes.gone).filter(|gone| *gone > 0).map(bytes).unwrap_or_default(),
+            left: Some(self.takes.gone).filter(|gone| *gone > 0).map(bytes).unwrap_or_default(),
             waits: self.waits.unwrap_or_default(),
         }
     }

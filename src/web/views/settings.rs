@@ -62,8 +62,8 @@ pub struct Retention {
     pub rules: Input,
     /// What the log takes on the disk, in words.
     pub takes: String,
-    /// How much of it proves what was removed, in words; empty where nothing was.
-    pub proof: String,
+    /// What of that is left of activities that were removed, in words; empty where nothing is.
+    pub left: String,
     /// Why nothing has been removed that should have been, and how much that is; empty where nothing waits.
     pub waits: String,
 }

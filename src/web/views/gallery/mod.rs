@@ -413,7 +413,7 @@ fn admin_pages(page: &mut impl FnMut(&str, askama::Result<String>)) {
             },
             rules: Input::of("app wiki 90d\naction sign-in 2y"),
             takes: "1.2 GB".into(),
-            proof: if error.is_empty() { String::new() } else { "38.1 MB".into() },
+            left: if error.is_empty() { String::new() } else { "38.1 MB".into() },
             waits: if error.is_empty() {
                 String::new()
             } else {

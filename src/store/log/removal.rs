@@ -182,6 +182,8 @@ impl Leaves {
 impl Work {
     /// Removes what lies behind `horizon`, and says how many activities that were.
     pub(super) fn remove(&self, horizon: &Horizon) -> Result<u64, Left> {
+        // What goes is counted only where somebody has begun to count, and this may come before the keeper's first look.
+        self.measure()?;
         let last = Shelf::open(&*self.disk.read()?, &self.cache.volumes)?.last()?;
         let (kept, emptied) = (BTreeSet::new(), BTreeSet::new());
         let mut removal = Removal { horizon, last, removed: 0, kept, emptied };

@@ -123,6 +123,22 @@ fn every_page(read: &Read) -> u64 {
 }
 
 #[test]
+fn what_is_removed_before_the_keeper_had_a_look_at_the_file_is_counted_all_the_same() {
+    let log = Bare::new();
+    let mut some = numbered(0..3000);
+    for activity in some.iter_mut().step_by(3) {
+        activity.action = "gone".into();
+    }
+    log.append(some);
+    let gone = Horizon::new(vec![(Class::Action("gone".into()), i64::MAX)], i64::MIN);
+    assert_eq!(log.work.remove(&gone).unwrap(), 1000);
+    log.read(|read| {
+        assert_eq!(read.activities_there().unwrap(), 2000);
+        assert!(read.bytes_of_what_is_gone().unwrap() > 0, "there are the hashes of a thousand");
+    });
+}
+
+#[test]
 fn what_is_taken_out_of_runs_leaves_no_page_half_empty() {
     let log = Bare::new();
     log.work.measure().unwrap();

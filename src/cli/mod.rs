@@ -8,6 +8,7 @@ mod args;
 mod care;
 mod files;
 pub mod import;
+mod memory;
 mod remote;
 mod run;
 mod serve;
@@ -39,6 +40,7 @@ use crate::{
 
 /// Runs the command that this process was started with.
 pub fn main() -> ExitCode {
+    memory::give_back_soon();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {

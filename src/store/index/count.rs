@@ -93,7 +93,7 @@ impl Search {
     /// How many activities there are, and whether that is all: else there are at least so many, counted until the time was
     /// over, the newest first.
     pub fn count_within(&self, deadline: &Deadline) -> Result<(u64, bool), SearchError> {
-        self.doubt.watch(|| self.counted_within(deadline))
+        self.watched(|| self.counted_within(deadline))
     }
 
     fn counted_within(&self, deadline: &Deadline) -> Result<(u64, bool), SearchError> {

@@ -76,7 +76,7 @@ impl Search {
             })?;
             Ok(counted)
         };
-        let counted = self.doubt.watch(|| self.of_all(deadline, count))?;
+        let counted = self.watched(|| self.of_all(deadline, count))?;
         Ok(most_frequent(&counted, limit))
     }
 }

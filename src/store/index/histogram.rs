@@ -36,7 +36,7 @@ impl Search {
             let failures = Posting::exact(segment.inverted(outcome)?, failure.as_bytes())?;
             Count { segment, part, failures, ends: ends(segment, part, edges), deadline }.buckets()
         };
-        let parts = self.doubt.watch(|| self.of_all(deadline, count))?;
+        let parts = self.watched(|| self.of_all(deadline, count))?;
         for part in parts {
             for (bucket, found) in buckets.iter_mut().zip(part.iter().rev()) {
                 bucket.total += found.total;

@@ -50,7 +50,7 @@ impl Search {
         limit: usize,
         deadline: &Deadline,
     ) -> Result<(Vec<Cursor>, usize), SearchError> {
-        self.doubt.watch(|| match order {
+        self.watched(|| match order {
             _ if limit == 0 => Ok((Vec::new(), 0)),
             Order::Desc => self.newest(after, limit, deadline),
             Order::Asc => self.oldest(after, limit, deadline),

@@ -16,7 +16,10 @@ use super::{
     segment::{Segment, Snapshot},
     stretch::Stretch,
 };
-use crate::model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Scope};
+use crate::{
+    model::{filter::Filter, horizon::Horizon, id::ActivityId, session::Scope},
+    store::map,
+};
 
 /// The index of one moment. It costs little to make, and keeps the files it reads.
 #[derive(Clone)]
@@ -33,7 +36,7 @@ pub struct Search {
     question: OnceLock<Arc<Question>>,
     /// One for each stretch, in the snapshot's order.
     parts: Vec<OnceLock<Part>>,
-    pub(super) doubt: Arc<Doubt>,
+    doubt: Arc<Doubt>,
     /// The period: from the first instant in it, before the second, in milliseconds since 1970.
     pub(super) period: Range<i64>,
 }
@@ -112,6 +115,16 @@ impl Searcher {
 }
 
 impl Search {
+    /// Does some of the search: in doubt where it fails on what it read, and without leaving much of that in memory.
+    pub(super) fn watched<T>(
+        &self,
+        search: impl FnOnce() -> Result<T, SearchError>,
+    ) -> Result<T, SearchError> {
+        let found = self.doubt.watch(search);
+        map::tend_now_and_then();
+        found
+    }
+
     /// What the search means in the stretch at `index`.
     pub(super) fn part(&self, index: usize, deadline: &Deadline) -> Result<(&Segment, &Part), SearchError> {
         let stretch = self.snapshot.stretches[index].as_ref();

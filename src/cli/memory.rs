@@ -1,37 +1,41 @@
 //! How soon the allocator gives memory back that nobody uses.
 
-use std::{env, ffi::c_long};
+use std::{
+    env,
+    ffi::{CString, NulError, OsStr},
+    os::unix::ffi::OsStrExt as _,
+};
 
-use libmimalloc_sys::{mi_option_set, mi_option_t};
+use nix::unistd::execve;
 
-/// `mi_option_purge_delay` in mimalloc's `mimalloc.h`, which its crate does not name.
-const PURGE_DELAY: mi_option_t = 15;
+/// Where mimalloc looks, as it is loaded, for how long it keeps such memory, in milliseconds.
+const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
 
-/// How long it keeps such memory, in milliseconds. By itself mimalloc keeps it for a second, and while ten million activities were
-/// searched that was 20 MB more at the most, for pages and charts that were no faster (`compare --only search`).
-const SOON: c_long = 10;
+/// By itself it is a second. With ten million activities that is 20 MB more at the most while they are searched and 50 MB while a
+/// thousand a second are taken in, and nothing is faster for it (`compare --only search`, `--only steady`).
+const SOON: &str = "10";
 
-/// Lets the allocator give back soon what was let go, unless its own variable says otherwise. To be called before there are threads.
-#[expect(unsafe_code, reason = "it is mimalloc's, which is set by a call of C")]
+/// Begins this program anew in the same process, with the allocator told, unless somebody has told it already. There is no other
+/// way without unsafe code, and it takes a millisecond. Where the system has reasons against it, all goes on as it is.
 pub(super) fn give_back_soon() {
-    if env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-        // SAFETY: it stores a number, which mimalloc reads whenever it lets go; nothing else runs yet.
-        unsafe { mi_option_set(PURGE_DELAY, SOON) };
+    if env::var_os(VARIABLE).is_none() {
+        // It comes back only where it failed.
+        let _ = anew();
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use libmimalloc_sys::mi_option_get;
+fn anew() -> Result<(), Box<dyn std::error::Error>> {
+    let program = text([env::current_exe()?.as_os_str()])?;
+    let arguments = env::args_os().map(|argument| text([&argument])).collect::<Result<Vec<_>, _>>()?;
+    let told = [(VARIABLE.into(), SOON.into())];
+    let variables = env::vars_os()
+        .chain(told)
+        .map(|(name, value)| text([name.as_os_str(), OsStr::new("="), value.as_os_str()]))
+        .collect::<Result<Vec<_>, _>>()?;
+    match execve(&program, &arguments, &variables)? {}
+}
 
-    use super::*;
-
-    #[test]
-    #[expect(unsafe_code, reason = "as above")]
-    fn the_option_is_the_one_that_it_is_taken_for() {
-        if env::var_os("MIMALLOC_PURGE_DELAY").is_none() {
-            // SAFETY: it reads a number. No other of its options is a second by itself.
-            assert_eq!(unsafe { mi_option_get(PURGE_DELAY) }, 1000);
-        }
-    }
+/// These, one behind the other, as the system takes them.
+fn text<const PARTS: usize>(parts: [&OsStr; PARTS]) -> Result<CString, NulError> {
+    CString::new(parts.map(OsStr::as_bytes).concat())
 }

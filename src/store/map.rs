@@ -1,5 +1,4 @@
-//! Files in the memory of this process: what is not looked at costs nothing. But for one call to the allocator, the only
-//! `unsafe` of the crate stands here.
+//! Files in the memory of this process: what is not looked at costs nothing. The only `unsafe` of the crate stands here.
 //!
 //! What was looked at once stays on the bill of the process (`VmRSS`) for as long as the file is mapped, though the system
 //! holds it in its own cache anyway: an export that passes by everything would leave the whole index there. So now and then it is

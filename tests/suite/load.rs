@@ -2,6 +2,7 @@
 
 use std::{
     fs,
+    path::Path,
     sync::atomic::{AtomicBool, Ordering},
     time::{Duration, Instant},
 };
@@ -228,6 +229,23 @@ fn until_all_are_found(ada: &Client, all: usize, at_most: Duration) {
     while counted(ada, "") != Some(all) {
         assert!(begun.elapsed() < at_most, "it is not all found");
     }
+}
+
+#[test]
+fn the_allocator_is_told_to_give_memory_back_soon_unless_somebody_has_told_it_otherwise() {
+    let folder = Folder::with_admin();
+    let told = |server: &Server| {
+        let variables = fs::read(format!("/proc/{}/environ", server.process())).unwrap();
+        let told =
+            variables.split(|byte| *byte == 0).filter_map(|one| one.strip_prefix(b"MIMALLOC_PURGE_DELAY="));
+        told.map(|value| String::from_utf8(value.to_vec()).unwrap()).collect::<Vec<_>>()
+    };
+    let server = folder.serve();
+    assert_eq!(told(&server), ["10"]);
+    let name = fs::read_to_string(format!("/proc/{}/comm", server.process())).unwrap();
+    assert_eq!(name, "rollcall\n", "it goes by its name as before");
+    drop(server);
+    assert_eq!(told(&folder.serve_in(&[("MIMALLOC_PURGE_DELAY", Path::new("77"))])), ["77"]);
 }
 
 /// How many words there are that begin alike. Set `ROLLCALL_TERMS` for more.

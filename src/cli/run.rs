@@ -314,7 +314,10 @@ fn apps(app: &App, runtime: &Handle, command: args::App, io: &mut Io<'_>) -> any
         }
         args::App::Hook { name, retry: true, .. } => {
             let count = runtime.block_on(app.hasten_hook(&by, &name)).map_err(no_hook)?;
-            writeln!(io.out, "{count} waiting; {name} is told now")?;
+            match count {
+                0 => writeln!(io.out, "nothing is left to tell {name}")?,
+                _ => writeln!(io.out, "{count} waiting; {name} is told now")?,
+            }
         }
         args::App::Hook { name, .. } => hook(app, &name, io)?,
         args::App::List => {

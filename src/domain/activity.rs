@@ -122,7 +122,13 @@ impl App {
         let mut activity = NewActivity::new(&by.name, action, OWN_APP);
         activity.session = by.session.map(|id| id.to_string());
         match by.session.and_then(|id| self.0.live.by_id(id)) {
-            Some(live) => fill_session(&mut activity, &live.session()),
+            Some(live) => {
+                fill_session(&mut activity, &live.session());
+                // By now the session may be used from elsewhere too.
+                if by.ip.is_some() {
+                    self.fill_ip(&mut activity, by.ip);
+                }
+            }
             None => self.fill_ip(&mut activity, by.ip),
         }
         activity

@@ -70,3 +70,69 @@ impl Clock {
         Timestamp::from_millisecond(millis).unwrap_or(Timestamp::UNIX_EPOCH)
     }
 }
+/// How long a clock runs before it is believed: by then somebody has seen that it is wrong.
+const BELIEVED: SignedDuration = SignedDuration::from_hours(24);
+
+/// What of a clock is sure, though it may have been set wrong: nothing is removed for good because of a moment that may be yet to come.
+#[derive(Debug)]
+pub(super) struct Sure {
+    clock: Clock,
+    /// What it showed at the start, and how long it had run.
+    began: (Timestamp, SignedDuration),
+    /// When the newest activity was written that was there at the start.
+    newest: Timestamp,
+}
+
+impl Sure {
+    /// That of a clock at the start, in a log whose newest activity was written at `newest`; none in an empty one.
+    pub(super) fn of(clock: Clock, newest: Option<Timestamp>) -> Self {
+        let (now, run) = (clock.now(), clock.run());
+        Self { clock, began: (now, run), newest: newest.unwrap_or(now) }
+    }
+
+    /// A moment that has come for sure: what the clock shows, but no later than so long after the newest activity of before as this
+    /// program has run; and once that is a day, than so long after what the clock showed at the start.
+    pub(super) fn now(&self) -> Timestamp {
+        let (began, run) = self.began;
+        let ran = self.clock.run() - run;
+        let from = if ran < BELIEVED { self.newest } else { self.newest.max(began) };
+        from.saturating_add(ran).map_or(Timestamp::MAX, |sure| sure.min(self.clock.now()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_ahead_is_believed_no_sooner_than_after_a_day() {
+        let hours = SignedDuration::from_hours;
+        let newest: Timestamp = "2026-03-15T12:00:00Z".parse().unwrap();
+        let ahead = newest + hours(24 * 365);
+        let clock = Clock::fixed(ahead);
+        let sure = Sure::of(clock.clone(), Some(newest));
+        assert_eq!(sure.now(), newest);
+        clock.set(ahead + hours(23));
+        assert_eq!(sure.now(), newest + hours(23));
+        clock.set(ahead + hours(24));
+        assert_eq!(sure.now(), ahead + hours(24), "the computer may have been switched off for a year");
+        clock.jump(hours(1000));
+        assert_eq!(sure.now(), ahead + hours(24), "nor is a jump");
+        clock.jump(-hours(2000));
+        assert_eq!(sure.now(), clock.now());
+    }
+
+    #[test]
+    fn a_clock_that_was_never_set_holds_nothing_up_once_it_is() {
+        let hours = SignedDuration::from_hours;
+        let newest: Timestamp = "2026-03-15T12:00:00Z".parse().unwrap();
+        let clock = Clock::fixed(Timestamp::UNIX_EPOCH);
+        let sure = Sure::of(clock.clone(), Some(newest));
+        assert_eq!(sure.now(), Timestamp::UNIX_EPOCH);
+        clock.jump(newest.duration_since(Timestamp::UNIX_EPOCH) + hours(1));
+        clock.set(clock.now() + hours(48));
+        assert_eq!(sure.now(), newest + hours(48));
+        let empty = Sure::of(Clock::fixed(newest), None);
+        assert_eq!(empty.now(), newest);
+    }
+}

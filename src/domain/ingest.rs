@@ -11,10 +11,11 @@ use crate::{
         id::{ActivityId, SessionId},
         noun::activities,
         place::Place,
+        secret::TokenHash,
         session::Session,
         user::{Actor, UserName, looks, unseen},
     },
-    store::{Sessions as _, StoreError, Write},
+    store::{Sessions as _, StoreError, Tokens as _, Write},
 };
 
 pub use crate::store::Appended;
@@ -170,7 +171,7 @@ pub enum RecordError {
 /// What became of a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The one who sent it has been signed out.
+    /// The token that it came with was revoked meanwhile.
     #[error(transparent)]
     Gone(#[from] Gone),
     /// The program sends faster than can be written.
@@ -288,7 +289,7 @@ impl App {
         &self,
         activities: Vec<NewActivity>,
     ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
-        let (app, writing) = (self.clone(), self.append_bulk(Arc::new(activities)));
+        let (app, writing) = (self.clone(), self.append_bulk(None, Arc::new(activities)));
         async move {
             let appended = writing.await?;
             let new = appended.iter().filter(|one| matches!(one, Appended::New(_))).count();
@@ -298,12 +299,14 @@ impl App {
     }
 
     /// The same for records whose ids their senders chose: one that comes under the id of another is told from one that comes again.
+    /// Those of a program are written only if its token `by` works in the very transaction that writes.
     pub fn enter(
         &self,
+        by: Option<TokenHash>,
         activities: Vec<NewActivity>,
     ) -> impl Future<Output = Result<Vec<Entry>, IngestError>> + Send + use<> {
         let sent = Arc::new(activities);
-        let (app, writing) = (self.clone(), self.append_bulk(Arc::clone(&sent)));
+        let (app, writing) = (self.clone(), self.append_bulk(by, Arc::clone(&sent)));
         async move {
             let appended = writing.await?;
             let known = appended.iter().any(|one| matches!(one, Appended::Duplicate(_)));
@@ -329,10 +332,17 @@ impl App {
 
     fn append_bulk(
         &self,
+        by: Option<TokenHash>,
         activities: Arc<Vec<NewActivity>>,
     ) -> impl Future<Output = Result<Vec<Appended>, IngestError>> + Send + use<> {
         let begun = (!activities.is_empty()).then(|| {
-            let append = move |write: &mut Write<'_>| Ok::<_, IngestError>(write.append_all(&*activities)?);
+            let append = move |write: &mut Write<'_>| {
+                if by.map_or(Ok(true), |token| write.opens_a_token(token))? {
+                    Ok::<_, IngestError>(write.append_all(&*activities)?)
+                } else {
+                    Err(Gone.into())
+                }
+            };
             self.0.store.write_bulk(self.now(), append)
         });
         async move {
@@ -417,7 +427,9 @@ pub fn check(activity: &NewActivity) -> Result<(), RecordError> {
     }
     is_text("detail", &activity.detail)?;
     is_text("user_agent", activity.user_agent.as_deref().unwrap_or_default())?;
-    if activity.attributes.len() > limits::ATTRIBUTES {
+    // Ours are beside those of the sender, who would lose one for them. They come again in what was exported.
+    let theirs = activity.attributes.iter().filter(|(name, _)| ![CLAIMED, SESSION_USER].contains(&&**name));
+    if theirs.count() > limits::ATTRIBUTES {
         return Err(RecordError::Attributes);
     }
     for (name, value) in &activity.attributes {

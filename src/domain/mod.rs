@@ -58,7 +58,7 @@ use tokio::sync::Notify;
 
 use self::{
     accounts::People,
-    clock::Clock,
+    clock::{Clock, Sure},
     demand::Demands,
     gate::{AppTable, Openings},
     geo::Geo,
@@ -82,10 +82,12 @@ use self::{
 };
 pub use crate::store::{Health, StoreError};
 use crate::{
-    model::{note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor},
+    model::{
+        id::ActivityId, note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor,
+    },
     store::{
-        Credential, Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Users as _,
-        Write, index::Index,
+        Credential, Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Tokens as _,
+        Users as _, Write, index::Index,
     },
 };
 
@@ -99,6 +101,7 @@ struct Parts {
     index: Index,
     geo: Geo,
     clock: Clock,
+    sure: Sure,
     limits: Limits,
     live: Arc<LiveTable>,
     /// What sessions are bound to, where they are bound to anything.
@@ -207,11 +210,16 @@ impl App {
         let kept: Vec<Credential> = snapshot.credentials()?.into_iter().map(|(_, kept)| kept).collect();
         let hasher = Hasher::new(limits.hash).beside(&kept);
         let metrics = Metrics::new(store.meter(), hasher.work());
+        // One that cannot be read is named by whoever looks at the log; the clock is believed then.
+        let newest = ActivityId(*store.log().watch().borrow());
+        let newest = snapshot.activity(newest).ok().flatten().map(|newest| newest.received);
+        let sure = Sure::of(clock.clone(), newest);
         let parts = Parts {
             store,
             index,
             geo,
             clock,
+            sure,
             limits,
             live,
             bonds,
@@ -293,7 +301,8 @@ impl App {
     }
 
     /// Changes something in the name of `by`. Where `by` acts in a session, the session must still be live in
-    /// the very transaction that writes, and opened by the same token: what was ended before is not acted in after.
+    /// the very transaction that writes, and opened by the same token: what was ended before is not acted in after. Nor is a program's
+    /// token used after it was revoked.
     fn change<T, E>(
         &self,
         by: &Actor,
@@ -306,7 +315,8 @@ impl App {
         let (session, token) = (by.session, by.token);
         self.0.store.write(self.now(), move |write| {
             let acts = match (session, token) {
-                (None, _) => true,
+                (None, None) => true,
+                (None, Some(token)) => write.opens_a_token(token)?,
                 (Some(session), Some(token)) => write.opens(token, session)?,
                 (Some(session), None) => {
                     write.session(session)?.is_some_and(|session| session.ending.is_none())

@@ -150,12 +150,12 @@ impl App {
         Ok(Some(by_age).filter(Outlook::much))
     }
 
-    /// What goes by this horizon and by the size that the log may have.
+    /// What goes by this horizon and by the size that the log may have. That leaves out what has a time that is yet to come: it is
+    /// never the oldest, so all that is true would go in its place.
     fn outlook_from(&self, mut wanted: Horizon, size: Option<u64>) -> Result<Outlook, RetentionError> {
         if let Some(most) = size {
             let searcher = self.0.index.searcher();
-            let of = count(&searcher, Timestamp::MAX)?;
-            let Some(moment) = self.too_much(&searcher, most, of)? else { return self.up_to(&wanted) };
+            let Some(moment) = self.too_much(&searcher, most)? else { return self.up_to(&wanted) };
             wanted.all = wanted.all.max(moment);
             for (_, own) in &mut wanted.classes {
                 *own = moment.max(*own);
@@ -171,8 +171,9 @@ impl App {
 
     /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
     /// if it does so with them.
-    fn too_much(&self, searcher: &Searcher, most: u64, of: u64) -> Result<Option<i64>, RetentionError> {
-        let parts = self.parts(searcher, of)?;
+    fn too_much(&self, searcher: &Searcher, most: u64) -> Result<Option<i64>, RetentionError> {
+        let come = self.0.sure.now();
+        let parts = self.parts(searcher, count(searcher, come)?)?;
         let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
         if bytes <= most {
             return Ok(None);
@@ -185,7 +186,7 @@ impl App {
             Ok::<_, SearchError>(everything.page(order, None, 1, &deadline)?.first().map(|hit| hit.time))
         };
         let (Some(mut low), Some(newest)) = (end(Order::Asc)?, end(Order::Desc)?) else { return Ok(None) };
-        let mut high = newest.saturating_add(1);
+        let mut high = newest.min(come.as_millisecond()).saturating_add(1);
         while low < high {
             let middle = low + (high - low) / 2;
             let before = Timestamp::from_millisecond(middle).unwrap_or(Timestamp::MAX);
@@ -198,7 +199,7 @@ impl App {
         Ok(Some(low))
     }
 
-    /// What `seen` activities take, which are all that can be found: the older ones, and the newest, which take more each. What retention
+    /// What `seen` activities take, of those that can be found: the older ones, and the newest, which take more each. What retention
     /// hides may be on the disk still, and what it took out has left hashes behind: neither is to be held against those that are left.
     fn parts(&self, searcher: &Searcher, seen: u64) -> Result<[Part; 2], StoreError> {
         let (log, there, (newest, waiting)) = self.0.store.read(|read| {
@@ -284,11 +285,13 @@ impl App {
         }
     }
 
-    /// What goes if the horizon moves so far and no further.
+    /// What goes if the horizon moves so far and no further. It never moves to where nothing can have happened yet: what comes
+    /// in then would be gone before it is there, and a horizon goes back no more.
     fn up_to(&self, wanted: &Horizon) -> Result<Outlook, RetentionError> {
         let searcher = self.0.index.searcher();
         let of = count(&searcher, Timestamp::MAX)?;
-        let horizon = self.0.store.read(Horizons::horizon)?.advanced_to(wanted);
+        let wanted = wanted.clone().no_later_than(self.0.sure.now());
+        let horizon = self.0.store.read(Horizons::horizon)?.advanced_to(&wanted);
         let left = count(&searcher.before(&horizon), Timestamp::MAX)?;
         Ok(Outlook { removes: of.saturating_sub(left), of, horizon })
     }

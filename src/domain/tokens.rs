@@ -91,6 +91,11 @@ impl LiveToken {
         ApiToken { last_used, ..self.token.clone() }
     }
 
+    /// What its secret hashes to.
+    pub const fn hash(&self) -> TokenHash {
+        self.hash
+    }
+
     /// Its name.
     pub fn name(&self) -> &str {
         &self.token.name

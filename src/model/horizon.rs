@@ -48,6 +48,17 @@ impl Horizon {
         Self { classes, all, earlier: Vec::new() }
     }
 
+    /// The same, but for what is later than this moment.
+    #[must_use]
+    pub fn no_later_than(mut self, moment: Timestamp) -> Self {
+        let moment = moment.as_millisecond();
+        self.all = self.all.min(moment);
+        for (_, own) in &mut self.classes {
+            *own = moment.min(*own);
+        }
+        self
+    }
+
     /// Whether an activity is gone.
     pub fn hides(&self, activity: &Activity) -> bool {
         self.hides_what(activity.time, &activity.app, &activity.action)

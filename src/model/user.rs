@@ -185,7 +185,8 @@ pub struct Actor {
     pub kind: ActorKind,
     /// The session it was done in, if it was done in one.
     pub session: Option<super::id::SessionId>,
-    /// What opened that session: what was begun with a token goes no further once there is another.
+    /// What opened that session: what was begun with a token goes no further once there is another. Without a session, the token
+    /// of a program.
     pub token: Option<super::secret::TokenHash>,
     /// From where, if it came over the network.
     pub ip: Option<std::net::IpAddr>,

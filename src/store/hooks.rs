@@ -196,6 +196,30 @@ impl Write<'_> {
         Ok(waiting.len())
     }
 
+    /// Makes what was given up on due at `now`, as if nobody had tried yet; how much that is. It is looked for in all that is
+    /// remembered of the app, which is a month.
+    pub fn take_up_again(&mut self, app: &str, now: Timestamp) -> Result<usize, StoreError> {
+        let mut given_up = Vec::new();
+        for row in self
+            .table(HOOK_DELIVERIES)?
+            .range((app, FIRST.0, FIRST.1)..=(app, LAST.0, LAST.1))
+            .map_err(StoreError::file)?
+        {
+            let (key, bytes) = row.map_err(StoreError::file)?;
+            let (_, ended, session) = key.value();
+            let ended = codec::time(DELIVERIES, ended)?;
+            let delivery = decode_delivery(app, ended, SessionId::from_bytes(*session), bytes.value())?;
+            if matches!(delivery.state, DeliveryState::GivenUp(_)) {
+                given_up.push(delivery);
+            }
+        }
+        let count = given_up.len();
+        for delivery in given_up {
+            self.settle(&Delivery { state: DeliveryState::Waiting(now), tries: 0, ..delivery })?;
+        }
+        Ok(count)
+    }
+
     /// Puts the end of a session into the queue of an app, if the app is to be told of such.
     pub(super) fn tell_app(
         &mut self,

@@ -40,6 +40,11 @@ pub trait Tokens: View {
         found.map(|bytes| decode(name, bytes.value()).map(|(token, _)| token)).transpose()
     }
 
+    /// Whether there is a token that is opened by what hashes to this.
+    fn opens_a_token(&self, hash: TokenHash) -> Result<bool, StoreError> {
+        Ok(self.table(TOKEN_HASHES)?.get(&hash.0).map_err(StoreError::file)?.is_some())
+    }
+
     /// Every token with its hash, sorted by name.
     fn tokens(&self) -> Result<Vec<(TokenHash, ApiToken)>, StoreError> {
         let tokens = self.table(TOKENS)?;

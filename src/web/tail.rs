@@ -22,7 +22,7 @@ use crate::{
         streams::Seat,
         tail::{Follower, News},
     },
-    model::id::ActivityId,
+    model::{id::ActivityId, session::Scope},
 };
 
 /// How often a stream that has nothing to say shows that it is there: a reader that has gone is noticed by it, and one
@@ -43,6 +43,8 @@ pub(super) struct Watch {
     shutdown: Shutdown,
     look: Interval,
     beat: Interval,
+    /// Whether it shows what everybody does.
+    whole: bool,
 }
 
 /// What there is to say.
@@ -54,7 +56,13 @@ pub(super) enum Turn {
 }
 
 impl Watch {
-    pub(super) fn new(follower: Follower, lease: Lease, seat: Seat, shutdown: Shutdown) -> Self {
+    pub(super) fn new(
+        follower: Follower,
+        scope: &Scope,
+        lease: Lease,
+        seat: Seat,
+        shutdown: Shutdown,
+    ) -> Self {
         let every = |time| {
             let mut interval = interval(time);
             interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -62,7 +70,15 @@ impl Watch {
         };
         let mut beat = every(BEAT);
         beat.reset();
-        Self { follower, lease, _seat: seat, shutdown, look: every(LOOK), beat }
+        Self {
+            follower,
+            lease,
+            _seat: seat,
+            shutdown,
+            look: every(LOOK),
+            beat,
+            whole: matches!(scope, Scope::All),
+        }
     }
 
     /// Waits for something to say; none when the stream is over: the session or token has ended, the server stops, or
@@ -92,8 +108,13 @@ impl Watch {
 
     /// A comment, and the number from which a reader who loses the connection now goes on. It is no event: nobody is
     /// told of it.
-    pub(super) fn mark(&self, comment: &str) -> String {
-        format!(":{comment}\nid:{}\n\n", self.follower.seen())
+    pub(super) fn connected(&self) -> String {
+        format!(":connected\nid:{}\n\n", self.follower.seen())
+    }
+
+    /// The same for a beat; but who sees their own alone is not told how far the log has come by what others did.
+    pub(super) fn beat(&self) -> String {
+        if self.whole { format!(":\nid:{}\n\n", self.follower.seen()) } else { ":\n\n".to_owned() }
     }
 }
 

@@ -212,6 +212,51 @@ fn the_clock_jumps_ahead(days: i64) {
 }
 
 #[test]
+fn what_comes_in_after_a_clock_was_ahead_is_there_whatever_went_by_it() {
+    let house = House::new().with_admin("ada");
+    let rules = Retention::read("", "", "action sign-in 90d").unwrap();
+    let outlook = house.app.outlook(&rules).unwrap();
+    house.app.set_retention(&Actor::console(), &rules, &outlook).unwrap();
+    house.signed_in("ada");
+    house.later(SignedDuration::from_mins(1));
+    house.caught_up();
+    let year = SignedDuration::from_hours(24 * 365);
+    house.jump(year);
+    assert_eq!(house.app.retain().unwrap(), 1, "so few go that nobody is asked");
+    house.jump(-year);
+    house.later(SignedDuration::from_hours(1));
+    house.signed_in("ada");
+    assert_eq!(house.log("action=sign-in").len(), 1, "and not what was yet to come");
+}
+
+#[test]
+fn times_that_are_yet_to_come_cost_the_log_nothing_that_has_happened() {
+    for ahead in [SignedDuration::from_hours(48), SignedDuration::from_hours(24 * 365 * 7000)] {
+        let house = house(300);
+        let shipper = house.program("shipper", &["activity:write"]);
+        // Sizes are kept in megabytes.
+        let size = Some((house.app.room().unwrap().all / 1_000_000 + 1) * 1_000_000);
+        let rules = Retention { size, ..Retention::default() };
+        let nothing = house.app.outlook(&rules).unwrap();
+        assert_eq!(house.app.set_retention(&Actor::console(), &rules, &nothing).unwrap(), 0);
+        let time = (house.now() + ahead).to_string();
+        for batch in 0..40 {
+            let noise =
+                |n: u64| format!("{:x}", (batch * 1000 + n).wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(40);
+            let record = |n| json!({"time": time, "user": "mallory", "action": "x", "detail": noise(n)});
+            let records: Vec<_> = (0..500).map(record).collect();
+            assert_eq!(shipper.post("/api/v1/activity", &json!(records)).json()["accepted"], 500);
+        }
+        house.caught_up();
+        assert_eq!(house.app.retain().unwrap(), 0);
+        assert_eq!(days(&house).len(), 300, "{ahead:?}");
+        assert!(house.app.room().unwrap().all > size.unwrap(), "it is too much, if all of it counts");
+        house.signed_in("ada");
+        assert_eq!(house.log("action=sign-in&user=ada").len(), 1, "and nothing that happens from now on");
+    }
+}
+
+#[test]
 fn what_takes_too_much_room_goes_oldest_first() {
     let house = house(3000);
     let takes = house.app.room().unwrap().all;

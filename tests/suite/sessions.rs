@@ -325,6 +325,24 @@ fn a_session_that_moves_shows_where_it_is_now() {
 }
 
 #[test]
+fn who_says_that_it_is_a_page_by_itself_is_seen_all_the_same_and_what_they_do_is_theirs() {
+    for (name, value) in [("Background", "1"), ("Accept", "text/event-stream")] {
+        let house = House::new().with_admin("ada");
+        let ada = house.signed_in("ada");
+        let path = format!("/api/v1/sessions/{}", ada.session());
+        house.later(SignedDuration::from_mins(5));
+        let thief = ada.at("216.160.83.56").with(name, value).with("User-Agent", "curl/8.0");
+        let token = json!({"name": "mine", "scopes": ["activity:read"]});
+        assert_eq!(thief.post("/api/v1/tokens", &token).status, 201);
+        let made = &house.log("action=token-added&user=ada")[0];
+        assert_eq!((&made["ip"], &made["city"]), (&json!("216.160.83.56"), &json!("Milton")), "{name}");
+        let seen = house.program("watcher", &["session:read"]).get(&path).ok();
+        assert_eq!((&seen["ip"], &seen["browser"]), (&json!("216.160.83.56"), &made["browser"]), "{name}");
+        assert_eq!(seen["last_access"], "2026-03-15T12:00:00.000Z", "it is no use of it for all that");
+    }
+}
+
+#[test]
 fn a_trusted_proxy_is_believed_and_nobody_else() {
     let trusted = rollcall::web::door::Networks::parse("10.0.0.0/8").unwrap();
     let settings = rollcall::web::door::Settings {

@@ -2,6 +2,15 @@
 
 use jiff::SignedDuration;
 use rocket::http::Method;
+use rollcall::{
+    domain::{ingest::IngestError, retention::RetentionError},
+    model::{
+        activity::NewActivity,
+        retention::Retention,
+        secret::Token,
+        user::{Actor, ActorKind},
+    },
+};
 use serde_json::{Value, json};
 
 use super::{house::House, http::each, server::Folder};
@@ -193,13 +202,14 @@ fn what_is_no_token_is_refused_whatever_else_is_sent() {
         "Bearer x".to_owned(),
         format!("Bearer {session}"),
         format!("Bearer {}", "rct_".to_owned() + &"A".repeat(43)),
-        "Basic YWRhOmFkYQ==".to_owned(),
     ] {
         for caller in [house.stranger(), ada.clone()] {
             let reply = caller.with("Authorization", &line).get("/api/v1/sessions");
             assert_eq!(reply.refusal(), "401 no_token", "{line}");
         }
     }
+    let basic = house.stranger().with("Authorization", "Basic YWRhOmFkYQ==").get("/api/v1/sessions");
+    assert_eq!(basic.refusal(), "401 no_token");
 }
 
 #[test]
@@ -245,8 +255,13 @@ fn what_the_token_of_an_app_writes_is_that_apps_whatever_it_says() {
 
     let full: serde_json::Map<String, Value> = (0..64).map(|n| (n.to_string(), json!("x"))).collect();
     let record = json!({"user": "mia", "action": "read", "app": "vault", "attributes": full});
-    let refused = wiki.post("/api/v1/activity", &record);
-    assert_eq!(refused.status, 400, "there is no room to say what it claimed");
+    assert_eq!(wiki.post("/api/v1/activity", &record).ok()["accepted"], 1, "ours is beside its own");
+    let kept = house.log("action=read");
+    let (held, claimed) = (kept[0]["attributes"].as_object().unwrap(), &kept[0]["attributes"]["claimed-app"]);
+    assert_eq!((held.len(), claimed), (65, &json!("vault")));
+    let mut again = kept[0].clone();
+    again["app"] = json!("copy");
+    assert_eq!(other.post("/api/v1/activity", &again).ok()["accepted"], 1, "what was exported can come back");
     assert_eq!(other.post("/api/v1/activity", &record).status, 200);
 }
 
@@ -332,4 +347,32 @@ fn an_app_that_cannot_be_is_refused_and_one_that_can_is_kept() {
     let form = [("name", "t"), ("scope", "metrics"), ("app", ""), ("expires", "")];
     assert_eq!(ada.form("/tokens/add", &form).status, 200);
     assert_eq!(ada.get(TOKENS).items()[1].get("app"), None, "of any");
+}
+
+#[test]
+fn what_a_program_had_begun_is_not_written_once_its_token_is_revoked() {
+    let house = House::new().with_admin("ada");
+    let secret: Token = house.token("late", &["activity:write", "session:write"]).parse().unwrap();
+    let by = Actor {
+        name: "token late".to_owned(),
+        kind: ActorKind::Token,
+        session: None,
+        token: Some(secret.hash()),
+        ip: None,
+    };
+    let send = |action| {
+        let record = house.app.admit(NewActivity::new("mia", action, "wiki")).unwrap();
+        house.wait(house.app.enter(by.token, vec![record]))
+    };
+    let set = |size| {
+        let rules = Retention { size: Some(size), ..Retention::default() };
+        house.caught_up();
+        house.app.set_retention(&by, &rules, &house.app.outlook(&rules).unwrap())
+    };
+    assert!(send("before").is_ok());
+    assert!(set(1 << 40).is_ok());
+    assert_eq!(house.signed_in("ada").delete("/api/v1/tokens/late").status, 204);
+    assert!(matches!(send("after"), Err(IngestError::Gone(_))));
+    assert!(matches!(set(1 << 41), Err(RetentionError::Gone(_))));
+    assert!(house.log("action=after").is_empty());
 }

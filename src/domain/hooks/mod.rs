@@ -127,7 +127,8 @@ impl Rollcall {
         .await
     }
 
-    /// Tells an app now what it is still to be told, instead of when the next tries are due; how much that is.
+    /// Tells an app now what it is still to be told, instead of when the next tries are due, and once more what was given up; how
+    /// much that is.
     pub async fn hasten_hook(&self, by: &Actor, app: &str) -> Result<usize, HookError> {
         let app = app.to_owned();
         let hastened = self.change(by, move |write| {
@@ -135,7 +136,8 @@ impl Rollcall {
             if write.hook(&name)?.is_none() {
                 return Err(HookError::Unknown(app.clone()));
             }
-            Ok(write.hasten(&name, write.now())?)
+            let now = write.now();
+            Ok(write.hasten(&name, now)? + write.take_up_again(&name, now)?)
         });
         let count = hastened.done().await?;
         self.0.bell.notify_one();

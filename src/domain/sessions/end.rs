@@ -49,7 +49,8 @@ impl App {
     ) -> Result<Vec<Arc<Session>>, SessionError> {
         // Whoever has been ended meanwhile ends nobody any more, nor does whoever comes with what no longer opens their session.
         let over = by.session.is_some_and(|own| self.0.live.by_id(own).is_none());
-        if over || by.token.is_some_and(|token| self.0.live.by_token(token).is_none()) {
+        let gone = |token| by.session.is_some() && self.0.live.by_token(token).is_none();
+        if over || by.token.is_some_and(gone) {
             return Err(Gone.into());
         }
         let refuse = |(id, ending)| Some((self.0.live.refuse(id)?, ending));

@@ -140,6 +140,11 @@ impl App {
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         live.touch(self.now());
+        self.see(live, ip, agent);
+    }
+
+    /// The same of what is no use of it.
+    pub fn see(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
         let (ip, agent) = live.news(ip, agent);
         if let Some(ip) = ip {
             self.0.live.moves(live, ip, self.0.geo.place(ip));

@@ -421,7 +421,8 @@ impl Taking<'_> {
             self.settle().await?;
             self.program.still_may()?;
             let Batch { admitted, lines, refused } = batch;
-            self.writing = Some(Writing { entries: Box::pin(app.enter(admitted)), lines, refused });
+            self.writing =
+                Some(Writing { entries: Box::pin(app.enter(self.program.hash(), admitted)), lines, refused });
             if last {
                 return Ok(());
             }

@@ -146,14 +146,14 @@ fn activities(
     let (seat, scope) = (caller.app.stream_seat(&caller.actor())?, caller.scope());
     let follower = caller.app.follow(&scope, &looking.filter, resumed(&last, &params)?);
     looking.note(caller.app, &caller.actor(), &scope);
-    let mut watch = Watch::new(follower, caller.lease(), seat, shutdown);
+    let mut watch = Watch::new(follower, &scope, caller.lease(), seat, shutdown);
     Ok(Events(stream! {
-        yield watch.mark("connected");
+        yield watch.connected();
         while let Some(turn) = watch.turn().await {
             // It is gone when the next is asked for.
             let Some(_out) = watch.let_out() else { return };
             yield match turn {
-                Turn::Beat => watch.mark(""),
+                Turn::Beat => watch.beat(),
                 Turn::News(news) => news.iter().map(|news| written(news)).collect(),
             };
         }

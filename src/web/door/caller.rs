@@ -9,8 +9,10 @@ use rocket::{
 };
 
 use super::{
-    Lease, door,
-    guards::{Member, refuse},
+    Lease,
+    cookie::Jar,
+    door,
+    guards::{Member, refuse, shows_bearer},
     programs::{Needs, Program},
 };
 use crate::{
@@ -101,7 +103,10 @@ impl<'r, S: Needs> FromRequest<'r> for Caller<'r, S> {
     type Error = ();
 
     async fn from_request(request: &'r Request<'_>) -> request::Outcome<Self, ()> {
-        let identity = if request.headers().contains("Authorization") {
+        // Without a cookie whatever stands there was meant for a token, and the refusal says what is wrong with it.
+        let signed_in = || Jar::of(request).token(door(request).settings.secure).is_some();
+        let program = shows_bearer(request) || (request.headers().contains("Authorization") && !signed_in());
+        let identity = if program {
             Program::authenticate(request).map(Identity::Program)
         } else {
             Member::authenticate(request).await.map(Identity::User)

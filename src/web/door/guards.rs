@@ -175,6 +175,13 @@ pub struct Member<'r> {
     request: &'r Request<'r>,
 }
 
+/// Whether a token is shown as our API takes it. A password that a proxy asked for, and that browsers send along from then on, is none.
+pub(super) fn shows_bearer(request: &Request<'_>) -> bool {
+    let bearer =
+        |line: &str| line.split(' ').next().is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer"));
+    request.headers().get("Authorization").any(bearer)
+}
+
 impl<'r> Member<'r> {
     /// Whoever is signed in and owes no second factor.
     pub(super) async fn authenticate(request: &'r Request<'_>) -> Result<Self, Failure> {
@@ -184,9 +191,8 @@ impl<'r> Member<'r> {
 
     async fn whole_or_not(request: &'r Request<'_>) -> Result<Self, Failure> {
         let visitor = Visitor::of(request);
-        // Where a token is shown the cookie does not count, whoever put it there. A password that a proxy asked for is none.
-        let bearer = |line: &str| line.get(..7).is_some_and(|scheme| scheme.eq_ignore_ascii_case("bearer "));
-        if request.headers().get("Authorization").any(bearer) {
+        // Where a token is shown the cookie does not count, whoever put it there.
+        if shows_bearer(request) {
             return Err(Failure::not_for_programs());
         }
         let token = visitor.token().ok_or_else(Failure::not_signed_in)?;
@@ -199,11 +205,14 @@ impl<'r> Member<'r> {
         {
             return Err(Failure::cross_site());
         }
-        // What a page does by itself is no use of the session, or an open tab would keep it alive for ever.
+        // What a page does by itself is no use of the session, or an open tab would keep it alive for ever. Where it comes from is
+        // seen all the same: anybody can say that.
         let by_itself = request.headers().contains("Background")
             || request.headers().get_one("Accept").is_some_and(|accept| accept == "text/event-stream");
-        if !by_itself {
-            let origin = visitor.origin();
+        let origin = visitor.origin();
+        if by_itself {
+            visitor.app.see(&live, origin.ip, Some(&origin.agent));
+        } else {
             visitor.app.touch(&live, origin.ip, Some(&origin.agent));
         }
         Lease::Session(Arc::clone(&live)).hold(request);

@@ -18,7 +18,7 @@ use super::{
 use crate::{
     domain::{App, ingest::Voice, tokens::LiveToken},
     model::{
-        secret::{Kind, Token},
+        secret::{Kind, Token, TokenHash},
         session::Mandate,
         token::TokenScope,
         user::{Actor, ActorKind},
@@ -81,6 +81,11 @@ impl<'r, S: Needs> Program<'r, S> {
         self.token.sender()
     }
 
+    /// What its token hashes to.
+    pub fn hash(&self) -> Option<TokenHash> {
+        Some(self.token.hash())
+    }
+
     /// In whose name what it sends is written: that of its app as it is registered, which may have been later than its token was made.
     pub fn voice(&self) -> Voice {
         let Voice { name, app } = self.token.voice();
@@ -108,7 +113,7 @@ impl<'r, S: Needs> Program<'r, S> {
             name: format!("token {}", self.token.name()),
             kind: ActorKind::Token,
             session: None,
-            token: None,
+            token: Some(self.token.hash()),
             ip: origin_of(self.request).ip,
         }
     }

@@ -5,7 +5,11 @@ use std::ops::Range;
 use memchr::memchr;
 use serde_json::{Map, Value};
 
-use super::{Record, document::Key, json};
+use super::{
+    Record,
+    document::{Key, cut},
+    json,
+};
 use crate::model::activity::limits;
 
 /// What is to be done with a document.
@@ -141,12 +145,12 @@ impl Item {
         let Self { index, id, .. } = self;
         let key = id.as_ref().map_or(Key::Foreign, |id| Key::Given(format!("{} {index} {id}", index.len())));
         let mut read = json::judged(json::foreign(source, sender, key));
-        // The sender's own word for what it is, unless it said nothing.
-        if let Ok(record) = &mut read
-            && self.named
-            && record.attributes.len() < limits::ATTRIBUTES
-        {
-            record.attributes.push(("_index".to_owned(), self.index.clone()));
+        if let Ok(record) = &mut read {
+            // The sender's own word for what it is, unless it said nothing.
+            if self.named && record.attributes.len() < limits::ATTRIBUTES {
+                record.attributes.push(("_index".to_owned(), self.index.clone()));
+            }
+            cut(record);
         }
         read
     }

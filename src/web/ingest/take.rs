@@ -59,7 +59,7 @@ pub async fn take(
         records = rest;
         let last = batch.len() + refused.len() < BATCH;
         program.still_may()?;
-        let mut written = app.enter(batch).await?.into_iter().map(|entry| match entry {
+        let mut written = app.enter(program.hash(), batch).await?.into_iter().map(|entry| match entry {
             Entry::New(id) => Fate::Written(id),
             Entry::Again(id) => Fate::Known(id),
             Entry::Other(id) => Fate::Other(id),

@@ -379,9 +379,9 @@ fn follow(
     let (seat, scope) = (app.stream_seat(&member.actor())?, member.scope());
     let follower = app.follow(&scope, &looking.filter, resumed(&last, &params)?);
     looking.note(&app, &member.actor(), &scope);
-    let mut watch = Watch::new(follower, Lease::Session(Arc::clone(&member.live)), seat, shutdown);
+    let mut watch = Watch::new(follower, &scope, Lease::Session(Arc::clone(&member.live)), seat, shutdown);
     Ok(Events(stream! {
-        yield watch.mark("connected");
+        yield watch.connected();
         if watch.follower.left() > FAR {
             yield event("stale", watch.follower.seen(), "reload");
             return;
@@ -389,7 +389,7 @@ fn follow(
         let mut next = Instant::now();
         while let Some(turn) = watch.turn().await {
             let Turn::News(news) = turn else {
-                yield watch.mark("");
+                yield watch.beat();
                 continue;
             };
             let mut rows = Rows::default();

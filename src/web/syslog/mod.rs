@@ -256,7 +256,7 @@ fn read(app: &App, counts: &Counts, batch: Vec<Received>) -> Vec<NewActivity> {
 /// Writes a batch down, and tries again while it cannot: a full disk is no reason to lose what can wait.
 async fn keep(app: &App, activities: Vec<NewActivity>, counts: &Counts, stop: &watch::Receiver<bool>) {
     loop {
-        match app.enter(activities.clone()).await {
+        match app.enter(None, activities.clone()).await {
             Ok(entries) => {
                 for entry in entries {
                     if let Entry::Other(id) = entry {

@@ -27,6 +27,13 @@ pub struct HookPage {
     pub rows: Vec<DeliveryRow>,
 }
 
+impl HookPage {
+    /// Whether something that is shown was given up: it can be taken up again.
+    pub fn some_given_up(&self) -> bool {
+        self.rows.iter().any(|row| row.state == "given up")
+    }
+}
+
 /// A webhook in words.
 #[derive(Clone, Debug)]
 pub struct HookFacts {

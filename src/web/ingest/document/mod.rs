@@ -274,7 +274,12 @@ pub(super) fn cut(activity: &mut NewActivity) {
         hold(agent, limits::USER_AGENT);
     }
     for (name, value) in &mut activity.attributes {
-        hold(name, limits::ATTRIBUTE_NAME);
+        if name.len() > limits::ATTRIBUTE_NAME {
+            // Another may begin alike.
+            let told_apart = format!("~{}", &HEXLOWER.encode(&Sha256::digest(&*name))[..8]);
+            hold(name, limits::ATTRIBUTE_NAME - told_apart.len());
+            name.push_str(&told_apart);
+        }
         hold(value, limits::ATTRIBUTE_VALUE);
     }
     activity.attributes.retain(|(name, _)| !name.is_empty());

@@ -20,7 +20,7 @@ use serde_json::{Map, Value};
 pub use self::{json::read as of_json, outline::Outline, protobuf::read as of_protobuf};
 use super::{
     Record,
-    document::{DETAIL, Document, Key, replace},
+    document::{DETAIL, Document, Key, cut, replace},
     json::{put_beside, too_long},
 };
 use crate::model::activity::limits;
@@ -144,6 +144,7 @@ fn read(record: LogRecord, resource: &Document, scope: &str, sender: &str) -> Re
     }
     let mut record = document.judge(sender, Key::Foreign);
     replace(&mut record);
+    cut(&mut record);
     Ok(record)
 }
 

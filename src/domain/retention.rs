@@ -18,7 +18,7 @@ use super::{
 use crate::{
     model::{
         activity::{NewActivity, OWN_APP, action},
-        filter::{Filter, Order},
+        filter::Filter,
         horizon::{Class, Horizon},
         noun::activities,
         period::Range,
@@ -154,8 +154,7 @@ impl App {
     /// never the oldest, so all that is true would go in its place.
     fn outlook_from(&self, mut wanted: Horizon, size: Option<u64>) -> Result<Outlook, RetentionError> {
         if let Some(most) = size {
-            let searcher = self.0.index.searcher();
-            let Some(moment) = self.too_much(&searcher, most)? else { return self.up_to(&wanted) };
+            let Some(moment) = self.too_much(most)? else { return self.up_to(&wanted) };
             wanted.all = wanted.all.max(moment);
             for (_, own) in &mut wanted.classes {
                 *own = moment.max(*own);
@@ -169,57 +168,41 @@ impl App {
         self.behind().map_or(Ok(()), |behind| Err(LookError::Behind(behind).into()))
     }
 
-    /// The moment before which so many activities happened that without them the log takes less than `most` bytes; none
-    /// if it does so with them.
-    fn too_much(&self, searcher: &Searcher, most: u64) -> Result<Option<i64>, RetentionError> {
-        let come = self.0.sure.now();
-        let parts = self.parts(searcher, count(searcher, come)?)?;
-        let bytes = parts.iter().map(|part| part.bytes).sum::<u64>();
+    /// The moment before which so much happened that without it the log takes less than `most` bytes; none if it does so with it.
+    /// What an activity takes is between a hundred bytes and hundreds of kilobytes, so each stretch of the log counts with what it takes
+    /// itself, and the index, the hashes and the keys in proportion to it.
+    fn too_much(&self, most: u64) -> Result<Option<i64>, RetentionError> {
+        let come = self.0.sure.now().as_millisecond();
+        let (takes, all, mut weights) = self.0.store.read(|read| {
+            let takes = read.log_bytes()?.saturating_sub(read.bytes_of_what_is_gone()?);
+            let gone = read.horizon()?.earliest();
+            let (mut all, mut weights) = (0, Vec::new());
+            read.weigh(|time, bytes| {
+                all += bytes;
+                // What retention hides may be on the disk still, and is not to be held against what is left.
+                if (gone..come).contains(&time) {
+                    weights.push((time, bytes));
+                }
+            })?;
+            Ok::<_, StoreError>((takes + self.0.index.bytes(), all, weights))
+        })?;
+        let weigh = |bytes: u64| u128::from(bytes) * u128::from(takes) / u128::from(all.max(1));
+        let bytes: u128 = weights.iter().map(|(_, bytes)| weigh(*bytes)).sum();
+        let most = u128::from(most);
         if bytes <= most {
             return Ok(None);
         }
         // A twentieth more than needed, so that it is not the same again in an hour.
-        let removes = to_spare(parts, bytes - (most - most / 20));
-        let everything = searcher.search(&Filter::default(), &Scope::All);
-        let deadline = Deadline::within(PATIENCE);
-        let end = |order| {
-            Ok::<_, SearchError>(everything.page(order, None, 1, &deadline)?.first().map(|hit| hit.time))
-        };
-        let (Some(mut low), Some(newest)) = (end(Order::Asc)?, end(Order::Desc)?) else { return Ok(None) };
-        let mut high = newest.min(come.as_millisecond()).saturating_add(1);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let before = Timestamp::from_millisecond(middle).unwrap_or(Timestamp::MAX);
-            if count(searcher, before)? < removes {
-                low = middle + 1;
-            } else {
-                high = middle;
+        let mut spare = bytes - (most - most / 20);
+        weights.sort_unstable();
+        for (time, bytes) in weights {
+            let bytes = weigh(bytes);
+            if bytes >= spare {
+                return Ok(Some(time.saturating_add(1).min(come)));
             }
+            spare -= bytes;
         }
-        Ok(Some(low))
-    }
-
-    /// What `seen` activities take, of those that can be found: the older ones, and the newest, which take more each. What retention
-    /// hides may be on the disk still, and what it took out has left hashes behind: neither is to be held against those that are left.
-    fn parts(&self, searcher: &Searcher, seen: u64) -> Result<[Part; 2], StoreError> {
-        let (log, there, (newest, waiting)) = self.0.store.read(|read| {
-            let log = read.log_bytes()?.saturating_sub(read.bytes_of_what_is_gone()?);
-            Ok::<_, StoreError>((log, read.activities_there()?, read.waiting()?))
-        })?;
-        let share = |bytes: u64, some: u64, of: u64| {
-            let share = u128::from(bytes) * u128::from(some.min(of)) / u128::from(of.max(1));
-            u64::try_from(share).unwrap_or(bytes)
-        };
-        let index = |some| share(self.0.index.bytes(), some, searcher.activities_there());
-        let new = waiting.min(seen);
-        let old = seen - new;
-        Ok([
-            Part {
-                activities: old,
-                bytes: share(log.saturating_sub(newest), old, there.saturating_sub(waiting)) + index(old),
-            },
-            Part { activities: new, bytes: share(newest, new, waiting) + index(new) },
-        ])
+        Ok(Some(come))
     }
 
     /// Keeps an outlook that is shown to somebody, who is to agree to it; what fetches it again within five minutes.
@@ -358,31 +341,6 @@ impl App {
     }
 }
 
-/// Some activities, and what they take on the disk.
-#[derive(Clone, Copy, Debug)]
-struct Part {
-    activities: u64,
-    bytes: u64,
-}
-
-/// How many activities have to go, of the first part before those of the next, to spare so many bytes.
-fn to_spare(parts: [Part; 2], mut bytes: u64) -> u64 {
-    let mut go = 0;
-    for part in parts {
-        if bytes == 0 {
-            break;
-        }
-        if bytes >= part.bytes {
-            go += part.activities;
-            bytes -= part.bytes;
-        } else {
-            let share = (u128::from(part.activities) * u128::from(bytes)).div_ceil(u128::from(part.bytes));
-            return go + u64::try_from(share).unwrap_or(part.activities);
-        }
-    }
-    go
-}
-
 /// How many activities happened before a moment.
 fn count(searcher: &Searcher, before: Timestamp) -> Result<u64, SearchError> {
     let filter = Filter { range: Range { from: Timestamp::MIN, to: before }, ..Filter::default() };
@@ -408,19 +366,4 @@ fn tell(horizon: &Horizon, removes: u64) -> NewActivity {
     told.detail = format!("{} removed: {}", activities(removes), parts.join(", "));
     told.attributes.push(("removed".to_owned(), removes.to_string()));
     told
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_older_goes_first_and_spares_what_it_takes_itself() {
-        let parts = [Part { activities: 100, bytes: 1000 }, Part { activities: 50, bytes: 1500 }];
-        let go = |bytes| to_spare(parts, bytes);
-        assert_eq!([0, 1, 10, 11, 999, 1000].map(go), [0, 1, 1, 2, 100, 100]);
-        assert_eq!([1001, 1030, 1031, 2499, 2500, 9999].map(go), [101, 101, 102, 150, 150, 150]);
-        let empty = [Part { activities: 0, bytes: 0 }, parts[1]];
-        assert_eq!([0, 30, 31].map(|bytes| to_spare(empty, bytes)), [0, 1, 2]);
-    }
 }

@@ -6,7 +6,7 @@
 //! everybody is told at once, and nobody waits.
 
 use std::{
-    sync::{Arc, PoisonError, RwLock},
+    sync::{Arc, Mutex, PoisonError, RwLock},
     time::{Duration, Instant},
 };
 
@@ -30,17 +30,35 @@ pub enum Health {
     Failing(String),
 }
 
+/// How long a commit may be under way before the disk counts as one that takes nothing: it hangs, and may never say that it failed.
+const HANGS: Duration = Duration::from_secs(10);
+
 /// The health of now, for everybody to look at.
 #[derive(Default)]
-pub(super) struct Vitals(RwLock<Health>);
+pub(super) struct Vitals {
+    known: RwLock<Health>,
+    /// When the commit began that is under way.
+    committing: Mutex<Option<Instant>>,
+}
 
 impl Vitals {
-    pub(super) fn now(&self) -> Health {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    /// What is known of it, and what can be seen from outside: whoever writes knows nothing while the disk hangs.
+    pub(super) fn seen(&self) -> Health {
+        let committing = *self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        match self.now() {
+            Health::Good if committing.is_some_and(|since| since.elapsed() >= HANGS) => {
+                Health::Failing("the disk has not taken what was written for ten seconds".into())
+            }
+            known => known,
+        }
+    }
+
+    fn now(&self) -> Health {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn set(&self, health: Health) {
-        let mut now = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let mut now = self.known.write().unwrap_or_else(PoisonError::into_inner);
         if *now == health {
             return;
         }
@@ -120,6 +138,11 @@ impl Physician {
         }
     }
 
+    /// A commit begins, or is over.
+    pub(super) fn committing(&self, since: Option<Instant>) {
+        *self.vitals.committing.lock().unwrap_or_else(PoisonError::into_inner) = since;
+    }
+
     /// The file did not take something. It is opened anew.
     pub(super) fn failed(&mut self, error: &StoreError) {
         if matches!(error, StoreError::Full) {
@@ -177,5 +200,21 @@ impl Physician {
             .insert("probe", [].as_slice())
             .map_err(StoreError::file)?;
         transaction.commit().map_err(StoreError::file)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_that_hangs_is_seen_though_nothing_has_failed() {
+        let vitals = Vitals::default();
+        let since = |time| *vitals.committing.lock().unwrap() = Instant::now().checked_sub(time);
+        since(HANGS / 2);
+        assert_eq!(vitals.seen(), Health::Good);
+        since(HANGS);
+        assert!(matches!(vitals.seen(), Health::Failing(_)));
+        assert_eq!(vitals.now(), Health::Good);
     }
 }

@@ -194,7 +194,7 @@ impl Writer {
         if thread.as_ref().is_none_or(JoinHandle::is_finished) {
             return Health::Failing("the thread that writes it has ended; start the server again".into());
         }
-        self.vitals.now()
+        self.vitals.seen()
     }
 
     /// How often it was found out what had come of changes of which nobody knew when they were answered.
@@ -413,7 +413,10 @@ impl Scribe {
             batch.finish(&transaction)?;
             self.doubt = Some(batch);
             let begun = Instant::now();
-            if let Err(error) = transaction.commit() {
+            self.physician.committing(Some(begun));
+            let committed = transaction.commit();
+            self.physician.committing(None);
+            if let Err(error) = committed {
                 self.meter.failed.inc();
                 return Err(StoreError::file(error));
             }

@@ -273,6 +273,34 @@ fn what_takes_too_much_room_goes_oldest_first() {
 }
 
 #[test]
+fn each_activity_goes_for_what_it_takes_itself_and_not_for_what_all_take_on_average() {
+    for large_first in [true, false] {
+        let house = House::new().with_admin("ada");
+        let program = house.program("app", &["activity:write"]);
+        let noise = |n: u64, times| format!("{:016x}", n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).repeat(times);
+        let mut records: Vec<Value> = (0..2200)
+            .map(|n| {
+                let large = if large_first { n < 200 } else { n >= 2000 };
+                let time = house.now() - SignedDuration::from_hours(3000 - n);
+                let words: Vec<_> =
+                    (0..if large { 400 } else { 1 }).map(|word| noise(n.unsigned_abs() * 1000 + word, 1)).collect();
+                json!({"time": time.to_string(), "user": "bob", "action": if large { "large" } else { "small" }, "detail": words.join(" ")})
+            })
+            .collect();
+        while !records.is_empty() {
+            let batch: Vec<_> = records.drain(..100.min(records.len())).collect();
+            assert_eq!(program.post("/api/v1/activity", &json!(batch)).json()["accepted"], batch.len());
+        }
+        house.caught_up();
+        let half = Retention { size: Some(house.app.room().unwrap().all / 2), ..Retention::default() };
+        house.app.set_retention(&Actor::console(), &half, &house.app.outlook(&half).unwrap()).unwrap();
+        let (large, small) = (house.log("action=large").len(), house.log("action=small&order=asc").len());
+        assert!((50..150).contains(&large), "{large} of 200 large ones are left, large first: {large_first}");
+        assert_eq!(small, if large_first { 1000 } else { 0 }, "small ones on the first page");
+    }
+}
+
+#[test]
 fn the_proof_of_what_was_removed_here_and_there_is_told_apart_from_the_rest() {
     let house = house(3000);
     let ada = house.signed_in("ada");

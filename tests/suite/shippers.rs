@@ -113,6 +113,37 @@ fn cloudevents_are_taken_alone_in_batches_and_in_headers() {
 }
 
 #[test]
+fn what_is_too_long_costs_no_shipper_its_record_and_is_said() {
+    let house = House::new();
+    let beats = house.program("beats", &["activity:write"]);
+    let (trace, name) = ("at Foo.bar ".repeat(900), "n".repeat(140));
+    let document = json!({"user.name": "ann", "event.action": "crash", "message": "m".repeat(70_000), "error": {"stack_trace": trace},
+        (name.clone() + "1"): "one", (name.clone() + "2"): "two"});
+    let reply = bulk(&beats, &[json!({"index": {"_index": "logs"}}), document]).ok();
+    assert_eq!(reply["errors"], false, "{reply}");
+    let text = |key: &str, value: &str| json!({"key": key, "value": {"stringValue": value}});
+    let record = json!({"eventName": "crash", "attributes": [text("enduser.id", "ann"), text("exception.stacktrace", &trace)]});
+    let request = json!({"resourceLogs": [{"scopeLogs": [{"logRecords": [record]}]}]});
+    assert_eq!(beats.post("/v1/logs", &request).ok(), json!({}));
+    let found = house.log("action=crash");
+    assert_eq!(found.len(), 2);
+    for (found, name) in found.iter().zip(["exception.stacktrace", "error.stack_trace"]) {
+        let attributes = &found["attributes"];
+        assert_eq!(
+            (attributes["cut"].as_str(), attributes[name].as_str()),
+            (Some("true"), Some(&trace[..8192]))
+        );
+    }
+    assert_eq!(found[1]["detail"].as_str().unwrap().len(), 65_536);
+    let held = found[1]["attributes"].as_object().unwrap();
+    let cut: Vec<_> = held.iter().filter(|(held, _)| held.starts_with("nnn")).collect();
+    assert!(cut.len() == 2 && cut.iter().all(|(held, _)| held.len() == 128), "{cut:?}");
+    // Whoever reads the answer is told instead.
+    let refused = json!({"user": "ann", "action": "crash", "attributes": {"trace": trace}});
+    assert_eq!(beats.post(ACTIVITY, &refused).status, 400);
+}
+
+#[test]
 fn a_token_is_shown_in_any_of_the_ways_that_shippers_know() {
     let house = House::new();
     let bearer = house.program("beats", &["activity:write"]);

@@ -149,6 +149,11 @@ fn the_certificate_that_rollcall_makes_is_kept_and_is_the_one_that_it_names() {
     let said = got(&server, &certificate, "/signin", &[]);
     assert!(said.starts_with("HTTP/1.1 200"), "{said}");
     assert!(said.contains("strict-transport-security: max-age=31536000"), "{said}");
+    // What the gate says a proxy hands on under the host of an app, which may have other ports.
+    for gate in ["/auth/forward", "/.rollcall/start"] {
+        let said = got(&server, &certificate, gate, &[]);
+        assert!(said.starts_with("HTTP/1.1 403") && !said.contains("strict-transport-security"), "{said}");
+    }
     let cookie = signed_in(&server, &certificate, "127.0.0.1");
     let settings = got(&server, &certificate, "/settings", &["-H", &cookie]);
     assert!(settings.contains(&named), "Settings name it too");

@@ -48,6 +48,7 @@ use std::{
 use redb::{Key, ReadableTable, ReadableTableMetadata, TableDefinition, WriteTransaction};
 use tokio::sync::watch;
 
+use self::{block::Block, keys::Entry, shelf::Shelf};
 pub(super) use self::{
     cache::Cache, edge::Edge, inclusion::include, keeper::Keeper, keys::Keys, proof::prove, rows::Epoch,
     sealing::seal_up,
@@ -58,7 +59,6 @@ pub use self::{
     proof::{Fault, Proof, Trouble},
     removal::Horizons,
 };
-use self::{keys::Entry, shelf::Shelf};
 use super::{
     Read, Store, StoreError, View, Write,
     disk::Disk,
@@ -275,12 +275,28 @@ impl Read {
         Ok(self.shelf()?.last()?.saturating_sub(size::removed(self)?))
     }
 
-    /// The newest activities, which lie as they came and take some three times the room that they will: how many bytes, and how many
-    /// they are.
-    pub fn waiting(&self) -> Result<(u64, u64), StoreError> {
+    /// Says how much of the log takes how many bytes, by when it happened, in milliseconds since 1970: for each block, of which the first
+    /// activity stands for the others, and for each of the newest, which lie as they came and take some three times the room that they
+    /// will. In order of arrival, and without the hashes and keys, which all have alike. What is damaged is left out.
+    pub fn weigh(&self, mut each: impl FnMut(i64, u64)) -> Result<(), StoreError> {
         let log = self.shelf()?;
-        let Some((first, _)) = log.runs.first().map_err(StoreError::file)? else { return Ok((0, 0)) };
-        Ok((self.pages(LOG_RUNS)? * size::PAGE, (log.last()? + 1).saturating_sub(first.value())))
+        for entry in log.blocks.iter().map_err(StoreError::file)? {
+            let (key, value) = entry.map_err(StoreError::file)?;
+            let first = Block::open(key.value(), value.value()).and_then(|mut block| block.next());
+            if let Ok(Some(first)) = first {
+                each(first.time(), size::of_value(value.value().len()));
+            }
+        }
+        for entry in log.runs.iter().map_err(StoreError::file)? {
+            let (key, value) = entry.map_err(StoreError::file)?;
+            let Ok(mut records) = run::records(key.value(), value.value()) else { continue };
+            while let Ok(Some((id, record))) = records.next() {
+                if let Ok(activity) = record::read(id, record) {
+                    each(activity.time.as_millisecond(), record.len() as u64);
+                }
+            }
+        }
+        Ok(())
     }
 
     fn pages<K: Key + 'static>(&self, table: TableDefinition<K, &'static [u8]>) -> Result<u64, StoreError> {

@@ -5,7 +5,10 @@ use std::{fmt, str::FromStr};
 
 use jiff::{Span, Timestamp, ToSpan, tz::TimeZone};
 
-use super::horizon::{Class, Horizon};
+use super::{
+    activity::{OWN_APP, action},
+    horizon::{Class, Horizon},
+};
 
 /// What an administrator has set. The default keeps everything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,6 +56,11 @@ pub enum BadRetention {
     /// Two rules for one thing.
     #[error("{0:.60}: there is a rule for it already")]
     Twice(String),
+    /// A rule for what tells of rules.
+    #[error(
+        "what Rollcall tells of itself, of settings and of retention is the evidence of who set this: it is kept as long as all else, or longer"
+    )]
+    Evidence,
     /// Too many rules.
     #[error("there can be at most {MOST} rules")]
     Many,
@@ -148,8 +156,22 @@ impl Retention {
             .unwrap_or_default()
     }
 
-    /// Reads what was typed: a time, a size in gigabytes, and rules one a line. Empty stands for no limit.
+    /// Reads what was typed: a time, a size in gigabytes, and rules one a line. Empty stands for no limit. What tells who set a
+    /// retention, and what it took, is given no shorter time than all else: it could be had removed with what it tells of.
     pub fn read(all: &str, gigabytes: &str, rules: &str) -> Result<Self, BadRetention> {
+        let read = Self::of(all, gigabytes, rules)?;
+        let tells = |class: &Class| match class {
+            Class::App(name) => name == OWN_APP,
+            Class::Action(name) => [action::RETENTION, action::SETTING_CHANGED].contains(&&**name),
+        };
+        // At whichever moment: a month is shorter than a year.
+        let moment = |keep: Keep| keep.moment(Timestamp::UNIX_EPOCH);
+        let short = |keep: Keep| moment(keep) > moment(read.all);
+        let lost = read.classes.iter().any(|(class, keep)| tells(class) && short(*keep));
+        if lost { Err(BadRetention::Evidence) } else { Ok(read) }
+    }
+
+    fn of(all: &str, gigabytes: &str, rules: &str) -> Result<Self, BadRetention> {
         let mut retention = Self { all: all.parse()?, size: size(gigabytes)?, classes: Vec::new() };
         for line in rules.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (class, keep) = rule(line)?;
@@ -212,7 +234,7 @@ impl FromStr for Retention {
     fn from_str(text: &str) -> Result<Self, BadRetention> {
         let mut parts = text.splitn(3, '\n');
         let mut next = || parts.next().unwrap_or_default();
-        Self::read(next(), next(), next())
+        Self::of(next(), next(), next())
     }
 }
 
@@ -261,6 +283,20 @@ mod tests {
         ] {
             assert!(Retention::read(all, size, rules).is_err(), "{all:?} {size:?} {rules:?}");
         }
+    }
+
+    #[test]
+    fn what_tells_of_retention_is_kept_no_shorter_than_all_else() {
+        let read = |all: &str, rules: &str| Retention::read(all, "", rules).map(drop);
+        for rule in ["app Rollcall", "action retention", "action setting-changed"] {
+            assert_eq!(read("", &format!("{rule} 5y")), Err(BadRetention::Evidence), "{rule}");
+            assert_eq!(read("1y", &format!("{rule} 11m")), Err(BadRetention::Evidence), "{rule}");
+            assert_eq!(read("1y", &format!("{rule} 1y")), Ok(()), "{rule}");
+            assert_eq!(read("90d", &format!("{rule} forever")), Ok(()), "{rule}");
+        }
+        assert_eq!(read("", "action sign-in 90d\napp wiki 1d"), Ok(()));
+        // One that was set before stays readable.
+        assert!("forever\n\napp rollcall 90d".parse::<Retention>().is_ok());
     }
 
     #[test]

@@ -235,8 +235,8 @@ fn times_that_are_yet_to_come_cost_the_log_nothing_that_has_happened() {
         let house = house(300);
         let shipper = house.program("shipper", &["activity:write"]);
         // Sizes are kept in megabytes.
-        let size = Some((house.app.room().unwrap().all / 1_000_000 + 1) * 1_000_000);
-        let rules = Retention { size, ..Retention::default() };
+        let size = (house.app.room().unwrap().all / 1_000_000 + 1) * 1_000_000;
+        let rules = Retention { size: Some(size), ..Retention::default() };
         let nothing = house.app.outlook(&rules).unwrap();
         assert_eq!(house.app.set_retention(&Actor::console(), &rules, &nothing).unwrap(), 0);
         let time = (house.now() + ahead).to_string();
@@ -250,7 +250,7 @@ fn times_that_are_yet_to_come_cost_the_log_nothing_that_has_happened() {
         house.caught_up();
         assert_eq!(house.app.retain().unwrap(), 0);
         assert_eq!(days(&house).len(), 300, "{ahead:?}");
-        assert!(house.app.room().unwrap().all > size.unwrap(), "it is too much, if all of it counts");
+        assert!(house.app.room().unwrap().all > size, "it is too much, if all of it counts");
         house.signed_in("ada");
         assert_eq!(house.log("action=sign-in&user=ada").len(), 1, "and nothing that happens from now on");
     }

@@ -16,7 +16,7 @@ const VARIABLE: &str = "MIMALLOC_PURGE_DELAY";
 const SOON: &str = "10";
 
 /// Begins this program anew in the same process, with the allocator told, unless somebody has told it already. There is no other
-/// way without unsafe code, and it takes a millisecond. Where the system has reasons against it, all goes on as it is.
+/// way without unsafe code, and it takes two milliseconds. Where the system has reasons against it, all goes on as it is.
 pub(super) fn give_back_soon() {
     if env::var_os(VARIABLE).is_none() {
         // It comes back only where it failed.

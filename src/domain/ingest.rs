@@ -171,9 +171,12 @@ pub enum RecordError {
 /// What became of a batch.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {
-    /// The token that it came with was revoked meanwhile.
+    /// The one who sent it has been signed out.
     #[error(transparent)]
     Gone(#[from] Gone),
+    /// The token that it came with has been revoked.
+    #[error("this token has been revoked")]
+    Revoked,
     /// The program sends faster than can be written.
     #[error("too many requests of this token are under way; wait for some of them and send this again")]
     Busy,
@@ -340,7 +343,7 @@ impl App {
                 if by.map_or(Ok(true), |token| write.opens_a_token(token))? {
                     Ok::<_, IngestError>(write.append_all(&*activities)?)
                 } else {
-                    Err(Gone.into())
+                    Err(IngestError::Revoked)
                 }
             };
             self.0.store.write_bulk(self.now(), append)

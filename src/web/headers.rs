@@ -76,9 +76,9 @@ pub(super) fn dress(request: &Request<'_>, response: &mut Response<'_>) {
         response.set_header(Header::new(name, value));
     }
     // A proxy hands what the gate says on under the host of an app.
-    let path = request.uri().path();
-    let of_an_app = ["/auth/", "/.rollcall/"].into_iter().any(|gate| path.starts_with(gate));
-    if door::over_tls(request) && !of_an_app {
+    let of_an_app =
+        || ["/auth/", "/.rollcall/"].into_iter().any(|gate| request.uri().path().starts_with(gate));
+    if door::over_tls(request) && !of_an_app() {
         response.set_header(Header::new(TRANSPORT.0, TRANSPORT.1));
     }
     for (name, value) in unless_set {

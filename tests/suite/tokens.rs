@@ -372,7 +372,7 @@ fn what_a_program_had_begun_is_not_written_once_its_token_is_revoked() {
     assert!(send("before").is_ok());
     assert!(set(1 << 40).is_ok());
     assert_eq!(house.signed_in("ada").delete("/api/v1/tokens/late").status, 204);
-    assert!(matches!(send("after"), Err(IngestError::Gone(_))));
+    assert!(matches!(send("after"), Err(IngestError::Revoked)));
     assert!(matches!(set(1 << 41), Err(RetentionError::Gone(_))));
     assert!(house.log("action=after").is_empty());
 }

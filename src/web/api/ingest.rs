@@ -421,8 +421,8 @@ impl Taking<'_> {
             self.settle().await?;
             self.program.still_may()?;
             let Batch { admitted, lines, refused } = batch;
-            self.writing =
-                Some(Writing { entries: Box::pin(app.enter(self.program.hash(), admitted)), lines, refused });
+            let entries = Box::pin(app.enter(Some(self.program.hash()), admitted));
+            self.writing = Some(Writing { entries, lines, refused });
             if last {
                 return Ok(());
             }

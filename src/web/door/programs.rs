@@ -82,8 +82,8 @@ impl<'r, S: Needs> Program<'r, S> {
     }
 
     /// What its token hashes to.
-    pub fn hash(&self) -> Option<TokenHash> {
-        Some(self.token.hash())
+    pub fn hash(&self) -> TokenHash {
+        self.token.hash()
     }
 
     /// In whose name what it sends is written: that of its app as it is registered, which may have been later than its token was made.

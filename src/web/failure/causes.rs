@@ -244,6 +244,7 @@ impl From<IngestError> for Failure {
     fn from(error: IngestError) -> Self {
         match error {
             IngestError::Gone(gone) => gone.into(),
+            IngestError::Revoked => Self::no_token(),
             IngestError::Busy => {
                 let busy = Self::new(Status::TooManyRequests, "busy", error.to_string());
                 Self { retry_after: Some(1), ..busy }

@@ -59,11 +59,12 @@ pub async fn take(
         records = rest;
         let last = batch.len() + refused.len() < BATCH;
         program.still_may()?;
-        let mut written = app.enter(program.hash(), batch).await?.into_iter().map(|entry| match entry {
-            Entry::New(id) => Fate::Written(id),
-            Entry::Again(id) => Fate::Known(id),
-            Entry::Other(id) => Fate::Other(id),
-        });
+        let mut written =
+            app.enter(Some(program.hash()), batch).await?.into_iter().map(|entry| match entry {
+                Entry::New(id) => Fate::Written(id),
+                Entry::Again(id) => Fate::Known(id),
+                Entry::Other(id) => Fate::Other(id),
+            });
         let mut refused = refused.into_iter().peekable();
         for at in 0.. {
             let fate = match refused.next_if(|(place, _)| *place == at) {

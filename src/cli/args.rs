@@ -260,7 +260,7 @@ pub(super) enum App {
         /// Tell the app no longer
         #[arg(long, conflicts_with = "retry")]
         remove: bool,
-        /// Tell now what is waiting, instead of when the next tries are due
+        /// Tell now what is waiting, instead of when the next tries are due, and once more what was given up
         #[arg(long)]
         retry: bool,
     },

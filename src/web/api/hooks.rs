@@ -170,7 +170,7 @@ async fn remove(admin: Fresh<Admin<'_>>, name: &str) -> Result<Status, Failure> 
     Ok(Status::NoContent)
 }
 
-/// Try at once what waits to be told.
+/// Try at once what waits to be told, and once more what was given up.
 #[utoipa::path(
     security(("session" = [])),
     responses(

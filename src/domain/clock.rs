@@ -22,6 +22,15 @@ struct Fixed {
     jumped: AtomicI64,
 }
 
+/// What a clock shows, and how long it has run, which goes on evenly whatever it is set to.
+#[derive(Clone, Copy, Debug)]
+pub struct Reading {
+    /// The time of day.
+    pub shown: Timestamp,
+    /// As [`Clock::run`] counts: nothing outside this process.
+    pub run: SignedDuration,
+}
+
 impl Clock {
     /// The system's clock.
     pub const fn system() -> Self {
@@ -58,6 +67,11 @@ impl Clock {
             ),
             None => FIRST.get_or_init(Instant::now).elapsed().try_into().unwrap_or(SignedDuration::MAX),
         }
+    }
+
+    /// Both at once: how long something may go on is held against both, so that no jump makes it longer.
+    pub fn read(&self) -> Reading {
+        Reading { shown: self.now(), run: self.run() }
     }
 
     /// What time it is.

@@ -53,12 +53,12 @@ use std::{
     thread,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use tokio::sync::Notify;
 
 use self::{
     accounts::People,
-    clock::{Clock, Sure},
+    clock::{Clock, Reading, Sure},
     demand::Demands,
     gate::{AppTable, Openings},
     geo::Geo,
@@ -138,8 +138,8 @@ struct Parts {
     singles: Singles,
     /// Held while the horizon moves.
     retaining: Mutex<()>,
-    /// When the clock was last looked at, and how long it had run then.
-    seen: Mutex<Option<(Timestamp, SignedDuration)>>,
+    /// What the clock showed when it was last looked at.
+    seen: Mutex<Option<Reading>>,
     tail: Tail,
     /// How often the store had found out late what came of a change, when that was last taken over.
     settled: AtomicU64,
@@ -191,7 +191,7 @@ impl App {
         let geo = Geo::open(&places, geo).unwrap_or_else(|error| Geo::unknowing(&places, &error));
         let snapshot = store.snapshot()?;
         index.forget(snapshot.horizon()?);
-        let live = Arc::new(LiveTable::of(snapshot.live_sessions()?));
+        let live = Arc::new(LiveTable::of(snapshot.live_sessions()?, clock.clone()));
         let bonds = Bonds::load(&store, &snapshot, clock.now(), limits.binding)?;
         let secret = match snapshot.installation_secret()? {
             Some(secret) => secret,

@@ -153,7 +153,7 @@ impl App {
             Some(shown) => self.prove_by_code(live, shown, origin).await?,
             None => self.prove(&live.user, proof, origin).await?,
         }
-        live.prove(self.now());
+        live.prove(self.0.clock.read());
         Ok(())
     }
 

@@ -330,6 +330,7 @@ mod tests {
     use jiff::SignedDuration;
 
     use super::*;
+    use crate::domain::clock::Clock;
 
     const NOW: Timestamp = Timestamp::UNIX_EPOCH;
 
@@ -381,7 +382,7 @@ mod tests {
     #[test]
     fn a_restart_gives_back_fewer_than_ten_tries_and_all_of_them_in_time() {
         let restarted = || {
-            let throttle = Throttle::of(&LiveTable::of([]), Some(NOW));
+            let throttle = Throttle::of(&LiveTable::of([], Clock::system()), Some(NOW));
             let ann = trier("ann", "192.0.2.1");
             throttle.remember("ann", ann.source);
             (throttle, Trier { browser: Some([1; 16]), ..ann })

@@ -58,15 +58,30 @@ fn a_session_ends_when_the_clock_jumps_ahead_and_does_not_come_back_with_it() {
 
 #[test]
 fn a_session_lives_no_longer_because_the_clock_went_back() {
-    let house = House::new().with_admin("ada");
-    let ada = house.signed_in("ada");
-    house.later(-YEARS);
-    assert!(ada.is_in(), "nobody is signed out by it");
-    house.sweep();
+    let house = House::new().with_admin("ada").with_member("mia");
+    let (ada, mia) = (house.signed_in("ada"), house.signed_in("mia"));
+    let id = mia.session();
+    house.jump(-YEARS);
+    assert!(ada.is_in() && mia.is_in(), "nobody is signed out by it");
+    // Nothing is done in one of them, and the other is in use all the time.
+    house.later(SignedDuration::from_mins(59));
     assert!(ada.is_in());
-    // The time it had at first is the time it has.
-    house.later(YEARS + SignedDuration::from_hours(24));
-    assert!(!ada.is_in());
+    house.later(SignedDuration::from_mins(1));
+    assert!(!mia.is_in() && ada.is_in(), "the hour without use is over, whatever the clock shows");
+    house.sweep();
+    let ended = ada.get(&format!("/api/v1/sessions/{id}")).ok();
+    let reason = "was not used for too long";
+    assert_eq!((&ended["state"], &ended["reason"]), (&json!("ended"), &json!(reason)));
+    let at: jiff::Timestamp = ended["ended"].as_str().unwrap().parse().unwrap();
+    assert_eq!(at, house.now(), "it ended now, not in years");
+    for _ in 1..46 {
+        assert!(ada.is_in());
+        house.later(SignedDuration::from_mins(30));
+    }
+    house.jump(-YEARS);
+    assert!(ada.is_in());
+    house.later(SignedDuration::from_mins(30));
+    assert!(!ada.is_in(), "nor does it last longer than a day");
 }
 
 #[test]
@@ -80,6 +95,11 @@ fn a_proof_from_before_the_clock_went_back_is_none_and_a_new_one_is() {
     let proven = ada.post("/api/v1/step-up", &json!({"password": PASSWORD}));
     assert_eq!(proven.status, 204, "{}", proven.text());
     assert_eq!(token("second").status, 201);
+    // Nor is one good for longer because the clock went back a little.
+    house.later(SignedDuration::from_mins(25));
+    house.jump(-SignedDuration::from_mins(20));
+    house.later(SignedDuration::from_mins(5));
+    assert_eq!(token("third").refusal(), "403 step_up_required");
 }
 
 #[test]

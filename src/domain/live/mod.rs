@@ -21,6 +21,7 @@ use tokio::sync::broadcast;
 use self::session::Common;
 pub use self::session::{Live, Unflushed};
 
+use super::clock::{Clock, Reading};
 use crate::model::{
     device::{Agent, Device},
     id::SessionId,
@@ -67,6 +68,7 @@ pub struct LiveTable {
     /// What opened sessions that open nothing any more.
     over: Mutex<LruCache<TokenHash, SessionId>>,
     common: Common,
+    clock: Clock,
     events: broadcast::Sender<Event>,
 }
 
@@ -81,19 +83,19 @@ struct Maps {
 }
 
 impl Maps {
-    fn insert(&mut self, token: TokenHash, session: Session, common: &Common) -> Arc<Live> {
-        let live = Arc::new(Live::new(token, session, common));
+    fn insert(&mut self, token: TokenHash, session: Session, common: &Common, at: Reading) -> Arc<Live> {
+        let live = Arc::new(Live::new(token, session, common, at));
         self.by_token.insert(token, Arc::clone(&live));
         self.by_id.insert(live.id, Arc::clone(&live));
         live
     }
 
     /// Lets `token` and no other open the session, which may be new here.
-    fn open_by(&mut self, token: TokenHash, session: Session, common: &Common) {
+    fn open_by(&mut self, token: TokenHash, session: Session, common: &Common, at: Reading) {
         if self.by_id.contains_key(&session.id) {
             self.renew_token(session.id, token);
         } else {
-            self.insert(token, session, common);
+            self.insert(token, session, common, at);
         }
     }
 
@@ -115,11 +117,11 @@ impl Maps {
 }
 
 impl LiveTable {
-    /// A table of these sessions.
-    pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>) -> Self {
+    /// A table of these sessions, whose limits go by `clock`.
+    pub fn of(sessions: impl IntoIterator<Item = (TokenHash, Session)>, clock: Clock) -> Self {
         let (events, _) = broadcast::channel(EVENTS);
         let over = Mutex::new(LruCache::new(OVER));
-        let table = Self { sessions: RwLock::default(), over, common: Common::new(), events };
+        let table = Self { sessions: RwLock::default(), over, common: Common::new(), clock, events };
         for (token, session) in sessions {
             table.insert(token, session);
         }
@@ -129,7 +131,7 @@ impl LiveTable {
     /// Adds a session that is on disk.
     pub fn insert(&self, token: TokenHash, session: Session) -> Arc<Live> {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
-        maps.insert(token, session, &self.common)
+        maps.insert(token, session, &self.common, self.clock.read())
     }
 
     /// Takes over what is on disk: which sessions are live, and which token opens each. Those that are there and have been refused
@@ -139,7 +141,7 @@ impl LiveTable {
         let mut maps = self.sessions.write().unwrap_or_else(PoisonError::into_inner);
         for (token, session) in look()? {
             if !maps.ending.contains_key(&session.id) {
-                maps.open_by(token, session, &self.common);
+                maps.open_by(token, session, &self.common, self.clock.read());
             }
         }
         Ok(())

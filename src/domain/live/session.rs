@@ -5,15 +5,15 @@ use std::{
     net::IpAddr,
     sync::{
         Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
-        atomic::{AtomicBool, AtomicI64, Ordering},
+        atomic::{AtomicBool, AtomicI32, AtomicI64, Ordering},
     },
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::shared::Shared;
 use crate::{
-    domain::answers::Answers,
+    domain::{answers::Answers, clock::Reading},
     model::{
         device::{Agent, Device},
         id::SessionId,
@@ -34,15 +34,64 @@ pub struct Live {
     /// What opens it. One that is opened by another token is another of these.
     pub token: TokenHash,
     expires: i64,
+    /// How long the clock will have run by then, in [`seconds`].
+    runs_out: i32,
     last_access: AtomicI64,
-    flushed: AtomicI64,
+    last_run: AtomicI32,
+    /// Whether the last access is still to be written down.
+    used: AtomicBool,
     /// When its user last showed a secret in it. Not on disk: after a restart it is the start.
     proven: AtomicI64,
+    proven_run: AtomicI32,
     refused: AtomicBool,
     /// Whether it was refused because another token opens the session, which goes on.
     renewed: AtomicBool,
     answers: Answers,
     known: RwLock<Known>,
+}
+
+/// When something was last done: what the clock showed, and how long it had run.
+struct Instant<'a> {
+    shown: &'a AtomicI64,
+    run: &'a AtomicI32,
+}
+
+impl Instant<'_> {
+    /// It is done again. What is shown of it never goes back.
+    fn again(&self, at: Reading) {
+        self.shown.fetch_max(at.shown.as_millisecond(), Ordering::Relaxed);
+        self.run.fetch_max(seconds(at.run), Ordering::Relaxed);
+    }
+
+    /// It is done again, whatever was known of it: the clock may have gone back since.
+    fn set(&self, at: Reading) {
+        self.shown.store(at.shown.as_millisecond(), Ordering::Relaxed);
+        self.run.store(seconds(at.run), Ordering::Relaxed);
+    }
+
+    fn shown(&self) -> Timestamp {
+        time(self.shown.load(Ordering::Relaxed))
+    }
+
+    /// How long ago it was at `at`, by the clock or by how long that has run: whichever is more.
+    fn ago(&self, at: Reading) -> SignedDuration {
+        let run = SignedDuration::from_secs(self.run.load(Ordering::Relaxed).into());
+        at.shown.duration_since(self.shown()).max(at.run.saturating_sub(run))
+    }
+}
+
+/// How long a clock had run when something was done of which only stands on disk what it showed: so much less than now as it shows
+/// more now, or as long as now if that is yet to come.
+fn run_by(shown: Timestamp, at: Reading) -> AtomicI32 {
+    let ago = at.shown.duration_since(shown).max(SignedDuration::ZERO);
+    seconds(at.run.saturating_sub(ago)).into()
+}
+
+/// What is kept of how long a clock has run: whole seconds, the one that has begun among them. Four bytes of them are 68 years.
+fn seconds(run: SignedDuration) -> i32 {
+    let more = i64::from(run.subsec_nanos() > 0);
+    let whole = run.as_secs().saturating_add(more);
+    i32::try_from(whole).unwrap_or(if whole < 0 { i32::MIN } else { i32::MAX })
 }
 
 impl AsRef<Answers> for Live {
@@ -107,8 +156,10 @@ fn time(millis: i64) -> Timestamp {
 }
 
 impl Live {
-    pub(super) fn new(token: TokenHash, session: Session, common: &Common) -> Self {
-        let used = session.last_access.as_millisecond();
+    pub(super) fn new(token: TokenHash, session: Session, common: &Common, at: Reading) -> Self {
+        let left = session.expires.duration_since(at.shown);
+        // One that starts only in the future began before the clock went back: it has what it was given at first, and no more.
+        let left = left.min(session.expires.duration_since(session.started));
         let started = session.started.as_millisecond();
         let agent = Agent { user_agent: session.user_agent, ..Agent::default() };
         Self {
@@ -116,9 +167,12 @@ impl Live {
             user: session.user,
             token,
             expires: session.expires.as_millisecond(),
-            last_access: AtomicI64::new(used),
-            flushed: AtomicI64::new(used),
-            proven: AtomicI64::new(started),
+            runs_out: seconds(at.run.saturating_add(left)),
+            last_access: session.last_access.as_millisecond().into(),
+            last_run: run_by(session.last_access, at),
+            used: false.into(),
+            proven: started.into(),
+            proven_run: run_by(session.started, at),
             refused: AtomicBool::new(false),
             renewed: AtomicBool::new(false),
             answers: Answers::default(),
@@ -143,16 +197,20 @@ impl Live {
     pub(super) fn with_token(&self, token: TokenHash) -> Self {
         self.renewed.store(true, Ordering::SeqCst);
         self.refuse();
-        let copy = |time: &AtomicI64| AtomicI64::new(time.load(Ordering::Relaxed));
+        let copy = |time: &AtomicI64| time.load(Ordering::Relaxed).into();
+        let copy_run = |run: &AtomicI32| run.load(Ordering::Relaxed).into();
         Self {
             id: self.id,
             user: self.user.clone(),
             token,
             expires: self.expires,
+            runs_out: self.runs_out,
             last_access: copy(&self.last_access),
+            last_run: copy_run(&self.last_run),
             // What was on its way to disk may not come there, and who hears of that holds the old one: it is written once more.
-            flushed: AtomicI64::new(i64::MIN),
+            used: true.into(),
             proven: copy(&self.proven),
+            proven_run: copy_run(&self.proven_run),
             refused: AtomicBool::new(false),
             renewed: AtomicBool::new(false),
             answers: Answers::default(),
@@ -180,18 +238,36 @@ impl Live {
 
     /// When it was last used.
     pub fn last_access(&self) -> Timestamp {
-        time(self.last_access.load(Ordering::Relaxed))
+        self.last_used().shown()
     }
 
-    /// When its user last showed a secret in it.
-    pub fn proven(&self) -> Timestamp {
-        time(self.proven.load(Ordering::Relaxed))
+    fn last_used(&self) -> Instant<'_> {
+        Instant { shown: &self.last_access, run: &self.last_run }
     }
 
-    /// Says that its user showed a secret at `now`.
-    pub fn prove(&self, now: Timestamp) {
-        // Whatever it was before: the clock may have gone back since.
-        self.proven.store(now.as_millisecond(), Ordering::Relaxed);
+    fn last_proven(&self) -> Instant<'_> {
+        Instant { shown: &self.proven, run: &self.proven_run }
+    }
+
+    /// How long it has not been used at `at`, by the clock or by how long that has run: whichever is more.
+    pub fn unused(&self, at: Reading) -> SignedDuration {
+        self.last_used().ago(at)
+    }
+
+    /// Whether it has lasted as long as it may at `at`, by the clock or by how long that has run.
+    pub fn has_run_out(&self, at: Reading) -> bool {
+        self.expires() <= at.shown || SignedDuration::from_secs(self.runs_out.into()) <= at.run
+    }
+
+    /// How long ago its user last showed a secret in it. None if that was before the clock went back: it shows an earlier time.
+    pub fn proven(&self, at: Reading) -> Option<SignedDuration> {
+        let proven = self.last_proven();
+        (proven.shown() <= at.shown).then(|| proven.ago(at))
+    }
+
+    /// Says that its user shows a secret.
+    pub fn prove(&self, at: Reading) {
+        self.last_proven().set(at);
     }
 
     /// Whether it has been refused since it was looked up.
@@ -267,9 +343,10 @@ impl Live {
         }
     }
 
-    /// Says that it was used at `now`.
-    pub fn touch(&self, now: Timestamp) {
-        self.last_access.fetch_max(now.as_millisecond(), Ordering::Relaxed);
+    /// Says that it is used.
+    pub fn touch(&self, at: Reading) {
+        self.last_used().again(at);
+        self.used.store(true, Ordering::Release);
     }
 
     /// The address that it is used from, if that is another one, and all that the client has said of itself, if it says
@@ -318,15 +395,15 @@ impl Live {
 
     /// Says that what [`Live::unflushed`] gave out did not reach the disk.
     pub fn unflush(&self) {
-        self.flushed.store(i64::MIN, Ordering::Relaxed);
+        self.used.store(true, Ordering::Relaxed);
         self.known_mut().changed = true;
     }
 
     /// What must be written down of it: nothing, its last access alone, or all of it.
     pub fn unflushed(&self) -> Option<Unflushed> {
-        let last = self.last_access.load(Ordering::Relaxed);
         let mut known = self.known_mut();
-        let used = self.flushed.swap(last, Ordering::Relaxed) < last;
+        // In this order: who uses it meanwhile is written down now or the next time.
+        let used = self.used.swap(false, Ordering::AcqRel);
         if mem::take(&mut known.changed) {
             return Some(Unflushed::All(Box::new(self.session_of(&known))));
         }
@@ -337,6 +414,39 @@ impl Live {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_session_of_before_a_restart_lives_no_longer_because_the_clock_went_back_meanwhile() {
+        let hours = SignedDuration::from_hours;
+        let started: Timestamp = "2026-03-15T12:00:00Z".parse().unwrap();
+        let session = Session {
+            id: SessionId::from_bytes([7; 16]),
+            user: "mia".parse().unwrap(),
+            registered_by: None,
+            ip: None,
+            place: Place::default(),
+            device: Device::default(),
+            user_agent: String::new(),
+            started,
+            last_access: started + hours(2),
+            expires: started + hours(24),
+            apps: Vec::new(),
+            mfa: false,
+            ending: None,
+        };
+        // What the clock shows at the start, what is left of the session's life, and how long ago it was used.
+        let cases = [(5, 19, 3), (-10, 24, 0), (-50_000, 24, 0), (30, 0, 28)];
+        for (shows, left, unused) in cases {
+            let at = Reading { shown: started + hours(shows), run: hours(1) };
+            let live = Live::new(TokenHash([7; 32]), session.clone(), &Common::new(), at);
+            let later = |by| Reading { shown: at.shown, run: at.run + by };
+            assert_eq!(live.unused(at), hours(unused), "at {shows} h");
+            assert_eq!(live.unused(later(hours(1))), hours(unused + 1), "at {shows} h, by the run alone");
+            assert!(live.has_run_out(later(hours(left))), "at {shows} h");
+            let before = later(hours(left) - SignedDuration::from_millis(1));
+            assert!(live.has_run_out(before) == (left == 0), "at {shows} h");
+        }
+    }
 
     #[test]
     fn a_session_fits_into_256_bytes_beyond_what_it_shares_and_its_texts() {

@@ -151,7 +151,7 @@ impl App {
         if reason.trim().len() > REASON {
             return Err(SessionError::Reason);
         }
-        let now = self.now();
+        let now = self.0.clock.read();
         let (mut over, mut others, mut own) = (Vec::new(), Vec::new(), Vec::new());
         let reached = ids.iter().filter_map(|id| self.0.live.known(*id));
         for live in reached.filter(|live| mandate.covers(&live.user, |app| self.has_opened(live, app))) {
@@ -171,7 +171,7 @@ impl App {
 
     /// The live sessions that `mandate` reaches, of `user` only if one is named.
     pub fn reachable(&self, mandate: &Mandate, user: Option<&UserName>) -> Vec<SessionId> {
-        let (all, now) = (self.0.live.all(), self.now());
+        let (all, now) = (self.0.live.all(), self.0.clock.read());
         let reached = all.iter().filter(|live| {
             mandate.covers(&live.user, |app| self.has_opened(live, app))
                 && user.is_none_or(|user| *user == live.user)
@@ -215,10 +215,8 @@ impl Surplus {
         let Some(most) = self.most else { return Ok(Vec::new()) };
         let table = &self.app.0.live;
         let mut own = table.of_user(&self.user);
-        own.retain(|live| {
-            let over = live.refused() || self.app.due(live, self.ending.at).is_some();
-            !over && live.is_own()
-        });
+        let now = self.app.0.clock.read();
+        own.retain(|live| !live.refused() && self.app.due(live, now).is_none() && live.is_own());
         own.sort_by_cached_key(|live| (live.started(), live.id));
         let oldest = &own[..own.len().saturating_sub(most)];
         let by = Actor::system();

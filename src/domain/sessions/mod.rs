@@ -17,6 +17,7 @@ pub use self::start::Registration;
 pub(super) use self::start::{Proof, Start, use_up};
 use super::{
     App, Gone, agent,
+    clock::Reading,
     live::{Event, Live},
     password::Cost,
 };
@@ -121,7 +122,7 @@ impl App {
 
     pub(in crate::domain) fn opened_by(&self, token: TokenHash) -> Option<Arc<Live>> {
         let live = self.0.live.by_token(token)?;
-        self.due(&live, self.now()).is_none().then_some(live)
+        self.due(&live, self.0.clock.read()).is_none().then_some(live)
     }
 
     /// The session that a token opened until it ended not long ago, so that whoever holds it can be told why.
@@ -133,13 +134,12 @@ impl App {
     /// Whether the user of a session has shown a secret not long ago. What was shown before the clock went back does not
     /// count: nobody knows how long ago it was.
     pub fn is_fresh(&self, live: &Live) -> bool {
-        let (now, proven) = (self.now(), live.proven());
-        proven <= now && now < after(proven, self.0.limits.proof)
+        live.proven(self.0.clock.read()).is_some_and(|ago| ago < lasting(self.0.limits.proof))
     }
 
     /// Says that a live session was used, and from where and on what if that has changed.
     pub fn touch(&self, live: &Live, ip: Option<IpAddr>, agent: Option<&Agent>) {
-        live.touch(self.now());
+        live.touch(self.0.clock.read());
         self.see(live, ip, agent);
     }
 
@@ -158,7 +158,7 @@ impl App {
     /// The live sessions within `scope`, those used last first.
     pub fn live_sessions(&self, scope: &Scope, user: Option<&UserName>) -> Vec<Arc<Live>> {
         let mut live = self.0.live.all();
-        let now = self.now();
+        let now = self.0.clock.read();
         live.retain(|live| {
             scope.covers(&live.user)
                 && user.is_none_or(|user| *user == live.user)
@@ -170,7 +170,7 @@ impl App {
 
     /// How many live sessions each user has, of those that have any: counted in one pass.
     pub fn live_of_each(&self) -> HashMap<UserName, u64> {
-        let (mut counts, now) = (HashMap::new(), self.now());
+        let (mut counts, now) = (HashMap::new(), self.0.clock.read());
         for live in self.0.live.all() {
             if self.due(&live, now).is_none() {
                 *counts.entry(live.user.clone()).or_default() += 1;
@@ -198,7 +198,7 @@ impl App {
             Some(live) => {
                 let mut session = live.session();
                 // It is refused already; the sweep writes it down in a moment.
-                session.ending = self.due(&live, self.now());
+                session.ending = self.due(&live, self.0.clock.read());
                 Some(session)
             }
             None => self.0.store.read(|read| read.session(id))?,
@@ -208,7 +208,7 @@ impl App {
 
     /// The live session of this id.
     pub fn live(&self, id: SessionId) -> Option<Arc<Live>> {
-        self.0.live.by_id(id).filter(|live| self.due(live, self.now()).is_none())
+        self.0.live.by_id(id).filter(|live| self.due(live, self.0.clock.read()).is_none())
     }
 
     /// What happens to sessions from now on.
@@ -216,13 +216,18 @@ impl App {
         self.0.live.watch()
     }
 
-    /// How a session has ended at `now` that has reached a limit, if it has: at the first that it reached, however much later
-    /// somebody looks or writes it down.
-    pub(in crate::domain) fn due(&self, live: &Live, now: Timestamp) -> Option<Ending> {
+    /// How a session has ended that has reached a limit, if it has: at the first that it reached, however much later somebody looks
+    /// or writes it down. It has reached one where the clock says so, and where it would if nobody had set it back.
+    pub(in crate::domain) fn due(&self, live: &Live, now: Reading) -> Option<Ending> {
+        let (longest, unused) = (live.has_run_out(now), live.unused(now) >= lasting(self.0.limits.idle));
+        if !longest && !unused {
+            return None;
+        }
         let (idle, expires) = (after(live.last_access(), self.0.limits.idle), live.expires());
-        let (at, reason) = if expires <= idle { (expires, LONGEST) } else { (idle, UNUSED) };
-        let ending = || Ending { at, by: EndedBy::Policy, by_user: None, reason: reason.to_owned() };
-        (at <= now).then(ending)
+        let longest = longest && (!unused || expires <= idle);
+        let (at, reason) = if longest { (expires, LONGEST) } else { (idle, UNUSED) };
+        let at = at.min(now.shown);
+        Some(Ending { at, by: EndedBy::Policy, by_user: None, reason: reason.to_owned() })
     }
 }
 
@@ -245,8 +250,9 @@ pub(in crate::domain) fn fill_device(activity: &mut NewActivity, session: &Sessi
 }
 
 fn after(start: Timestamp, lasts: Duration) -> Timestamp {
-    SignedDuration::try_from(lasts)
-        .ok()
-        .and_then(|lasts| start.checked_add(lasts).ok())
-        .unwrap_or(Timestamp::MAX)
+    start.checked_add(lasting(lasts)).unwrap_or(Timestamp::MAX)
+}
+
+fn lasting(lasts: Duration) -> SignedDuration {
+    SignedDuration::try_from(lasts).unwrap_or(SignedDuration::MAX)
 }

@@ -23,7 +23,7 @@ impl App {
     pub async fn sweep(&self) -> Result<(), SessionError> {
         let taken_over = self.take_over();
         self.0.hasher.rest();
-        let now = self.now();
+        let now = self.0.clock.read();
         let mut due = Vec::new();
         let mut used = Vec::new();
         for live in self.0.live.all() {
@@ -35,7 +35,7 @@ impl App {
         self.tell_of_openings().await;
         // Before the session says where it was last, which may be elsewhere than where it is bound to.
         let kept = self.keep_bonds().await;
-        let flushed = self.flush(now, used).await;
+        let flushed = self.flush(now.shown, used).await;
         let late = "was refused, and its end could not be written down at the time";
         let late = self.ending(EndedBy::Policy, None, late);
         due.extend(self.0.live.ending().iter().map(|live| (live.id, late.clone())));
@@ -84,10 +84,10 @@ impl App {
     /// Tells the log where the clock shows much more or less than has passed since it was last looked at: somebody set it, or
     /// the machine slept. Whoever reads the log later wonders about its times.
     async fn tell_of_a_jump(&self) -> Result<(), SessionError> {
-        let at = (self.now(), self.0.clock.run());
+        let at = self.0.clock.read();
         let before = self.0.seen.lock().unwrap_or_else(PoisonError::into_inner).replace(at);
         let Some(before) = before else { return Ok(()) };
-        let (shown, passed) = (at.0.duration_since(before.0), at.1 - before.1);
+        let (shown, passed) = (at.shown.duration_since(before.shown), at.run - before.run);
         let jump = shown - passed;
         if jump.abs() < JUMP {
             return Ok(());
@@ -96,12 +96,12 @@ impl App {
         let said = format!(
             "the clock went {way} by {} s, from {:.3} to {:.3}",
             jump.abs().as_secs(),
-            before.0,
-            at.0
+            before.shown,
+            at.shown
         );
         let told = self.did(&Actor::system(), action::CLOCK_JUMPED).saying(said);
         log::warn!("{}", told.detail);
-        let written = self.0.store.write(at.0, move |write| {
+        let written = self.0.store.write(at.shown, move |write| {
             write.append(&told)?;
             Ok::<_, SessionError>(())
         });

@@ -5,7 +5,7 @@ use std::fs;
 use anyhow::Context as _;
 use jiff::Timestamp;
 use rollcall::{
-    domain::live::LiveTable,
+    domain::{clock::Clock, live::LiveTable},
     model::{
         device::Device, id::SessionId, place::Place, secret::TokenHash, session::Session, user::UserName,
     },
@@ -36,7 +36,7 @@ pub(crate) fn of_a_session(count: u32) -> anyhow::Result<u64> {
         (TokenHash(bits), session)
     };
     let before = resident()?;
-    let table = LiveTable::of((0..count).map(session));
+    let table = LiveTable::of((0..count).map(session), Clock::system());
     let after = resident()?;
     anyhow::ensure!(table.len() == count as usize, "the table does not hold them");
     Ok(after.saturating_sub(before) / u64::from(count))

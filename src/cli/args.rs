@@ -314,7 +314,7 @@ pub(super) enum Activity {
         /// Newest first or oldest first
         #[arg(long, value_enum, default_value_t = Sequence::Desc)]
         order: Sequence,
-        /// The file, beside which FILE.seal is written; standard output, and no seal, if none is named
+        /// The file, beside which FILE.seal is written; standard output, and no seal, if none is named or it is `-`
         #[arg(short, value_name = "FILE")]
         output: Option<PathBuf>,
     },

@@ -214,6 +214,11 @@ pub(super) fn sealed(file: &Path) -> PathBuf {
     name.into()
 }
 
+/// Whether a seal can stand beside what is written there: beside a file, not beside standard output, a device or a pipe.
+pub(super) fn has_a_place_beside(file: &Path) -> bool {
+    file != Path::new("-") && !is_special(file)
+}
+
 fn read(file: &Path) -> anyhow::Result<File> {
     let opened = File::open(file).with_context(|| format!("{} could not be opened", file.display()))?;
     if opened.metadata()?.is_dir() {

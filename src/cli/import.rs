@@ -85,6 +85,9 @@ pub fn records<'a>(input: &'a mut (dyn Read + Send), name: &str) -> anyhow::Resu
     Ok(match kind {
         Kind::Nothing => anyhow::bail!("{name} is empty"),
         Kind::Ndjson => Box::new(Ndjson::new(input, SENDER)),
+        Kind::Utf16 => anyhow::bail!(
+            "{name} is UTF-16, as some programs on Windows write; save it as UTF-8, or `iconv -f UTF-16 -t UTF-8 {name}`"
+        ),
         Kind::Array => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
         Kind::Csv => {
             let csv = Csv::new(input, SENDER).map_err(|error| {
@@ -248,6 +251,7 @@ impl<R: Read> Read for Rest<R> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Nothing,
+    Utf16,
     Ndjson,
     Array,
     Csv,
@@ -257,6 +261,10 @@ impl Kind {
     /// What begins with `head`. Lines of objects are that also where the first line is none, as when a file was cut out of another in
     /// the middle of a line: it is refused by its number, and the others are taken.
     fn of(head: &[u8]) -> Self {
+        // Its mark; and text without one has no byte of zero so early.
+        if matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
+            return Self::Utf16;
+        }
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
         let mut lines = head.split(|byte| *byte == b'\n').map(<[u8]>::trim_ascii);
         let first = lines.next().unwrap_or_default();
@@ -333,6 +341,9 @@ mod tests {
             ("\"user\",Action,detail\nann,edit,\"\n{\"\"a\"\":1}\n\"\n", Kind::Csv),
         ] {
             assert_eq!(Kind::of(head.as_bytes()), kind, "{head}");
+        }
+        for head in [&b"\xff\xfeu\0s\0"[..], b"\xfe\xff\0u\0s", b"\0u\0s", b"u\0s\0"] {
+            assert_eq!(Kind::of(head), Kind::Utf16, "{head:?}");
         }
     }
 }

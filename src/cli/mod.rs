@@ -28,7 +28,7 @@ use clap::Parser;
 use nix::unistd::{AccessFlags, Uid, User, access};
 
 use self::{
-    args::{Cli, Command},
+    args::{Activity, Cli, Command},
     run::{Io, No},
 };
 use crate::{
@@ -91,8 +91,14 @@ pub fn main() -> ExitCode {
 }
 
 /// Runs a command in the server that holds the folder, or in this process.
-fn execute(folder: &Path, command: Command) -> anyhow::Result<u8> {
+fn execute(folder: &Path, mut command: Command) -> anyhow::Result<u8> {
     let mut files = files::Files::open(&command, folder)?;
+    if let Command::Activity(Activity::Export { output, .. }) = &mut command
+        && output.as_deref().is_some_and(|file| !files::has_a_place_beside(file))
+    {
+        // What it writes is open by now. The log tells of a seal only where somebody gets one.
+        *output = None;
+    }
     if let Command::Verify(verify) = &command
         && let Some(file) = &verify.file
     {

@@ -5,6 +5,17 @@ pub fn name(code: &str) -> Option<&'static str> {
     NAMES.binary_search_by_key(&code, |(code, _)| code).ok().map(|at| NAMES[at].1)
 }
 
+/// The code of a country that is called by its name, in any case.
+pub fn code(name: &str) -> Option<&'static str> {
+    NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name.trim())).map(|(code, _)| *code)
+}
+
+/// What a country that is called by its code is called as well, or by its name, in any case: senders write the one or the other.
+pub fn alias(text: &str) -> Option<&'static str> {
+    let text = text.trim();
+    if text.len() == 2 { name(&text.to_ascii_uppercase()) } else { code(text) }
+}
+
 /// Every country, sorted by code.
 pub const NAMES: &[(&str, &str)] = &[
     ("AD", "Andorra"),

@@ -154,6 +154,30 @@ fn the_search_box_finds_what_it_promises() {
 }
 
 #[test]
+fn a_country_is_found_by_its_name_and_by_its_code_whichever_the_record_has() {
+    let house = House::new().with_admin("ada");
+    let program = house.program("app", &["activity:write"]);
+    let record =
+        |country: &str| json!({"user": "ann", "action": "tick", "country": country, "detail": country});
+    let sent: Vec<_> = ["PL", "Poland", "pl", "poland", "DE", "Polish"].map(record).into();
+    program.post("/api/v1/activity", &json!(sent)).ok();
+    house.caught_up();
+    for query in ["country:PL", "country:pl", "country:Poland", "country:POLAND", "country:Poland*"] {
+        let mut found = each(&house.log(&format!("q={}", encoded(query))), "detail");
+        found.sort();
+        assert_eq!(found, ["PL", "Poland", "pl", "poland"], "{query}");
+    }
+    let mut found = each(&house.log("q=country:Pol*"), "detail");
+    found.sort();
+    assert_eq!(
+        found,
+        ["Poland", "Polish", "poland"],
+        "of the beginning of a name it is not known which it will be"
+    );
+    assert_eq!(each(&house.log("q=country:Germany"), "detail"), ["DE"]);
+}
+
+#[test]
 fn a_query_that_is_not_understood_says_in_which_column_and_is_never_guessed_at() {
     let house = House::new().with_admin("ada");
     let ada = house.signed_in("ada");

@@ -235,6 +235,14 @@ fn an_export_is_written_whole_or_not_at_all() {
         let printed = folder.run(&["activity", "export", "app:t", "--format", "ndjson"]);
         assert_eq!(printed.ok().lines().count(), 2345);
         assert_eq!(printed.err, "", "progress is for terminals");
+        let seals =
+            || folder.run(&["activity", "search", "action:export-sealed", "--json"]).out.lines().count();
+        let before = seals();
+        for nowhere_beside in ["-", "/dev/stdout"] {
+            let all = ["activity", "export", "app:t", "--format", "ndjson", "-o", nowhere_beside];
+            assert_eq!(folder.run(&all).ok(), printed.out, "{nowhere_beside}");
+        }
+        assert_eq!(seals(), before, "the log tells of no seal that nobody was given");
     });
 }
 

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::model::{
     activity::{Activity, Outcome},
+    country,
     filter::Filter,
     period,
     session::Scope,
@@ -185,7 +186,10 @@ impl Test {
             Field::User => Self::Person { plain: fold(&key(text)), prefix },
             Field::App => whole(Whole::App),
             Field::Session => whole(Whole::Session),
-            Field::Country => whole(Whole::Country),
+            Field::Country => {
+                let alias = country::alias(text).map(|alias| Self::whole(Whole::Country, alias, false));
+                Self::Any(alias.into_iter().chain([whole(Whole::Country)]).collect())
+            }
             Field::Action if words::is_one_word(text) => {
                 Self::Any(vec![whole(Whole::Action), words(Place::Action)])
             }

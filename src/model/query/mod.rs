@@ -8,7 +8,7 @@
 //! - A word is found in action, detail, user, app, target and attributes, whole or as a part of an identifier.
 //!   A compound (`INC-4711`) and a text in quotes are phrases: their words one behind the other in one field.
 //! - `user:`, `app:`, `outcome:`, `session:` and `country:` ask for the whole value in any case, `user:` also without its
-//!   accents; `action:` for the whole value or, if it is a single word, for one of its words; the other fields for words as
+//!   accents and `country:` by the name or the code, whichever the record has; `action:` for the whole value or, if it is a single word, for one of its words; the other fields for words as
 //!   above.
 //! - A `*` at the end asks for anything that begins so.
 

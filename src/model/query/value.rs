@@ -14,7 +14,7 @@ pub(super) fn value(field: &Field, text: &str, prefix: bool) -> Result<Value, Fa
         Field::Outcome => text.parse().map(Value::Outcome).map_err(|_| Fault::NotAnOutcome),
         Field::Ip if prefix => Err(Fault::NotAnAddress),
         Field::Ip => network(text).map(Value::Network).ok_or(Fault::NotAnAddress),
-        Field::Country if !prefix => whole(country_code(text).unwrap_or(text), false),
+        Field::Country if !prefix => whole(country::code(text).unwrap_or(text), false),
         field if field.is_whole() => whole(text, prefix),
         _ => words(text, prefix),
     }
@@ -43,11 +43,6 @@ fn words(text: &str, prefix: bool) -> Result<Value, Fault> {
 
 fn wrap(text: &str, prefix: bool) -> Value {
     if prefix { Value::Prefix(text.to_owned()) } else { Value::Text(text.to_owned()) }
-}
-
-/// The code of a country that is called by its English name.
-fn country_code(text: &str) -> Option<&'static str> {
-    country::NAMES.iter().find(|(_, name)| name.eq_ignore_ascii_case(text.trim())).map(|(code, _)| *code)
 }
 
 /// A network, or an address as the network of that one address. IPv4 inside IPv6 is taken for the IPv4 it is.

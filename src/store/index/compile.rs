@@ -19,6 +19,7 @@ use super::{
 };
 use crate::model::{
     activity::Outcome,
+    country,
     filter::Filter,
     query::{self, Field, Node, Term, Value, words},
     session::Scope,
@@ -121,7 +122,11 @@ impl<'a> Compiler<'a> {
             Field::User => self.person(text, prefix),
             Field::App => self.value(fields.app, text, prefix),
             Field::Session => self.value(fields.session, text, prefix),
-            Field::Country => self.value(fields.country, text, prefix),
+            Field::Country => {
+                let spelt = self.value(fields.country, text, prefix)?;
+                let Some(alias) = country::alias(text) else { return Ok(spelt) };
+                Ok(Plan::any(vec![spelt, self.value(fields.country, alias, false)?]))
+            }
             Field::Outcome => self.value(fields.outcome, text, prefix),
             Field::Action if words::is_one_word(text) => {
                 let whole = self.value(fields.action, text, prefix)?;

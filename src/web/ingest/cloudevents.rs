@@ -5,12 +5,16 @@
 //! make it idempotent, as the specification has it.
 
 use data_encoding::{BASE64, BASE64_NOPAD};
-use serde_json::{Map, Value, de::SliceRead};
+use serde_json::{
+    Map, Value,
+    de::{SliceRead, StrRead},
+};
 
 use super::{
     MARK, Record,
     document::{ACTION, DETAIL, Document, Key, TARGET, TIME, USER},
     json::{Twice, plain, too_long},
+    numbers,
 };
 use crate::model::activity::limits;
 
@@ -80,6 +84,14 @@ fn in_base_64(event: &mut Map<String, Value>) -> Result<Option<Value>, String> {
     Ok(read)
 }
 
+/// What bytes say as JSON, with all digits of its numbers.
+fn json_of(bytes: &[u8]) -> serde_json::Result<Value> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Twice::Refused.read(StrRead::new(&numbers::kept(text))),
+        Err(_) => Twice::Refused.read(SliceRead::new(bytes)),
+    }
+}
+
 /// What bytes of this type say; none where they are neither JSON nor text.
 fn of_bytes(kind: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
     let bytes = bytes.strip_prefix(MARK).unwrap_or(bytes);
@@ -89,12 +101,12 @@ fn of_bytes(kind: &str, bytes: &[u8]) -> Result<Option<Value>, String> {
         return Ok(Some(Value::Null));
     }
     if bare == "application/json" || bare.ends_with("+json") {
-        return Twice::Refused.read(SliceRead::new(bytes)).map(Some).map_err(|error| {
+        return json_of(bytes).map(Some).map_err(|error| {
             if error.is_data() { plain(&error) } else { format!("this is not JSON: {error}") }
         });
     }
     if bare.is_empty()
-        && let Ok(value) = Twice::Refused.read(SliceRead::new(bytes))
+        && let Ok(value) = json_of(bytes)
     {
         return Ok(Some(value));
     }

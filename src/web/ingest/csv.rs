@@ -67,7 +67,7 @@ impl<R: BufRead> Csv<R> {
         for need in ["user", "action"] {
             if !csv.names.iter().any(|name| name == need) {
                 let why = "the first line must name the columns, and one of them must be";
-                return Err(refused(format!("{why} {need}")));
+                return Err(refused(format!("{why} {need}{}", advice(&header))));
             }
         }
         for (at, name) in csv.names.iter().enumerate() {
@@ -103,6 +103,21 @@ impl<R: BufRead> Csv<R> {
                 (false, _) => {}
             }
         }
+    }
+}
+
+/// What may be done about a first line whose columns are parted by something else, or that does not end where its writer meant it to.
+fn advice(header: &[String]) -> &'static str {
+    if header.iter().any(|cell| cell.contains('\r')) {
+        return "; its lines end in carriage returns alone: write line feeds";
+    }
+    let [only] = header else { return "" };
+    if only.contains(';') {
+        "; its columns are parted by semicolons: write commas"
+    } else if only.contains('\t') {
+        "; its columns are parted by tabs: write commas"
+    } else {
+        ""
     }
 }
 
@@ -265,6 +280,9 @@ mod tests {
     fn a_header_without_a_user_or_with_a_column_twice_is_refused() {
         let refused = |text: &str| Csv::new(text.as_bytes(), "x").err().map(|error| error.to_string());
         assert!(refused("a,b\n1,2\n").unwrap().ends_with("must be user"));
+        assert!(refused("user;action\n1;2\n").unwrap().ends_with("parted by semicolons: write commas"));
+        assert!(refused("user\taction\n1\t2\n").unwrap().ends_with("parted by tabs: write commas"));
+        assert!(refused("user,action\ra,b\r").unwrap().ends_with("write line feeds"));
         assert!(refused("user,action,ip,Public IP\n").unwrap().contains("the column ip twice"));
         assert!(refused("user,\"action\n").unwrap().starts_with("line 1: a quote that opens"));
         assert_eq!(refused("\u{feff}\"user\",action,,\n"), None);

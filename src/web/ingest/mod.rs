@@ -8,6 +8,7 @@ mod document;
 mod halves;
 pub mod json;
 pub mod lines;
+mod numbers;
 pub mod otlp;
 pub mod syslog;
 pub mod take;

@@ -16,6 +16,7 @@ use super::{
     document::{ACTION, APP, DETAIL, Document, Key, USER, cut, is_known, replace},
     halves,
     json::Twice,
+    numbers,
 };
 use crate::{
     domain::ingest::{CLAIMED, is_own},
@@ -214,7 +215,9 @@ fn read(text: &str, message: &Message<&str>, from: IpAddr) -> NewActivity {
 /// A body that is JSON, if it is. Half a character costs it nothing, nor does a name that stands there twice.
 fn document_of(json: &str) -> Option<Document> {
     let json = json.starts_with('{').then(|| halves::replaced(json, "\\ufffe"))?;
-    let Ok(Value::Object(fields)) = Twice::Numbered.read(StrRead::new(&json)) else { return None };
+    let Ok(Value::Object(fields)) = Twice::Numbered.read(StrRead::new(&numbers::kept(&json))) else {
+        return None;
+    };
     Document::of(fields).ok()
 }
 

@@ -33,7 +33,7 @@ pub(super) use self::{
 use super::{
     MARK, Record, Records, cloudevents,
     document::{Document, Key, say_replaced},
-    halves,
+    halves, numbers,
 };
 use crate::model::activity::limits;
 
@@ -178,10 +178,10 @@ pub(super) fn foreign(text: &str, sender: &str, key: Key) -> serde_json::Result<
     })
 }
 
-/// Reads a record in whose text half a character is U+FFFD; then it says so.
+/// Reads a record of whose numbers no digit is lost, and in whose text half a character is U+FFFD; then it says so.
 fn whole(text: &str, read: impl FnOnce(&str) -> serde_json::Result<Record>) -> serde_json::Result<Record> {
     let text = halves::replaced(text, "\\ufffd");
-    let mut record = read(&text)?;
+    let mut record = read(&numbers::kept(&text))?;
     if let (Cow::Owned(_), Ok(record)) = (&text, &mut record) {
         say_replaced(record);
     }

@@ -8,7 +8,7 @@ use serde_json::{Value, de::StrRead};
 use super::{Key, Ndjson, Twice, Whole, foreign, judged, line, no_object, plain, time, too_long};
 use crate::{
     model::activity::{NewActivity, Outcome, SenderKey, limits},
-    web::ingest::{Record, Records as _, document::say_replaced, halves},
+    web::ingest::{Record, Records as _, document::say_replaced, halves, numbers},
 };
 
 fn one(text: &str) -> Record {
@@ -25,6 +25,25 @@ fn a_record_needs_a_user_and_an_action_and_keeps_all_it_is_given() {
     assert_eq!(record.key, Some(SenderKey { sender: "vault".into(), id: "7".into() }));
     let pairs: Vec<_> = record.attributes.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     assert_eq!(pairs, [("k", "v"), ("o", r#"{"a":1}"#), ("size", "12")]);
+}
+
+#[test]
+fn of_two_numbers_beyond_64_bits_neither_is_taken_for_the_other() {
+    let numbered = |id: &str| {
+        one(&format!(
+            r#"{{"user":"ann","action":"a","id":{id},"mac":{{"n":[{id}]}},"share":0.12345678901234567891}}"#
+        ))
+    };
+    for id in ["98765432109876543210", "98765432109876543211", "-9223372036854775809"] {
+        let record = numbered(id).unwrap();
+        assert_eq!(record.key.unwrap().id, id);
+        let nested = format!(r#"{{"n":["{id}"]}}"#);
+        let expected = [("mac", nested.as_str()), ("share", "0.12345678901234567891")];
+        let pairs: Vec<_> = record.attributes.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        assert_eq!(pairs, expected);
+    }
+    let ecs = one(r#"{"user":{"name":"ann"},"event":{"action":"a","id":98765432109876543210}}"#).unwrap();
+    assert!(format!("{ecs:?}").contains("98765432109876543210"), "{ecs:?}");
 }
 
 #[test]
@@ -169,7 +188,7 @@ fn plainly(text: &str, sender: &str) -> Record {
         }
     }
     let whole = halves::replaced(text, r"\ufffd");
-    let value = Twice::Refused.read(StrRead::new(&whole)).map_err(|error| {
+    let value = Twice::Refused.read(StrRead::new(&numbers::kept(&whole))).map_err(|error| {
         if error.is_data() { plain(&error) } else { format!("not JSON: {}", plain(&error)) }
     })?;
     let Value::Object(mut fields) = value else { return no_object() };

@@ -1,0 +1,136 @@
+//! Numbers in JSON that have more digits than what reads them keeps: whole ones beyond 64 bits, which some programs name things by, and
+//! others beyond a double. Of two such names one would be taken for the other. Their digits are kept, as text.
+
+use std::borrow::Cow;
+
+use memchr::memchr2;
+use serde_json::Number;
+
+/// How many digits a whole number may have, its sign among them, of which surely none is lost.
+const SURE: usize = 19;
+
+/// A text of JSON in which each number that would lose digits is a string of them. What is no JSON stays none.
+pub(super) fn kept(json: &str) -> Cow<'_, str> {
+    let (bytes, mut whole, mut known, mut at) = (json.as_bytes(), String::new(), 0, 0);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => at = behind_string(bytes, at),
+            b'-' | b'0'..=b'9' => {
+                let length = bytes[at..].iter().take_while(|byte| belongs(**byte)).count();
+                let number = &json[at..at + length];
+                if loses(number) {
+                    whole.extend([&json[known..at], "\"", number, "\""]);
+                    known = at + length;
+                }
+                at += length;
+            }
+            _ => at += 1,
+        }
+    }
+    if known == 0 {
+        return Cow::Borrowed(json);
+    }
+    whole.push_str(&json[known..]);
+    Cow::Owned(whole)
+}
+
+/// Where the string ends that begins at `at`, or the text if it does not.
+fn behind_string(bytes: &[u8], at: usize) -> usize {
+    let mut at = at + 1;
+    loop {
+        match bytes.get(at..).and_then(|rest| memchr2(b'"', b'\\', rest)) {
+            None => return bytes.len(),
+            Some(length) if bytes[at + length] == b'"' => return at + length + 1,
+            Some(length) => at += length + 2,
+        }
+    }
+}
+
+fn belongs(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'-' | b'+' | b'.' | b'e' | b'E')
+}
+
+/// Whether digits of a number are lost where it is read; false of what is no number.
+fn loses(number: &str) -> bool {
+    let is_whole = !number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
+    if is_whole && number.len() < SURE {
+        return false;
+    }
+    match number.parse::<Number>() {
+        Ok(read) if is_whole => read.is_f64(),
+        Ok(read) => digits(number) != digits(&read.to_string()),
+        Err(_) => is_beyond_all(number),
+    }
+}
+
+/// The digits of a number that say more than how great it is.
+fn digits(number: &str) -> String {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').to_owned()
+}
+
+/// Whether it is a number, though greater than any that is kept: `1e400`.
+fn is_beyond_all(number: &str) -> bool {
+    let (mantissa, exponent) = number.split_once(['e', 'E']).unwrap_or((number, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let is_exponent = !exponent.is_empty() && exponent.bytes().all(|digit| digit.is_ascii_digit());
+    is_exponent && mantissa.parse::<Number>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_would_lose_digits_is_kept_as_text() {
+        for (json, whole) in [
+            ("98765432109876543210", r#""98765432109876543210""#),
+            (r#"{"id":98765432109876543211,"n":[1]}"#, r#"{"id":"98765432109876543211","n":[1]}"#),
+            (
+                "[-9223372036854775809, 18446744073709551617]",
+                r#"["-9223372036854775809", "18446744073709551617"]"#,
+            ),
+            (r#"{"a\"1":{"b":0.12345678901234567891}}"#, r#"{"a\"1":{"b":"0.12345678901234567891"}}"#),
+            ("1767225600.123456789012", r#""1767225600.123456789012""#),
+            ("[1e400,-2.5E+999,1e-400]", r#"["1e400","-2.5E+999","1e-400"]"#),
+            ("100000000000000000000", r#""100000000000000000000""#),
+        ] {
+            assert_eq!(kept(json), whole);
+        }
+    }
+
+    #[test]
+    fn any_other_number_stays_one_and_what_is_no_json_stays_none() {
+        for json in [
+            "",
+            "0",
+            "-0",
+            "-0.0",
+            "1.10",
+            "1.0e3",
+            "1e3",
+            "0.000120",
+            "5e-324",
+            "18446744073709551615",
+            "-9223372036854775808",
+            "1.7976931348623157e308",
+            "0.1",
+            "0.30000000000000004",
+            "1767225600.123",
+            r#""98765432109876543211""#,
+            r#"{"98765432109876543211":"x\\","a":"\"98765432109876543211"}"#,
+            r#""98765432109876543211"#,
+            r#""\"#,
+            "098765432109876543211",
+            "9876543210.9876543.211",
+            "98765432109876543211.",
+            "98765432109876543211e",
+            "98765432109876543211-1",
+            "1e400e1",
+            "-",
+        ] {
+            assert!(matches!(kept(json), Cow::Borrowed(same) if same == json), "{json}: {}", kept(json));
+        }
+    }
+}

@@ -83,7 +83,11 @@ use self::{
 pub use crate::store::{Health, StoreError};
 use crate::{
     model::{
-        id::ActivityId, note::SigningKey, retention::Retention, secret::InstallationSecret, user::Actor,
+        id::ActivityId,
+        note::SigningKey,
+        retention::Retention,
+        secret::InstallationSecret,
+        user::{Actor, ActorKind, Role},
     },
     store::{
         Credential, Horizons as _, OpenError, Pending, Sessions as _, Settings as _, Store, Tokens as _,
@@ -302,7 +306,8 @@ impl App {
 
     /// Changes something in the name of `by`. Where `by` acts in a session, the session must still be live in
     /// the very transaction that writes, and opened by the same token: what was ended before is not acted in after. Nor is a program's
-    /// token used after it was revoked.
+    /// token used after it was revoked. On a full disk what is left is for signing in and out, and for whoever can make room: others
+    /// change nothing of theirs until there is some.
     fn change<T, E>(
         &self,
         by: &Actor,
@@ -313,7 +318,7 @@ impl App {
         E: From<StoreError> + From<Gone> + Send + 'static,
     {
         let (session, token) = (by.session, by.token);
-        self.0.store.write(self.now(), move |write| {
+        let change = move |write: &mut Write<'_>| {
             let acts = match (session, token) {
                 (None, None) => true,
                 (None, Some(token)) => write.opens_a_token(token)?,
@@ -323,7 +328,13 @@ impl App {
                 }
             };
             if acts { change(write) } else { Err(Gone.into()) }
-        })
+        };
+        let can_wait = session.is_some() && by.kind != ActorKind::User(Role::Admin);
+        if can_wait {
+            self.0.store.write_bulk(self.now(), change)
+        } else {
+            self.0.store.write(self.now(), change)
+        }
     }
 }
 

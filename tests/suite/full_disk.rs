@@ -11,7 +11,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::{
-    house::loudly,
+    house::{PASSWORD, loudly},
     server::{Client, Folder, PATIENCE, Server},
 };
 
@@ -158,7 +158,9 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     let folder = Folder::inside(disk.path());
     let token = folder.run(&["token", "add", "t", "--scope", "activity:write", "activity:read"]);
     let token = token.ok().to_owned();
+    folder.run_with(&["user", "add", "mia", "--password-stdin"], PASSWORD).ok();
     let server = folder.serve();
+    let mia = server.signed_in("mia");
     let (ada, lost) = (server.signed_in("ada"), server.signed_in("ada"));
     let later = server.signed_in("ada");
     let writer = server.bearer(&token).with("Content-Type", "application/x-ndjson");
@@ -181,7 +183,10 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
         accepted += 500;
         assert!(batch < 1000, "the disk does not run full");
     }
-    // People.
+    // People. What a member can do over and over takes nothing of what is left for the others.
+    let other = json!({"current": PASSWORD, "password": "nine purple ducks on a pond"});
+    let changed = mia.post("/api/v1/me/password", &other).status;
+    assert_eq!((changed, server.signed_in("mia").get("/api/v1/me").status), (507, 200));
     logs_out(&server, &ada, &lost);
     let again = server.signed_in("ada");
     assert_eq!(again.get("/api/v1/me").status, 200);

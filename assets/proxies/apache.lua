@@ -42,12 +42,26 @@ local function parted(cookies)
   return #own > 0 and table.concat(own, "; ") or nil, #others > 0 and table.concat(others, "; ") or nil
 end
 
-function check(r)
+-- Takes away what a client says of itself, and says how it came.
+local function scheme_of(r)
   for name in pairs(r:headers_in_table()) do
     if claims(name) then r.headers_in[name] = nil end
   end
   local scheme = r.is_https and "https" or "http"
   r.headers_in["X-Forwarded-Proto"] = scheme
+  return scheme
+end
+
+-- At Rollcall's own address. Who may pass to an app is asked by the sites of apps, and by nobody through this one.
+function itself(r)
+  if r.uri == "/auth/forward" or r.uri == "/auth/nginx" then return 404 end
+  scheme_of(r)
+  return apache2.OK
+end
+
+-- At that of an app.
+function check(r)
+  local scheme = scheme_of(r)
   local own, others = parted(r.headers_in["Cookie"])
   if r.uri:sub(1, 11) == "/.rollcall/" then
     r.headers_in["Cookie"] = own

@@ -157,15 +157,22 @@ impl<'r> rocket::request::FromRequest<'r> for LastEvent<'r> {
     }
 }
 
+/// An answer that no proxy gathers before it passes it on: what it says is of now.
+pub(super) struct AsItComes<R>(pub(super) R);
+
+impl<'r, 'o: 'r, R: Responder<'r, 'o>> Responder<'r, 'o> for AsItComes<R> {
+    fn respond_to(self, request: &'r Request<'_>) -> response::Result<'o> {
+        Response::build_from(self.0.respond_to(request)?).raw_header("X-Accel-Buffering", "no").ok()
+    }
+}
+
 /// An answer that goes on: pieces of `text/event-stream`.
 pub(super) struct Events<S>(pub(super) S);
 
 impl<'r, S: Stream<Item = String> + Send + 'r> Responder<'r, 'r> for Events<S> {
     fn respond_to(self, request: &'r Request<'_>) -> response::Result<'r> {
-        Response::build_from(ByteStream(self.0).respond_to(request)?)
+        Response::build_from(AsItComes(ByteStream(self.0)).respond_to(request)?)
             .header(ContentType::EventStream)
-            // A proxy that gathers what it passes on would hold it back.
-            .raw_header("X-Accel-Buffering", "no")
             .max_chunk_size(PIECE)
             .ok()
     }

@@ -198,7 +198,14 @@ impl Folder {
         Self::start(command)
     }
 
-    fn start(mut command: Command) -> Server {
+    fn start(command: Command) -> Server {
+        Server::start(command)
+    }
+}
+
+impl Server {
+    /// Starts what serves, and waits until it is ready.
+    pub(crate) fn start(mut command: Command) -> Self {
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(child.stdout.take().unwrap());
         let address = ready(&mut said).unwrap_or_else(|line| panic!("the server says {line:?}"));

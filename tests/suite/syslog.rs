@@ -12,7 +12,7 @@ use serde_json::json;
 
 use super::{
     http::each,
-    server::{Client, Folder, Server},
+    server::{Client, Folder, PATIENCE, Server},
 };
 
 /// A server with syslog: itself, where syslog is taken, and who reads the log.
@@ -174,4 +174,51 @@ fn a_wrong_address_or_network_is_refused_at_the_start() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let at = taken.local_addr().unwrap().to_string();
     folder.run(&["serve", "--listen", "127.0.0.1:0", "--syslog", &at]).refuses(2, &at);
+}
+
+/// How many bytes of what was sent over UDP to this address nobody has read yet.
+fn unread(at: &str) -> u64 {
+    let port: u16 = at.rsplit(':').next().unwrap().parse().unwrap();
+    let list = fs::read_to_string("/proc/net/udp").unwrap();
+    let here = format!(":{port:04X}");
+    let mut lines = list.lines().map(|line| line.split_ascii_whitespace().collect::<Vec<_>>());
+    let line = lines.find(|fields| fields[1].ends_with(&here)).expect("it listens");
+    u64::from_str_radix(line[4].split_once(':').unwrap().1, 16).unwrap()
+}
+
+#[test]
+fn of_a_burst_over_udp_each_message_is_taken_or_counted() {
+    const SENT: usize = 40_000;
+    let folder = Folder::with_admin();
+    let said = folder.beside("said");
+    let mut command = folder.command(&["serve", "--listen", "127.0.0.1:0", "--syslog", "127.0.0.1:0"]);
+    command.stderr(fs::File::create(&said).unwrap());
+    let mut server = Server::start(command);
+    let at = taken_at(&server.line());
+    // While it stands still, more comes than the system holds for it.
+    server.signal("STOP");
+    let udp = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for n in 0..SENT {
+        udp.send_to(format!("<13>1 - h burst - - - {n}").as_bytes(), &at).unwrap();
+    }
+    server.signal("CONT");
+    let since = Instant::now();
+    while unread(&at) > 0 {
+        assert!(since.elapsed() < PATIENCE, "it is not read");
+        std::thread::yield_now();
+    }
+    assert_eq!(server.stop(), Some(0));
+    let all = ["activity", "search", "app:burst", "--json", "--limit", "50000"];
+    let found = folder.run(&all).ok().lines().count();
+    let said = fs::read_to_string(said).unwrap();
+    let dropped = |why: &str| -> usize {
+        let told = said.lines().filter(|line| line.contains("syslog: dropped"));
+        let told = told
+            .filter_map(|line| line.split_once(why)?.0.trim_end().rsplit(' ').next()?.parse::<usize>().ok());
+        told.sum()
+    };
+    let (too_fast, missed) =
+        (dropped("over UDP, faster than they could be written"), dropped("over UDP, by the system"));
+    assert!(missed > 0, "{said}");
+    assert_eq!(found + too_fast + missed, SENT, "{found} {said}");
 }

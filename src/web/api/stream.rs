@@ -24,7 +24,7 @@ use crate::{
         failure::{Failure, Refusal},
         looking::Looking,
         openapi::{described, examples},
-        tail::{Events, LastEvent, Turn, Watch, event, resumed},
+        tail::{AsItComes, Events, LastEvent, Turn, Watch, event, resumed},
         wire::{ActivityWire, SessionWire},
     },
 };
@@ -51,7 +51,7 @@ const LOOK: Duration = Duration::from_millis(500);
 fn sessions(
     caller: Caller<'_, SessionRead>,
     mut shutdown: Shutdown,
-) -> Result<EventStream![Message], Failure> {
+) -> Result<AsItComes<EventStream![Message]>, Failure> {
     let seat = caller.app.stream_seat(&caller.actor())?;
     let scope = caller.scope();
     let lease = caller.lease();
@@ -87,7 +87,7 @@ fn sessions(
             }
         }
     };
-    Ok(stream.heartbeat(HEARTBEAT))
+    Ok(AsItComes(stream.heartbeat(HEARTBEAT)))
 }
 
 fn message(event: Event, current: Option<SessionId>) -> Message {

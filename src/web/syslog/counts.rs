@@ -5,6 +5,8 @@ use std::sync::{
     atomic::{AtomicU64, Ordering},
 };
 
+use super::missed::Missed;
+
 /// Why a message, or a connection, was dropped.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cause {
@@ -22,10 +24,12 @@ pub(super) enum Cause {
     Refused,
     /// It could not be written before the server stopped.
     NotWritten,
+    /// It never came here: the system's buffer was full.
+    Missed,
 }
 
 /// Every cause, as the server's log says it.
-const CAUSES: [(Cause, &str); 7] = [
+const CAUSES: [(Cause, &str); 8] = [
     (Cause::Stranger, "from addresses that --syslog-from does not list"),
     (Cause::NoRoom, "over UDP, faster than they could be written"),
     (Cause::Crowd, "connections, because too many are open"),
@@ -33,6 +37,7 @@ const CAUSES: [(Cause, &str); 7] = [
     (Cause::Cut, "broken off"),
     (Cause::Refused, "that cannot be kept"),
     (Cause::NotWritten, "that could not be written"),
+    (Cause::Missed, "over UDP, by the system, faster than they could be taken"),
 ];
 
 /// How many were dropped since it was last told.
@@ -58,8 +63,12 @@ impl Counts {
         self.refusal.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert_with(|| why.to_owned());
     }
 
-    /// Tells the server's log, and begins anew.
-    pub(super) fn tell(&self) {
+    /// Tells the server's log, and begins anew; what the system dropped is looked up first.
+    pub(super) fn tell(&self, missed: &mut Option<Missed>) {
+        if let Some(missed) = missed {
+            let more = usize::try_from(missed.more()).unwrap_or(usize::MAX);
+            self.add_many(Cause::Missed, more);
+        }
         if let Some(told) = self.said() {
             log::warn!("{told}");
         }

@@ -1,11 +1,12 @@
 //! Syslog over UDP and TCP (RFC 5426, RFC 6587), from listed networks.
 //!
 //! Nobody is told what becomes of a message, so whatever is dropped is counted, and the server's log says how many and
-//! why. Messages wait in two short queues, one for each way in: a flood of one does not keep the other out. Over TCP a full
+//! why, and what the system dropped before. Messages wait in two short queues, one for each way in: a flood of one does not keep the other out. Over TCP a full
 //! queue makes senders wait their turn; over UDP what finds it full is dropped.
 
 mod counts;
 mod frames;
+mod missed;
 
 use std::{
     io,
@@ -23,8 +24,11 @@ use tokio::{
     time::{interval_at, sleep, timeout},
 };
 
-use self::counts::{Cause, Counts};
 pub use self::frames::{Frame, Frames};
+use self::{
+    counts::{Cause, Counts},
+    missed::{Missed, widen},
+};
 use super::{
     door::Networks,
     ingest::{syslog, take::admit},
@@ -89,6 +93,9 @@ impl Listener {
         let tcp = TcpListener::bind(settings.listen).await?;
         // Where the port was left to the system, both have the one it gave.
         let udp = UdpSocket::bind(tcp.local_addr()?).await?;
+        if let Err(error) = widen(&udp) {
+            log::debug!("syslog: the system holds no more of a burst than it does by itself: {error}");
+        }
         Ok(Self { udp, tcp, from: settings.from })
     }
 
@@ -104,11 +111,12 @@ impl Listener {
         let (streamed, from_tcp) = mpsc::channel(QUEUE);
         let writing = write_down(app.clone(), from_udp, from_tcp, Arc::clone(&counts), stop.clone());
         let mut writing = tokio::spawn(writing);
+        let mut missed = Missed::of(&self.udp).ok();
         let reading = async {
             tokio::join!(
                 self.datagrams(&app, &counts, datagrams),
                 self.connections(&app, &counts, streamed),
-                report(&counts),
+                report(&counts, &mut missed),
             )
         };
         // Dropping the readers hangs up, and closes the queues.
@@ -120,14 +128,14 @@ impl Listener {
                     // Nothing would be written any more.
                     std::panic::resume_unwind(Box::new(failed));
                 }
-                return counts.tell();
+                return counts.tell(&mut missed);
             }
         }
         if timeout(LAST, &mut writing).await.is_err() {
             writing.abort();
             log::warn!("syslog: some of the last messages may not have been written");
         }
-        counts.tell();
+        counts.tell(&mut missed);
     }
 
     async fn datagrams(&self, app: &App, counts: &Counts, queue: mpsc::Sender<Received>) {
@@ -210,11 +218,11 @@ async fn listen_to(
     }
 }
 
-async fn report(counts: &Counts) {
+async fn report(counts: &Counts, missed: &mut Option<Missed>) {
     let mut tick = interval_at(tokio::time::Instant::now() + REPORT, REPORT);
     loop {
         tick.tick().await;
-        counts.tell();
+        counts.tell(missed);
     }
 }
 

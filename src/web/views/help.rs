@@ -47,13 +47,25 @@ pub const SHIPPERS: [Shipper; 10] = shippers![
 
 /// How reverse proxies are set up to ask who may pass: the tests run them as they are shown, Traefik's through what stands in for it,
 /// since no package of it is to be had.
-pub const PROXIES: [Shipper; 7] = [
+pub const PROXIES: [Shipper; 10] = [
     Shipper { name: "nginx", text: include_str!("../../../assets/proxies/nginx.conf") },
+    Shipper {
+        name: "nginx, Rollcall itself",
+        text: include_str!("../../../assets/proxies/rollcall.nginx.conf"),
+    },
     Shipper { name: "Caddy", text: include_str!("../../../assets/proxies/Caddyfile") },
+    Shipper {
+        name: "Caddy, Rollcall itself",
+        text: include_str!("../../../assets/proxies/rollcall.Caddyfile"),
+    },
     Shipper { name: "HAProxy", text: include_str!("../../../assets/proxies/haproxy.cfg") },
     Shipper { name: "HAProxy, its script", text: include_str!("../../../assets/proxies/haproxy.lua") },
     Shipper { name: "Apache", text: include_str!("../../../assets/proxies/apache.conf") },
     Shipper { name: "Apache, its script", text: include_str!("../../../assets/proxies/apache.lua") },
+    Shipper {
+        name: "Apache, Rollcall itself",
+        text: include_str!("../../../assets/proxies/rollcall.apache.conf"),
+    },
     Shipper {
         name: "Traefik, which the tests do not run themselves",
         text: include_str!("../../../assets/proxies/traefik.yml"),

@@ -439,6 +439,60 @@ fn an_app_is_told_by_the_names_it_is_set_to(proxy: Proxy) {
     }
 }
 
+/// Rollcall's own address is led through the proxy too: everything that people and programs do there.
+fn rollcall_itself_is_reached_through_it(proxy: Proxy, street: &Street) {
+    let mut browser = street.browser();
+    let (_, page) = browser.open(&format!("{ROLLCALL}/signin"));
+    let (at, page) = browser.sign_in(&page.text(), "ada");
+    assert_eq!((at, page.status), (format!("{ROLLCALL}/sessions"), 200), "{}", street.said());
+    let host = ROLLCALL.strip_prefix("http://").unwrap();
+    let cookies = browser.cookies(host);
+    let ada = street.at(host, &cookies).with("Origin", ROLLCALL);
+    // What a client says of where it comes from is not believed, nor does anybody ask through it who may pass to an app.
+    let claims = [("X-Forwarded-For", "6.6.6.6"), ("Forwarded", "for=6.6.6.6"), ("X-Real-IP", "6.6.6.6")];
+    let claiming = claims.iter().fold(ada.clone(), |client, (name, value)| client.with(name, value));
+    let me = claiming.get("/api/v1/me").ok();
+    let session = street.session(me["session"]["id"].as_str().unwrap());
+    assert_eq!(session["ip"], "127.0.0.1", "{me}");
+    if !matches!(proxy, Proxy::Traefik) {
+        for path in ["/auth/forward", "/auth/nginx"] {
+            let asked = ada.with("X-Forwarded-Proto", "http").with("X-Forwarded-Host", "wiki.example.org");
+            assert_eq!(asked.get(path).status, 404, "{path}");
+        }
+        // A stream says at once what happens.
+        let mut stream = ada.with("Accept", "text/event-stream").connect();
+        stream.ask("GET", "/api/v1/sessions/stream", b"");
+        assert_eq!(stream.head().0, 200, "{}", street.said());
+        let mut told = Vec::new();
+        let mut hears = |what: &str| {
+            while !String::from_utf8_lossy(&told).contains(what) {
+                told.extend(stream.chunk().expect("there is more"));
+            }
+        };
+        hears("connected");
+        signed_in(street, "ann");
+        hears("event:session");
+    }
+    // What shippers send is long, and is taken whole; and a download comes as it is.
+    let line = |n: u32| format!(r#"{{"user":"ann","action":"tick","id":"{n}","detail":"{n:0100}"}}"#);
+    let lines = (0..20_000).map(line).collect::<Vec<_>>().join("\n");
+    let shipper = street.at(host, "").with("Authorization", &format!("Bearer {}", street.token()));
+    let sent = shipper.with("Content-Type", "application/x-ndjson");
+    let sent = sent.connect().send("POST", "/api/v1/activity", lines.as_bytes());
+    assert_eq!(sent.ok()["accepted"], 20_000, "{} {}", sent.text(), street.said());
+    let found = "/api/v1/activity?action=tick&limit=1";
+    ada.get_until(found, |reply| {
+        reply.json()["total"] == serde_json::json!({"value": 20_000, "exact": true})
+    });
+    // What stands in for Traefik knows no answers in pieces.
+    if !matches!(proxy, Proxy::Traefik) {
+        let csv = ada.get("/api/v1/activity.csv?action=tick");
+        assert_eq!(csv.text().lines().count(), 20_001, "{}", street.said());
+    }
+    let out = ada.post("/api/v1/sessions/logout", &serde_json::json!({"sessions": [session["id"]]}));
+    assert_eq!((out.status, ada.get("/api/v1/me").status), (200, 401), "{}", out.text());
+}
+
 fn holds(proxy: Proxy) {
     let Some(street) = Street::with(proxy) else { return };
     who_signs_in_comes_back_to_where_they_wanted_to_go(&street);
@@ -453,6 +507,7 @@ fn holds(proxy: Proxy) {
     an_app_is_judged_by_its_own_groups_whatever_host_the_client_names(&street, &cookies);
     a_host_that_no_site_names_is_refused(proxy, &street, &cookies);
     a_long_address_leads_to_the_sign_in_and_back(&street);
+    rollcall_itself_is_reached_through_it(proxy, &street);
     // Traefik takes away no single cookie, as the manual says, and what does as it says hands on what is whole.
     if !matches!(proxy, Proxy::Traefik) {
         what_is_no_text_in_a_cookie_a_header_or_an_address_keeps_nobody_out(&street, &cookies);

@@ -195,6 +195,11 @@ impl Street {
         found.len()
     }
 
+    /// A new token of a shipper's.
+    pub(super) fn token(&self) -> String {
+        self.folder.run(&["token", "add", "shipper", "--scope", "activity:write"]).ok().trim().to_owned()
+    }
+
     /// Opens the wiki to this group alone.
     pub(super) fn open_to(&self, group: &str) {
         self.folder.run(&["app", "add", "wiki", "--url", WIKI, "--groups", group]).ok();
@@ -283,10 +288,12 @@ impl Proxy {
                     // As the text says: the lines that name the app once for each of them, and one that refuses all others.
                     let (front, back) = text.split_at(text.find("backend wiki\n").unwrap());
                     let (back, others) = back.split_at(back.find("backend rollcall\n").unwrap());
-                    let refusing = texts.wiki.as_ref().map_or("unless vault", |_| "unless vault or wiki");
+                    let apps = texts.wiki.as_ref().map_or("itself or vault", |_| "itself or vault or wiki");
                     let front = front.lines().map(|line| match line.trim_start() {
                         line if line.starts_with('#') => String::new(),
-                        deny if deny.ends_with("unless wiki") => deny.replace("unless wiki", refusing) + "\n",
+                        deny if deny.ends_with("itself or wiki") => {
+                            deny.replace("itself or wiki", apps) + "\n"
+                        }
                         line if line.contains("wiki") => texts.for_each_app(&format!("{line}\n")),
                         line => format!("{line}\n"),
                     });
@@ -296,19 +303,21 @@ impl Proxy {
             }
             Self::Apache => {
                 let script = texts.write("apache.lua", |text| text);
+                let at = |text: &str| {
+                    text.replace("/etc/apache2/rollcall.lua", &script)
+                        .replace("*:80>", &format!("127.0.0.1:{port}>"))
+                };
                 let main = texts.write("apache.conf", |text| {
-                    let site = text
-                        .replace("/etc/apache2/rollcall.lua", &script)
-                        .replace("*:80>", &format!("127.0.0.1:{port}>"));
-                    texts.apache() + &texts.for_each_app(&site)
+                    let own = at(&texts.manual("rollcall.apache.conf"));
+                    texts.apache() + &texts.for_each_app(&at(&text)) + &own
                 });
                 command.args(["-f", &main, "-DFOREGROUND"]);
             }
             Self::Nginx => {
+                let at = |text: &str| text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
                 let main = texts.write("nginx.conf", |text| {
-                    let text = text.replace("listen 80;", &format!("listen 127.0.0.1:{port};"));
                     // As the text says: the whole of it once more for each app.
-                    let sites = texts.for_each_app(&text);
+                    let sites = texts.for_each_app(&at(&text)) + &at(&texts.manual("rollcall.nginx.conf"));
                     format!("{}http {{\n{}{sites}}}\n", texts.nginx(), texts.nginx_http())
                 });
                 command.args(["-c", &main]);
@@ -327,7 +336,12 @@ impl Proxy {
                     let (site, others) = text.split_at(text.find("# Whoever asks for a host").unwrap());
                     let all = format!("http://:{port} {{\n\tbind 127.0.0.1\n");
                     let others = others.replace("\nhttp:// {\n", &format!("\n{all}"));
-                    format!("{{\n\tadmin off\n}}\n{}{others}", texts.for_each_app(site))
+                    let own = texts.manual("rollcall.Caddyfile");
+                    let own = own.replace(
+                        &format!("{ROLLCALL} {{\n"),
+                        &format!("{ROLLCALL}:{port} {{\n\tbind 127.0.0.1\n"),
+                    );
+                    format!("{{\n\tadmin off\n}}\n{}{own}{others}", texts.for_each_app(site))
                 });
                 caddy(&mut command, &main, texts.to);
             }
@@ -363,9 +377,10 @@ struct Files<'a> {
 }
 
 impl Files<'_> {
-    /// One of them, which knows where Rollcall is.
+    /// One of them, which knows where Rollcall is, and how people call it.
     fn manual(&self, name: &str) -> String {
-        manual(name).replace("127.0.0.1:8080", &self.rollcall)
+        let host = ROLLCALL.strip_prefix("http://").unwrap();
+        manual(name).replace("127.0.0.1:8080", &self.rollcall).replace("rollcall.example.org", host)
     }
 
     /// Writes one of them, and returns where it is.
@@ -453,8 +468,7 @@ impl Browser<'_> {
             let (host, path) = behind.split_once('/').unwrap_or((behind, ""));
             let (host, path) = (host.to_owned(), format!("/{path}"));
             let client = match host.as_str() {
-                "rollcall.test" => self.street.server.stranger().without("Origin").with("Host", &host),
-                "wiki.example.org" | "vault.example.org" => self.street.at(&host, ""),
+                "rollcall.test" | "wiki.example.org" | "vault.example.org" => self.street.at(&host, ""),
                 other => panic!("the browser was led to {other}"),
             };
             let client = client.with("Accept", "text/html,*/*;q=0.8").with("Cookie", &self.cookies(&host));

@@ -44,13 +44,24 @@ pub(super) struct Vitals {
 impl Vitals {
     /// What is known of it, and what can be seen from outside: whoever writes knows nothing while the disk hangs.
     pub(super) fn seen(&self) -> Health {
-        let committing = *self.committing.lock().unwrap_or_else(PoisonError::into_inner);
         match self.now() {
-            Health::Good if committing.is_some_and(|since| since.elapsed() >= HANGS) => {
+            Health::Good if self.hangs() => {
                 Health::Failing("the disk has not taken what was written for ten seconds".into())
             }
             known => known,
         }
+    }
+
+    /// Whether a commit has been under way for so long that nobody need wait behind it.
+    pub(super) fn hangs(&self) -> bool {
+        let committing = *self.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        committing.is_some_and(|since| since.elapsed() >= HANGS)
+    }
+
+    /// As if a commit had been under way for so long.
+    #[cfg(test)]
+    pub(super) fn have_committed_for(&self, time: Duration) {
+        *self.committing.lock().unwrap_or_else(PoisonError::into_inner) = Instant::now().checked_sub(time);
     }
 
     fn now(&self) -> Health {
@@ -210,10 +221,9 @@ mod tests {
     #[test]
     fn a_disk_that_hangs_is_seen_though_nothing_has_failed() {
         let vitals = Vitals::default();
-        let since = |time| *vitals.committing.lock().unwrap() = Instant::now().checked_sub(time);
-        since(HANGS / 2);
+        vitals.have_committed_for(HANGS / 2);
         assert_eq!(vitals.seen(), Health::Good);
-        since(HANGS);
+        vitals.have_committed_for(HANGS);
         assert!(matches!(vitals.seen(), Health::Failing(_)));
         assert_eq!(vitals.now(), Health::Good);
     }

@@ -188,6 +188,11 @@ impl Writer {
         &self.meter
     }
 
+    #[cfg(test)]
+    pub(super) fn vitals(&self) -> &Vitals {
+        &self.vitals
+    }
+
     /// How the file takes what is written to it.
     pub(super) fn health(&self) -> Health {
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
@@ -214,7 +219,12 @@ impl Writer {
     {
         let (reply, answer) = oneshot::channel();
         let job = Box::new(Change { now, weight, run: change, result: None, reply });
-        self.send(Message::Change(job));
+        // The thread is in the hands of the disk, and can refuse nobody.
+        if self.vitals.hangs() {
+            job.fail(StoreError::Failing);
+        } else {
+            self.send(Message::Change(job));
+        }
         Pending { answer }
     }
 

@@ -13,7 +13,7 @@ use std::{
 use nix::errno::Errno;
 use redb::{StorageBackend, backends::InMemoryBackend};
 
-use super::{Oracle, Random, Step, open, script};
+use super::{Oracle, Random, Step, now, open, script};
 use crate::store::{Health, Store, StoreError};
 
 /// A file whose calls fail as it is told.
@@ -203,6 +203,17 @@ fn a_file_that_takes_no_writes_is_read_and_says_so_at_once_until_it_takes_them_a
         oracle.take(&store, Step::Append(500..510)).unwrap();
         oracle.judge(&store).unwrap();
     }
+}
+
+#[test]
+fn behind_a_disk_that_hangs_nobody_waits() {
+    let store = open(Faulty::new()).unwrap();
+    let write = || store.write(now(), |_| Ok::<_, StoreError>(())).wait();
+    assert!(write().is_ok());
+    store.writer.vitals().have_committed_for(Duration::from_mins(1));
+    assert!(matches!(write(), Err(StoreError::Failing)));
+    store.writer.vitals().have_committed_for(Duration::from_secs(1));
+    assert!(write().is_ok(), "it was slow, and hangs no more");
 }
 
 #[test]

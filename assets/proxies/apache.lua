@@ -30,7 +30,9 @@ end
 -- Rollcall could not read, nor then any other beside it.
 local function parted(cookies)
   local own, others = {}, {}
-  for pair in (cookies or ""):gmatch("[^;]+") do
+  -- Of several lines Apache makes one, with a comma between.
+  cookies = (cookies or ""):gsub(",%s*(_*%a*%-?rollcall[-=])", "; %1")
+  for pair in cookies:gmatch("[^;]+") do
     pair = pair:match("^%s*(.-)%s*$")
     local name = pair:gsub("^__Host%-", ""):gsub("^__Secure%-", ""):match("^[^=]*")
     if name ~= "rollcall" and name:sub(1, 9) ~= "rollcall-" then
@@ -54,7 +56,8 @@ end
 
 -- At Rollcall's own address. Who may pass to an app is asked by the sites of apps, and by nobody through this one.
 function itself(r)
-  if r.uri == "/auth/forward" or r.uri == "/auth/nginx" then return 404 end
+  local path = r.uri:gsub("/+", "/"):gsub("/$", "")
+  if path == "/auth/forward" or path == "/auth/nginx" then return 404 end
   scheme_of(r)
   return apache2.OK
 end

@@ -86,7 +86,7 @@ pub fn records<'a>(input: &'a mut (dyn Read + Send), name: &str) -> anyhow::Resu
         Kind::Nothing => anyhow::bail!("{name} is empty"),
         Kind::Ndjson => Box::new(Ndjson::new(input, SENDER)),
         Kind::Utf16 => anyhow::bail!(
-            "{name} is UTF-16, as some programs on Windows write; save it as UTF-8, or `iconv -f UTF-16 -t UTF-8 {name}`"
+            "{name} is UTF-16, as some programs on Windows write; save it as UTF-8 (`iconv -f UTF-16 -t UTF-8`)"
         ),
         Kind::Array => anyhow::bail!("{name} is a JSON array; write one object a line (NDJSON), or CSV"),
         Kind::Csv => {
@@ -261,8 +261,10 @@ impl Kind {
     /// What begins with `head`. Lines of objects are that also where the first line is none, as when a file was cut out of another in
     /// the middle of a line: it is refused by its number, and the others are taken.
     fn of(head: &[u8]) -> Self {
-        // Its mark; and text without one has no byte of zero so early.
-        if matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..] | [0, _, ..] | [_, 0, ..]) {
+        // Its mark, or letters of which each has a byte of zero beside it.
+        let zeros = [0, 1, 2, 3].map(|at| head.get(at).is_some_and(|byte| *byte == 0));
+        let pairs = zeros == [true, false, true, false] || zeros == [false, true, false, true];
+        if matches!(head, [0xff, 0xfe, ..] | [0xfe, 0xff, ..]) || pairs {
             return Self::Utf16;
         }
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head).trim_ascii_start();
@@ -345,5 +347,8 @@ mod tests {
         for head in [&b"\xff\xfeu\0s\0"[..], b"\xfe\xff\0u\0s", b"\0u\0s", b"u\0s\0"] {
             assert_eq!(Kind::of(head), Kind::Utf16, "{head:?}");
         }
+        // What a log that was cut while it was written begins with.
+        assert_eq!(Kind::of(b"\0\0\0\0\0\n{\"user\":\"ann\"}\n"), Kind::Ndjson);
+        assert_eq!(Kind::of(b"{\0\"user\":\"ann\"}\n{\"user\":\"ann\"}\n"), Kind::Ndjson);
     }
 }

@@ -112,10 +112,17 @@ pub struct Restored {
 }
 
 impl App {
-    /// Writes one moment of everything down, and tells the log of it first. Blocks.
+    /// Writes one moment of everything down, and tells the log of it first, where that can be written to: a backup is wanted most
+    /// where it cannot. Blocks.
     pub fn backup(&self, by: &Actor, out: &mut dyn Write, progress: Progress<'_>) -> Result<u64, CareError> {
         let told = self.did(by, action::BACKUP);
-        self.0.store.write(self.now(), move |write| write.append(&told)).wait()?;
+        let told = self.0.store.write(self.now(), move |write| write.append(&told).map(drop)).wait();
+        match told {
+            Err(error @ (StoreError::Full | StoreError::Failing | StoreError::Unknown)) => {
+                log::error!("the backup could not be told to the log: {error}");
+            }
+            told => told?,
+        }
         Ok(store::write_backup(&self.0.store.snapshot()?, out, progress)?)
     }
 

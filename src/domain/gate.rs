@@ -10,9 +10,8 @@
 
 use std::{
     collections::HashMap,
-    mem,
     net::IpAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock},
+    sync::{Arc, PoisonError, RwLock},
 };
 
 use super::{
@@ -71,20 +70,6 @@ pub(super) fn load_passes(live: &LiveTable, store: &Read) -> Result<(), StoreErr
         }
     }
     Ok(())
-}
-
-/// How many apps that were opened while nothing could be written are told of later: every session of a large house has opened some. What
-/// is more is told of when it is asked for again.
-const LATER: usize = 10_000;
-
-/// The activities of apps that were opened while nothing could be written. As with last accesses, a crash loses them.
-#[derive(Default)]
-pub(super) struct Openings(Mutex<Vec<NewActivity>>);
-
-impl Openings {
-    fn lock(&self) -> MutexGuard<'_, Vec<NewActivity>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// What becomes of a request on its way to an app.
@@ -177,10 +162,7 @@ impl Rollcall {
         match opened.done().await {
             // Where nobody knows whether it was kept it may be told twice, which is better than not at all.
             Err(SessionError::Store(StoreError::Full | StoreError::Failing | StoreError::Unknown)) => {
-                let mut openings = self.0.openings.lock();
-                if openings.len() < LATER {
-                    openings.push(NewActivity { time: Some(now), ..later });
-                } else {
+                if !self.0.later.keep(vec![later], now) {
                     live.takes_back(&app.name);
                 }
                 Ok(())
@@ -190,22 +172,6 @@ impl Rollcall {
                 Err(error)
             }
             Ok(()) => Ok(()),
-        }
-    }
-
-    /// Tells of the apps that were opened while nothing could be written, once there is room. The sweep writes down what the sessions say
-    /// of them.
-    pub(super) async fn tell_of_openings(&self) {
-        let openings = mem::take(&mut *self.0.openings.lock());
-        if openings.is_empty() {
-            return;
-        }
-        let these = openings.clone();
-        // It can wait: what is set aside for a full disk is for what cannot.
-        let told = self.0.store.write_bulk(self.now(), move |write| write.append_all(&these).map(drop));
-        let told: Result<(), StoreError> = told.done().await;
-        if told.is_err() {
-            self.0.openings.lock().extend(openings);
         }
     }
 

@@ -18,18 +18,15 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::App;
-use crate::{
-    model::{
-        activity::{Activity, NewActivity, action, limits},
-        filter::{Asked, Filter},
-        id::SessionId,
-        period::Range,
-        query::{Candidate, Matcher},
-        session::Scope,
-        user::{Actor, UserName},
-    },
-    store::{Pending, StoreError},
+use super::{App, later::HandedIn};
+use crate::model::{
+    activity::{Activity, NewActivity, action, limits},
+    filter::{Asked, Filter},
+    id::SessionId,
+    period::Range,
+    query::{Candidate, Matcher},
+    session::Scope,
+    user::{Actor, UserName},
 };
 
 /// How long the same question by the same asker is the same view.
@@ -52,7 +49,7 @@ pub(super) struct Looks(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     askers: HashMap<Asker, Lately>,
-    written: Vec<Pending<(), StoreError>>,
+    written: Vec<HandedIn>,
 }
 
 /// What one asker looked at lately.
@@ -209,15 +206,7 @@ impl App {
             }
             mem::take(&mut looks.written)
         };
-        for written in written {
-            if let Err(error) = written.done().await {
-                log::error!("that somebody looked at the log could not be written down: {error}");
-            }
-        }
-    }
-
-    fn hand_in(&self, looks: Vec<NewActivity>) -> Pending<(), StoreError> {
-        self.0.store.write(self.now(), move |write| write.append_all(&looks).map(drop))
+        self.see_in(written).await;
     }
 
     /// The activity that tells of a look: at whom, if it was at somebody, and through which filter.

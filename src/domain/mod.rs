@@ -20,6 +20,7 @@ pub mod geo;
 pub mod handover;
 pub mod hooks;
 pub mod ingest;
+mod later;
 pub mod live;
 mod looks;
 mod memo;
@@ -53,17 +54,18 @@ use std::{
     thread,
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Notify;
 
 use self::{
     accounts::People,
     clock::{Clock, Reading, Sure},
     demand::Demands,
-    gate::{AppTable, Openings},
+    gate::AppTable,
     geo::Geo,
     handover::Handover,
     ingest::{Devices, Load},
+    later::Later,
     live::LiveTable,
     looks::Looks,
     metrics::Metrics,
@@ -106,6 +108,8 @@ struct Parts {
     geo: Geo,
     clock: Clock,
     sure: Sure,
+    /// How long the clock had run when that was last kept.
+    sure_kept: Mutex<Option<SignedDuration>>,
     limits: Limits,
     live: Arc<LiveTable>,
     /// What sessions are bound to, where they are bound to anything.
@@ -121,7 +125,7 @@ struct Parts {
     making: Waiting<passkeys::Making>,
     showing: Waiting<passkeys::Showing>,
     apps: AppTable,
-    openings: Openings,
+    later: Later,
     handovers: Waiting<Handover>,
     /// What retention would remove, shown to somebody who is to agree to it.
     agreements: Waiting<(Retention, Outlook)>,
@@ -217,13 +221,14 @@ impl App {
         // One that cannot be read is named by whoever looks at the log; the clock is believed then.
         let newest = ActivityId(*store.log().watch().borrow());
         let newest = snapshot.activity(newest).ok().flatten().map(|newest| newest.received);
-        let sure = Sure::of(clock.clone(), newest);
+        let sure = Sure::of(clock.clone(), snapshot.setting_as(clock::KEPT)?, newest);
         let parts = Parts {
             store,
             index,
             geo,
             clock,
             sure,
+            sure_kept: Mutex::default(),
             limits,
             live,
             bonds,
@@ -238,7 +243,7 @@ impl App {
             making: Waiting::default(),
             showing: Waiting::default(),
             apps,
-            openings: Openings::default(),
+            later: Later::default(),
             handovers: handover::waiting(),
             agreements: Waiting::default(),
             metrics,
@@ -293,6 +298,9 @@ impl App {
         }
         self.write_looks(true).await;
         self.write_refusals().await;
+        if let Err(error) = self.keep_clock().await {
+            log::error!("how sure the clock is could not be written down: {error}");
+        }
         if let Err(error) = self.flush_tokens().await {
             log::error!("the last uses of tokens could not be written down: {error}");
         }

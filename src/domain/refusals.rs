@@ -16,15 +16,12 @@ use std::{
 
 use jiff::Timestamp;
 
-use super::{App, live::Live};
-use crate::{
-    model::{
-        activity::{Outcome, action, limits},
-        app::App as Plugged,
-        id::SessionId,
-        user::{Actor, ActorKind, User},
-    },
-    store::{Pending, StoreError},
+use super::{App, later::HandedIn, live::Live};
+use crate::model::{
+    activity::{Outcome, action, limits},
+    app::App as Plugged,
+    id::SessionId,
+    user::{Actor, ActorKind, User},
 };
 
 /// How long the same reason is the same refusal.
@@ -40,7 +37,7 @@ pub(super) struct Refusals(Mutex<Inner>);
 #[derive(Default)]
 struct Inner {
     told: HashMap<Kind, Timestamp>,
-    written: Vec<Pending<(), StoreError>>,
+    written: Vec<HandedIn>,
 }
 
 impl Refusals {
@@ -66,8 +63,7 @@ impl App {
         }
         told.target = Some(what[..what.floor_char_boundary(limits::NAME)].to_owned());
         told.outcome = Outcome::Failure;
-        let written = self.0.store.write(now, move |write| write.append(&told).map(drop));
-        refusals.written.push(written);
+        refusals.written.push(self.hand_in(vec![told]));
     }
 
     /// Takes note that a user may not open an app, who asked for it from `ip`. Does not wait.
@@ -90,11 +86,7 @@ impl App {
             refusals.told.retain(|_, at| lasts(*at, now));
             mem::take(&mut refusals.written)
         };
-        for written in written {
-            if let Err(error) = written.done().await {
-                log::error!("that somebody was refused something could not be written down: {error}");
-            }
-        }
+        self.see_in(written).await;
     }
 }
 

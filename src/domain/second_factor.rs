@@ -163,7 +163,7 @@ impl App {
         let session = live.session();
         let used = self.0.store.write(self.now(), move |write| use_up(write, &session, Some(shown)));
         if !used.done().await? {
-            self.tell_of_failure(Some(&live.user), origin, ASKED_AGAIN).await?;
+            self.tell_of_failure(Some(&live.user), origin, ASKED_AGAIN).await;
             return Err(AccountError::WrongPassword);
         }
         self.0.throttle.give_back(attempt);
@@ -180,7 +180,7 @@ impl App {
         let kept = self.0.store.read(|read| read.credential(name))?;
         let (verdict, attempt) = self.look_at(name.as_str(), password, kept, origin).await?;
         if verdict == Verdict::Wrong {
-            self.tell_of_failure(Some(name), origin, ASKED_AGAIN).await?;
+            self.tell_of_failure(Some(name), origin, ASKED_AGAIN).await;
             return Err(AccountError::WrongPassword);
         }
         self.0.throttle.give_back(attempt);

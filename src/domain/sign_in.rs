@@ -7,7 +7,7 @@ use super::{
     live::Live,
     password::{Busy, Verdict},
     random,
-    sessions::{Origin, Proof, SessionError, Start},
+    sessions::{Origin, Proof, Start},
     throttle::{Brake, Source, TooMany, Trier, Try},
 };
 use crate::{
@@ -276,32 +276,26 @@ impl App {
             SignInError::Passkey => "by passkey",
             _ => "",
         };
-        self.tell_of_failure(name, origin, detail).await?;
+        self.tell_of_failure(name, origin, detail).await;
         Err(why)
     }
 
     /// Writes down that a secret was wrong.
-    pub(super) async fn tell_of_failure(
-        &self,
-        name: Option<&UserName>,
-        origin: &Origin,
-        detail: &str,
-    ) -> Result<(), StoreError> {
+    pub(super) async fn tell_of_failure(&self, name: Option<&UserName>, origin: &Origin, detail: &str) {
         self.0.metrics.sign_in_failed();
         // What is no user name may be a password in the wrong box: it is not written down.
         let name = name.map_or(NOT_A_NAME, UserName::as_str);
         let mut failed = NewActivity::new(name, action::SIGN_IN_FAILED, OWN_APP).saying(detail);
         failed.outcome = Outcome::Failure;
         self.fill_origin(&mut failed, origin);
-        self.0.store.write(self.now(), move |write| write.append(&failed)).done().await?;
-        Ok(())
+        self.see_in([self.hand_in(vec![failed])]).await;
     }
 
     /// Writes down who was held back, a line for each brake however often it was, so that a flood is not one of the log too.
-    pub(super) async fn tell_of_brakes(&self) -> Result<(), SessionError> {
+    pub(super) async fn tell_of_brakes(&self) {
         let refused = self.0.throttle.refused(self.now());
         if refused.is_empty() {
-            return Ok(());
+            return;
         }
         let told: Vec<NewActivity> = refused
             .into_iter()
@@ -321,8 +315,7 @@ impl App {
                 held
             })
             .collect();
-        self.0.store.write(self.now(), move |write| write.append_all(&told)).done().await?;
-        Ok(())
+        self.see_in([self.hand_in(told)]).await;
     }
 }
 

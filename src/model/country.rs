@@ -1,19 +1,37 @@
 //! Countries by their ISO 3166-1 alpha-2 code, with the short English names people use.
 
+use super::query::fold;
+
 /// The English name of a country, by its code in upper case. `XK`, which ISO leaves to its users, is Kosovo.
 pub fn name(code: &str) -> Option<&'static str> {
     NAMES.binary_search_by_key(&code, |(code, _)| code).ok().map(|at| NAMES[at].1)
 }
 
-/// The code of a country that is called by its name, in any case.
+/// The code of a country that is called by its name, in any case and with or without its accents.
 pub fn code(name: &str) -> Option<&'static str> {
-    NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name.trim())).map(|(code, _)| *code)
+    let name = fold(name.trim());
+    NAMES.iter().find(|(_, known)| fold(known) == name).map(|(code, _)| *code)
 }
 
-/// What a country that is called by its code is called as well, or by its name, in any case: senders write the one or the other.
-pub fn alias(text: &str) -> Option<&'static str> {
+/// What else stands for a country that is called by its code or its name, since senders write the one or the other, the name with or
+/// without its accents. Of the beginning of a name, the codes of those that may be meant.
+pub fn aliases(text: &str, prefix: bool) -> Vec<String> {
     let text = text.trim();
-    if text.len() == 2 { name(&text.to_ascii_uppercase()) } else { code(text) }
+    let of_code = name(&text.to_ascii_uppercase());
+    if let Some(name) = of_code {
+        let plain = fold(name);
+        return if plain == name.to_lowercase() {
+            vec![name.to_owned()]
+        } else {
+            vec![name.to_owned(), plain]
+        };
+    }
+    let asked = fold(text);
+    let meant = NAMES.iter().filter(|(_, known)| {
+        let known = fold(known);
+        known == asked || prefix && known.starts_with(&asked)
+    });
+    meant.map(|(code, _)| (*code).to_owned()).collect()
 }
 
 /// Every country, sorted by code.

@@ -117,9 +117,11 @@ pub struct Address {
 }
 
 impl Address {
-    /// An address of what stands behind the site. Where it holds what no browser sends, it is the site's first page.
+    /// An address of what stands behind the site. Where it holds what no browser sends, or is longer than what is read as one, it is
+    /// the site's first page.
     pub fn on(site: Site, rest: &str) -> Self {
-        let rest = if plain(rest) && rest.starts_with('/') { rest } else { "/" };
+        let short = site.text.len() + rest.len() <= LONGEST;
+        let rest = if short && plain(rest) && rest.starts_with('/') { rest } else { "/" };
         Self { site, rest: rest.to_owned() }
     }
 }

@@ -37,7 +37,7 @@ const HANGS: Duration = Duration::from_secs(10);
 #[derive(Default)]
 pub(super) struct Vitals {
     known: RwLock<Health>,
-    /// When the commit began that is under way.
+    /// When the commit, or the opening of the file, began that is under way.
     committing: Mutex<Option<Instant>>,
 }
 
@@ -135,8 +135,9 @@ impl Physician {
                 if self.resting() {
                     return;
                 }
-                match self.disk.reopen().map_err(|error| StoreError::Reopen(error.to_string())) {
-                    Ok(()) => match self.probe() {
+                let reopened = self.timed(|| self.disk.reopen());
+                match reopened.map_err(|error| StoreError::Reopen(error.to_string())) {
+                    Ok(()) => match self.timed(|| self.probe()) {
                         Ok(()) => self.recover(),
                         Err(error) => {
                             self.failed(&error);
@@ -154,6 +155,16 @@ impl Physician {
         *self.vitals.committing.lock().unwrap_or_else(PoisonError::into_inner) = since;
     }
 
+    /// Does what may take as long as the disk does, which is seen from outside as a commit is.
+    fn timed<T>(&self, work: impl FnOnce() -> T) -> T {
+        let committing = || self.vitals.committing.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *committing();
+        *committing() = before.or_else(|| Some(Instant::now()));
+        let done = work();
+        *committing() = before;
+        done
+    }
+
     /// The file did not take something. It is opened anew.
     pub(super) fn failed(&mut self, error: &StoreError) {
         if matches!(error, StoreError::Full) {
@@ -162,7 +173,7 @@ impl Physician {
         } else {
             self.vitals.set(Health::Failing(error.to_string()));
         }
-        if let Err(error) = self.disk.reopen() {
+        if let Err(error) = self.timed(|| self.disk.reopen()) {
             self.vitals.set(Health::Failing(error.to_string()));
         }
     }

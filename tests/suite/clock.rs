@@ -2,7 +2,10 @@
 //! stays whole and in order.
 
 use jiff::SignedDuration;
-use rollcall::model::{retention::Retention, user::Actor};
+use rollcall::{
+    domain::sessions::Limits,
+    model::{retention::Retention, user::Actor},
+};
 use serde_json::{Value, json};
 
 use super::{
@@ -82,6 +85,15 @@ fn a_session_lives_no_longer_because_the_clock_went_back() {
     assert!(ada.is_in());
     house.later(SignedDuration::from_mins(30));
     assert!(!ada.is_in(), "nor does it last longer than a day");
+}
+
+#[test]
+fn of_too_many_sessions_it_is_never_the_new_one_that_ends() {
+    let house = House::with_limits(Limits { per_user: Some(1), ..Limits::default() }).with_admin("ada");
+    let before = house.signed_in("ada");
+    house.jump(-SignedDuration::from_hours(2));
+    let new = house.signed_in("ada");
+    assert!(new.is_in() && !before.is_in());
 }
 
 #[test]

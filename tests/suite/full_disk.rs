@@ -7,7 +7,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::{
@@ -17,6 +17,9 @@ use super::{
 
 /// How long any answer may take while the disk is full.
 const HANG: Duration = Duration::from_secs(5);
+
+/// How often somebody searches on a full disk: written down, each would take a kilobyte and a page of the file.
+const SEARCHES: u32 = 1000;
 
 /// A small disk of its own.
 pub(crate) struct SmallDisk(TempDir);
@@ -187,6 +190,17 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     let other = json!({"current": PASSWORD, "password": "nine purple ducks on a pond"});
     let changed = mia.post("/api/v1/me/password", &other).status;
     assert_eq!((changed, server.signed_in("mia").get("/api/v1/me").status), (507, 200));
+    // Nor does whoever searches over and over, though the log is to be told of each.
+    let free = || {
+        let disk = nix::sys::statvfs::statvfs(disk.path()).unwrap();
+        disk.blocks_available() * disk.fragment_size()
+    };
+    let (before, mut searching) = (free(), ada.connect());
+    for n in 0..SEARCHES {
+        let path = format!("/api/v1/activity?q=looked-for-{n}-{n:0200}&limit=1");
+        assert_eq!(searching.send("GET", &path, b"").status, 200);
+    }
+    assert!(before - free() < 1 << 20, "{} bytes less", before - free());
     logs_out(&server, &ada, &lost);
     let again = server.signed_in("ada");
     assert_eq!(again.get("/api/v1/me").status, 200);
@@ -196,7 +210,7 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     // Programs, each in the status it knows.
     let document = b"{\"create\":{}}\n{\"user\":{\"name\":\"u\"},\"event\":{\"action\":\"tock\"}}\n";
     assert_eq!(writer.connect().send("POST", "/es/_bulk", document).status, 503);
-    // A crash and a start in the midst of it.
+    // A crash and a start in the midst of it: what was to be told is lost with it, and what comes after is told once there is room.
     server.kill();
     let server = folder.serve();
     let (ada, lost, later) =
@@ -205,6 +219,7 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     logs_out(&server, &ada, &later);
     let writer = writer.at(server.address());
     assert_eq!(send(&writer, batch).0, 507);
+    assert_eq!(ada.get("/api/v1/activity?q=looked-for-at-last&limit=1").status, 200);
     // And there is room again.
     std::fs::remove_file(ballast).unwrap();
     let start = Instant::now();
@@ -218,6 +233,8 @@ fn on_a_full_disk_people_work_on_activities_wait_and_all_recovers_by_itself() {
     let told =
         reader.get_until(told, |reply| reply.items().iter().any(|told| told["outcome"] == "success")).items();
     assert!(told.iter().any(|told| told["outcome"] == "failure"), "{told:?}");
+    let at_last = |told: &Value| told["detail"].as_str().unwrap().contains("looked-for-at-last");
+    reader.get_until("/api/v1/activity?action=search&user=ada", |reply| reply.items().iter().any(at_last));
     let count = |reply: &super::http::Reply| reply.json()["total"]["value"].as_u64().unwrap();
     let found = reader.get_until("/api/v1/activity?action=tick&limit=1", |reply| count(reply) >= accepted);
     assert_eq!(count(&found), accepted, "what was refused is not there, and what was taken is");

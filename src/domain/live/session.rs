@@ -157,9 +157,8 @@ fn time(millis: i64) -> Timestamp {
 
 impl Live {
     pub(super) fn new(token: TokenHash, session: Session, common: &Common, at: Reading) -> Self {
-        let left = session.expires.duration_since(at.shown);
-        // One that starts only in the future began before the clock went back: it has what it was given at first, and no more.
-        let left = left.min(session.expires.duration_since(session.started));
+        // One that was used only in the future was so before the clock went back: what it had left then it has left now, and no more.
+        let left = session.expires.duration_since(at.shown.max(session.last_access));
         let started = session.started.as_millisecond();
         let agent = Agent { user_agent: session.user_agent, ..Agent::default() };
         Self {
@@ -435,7 +434,7 @@ mod tests {
             ending: None,
         };
         // What the clock shows at the start, what is left of the session's life, and how long ago it was used.
-        let cases = [(5, 19, 3), (-10, 24, 0), (-50_000, 24, 0), (30, 0, 28)];
+        let cases = [(5, 19, 3), (1, 22, 0), (-10, 22, 0), (-50_000, 22, 0), (30, 0, 28)];
         for (shows, left, unused) in cases {
             let at = Reading { shown: started + hours(shows), run: hours(1) };
             let live = Live::new(TokenHash([7; 32]), session.clone(), &Common::new(), at);

@@ -91,11 +91,11 @@ impl App {
     }
 
     /// What ends the oldest sessions of a user in the change that starts one too many.
-    pub(super) fn surplus(&self, user: &UserName) -> Surplus {
+    pub(super) fn surplus(&self, user: &UserName, new: SessionId) -> Surplus {
         let most = self.0.limits.per_user;
         let reason = most.map_or_else(String::new, |most| format!("more than {most} sessions at once"));
         let ending = self.ending(EndedBy::Policy, None, &reason);
-        Surplus { app: self.clone(), user: user.clone(), most, ending }
+        Surplus { app: self.clone(), user: user.clone(), new, most, ending }
     }
 
     /// Refuses sessions that have ended on disk, and tells everybody. What was answered in them before may be on its way still:
@@ -205,6 +205,8 @@ impl Ends {
 pub(super) struct Surplus {
     app: App,
     user: UserName,
+    /// The one that starts: it stays, whatever time the clock showed when the others did.
+    new: SessionId,
     most: Option<usize>,
     ending: Ending,
 }
@@ -217,7 +219,7 @@ impl Surplus {
         let mut own = table.of_user(&self.user);
         let now = self.app.0.clock.read();
         own.retain(|live| !live.refused() && self.app.due(live, now).is_none() && live.is_own());
-        own.sort_by_cached_key(|live| (live.started(), live.id));
+        own.sort_by_cached_key(|live| (live.id == self.new, live.started(), live.id));
         let oldest = &own[..own.len().saturating_sub(most)];
         let by = Actor::system();
         let ended = oldest.iter().map(|live| end_on_disk(write, table, &by, live, &self.ending));

@@ -123,7 +123,7 @@ impl App {
         // meanwhile finds it: then it is refused already, and must not be written any more.
         let live = self.0.live.insert(hash, session.clone());
         let opened = Arc::clone(&live);
-        let surplus = self.surplus(&user.name);
+        let surplus = self.surplus(&user.name, session.id);
         let written = self.change(by, move |write| {
             if opened.refused() {
                 return Err(Gone.into());

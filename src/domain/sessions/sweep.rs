@@ -8,11 +8,15 @@ use super::SessionError;
 use crate::{
     domain::{
         App,
+        clock::KEPT,
         live::{Event, Live, Unflushed},
     },
     model::{activity::action, session::EndedBy, user::Actor},
     store::{Sessions, StoreError, Users},
 };
+
+/// How often it is kept how sure the clock is.
+const KEEP: SignedDuration = SignedDuration::from_hours(1);
 
 /// By how much a clock is put right without anybody being told.
 const JUMP: SignedDuration = SignedDuration::from_mins(5);
@@ -32,7 +36,7 @@ impl App {
                 None => used.extend(live.unflushed().map(|change| (live, change))),
             }
         }
-        self.tell_of_openings().await;
+        self.tell_of_the_late().await;
         // Before the session says where it was last, which may be elsewhere than where it is bound to.
         let kept = self.keep_bonds().await;
         let flushed = self.flush(now.shown, used).await;
@@ -43,9 +47,10 @@ impl App {
         self.finish_revocations().await?;
         self.write_looks(false).await;
         self.write_refusals().await;
-        self.tell_of_brakes().await?;
+        self.tell_of_brakes().await;
         self.tell_of_a_jump().await?;
         self.tell_of_the_disk().await?;
+        self.keep_clock_now_and_then().await;
         taken_over?;
         kept?;
         flushed
@@ -105,6 +110,23 @@ impl App {
             write.append(&told)?;
             Ok::<_, SessionError>(())
         });
+        written.done().await
+    }
+
+    /// Keeps what the next start has to know of the clock: at once, or as soon as it can be written, and then every [`KEEP`].
+    async fn keep_clock_now_and_then(&self) {
+        let (run, last) =
+            (self.0.clock.run(), || self.0.sure_kept.lock().unwrap_or_else(PoisonError::into_inner));
+        let due = last().is_none_or(|last| run - last >= KEEP);
+        if due && self.keep_clock().await.is_ok() {
+            *last() = Some(run);
+        }
+    }
+
+    /// Keeps what the next start has to know of the clock.
+    pub(in crate::domain) async fn keep_clock(&self) -> Result<(), StoreError> {
+        let kept = self.0.sure.kept().to_string();
+        let written = self.0.store.write_bulk(self.now(), move |write| write.put_setting(KEPT, &kept));
         written.done().await
     }
 

@@ -187,8 +187,9 @@ impl Test {
             Field::App => whole(Whole::App),
             Field::Session => whole(Whole::Session),
             Field::Country => {
-                let alias = country::alias(text).map(|alias| Self::whole(Whole::Country, alias, false));
-                Self::Any(alias.into_iter().chain([whole(Whole::Country)]).collect())
+                let aliases = country::aliases(text, prefix).into_iter();
+                let aliases = aliases.map(|alias| Self::whole(Whole::Country, &alias, false));
+                Self::Any(aliases.chain([whole(Whole::Country)]).collect())
             }
             Field::Action if words::is_one_word(text) => {
                 Self::Any(vec![whole(Whole::Action), words(Place::Action)])

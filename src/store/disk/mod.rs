@@ -75,9 +75,9 @@ impl Generation {
         Self::open(Arc::clone(&medium), Backend::first(medium), false, check)
     }
 
-    /// The next over the same file.
-    fn next(&self) -> Result<Self, OpenError> {
-        Self::open(Arc::clone(&self.medium), Backend::next(Arc::clone(&self.medium)), false, false)
+    /// The next over the same file, which every other before has been revoked over, or only reads.
+    fn next(medium: &Medium) -> Result<Self, OpenError> {
+        Self::open(Arc::clone(medium), Backend::next(Arc::clone(medium)), false, false)
     }
 
     /// The next over the same file, which leaves it as it is.
@@ -99,6 +99,11 @@ impl Deref for Moment {
     fn deref(&self) -> &ReadTransaction {
         &self.transaction
     }
+}
+
+/// Lets go of a generation. One that failed in the middle of something may stumble over it once more.
+fn bury(old: Generation) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
 }
 
 impl Disk {
@@ -153,21 +158,27 @@ impl Disk {
     }
 
     /// Opens the file anew: after a write that failed nothing else helps. Moments that are still held end. Where that
-    /// fails too, the file can be read, and the next call tries again. Nobody may write meanwhile.
+    /// fails too, the file can be read, and the next call tries again. Nobody may write meanwhile. What opens writes and syncs, which
+    /// may take as long as a disk that hangs: until it is done the file is read over one that writes nothing.
     pub(super) fn reopen(&self) -> Result<(), OpenError> {
+        let medium = {
+            let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+            current.backend.revoke();
+            let medium = Arc::clone(&current.medium);
+            if let Ok(frozen) = current.next_frozen() {
+                let old = mem::replace(&mut *current, frozen);
+                drop(current);
+                bury(old);
+            }
+            medium
+        };
+        let next = Generation::next(&medium)?;
         let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
         current.backend.revoke();
-        let (next, outcome) = match current.next() {
-            Ok(next) => (Ok(next), Ok(())),
-            Err(error) => (current.next_frozen(), Err(error)),
-        };
-        if let Ok(next) = next {
-            let old = mem::replace(&mut *current, next);
-            drop(current);
-            // One that failed in the middle of something may stumble over it once more.
-            let _ = catch_unwind(AssertUnwindSafe(|| drop(old)));
-        }
-        outcome
+        let old = mem::replace(&mut *current, next);
+        drop(current);
+        bury(old);
+        Ok(())
     }
 
     /// Why nothing more can be done over the file until it is opened anew, if that is so.

@@ -123,9 +123,11 @@ impl<'a> Compiler<'a> {
             Field::App => self.value(fields.app, text, prefix),
             Field::Session => self.value(fields.session, text, prefix),
             Field::Country => {
-                let spelt = self.value(fields.country, text, prefix)?;
-                let Some(alias) = country::alias(text) else { return Ok(spelt) };
-                Ok(Plan::any(vec![spelt, self.value(fields.country, alias, false)?]))
+                let mut plans = vec![self.value(fields.country, text, prefix)?];
+                for alias in country::aliases(text, prefix) {
+                    plans.push(self.value(fields.country, &alias, false)?);
+                }
+                Ok(Plan::any(plans))
             }
             Field::Outcome => self.value(fields.outcome, text, prefix),
             Field::Action if words::is_one_word(text) => {

@@ -4,7 +4,7 @@
 use std::{
     fmt, io,
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, MutexGuard,
         atomic::{AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -14,7 +14,7 @@ use nix::errno::Errno;
 use redb::{StorageBackend, backends::InMemoryBackend};
 
 use super::{Oracle, Random, Step, now, open, script};
-use crate::store::{Health, Store, StoreError};
+use crate::store::{Health, Settings as _, Store, StoreError};
 
 /// A file whose calls fail as it is told.
 pub(crate) struct Faulty {
@@ -24,6 +24,10 @@ pub(crate) struct Faulty {
     plan: Mutex<(u64, u64, io::ErrorKind)>,
     /// How many heads are yet to be written before it fails.
     heads: AtomicU64,
+    /// Held while syncs do not come back.
+    stuck: Mutex<()>,
+    /// How many syncs have been asked for and not come back.
+    hanging: AtomicU64,
 }
 
 impl Faulty {
@@ -34,11 +38,18 @@ impl Faulty {
             calls: AtomicU64::new(0),
             plan,
             heads: AtomicU64::new(0),
+            stuck: Mutex::default(),
+            hanging: AtomicU64::new(0),
         })
     }
 
     fn fail(&self, from: u64, many: u64, how: io::ErrorKind) {
         *self.plan.lock().unwrap() = (from, many, how);
+    }
+
+    /// Lets no sync come back before what is returned is dropped.
+    fn hang(&self) -> MutexGuard<'_, ()> {
+        self.stuck.lock().unwrap()
     }
 
     /// From now on, until it is told otherwise.
@@ -93,6 +104,9 @@ impl StorageBackend for Faulty {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        self.hanging.fetch_add(1, Ordering::SeqCst);
+        drop(self.stuck.lock());
+        self.hanging.fetch_sub(1, Ordering::SeqCst);
         self.call()
     }
 
@@ -203,6 +217,29 @@ fn a_file_that_takes_no_writes_is_read_and_says_so_at_once_until_it_takes_them_a
         oracle.take(&store, Step::Append(500..510)).unwrap();
         oracle.judge(&store).unwrap();
     }
+}
+
+#[test]
+fn a_file_that_fails_and_then_hangs_is_read_meanwhile() {
+    let faulty = Faulty::new();
+    let store = open(faulty.clone()).unwrap();
+    store.write(now(), |write| write.put_setting("a", "b")).wait().unwrap();
+    let held = faulty.hang();
+    faulty.fail(faulty.calls(), 1, io::ErrorKind::Other);
+    // It is opened anew, and the sync of that does not come back.
+    let waits = store.write(now(), |write| write.put_setting("c", "d"));
+    while faulty.hanging.load(Ordering::SeqCst) == 0 {
+        std::thread::yield_now();
+    }
+    assert_eq!(store.snapshot().unwrap().setting("a").unwrap().as_deref(), Some("b"));
+    assert!(store.health() != Health::Good);
+    drop(held);
+    let _ = waits.wait();
+    let begun = Instant::now();
+    while store.write(now(), |write| write.put_setting("e", "f")).wait().is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it does not recover");
+    }
+    assert_eq!(store.snapshot().unwrap().setting("e").unwrap().as_deref(), Some("f"));
 }
 
 #[test]

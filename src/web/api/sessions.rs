@@ -306,6 +306,10 @@ async fn register(
     let user: UserName = user
         .parse()
         .map_err(|error: crate::model::user::BadUserName| Failure::field("user", error.to_string()))?;
+    if is_own(user.as_str()) {
+        let message = "rollcall, and what looks like it, is nobody; give the name of whoever signed in";
+        return Err(Failure::field("user", message));
+    }
     let app = app.filter(|app| !app.is_empty()).map(|app| program.app.app_name(app));
     let of = program.voice().app;
     if let (Some(named), Some(of)) = (&app, &of)

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{
     Record,
     document::{Key, cut},
-    json,
+    json, numbers,
 };
 use crate::model::activity::limits;
 
@@ -121,7 +121,7 @@ pub fn items(text: &str, index: Option<&str>) -> Result<Vec<Item>, Broken> {
 }
 
 fn action_of(line: &str) -> Option<(Operation, Map<String, Value>)> {
-    let Value::Object(action) = serde_json::from_str(line).ok()? else { return None };
+    let Value::Object(action) = serde_json::from_str(&numbers::kept(line)).ok()? else { return None };
     let mut pairs = action.into_iter();
     let (word, about) = pairs.next().filter(|_| pairs.next().is_none())?;
     let Value::Object(about) = about else { return None };

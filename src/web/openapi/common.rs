@@ -65,9 +65,9 @@ pub(super) fn complete(operation: &mut Operation, method: &str, manner: Manner) 
     if operation.request_body.is_some() {
         refusals.extend([400, 408, 413, 415]);
     }
-    // A parameter that no call has is refused by all of them.
+    // A parameter that no call has is refused by all of them, and so is whoever asks under another name than ours.
     if manner == Manner::Ours {
-        refusals.push(400);
+        refusals.extend([400, 421]);
     }
     // Without a session too: another site's page must not sign anybody in.
     if method != "GET" && method != "HEAD" {
@@ -124,6 +124,7 @@ const fn meaning(status: u16) -> &'static str {
         410 => "It was there once.",
         413 => "The body is too large.",
         415 => "The body is of a kind, or packed in a way, that is not taken here.",
+        421 => "Asked for under a name that is not the one of `--public-url`.",
         429 => "Too much at once; the header says when to come back.",
         500 => "A fault of ours. It has been written to the server's log.",
         503 => "Not now; try again later.",

@@ -12,8 +12,6 @@ use super::missed::Missed;
 pub(super) enum Cause {
     /// It came from a network that is not listed.
     Stranger,
-    /// The queue was full.
-    NoRoom,
     /// Too many connections.
     Crowd,
     /// It is longer than a message can be.
@@ -24,20 +22,19 @@ pub(super) enum Cause {
     Refused,
     /// It could not be written before the server stopped.
     NotWritten,
-    /// It never came here: the system's buffer was full.
+    /// It came over UDP, and the system's buffer was full.
     Missed,
 }
 
 /// Every cause, as the server's log says it.
-const CAUSES: [(Cause, &str); 8] = [
+const CAUSES: [(Cause, &str); 7] = [
     (Cause::Stranger, "from addresses that --syslog-from does not list"),
-    (Cause::NoRoom, "over UDP, faster than they could be written"),
     (Cause::Crowd, "connections, because too many are open"),
     (Cause::TooLong, "longer than 64 KiB"),
     (Cause::Cut, "broken off"),
     (Cause::Refused, "that cannot be kept"),
     (Cause::NotWritten, "that could not be written"),
-    (Cause::Missed, "over UDP, by the system, faster than they could be taken"),
+    (Cause::Missed, "over UDP, faster than they could be written"),
 ];
 
 /// How many were dropped since it was last told.

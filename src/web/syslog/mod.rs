@@ -2,7 +2,7 @@
 //!
 //! Nobody is told what becomes of a message, so whatever is dropped is counted, and the server's log says how many and
 //! why, and what the system dropped before. Messages wait in two short queues, one for each way in: a flood of one does not keep the other out. Over TCP a full
-//! queue makes senders wait their turn; over UDP what finds it full is dropped.
+//! queue makes senders wait their turn; over UDP what comes meanwhile waits in the system's buffer, and what finds that full is dropped.
 
 mod counts;
 mod frames;
@@ -140,7 +140,8 @@ impl Listener {
 
     async fn datagrams(&self, app: &App, counts: &Counts, queue: mpsc::Sender<Received>) {
         let mut room = vec![0; MESSAGE];
-        loop {
+        // Nothing is taken out of the system's buffer before there is room for it.
+        while let Ok(place) = queue.reserve().await {
             let Ok((length, from)) = self.udp.recv_from(&mut room).await else {
                 // The socket is as good as before, but what is wrong may last.
                 sleep(Duration::from_millis(10)).await;
@@ -151,10 +152,7 @@ impl Listener {
                 counts.add(Cause::Stranger);
                 continue;
             }
-            let received = Received { bytes: room[..length].to_vec(), from, at: app.now() };
-            if queue.try_send(received).is_err() {
-                counts.add(Cause::NoRoom);
-            }
+            place.send(Received { bytes: room[..length].to_vec(), from, at: app.now() });
         }
     }
 

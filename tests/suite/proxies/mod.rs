@@ -368,6 +368,13 @@ fn an_app_is_sent_its_own_cookies_and_none_of_rollcalls(street: &Street, cookies
         let pass = cookies.split_once('=').unwrap().1;
         assert!(!told.contains(pass) && !told.contains("=H"), "{told}");
     }
+    // Of several lines some proxies make one.
+    let lines = street.at_the_app("theme=dark").with("Cookie", &format!("{cookies}; {others}"));
+    let reply = lines.get("/page");
+    if reached(&reply) {
+        let told = told(&reply, "Cookie").concat();
+        assert!(!told.contains(cookies.split_once('=').unwrap().1) && !told.contains("=H"), "{told}");
+    }
     // None is hidden behind ever so many.
     let many = "rollcall-x=H; ".repeat(40);
     for line in [format!("{many}{cookies}"), format!("{cookies}; {many}theme=dark")] {
@@ -455,9 +462,15 @@ fn rollcall_itself_is_reached_through_it(proxy: Proxy, street: &Street) {
     let session = street.session(me["session"]["id"].as_str().unwrap());
     assert_eq!(session["ip"], "127.0.0.1", "{me}");
     if !matches!(proxy, Proxy::Traefik) {
-        for path in ["/auth/forward", "/auth/nginx"] {
+        let spellings = ["", "/", "//"].into_iter().flat_map(|end| {
+            ["/auth/forward", "/auth/nginx", "/auth//forward", "/auth/%66orward", "//auth/%6eginx"]
+                .map(|path| format!("{path}{end}"))
+        });
+        for path in spellings {
             let asked = ada.with("X-Forwarded-Proto", "http").with("X-Forwarded-Host", "wiki.example.org");
-            assert_eq!(asked.get(path).status, 404, "{path}");
+            let asked = asked.with("X-Forwarded-Uri", "/").with("X-Original-URL", "http://wiki.example.org/");
+            let reply = asked.get(&path);
+            assert!(matches!(reply.status, 404 | 308), "{path}: {} {}", reply.status, reply.text());
         }
         // A stream says at once what happens.
         let mut stream = ada.with("Accept", "text/event-stream").connect();

@@ -33,6 +33,23 @@ pub struct Reading {
     pub run: SignedDuration,
 }
 
+/// When something is over: by what a clock shows or by how long it has run, whichever comes first.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until(Reading);
+
+impl Until {
+    /// So long after `at`.
+    pub(super) fn after(at: Reading, lasts: SignedDuration) -> Self {
+        let shown = at.shown.saturating_add(lasts).unwrap_or(at.shown);
+        Self(Reading { shown, run: at.run.saturating_add(lasts) })
+    }
+
+    /// Whether it is at `now`.
+    pub(super) fn is_over(self, now: Reading) -> bool {
+        self.0.shown <= now.shown || self.0.run <= now.run
+    }
+}
+
 impl Clock {
     /// The system's clock.
     pub const fn system() -> Self {

@@ -39,7 +39,7 @@ impl App {
 
     /// A code that hands `live` over to the app at `site`, in the browser that holds what `nonce` is the hash of.
     pub fn begin_handover(&self, live: &Live, site: Site, nonce: TokenHash) -> Token {
-        self.0.handovers.keep(Handover { token: live.token, site, nonce }, 1, self.now())
+        self.0.handovers.keep(Handover { token: live.token, site, nonce }, 1, self.0.clock.read())
     }
 
     /// A pass for the host of `site`, for a code that was made for it and for the browser with one of these nonces. None if the code
@@ -50,7 +50,7 @@ impl App {
         site: &Site,
         nonces: &[TokenHash],
     ) -> Result<Option<Token>, SessionError> {
-        let handover = self.0.handovers.take(code.hash(), self.now());
+        let handover = self.0.handovers.take(code.hash(), self.0.clock.read());
         let good = |handover: &Handover| handover.site == *site && nonces.contains(&handover.nonce);
         let Some(live) = handover.filter(good).and_then(|handover| self.opened_by(handover.token)) else {
             return Ok(None);

@@ -212,7 +212,7 @@ impl App {
         let people = People::load(&snapshot)?;
         let demands = Demands::load(&snapshot)?;
         let tokens = TokenTable::load(&snapshot)?;
-        let setup = Setup::when_nobody(&snapshot, clock.now())?;
+        let setup = Setup::when_nobody(&snapshot, clock.read())?;
         // Nobody could have guessed at anything before there was an account.
         let throttle = Throttle::of(&live, (!snapshot.nobody()?).then(|| clock.now()));
         let kept: Vec<Credential> = snapshot.credentials()?.into_iter().map(|(_, kept)| kept).collect();

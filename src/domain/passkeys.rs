@@ -119,7 +119,7 @@ impl App {
             wishes.resident_key = Some(ResidentKeyRequirement::Required);
             wishes.require_resident_key = true;
         }
-        let token = self.0.making.keep((name.clone(), making), 1, self.now());
+        let token = self.0.making.keep((name.clone(), making), 1, self.0.clock.read());
         let options = serde_json::to_value(options.public_key).map_err(|_| PasskeyError::Refused)?;
         Ok(Question { token, options })
     }
@@ -138,7 +138,7 @@ impl App {
         if name.is_empty() || name.chars().count() > Passkey::NAME || name.chars().any(char::is_control) {
             return Err(PasskeyError::Name);
         }
-        let making = self.0.making.try_shown(token, self.now()).filter(|(owner, _)| owner == user);
+        let making = self.0.making.try_shown(token, self.0.clock.read()).filter(|(owner, _)| owner == user);
         let (_, making) = making.ok_or(PasskeyError::Refused)?;
         let answer: RegisterPublicKeyCredential =
             serde_json::from_value(answer).map_err(|_| PasskeyError::Refused)?;
@@ -185,7 +185,7 @@ impl App {
         asked.inspect_err(|_| self.0.metrics.held_back()).map_err(Held::from)?;
         let (options, showing) =
             party.0.start_discoverable_authentication().map_err(|_| SignInError::Passkey)?;
-        let token = self.0.showing.keep(showing, 1, self.now());
+        let token = self.0.showing.keep(showing, 1, self.0.clock.read());
         let options = serde_json::to_value(options.public_key).map_err(|_| SignInError::Passkey)?;
         Ok(Question { token, options })
     }
@@ -199,7 +199,7 @@ impl App {
         origin: Origin,
         replaces: Option<&Live>,
     ) -> Result<Welcome, SignInError> {
-        let showing = self.0.showing.try_shown(token, self.now()).ok_or(SignInError::Over)?;
+        let showing = self.0.showing.try_shown(token, self.0.clock.read()).ok_or(SignInError::Over)?;
         let answer = serde_json::from_value::<PublicKeyCredential>(answer).ok();
         let known = match &answer {
             Some(answer) => self.0.store.read(|read| read.passkey(answer.get_credential_id()))?,

@@ -207,12 +207,12 @@ impl App {
 
     /// Keeps an outlook that is shown to somebody, who is to agree to it; what fetches it again within five minutes.
     pub fn ask_to_agree(&self, retention: &Retention, outlook: &Outlook) -> Token {
-        self.0.agreements.keep((retention.clone(), outlook.clone()), 1, self.now())
+        self.0.agreements.keep((retention.clone(), outlook.clone()), 1, self.0.clock.read())
     }
 
     /// The outlook of these rules that was shown under this token.
     pub fn agreed(&self, token: &str, retention: &Retention) -> Option<Outlook> {
-        let shown = self.0.agreements.try_shown(token, self.now());
+        let shown = self.0.agreements.try_shown(token, self.0.clock.read());
         shown.filter(|(rules, _)| rules == retention).map(|(_, outlook)| outlook)
     }
 

@@ -6,10 +6,12 @@ use std::{
 };
 
 use data_encoding::BASE32_NOPAD;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 
 use super::{
-    App, random,
+    App,
+    clock::{Reading, Until},
+    random,
     sessions::Origin,
     sign_in::{Held, SignInError},
     throttle::{Source, Trier},
@@ -31,22 +33,22 @@ pub(super) struct Setup {
 
 struct Code {
     text: String,
-    until: Timestamp,
+    until: Until,
 }
 
 impl Code {
     /// 80 random bits in four groups of four: short enough to type, too long to guess.
-    fn new(now: Timestamp) -> Self {
+    fn new(now: Reading) -> Self {
         let letters = BASE32_NOPAD.encode(&random::bytes::<10>());
         let groups: Vec<&str> = (0..4).map(|group| &letters[group * 4..group * 4 + 4]).collect();
         let lasts = SignedDuration::try_from(LASTS).unwrap_or(SignedDuration::ZERO);
-        Self { text: groups.join("-"), until: now.saturating_add(lasts).unwrap_or(now) }
+        Self { text: groups.join("-"), until: Until::after(now, lasts) }
     }
 }
 
 impl Setup {
     /// Open with a new code while there never was a user; closed for good otherwise.
-    pub(super) fn when_nobody(store: &Read, now: Timestamp) -> Result<Self, StoreError> {
+    pub(super) fn when_nobody(store: &Read, now: Reading) -> Result<Self, StoreError> {
         let open = store.nobody()? && store.setting(DONE)?.is_none();
         let code = Mutex::new(open.then(|| Code::new(now)));
         Ok(Self { code, turn: tokio::sync::Mutex::default() })
@@ -78,9 +80,9 @@ impl App {
 
     /// A new code, where the one that was shown works no longer.
     pub fn renew_setup_code(&self) -> Option<String> {
-        let now = self.now();
+        let now = self.0.clock.read();
         let mut code = self.0.setup.lock();
-        let old = code.as_mut().filter(|code| now >= code.until)?;
+        let old = code.as_mut().filter(|code| code.until.is_over(now))?;
         *old = Code::new(now);
         Some(old.text.clone())
     }
@@ -93,8 +95,14 @@ impl App {
         let plain = |text: &str| -> Vec<u8> {
             text.bytes().filter(u8::is_ascii_alphanumeric).map(|byte| byte.to_ascii_uppercase()).collect()
         };
-        let code =
-            self.0.setup.lock().as_ref().filter(|code| self.now() < code.until).map(|code| plain(&code.text));
+        let now = self.0.clock.read();
+        let code = self
+            .0
+            .setup
+            .lock()
+            .as_ref()
+            .filter(|code| !code.until.is_over(now))
+            .map(|code| plain(&code.text));
         let (typed, Some(code)) = (plain(typed), code) else { return Ok(false) };
         // As long for a wrong first letter as for a wrong last one.
         let right = typed.len() == code.len()

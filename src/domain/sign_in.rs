@@ -153,7 +153,7 @@ impl App {
             (Some(_), None) => {
                 self.0.throttle.give_back(attempt);
                 let half = Half { user: account.name.clone(), kept, renewed };
-                return Ok(SignedIn::Half(self.0.halves.keep(half, CODES, self.now())));
+                return Ok(SignedIn::Half(self.0.halves.keep(half, CODES, self.0.clock.read())));
             }
             (Some(factor), Some(code)) => match self.shown(&account.name, factor, code) {
                 None => return self.refuse(name.as_ref(), &origin, SignInError::Refused).await,
@@ -180,7 +180,7 @@ impl App {
     ) -> Result<Welcome, SignInError> {
         let token = half.parse::<Token>().ok().filter(|token| token.kind() == Kind::Half);
         let token = token.ok_or(SignInError::Over)?.hash();
-        let half = self.0.halves.try_once(token, self.now()).ok_or(SignInError::Over)?;
+        let half = self.0.halves.try_once(token, self.0.clock.read()).ok_or(SignInError::Over)?;
         let name = Some(&half.user);
         let attempt = self.0.throttle.take(&self.trier(half.user.as_str(), &origin), self.now());
         let attempt = attempt.inspect_err(|_| self.0.metrics.held_back()).map_err(Held::from)?;

@@ -8,10 +8,13 @@ use std::{
     time::Duration,
 };
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use lru::LruCache;
 
-use super::random;
+use super::{
+    clock::{Reading, Until},
+    random,
+};
 use crate::model::secret::{Kind, Token, TokenHash};
 
 /// How long somebody has to find what a second step of the sign-in takes (OWASP ASVS 5.0, V6.6.2).
@@ -22,7 +25,7 @@ const MOST: usize = 1 << 16;
 
 struct Begun<T> {
     what: T,
-    until: Timestamp,
+    until: Until,
     left: u8,
 }
 
@@ -52,18 +55,18 @@ impl<T> Waiting<T> {
 
 impl<T: Clone> Waiting<T> {
     /// Keeps what was begun, for so many tries; what fetches it again.
-    pub(super) fn keep(&self, what: T, tries: u8, now: Timestamp) -> Token {
+    pub(super) fn keep(&self, what: T, tries: u8, now: Reading) -> Token {
         let token = random::token(self.kind);
-        let until = now.saturating_add(self.lasts).unwrap_or(now);
+        let until = Until::after(now, self.lasts);
         self.lock().put(token.hash(), Begun { what, until, left: tries });
         token
     }
 
     /// What was begun under this token, for one more try.
-    pub(super) fn try_once(&self, token: TokenHash, now: Timestamp) -> Option<T> {
+    pub(super) fn try_once(&self, token: TokenHash, now: Reading) -> Option<T> {
         let mut all = self.lock();
         let begun = all.get_mut(&token)?;
-        if now >= begun.until || begun.left == 0 {
+        if begun.until.is_over(now) || begun.left == 0 {
             all.pop(&token);
             return None;
         }
@@ -72,15 +75,15 @@ impl<T: Clone> Waiting<T> {
     }
 
     /// The same, by the token as it came back.
-    pub(super) fn try_shown(&self, token: &str, now: Timestamp) -> Option<T> {
+    pub(super) fn try_shown(&self, token: &str, now: Reading) -> Option<T> {
         let token = token.parse::<Token>().ok().filter(|token| token.kind() == self.kind)?;
         self.try_once(token.hash(), now)
     }
 
     /// What was begun under this token, for the last time.
-    pub(super) fn take(&self, token: TokenHash, now: Timestamp) -> Option<T> {
+    pub(super) fn take(&self, token: TokenHash, now: Reading) -> Option<T> {
         let begun = self.lock().pop(&token)?;
-        (now < begun.until && begun.left > 0).then_some(begun.what)
+        (!begun.until.is_over(now) && begun.left > 0).then_some(begun.what)
     }
 
     /// Forgets what has come to its end.
@@ -95,17 +98,21 @@ impl<T: Clone> Waiting<T> {
 
 #[cfg(test)]
 mod tests {
+    use jiff::Timestamp;
+
     use super::*;
 
     #[test]
     fn what_was_begun_dies_of_age_and_of_tries() {
-        let (waiting, now) = (Waiting::default(), Timestamp::UNIX_EPOCH);
+        let waiting = Waiting::default();
+        let now = Reading { shown: Timestamp::UNIX_EPOCH, run: SignedDuration::from_hours(1) };
+        let after = |by| Reading { shown: now.shown + by, run: now.run + by };
         let token = waiting.keep("half", 5, now).hash();
-        let later = now + SignedDuration::from_secs(299);
+        let later = after(SignedDuration::from_secs(299));
         let looked = (0..10).filter(|_| waiting.try_once(token, later).is_some()).count();
         assert_eq!(looked, 5);
         let token = waiting.keep("half", 5, now);
-        assert!(waiting.try_once(token.hash(), now + SignedDuration::from_mins(5)).is_none());
+        assert!(waiting.try_once(token.hash(), after(SignedDuration::from_mins(5))).is_none());
         assert!(waiting.try_shown(&token.reveal(), now).is_none(), "it is gone");
         let token = waiting.keep("half", 1, now);
         assert_eq!(waiting.try_shown(&token.reveal(), now), Some("half"));
@@ -114,7 +121,11 @@ mod tests {
         assert_eq!(waiting.take(token, now), Some("half"));
         assert_eq!(waiting.take(token, now), None);
         let token = waiting.keep("half", 1, now).hash();
-        assert_eq!(waiting.take(token, now + SignedDuration::from_mins(5)), None);
+        assert_eq!(waiting.take(token, after(SignedDuration::from_mins(5))), None);
+        // The clock that was set back makes it last no longer.
+        let token = waiting.keep("half", 1, now).hash();
+        let set_back = Reading { run: after(SignedDuration::from_mins(5)).run, ..now };
+        assert_eq!(waiting.take(token, set_back), None);
         for _ in 0..2 * MOST {
             let _ = waiting.keep("half", 5, now);
         }

@@ -6,12 +6,15 @@ use std::borrow::Cow;
 use memchr::memchr2;
 use serde_json::Number;
 
-/// How many digits a whole number may have, its sign among them, of which surely none is lost.
-const SURE: usize = 19;
+/// How many digits a number that loses some has at least.
+const LONG: usize = 19;
 
 /// A text of JSON in which each whole number beyond 64 bits is a string of its digits. What is no JSON stays none.
 pub(super) fn kept(json: &str) -> Cow<'_, str> {
     let (bytes, mut whole, mut known, mut at) = (json.as_bytes(), String::new(), 0, 0);
+    if !has_many_digits(bytes) {
+        return Cow::Borrowed(json);
+    }
     while let Some(byte) = bytes.get(at) {
         match byte {
             b'"' => at = behind_string(bytes, at),
@@ -34,6 +37,24 @@ pub(super) fn kept(json: &str) -> Cow<'_, str> {
     Cow::Owned(whole)
 }
 
+/// Whether [`LONG`] digits stand side by side anywhere, which they hardly ever do: one byte in so many is looked at.
+fn has_many_digits(bytes: &[u8]) -> bool {
+    let mut at = LONG - 1;
+    while let Some(byte) = bytes.get(at) {
+        if !byte.is_ascii_digit() {
+            at += LONG;
+            continue;
+        }
+        let before = bytes[..at].iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+        let behind = bytes[at..].iter().take_while(|byte| byte.is_ascii_digit()).count();
+        if before + behind >= LONG {
+            return true;
+        }
+        at += behind + LONG;
+    }
+    false
+}
+
 /// Where the string ends that begins at `at`, or the text if it does not.
 fn behind_string(bytes: &[u8], at: usize) -> usize {
     let mut at = at + 1;
@@ -53,7 +74,7 @@ fn belongs(byte: u8) -> bool {
 /// Whether a whole number is read as one that is not; false of what is no number.
 fn loses(number: &str) -> bool {
     let is_whole = !number.bytes().any(|byte| matches!(byte, b'.' | b'e' | b'E'));
-    is_whole && number.len() >= SURE && number.parse::<Number>().is_ok_and(|read| read.is_f64())
+    is_whole && number.len() >= LONG && number.parse::<Number>().is_ok_and(|read| read.is_f64())
 }
 
 #[cfg(test)]
@@ -74,6 +95,18 @@ mod tests {
         ] {
             assert_eq!(kept(json), whole);
         }
+    }
+
+    #[test]
+    fn many_digits_are_seen_wherever_they_stand() {
+        for (before, digits, behind) in
+            (0..45).flat_map(|before| [(before, 18, 7), (before, 19, 0), (before, 19, 40), (before, 20, 3)])
+        {
+            let text = format!("{:a<before$}{:9<digits$}{:b<behind$}", "", "", "");
+            assert_eq!(has_many_digits(text.as_bytes()), digits >= LONG, "{text}");
+        }
+        let apart = ["9"; 100].join("1 2").repeat(3) + " 123456789012345678";
+        assert!(!has_many_digits(apart.as_bytes()));
     }
 
     #[test]

@@ -115,14 +115,10 @@ impl App {
     /// Writes one moment of everything down, and tells the log of it first, where that can be written to: a backup is wanted most
     /// where it cannot. Blocks.
     pub fn backup(&self, by: &Actor, out: &mut dyn Write, progress: Progress<'_>) -> Result<u64, CareError> {
-        let told = self.did(by, action::BACKUP);
-        let told = self.0.store.write(self.now(), move |write| write.append(&told).map(drop)).wait();
-        match told {
-            Err(error @ (StoreError::Full | StoreError::Failing | StoreError::Unknown)) => {
-                log::error!("the backup could not be told to the log: {error}");
-            }
-            told => told?,
-        }
+        let (now, told) = (self.now(), self.did(by, action::BACKUP));
+        let later = told.clone();
+        let written = self.0.store.write(now, move |write| write.append(&told).map(drop)).wait();
+        written.or_else(|error: StoreError| self.or_later(error, vec![later], now))?;
         Ok(store::write_backup(&self.0.store.snapshot()?, out, progress)?)
     }
 

@@ -161,7 +161,7 @@ impl Rollcall {
         });
         match opened.done().await {
             // Where nobody knows whether it was kept it may be told twice, which is better than not at all.
-            Err(SessionError::Store(StoreError::Full | StoreError::Failing | StoreError::Unknown)) => {
+            Err(SessionError::Store(error)) if error.may_pass() => {
                 if !self.0.later.keep(vec![later], now) {
                     live.takes_back(&app.name);
                 }

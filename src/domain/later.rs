@@ -1,6 +1,6 @@
-//! What tells of what somebody saw, tried or opened. It is handed to the writer behind the answer, and where nothing can be written it is
-//! told once something can: on a full disk it waits, for whoever reads and tries without end must not use up what is left for signing in
-//! and out. As with last accesses, a crash loses what waits.
+//! What tells of what somebody saw, tried, opened or verified. Where nothing can be written it waits and is told once something
+//! can: whoever reads and tries without end must not use up what is left of a full disk for signing in and out. It is in memory
+//! alone: a stop before there is room loses it, as a crash does.
 
 use std::{
     mem,
@@ -58,11 +58,20 @@ impl App {
         for HandedIn { told, at, written } in handed_in {
             let Err(error) = written.done().await else { continue };
             // Where nobody knows whether it was kept it may be told twice, which is better than not at all.
-            let waits = matches!(error, StoreError::Full | StoreError::Failing | StoreError::Unknown);
-            if !waits || !self.0.later.keep(told, at) {
+            if let Err(error) = self.or_later(error, told, at) {
                 log::error!("what somebody did could not be told to the log: {error}");
             }
         }
+    }
+
+    /// Keeps for later what happened at `at` and could not be told, unless that will not pass.
+    pub(super) fn or_later(
+        &self,
+        error: StoreError,
+        told: Vec<NewActivity>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        if error.may_pass() && self.0.later.keep(told, at) { Ok(()) } else { Err(error) }
     }
 
     /// Tells what had to wait, once there is room.

@@ -1,5 +1,7 @@
 //! Countries by their ISO 3166-1 alpha-2 code, with the short English names people use.
 
+use std::sync::LazyLock;
+
 use super::query::fold;
 
 /// The English name of a country, by its code in upper case. `XK`, which ISO leaves to its users, is Kosovo.
@@ -7,31 +9,24 @@ pub fn name(code: &str) -> Option<&'static str> {
     NAMES.binary_search_by_key(&code, |(code, _)| code).ok().map(|at| NAMES[at].1)
 }
 
+/// The names as they are compared, each with its code.
+static FOLDED: LazyLock<Vec<(String, &str)>> =
+    LazyLock::new(|| NAMES.iter().map(|(code, name)| (fold(name), *code)).collect());
+
 /// The code of a country that is called by its name, in any case and with or without its accents.
 pub fn code(name: &str) -> Option<&'static str> {
     let name = fold(name.trim());
-    NAMES.iter().find(|(_, known)| fold(known) == name).map(|(code, _)| *code)
+    FOLDED.iter().find(|(known, _)| *known == name).map(|(_, code)| *code)
 }
 
-/// What else stands for a country that is called by its code or its name, since senders write the one or the other, the name with or
-/// without its accents. Of the beginning of a name, the codes of those that may be meant.
+/// What else stands for a country that is called by its code or its name, since senders write the one or the other, the name
+/// with or without its accents. Of the beginning of a name, the codes of those that may be meant as well.
 pub fn aliases(text: &str, prefix: bool) -> Vec<String> {
-    let text = text.trim();
+    let (text, asked) = (text.trim(), fold(text.trim()));
     let of_code = name(&text.to_ascii_uppercase());
-    if let Some(name) = of_code {
-        let plain = fold(name);
-        return if plain == name.to_lowercase() {
-            vec![name.to_owned()]
-        } else {
-            vec![name.to_owned(), plain]
-        };
-    }
-    let asked = fold(text);
-    let meant = NAMES.iter().filter(|(_, known)| {
-        let known = fold(known);
-        known == asked || prefix && known.starts_with(&asked)
-    });
-    meant.map(|(code, _)| (*code).to_owned()).collect()
+    let names = of_code.into_iter().flat_map(|name| [name.to_owned(), fold(name)]);
+    let meant = FOLDED.iter().filter(|(known, _)| *known == asked || prefix && known.starts_with(&asked));
+    names.chain(meant.map(|(_, code)| (*code).to_owned())).collect()
 }
 
 /// Every country, sorted by code.

@@ -251,6 +251,11 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// Whether what could not be written, or may not have been, can be tried again another time: nothing is wrong with it.
+    pub fn may_pass(&self) -> bool {
+        matches!(self, Self::Full | Self::Failing | Self::Unknown)
+    }
+
     fn file(error: impl Into<redb::Error>) -> Self {
         match error.into() {
             redb::Error::Io(error) if disk::backend::is_full(&error) => Self::Full,

@@ -189,17 +189,14 @@ impl App {
         let verdict = prove(&self.0.store, self.verifying_key(), checkpoints(from_outside)?, progress)?;
         let mut told = self.did(by, action::VERIFY).saying(said(&verdict));
         told.outcome = if verdict.whole() { Outcome::Success } else { Outcome::Failure };
+        let (now, later) = (self.now(), told.clone());
         let written = self.change(by, move |write| {
             write.append(&told)?;
             Ok::<_, VerifyError>(())
         });
         match written.wait() {
-            // It is what was asked for, and takes no room.
-            Err(VerifyError::Store(
-                error @ (StoreError::Full | StoreError::Failing | StoreError::Unknown),
-            )) => {
-                log::error!("that the log was verified could not be told to it: {error}");
-            }
+            // The verdict is what was asked for, and takes no room.
+            Err(VerifyError::Store(error)) => self.or_later(error, vec![later], now)?,
             told => told?,
         }
         Ok(verdict)

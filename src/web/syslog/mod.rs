@@ -1,8 +1,9 @@
 //! Syslog over UDP and TCP (RFC 5426, RFC 6587), from listed networks.
 //!
-//! Nobody is told what becomes of a message, so whatever is dropped is counted, and the server's log says how many and
-//! why, and what the system dropped before. Messages wait in two short queues, one for each way in: a flood of one does not keep the other out. Over TCP a full
-//! queue makes senders wait their turn; over UDP what comes meanwhile waits in the system's buffer, and what finds that full is dropped.
+//! Nobody is told what becomes of a message, so whatever is dropped is counted, and the server's log says how many and why.
+//! Messages wait in two short queues, one for each way in: a flood of one does not keep the other out. Over TCP a full queue
+//! makes senders wait their turn; over UDP what comes meanwhile waits in the system's buffer, and what finds that full is
+//! dropped by the system, which counts it (`missed`).
 
 mod counts;
 mod frames;
